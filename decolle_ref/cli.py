@@ -1,0 +1,101 @@
+"""The command line: `decolle-ref COMMAND`.  Bad input ends with one line and exit code 2, Ctrl-C with 130."""
+
+import argparse
+import importlib.util
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import NoReturn, TypeVar
+
+from decolle_ref import __version__
+from decolle_ref.check import InputError
+from decolle_ref.experiments import regression
+from decolle_ref.experiments.longrun import Interrupted
+
+T = TypeVar("T")
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """An argument parser whose complaints fit in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the message alone and exit with 2."""
+        self.exit(2, f"{self.prog}: error: {message}\n")
+
+
+def parser() -> argparse.ArgumentParser:
+    """All commands and their options."""
+    top = OneLineParser(prog="decolle-ref", description="The reference implementation of DECOLLE and its relatives.")
+    top.add_argument("--version", action="version", version=f"decolle_ref {__version__}")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    defaults = regression.Settings()
+
+    p = commands.add_parser("regression", help="learn three functions of time [K20 Sec. 4.1, Fig. 1]")
+    _experiment_options(p, "regression")
+    p.add_argument("--epochs", type=int, help=f"showings of the sequence (default {defaults.epochs})")
+    p.add_argument("--layers", type=int, nargs="+", metavar="N", help="neurons per layer (default 512 512 512)")
+    p.add_argument(
+        "--input", choices=("poisson", "authors"), default=defaults.input, help="spikes: our own, or recorded"
+    )
+    p.add_argument("--dtype", choices=("float32", "float64"), default=defaults.dtype)
+    p.add_argument("--learning-rate", type=float, default=defaults.learning_rate, help="per unit of normalised trace")
+    p.add_argument("--beta2", type=float, default=defaults.beta2, help="memory of Adamax; the paper has 0.95")
+    p.set_defaults(run=run_regression)
+    return top
+
+
+def _experiment_options(p: argparse.ArgumentParser, name: str) -> None:
+    p.add_argument("--out", type=Path, default=Path("runs") / name, help=f"folder for results (default runs/{name})")
+    p.add_argument("--seed", type=int, default=0)
+    p.add_argument("--quick", action="store_true", help="same code and network, fewer epochs; not comparable")
+    p.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
+    p.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def run_regression(args: argparse.Namespace) -> None:
+    """`decolle-ref regression`."""
+    defaults = regression.Settings()
+    settings = replace(
+        defaults,
+        epochs=_given(args.epochs, regression.QUICK_EPOCHS if args.quick else defaults.epochs),
+        layers=tuple(_given(args.layers, defaults.layers)),
+        seed=args.seed,
+        input=args.input,
+        dtype=args.dtype,
+        learning_rate=args.learning_rate,
+        beta2=args.beta2,
+        quick=args.quick,
+    )
+    results = regression.train(settings, args.out, args.resume, args.quiet)
+    if importlib.util.find_spec("matplotlib") is None:
+        print("figures not drawn: matplotlib is not installed", file=sys.stderr)
+    else:
+        from decolle_ref.plots.regression import draw_run
+
+        draw_run(args.out, results)
+    print(f"{regression.one_line(results)}; see {args.out}")
+
+
+def _given(value: T | None, default: T) -> T:
+    return default if value is None else value
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    args = parser().parse_args(argv)
+    try:
+        args.run(args)
+    except InputError as problem:
+        print(f"decolle-ref: error: {problem}", file=sys.stderr)
+        return 2
+    except OSError as problem:
+        print(f"decolle-ref: error: {problem.filename}: {problem.strerror}", file=sys.stderr)
+        return 2
+    except Interrupted as reason:
+        print(f"decolle-ref: {reason}", file=sys.stderr)
+        return 130
+    except KeyboardInterrupt:
+        print("decolle-ref: stopped at once; --resume goes on from the last checkpoint", file=sys.stderr)
+        return 130
+    return 0

@@ -1,0 +1,1 @@
+"""Recorded data: where it is found and how it is read."""

@@ -1,0 +1,271 @@
+"""Regression with Poisson spike trains: three layers learn three functions of time.  [K20 Sec. 4.1, Fig. 1]
+
+A frozen 500 ms input is shown again and again; layer 1 learns a ramp, layer 2 a fast and layer 3 a slow sinusoid, each
+through its own random readout, with one update at every millisecond after burn-in.
+"""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from decolle_ref import fast, lif, network, readout, store
+from decolle_ref.check import Array, InputError, choice, count, float_dtype, not_negative
+from decolle_ref.data import authors
+from decolle_ref.encode import poisson
+from decolle_ref.experiments.longrun import Interrupted, Progress, stop_requests, versions
+from decolle_ref.learner import Learner
+from decolle_ref.network import Carry, Layer, Network
+from decolle_ref.optim import Adamax, Moments, stepwise
+from decolle_ref.synapse import Dense, Weights
+
+STEPS = 500
+BURN_IN = 20
+CHANNELS = 100
+RATE_HZ = 100.0
+TARGETS = ("ramp", "fast", "slow")
+QUICK_EPOCHS = 5
+CHECKPOINT = "checkpoint.npz"
+CHECKPOINT_EVERY = 10  # epochs
+KIND = "decolle_ref regression checkpoint"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All that a run depends on.  Raises InputError for values that make no sense."""
+
+    epochs: int = 200
+    seed: int = 0
+    layers: tuple[int, ...] = (512, 512, 512)
+    input: str = "poisson"
+    dtype: str = "float32"
+    learning_rate: float = 2e-3  # per unit of normalised trace
+    beta2: float = 0.999  # the paper's 0.95 forgets within 20 ms; 0.999 remembers the whole sequence
+    readout_amplitude: float = 2.0
+    quick: bool = False
+
+    def __post_init__(self) -> None:
+        count("epochs", self.epochs)
+        count("seed", self.seed, 0)
+        count("number of layers", len(self.layers))
+        for size in self.layers:
+            count("layers", size)
+        choice("input", self.input, ("poisson", "authors"))
+        float_dtype(self.dtype)
+        not_negative("learning_rate", self.learning_rate)
+
+
+class Problem(NamedTuple):
+    """What a run works on, made from its settings alone."""
+
+    network: Network
+    weights: tuple[Weights, ...]  # before learning
+    learner: Learner
+    spikes: Array  # (STEPS, CHANNELS)
+    targets: Array  # (STEPS, layers, 1)
+
+
+class Measured(NamedTuple):
+    """One pass over the sequence, after burn-in."""
+
+    mse: Array  # (layers,), mean of (Y - Yhat)^2
+    rate: Array  # (layers,), spikes per neuron and step
+
+
+def targets(layers: int) -> Array:
+    """Ramp x, fast 0.5 cos(200 x / 2 / pi), slow 0.5 sin(100 x / 2 / pi), x = n/499; in turn.  (STEPS, layers, 1)."""
+    x = np.arange(STEPS) / (STEPS - 1)
+    three = (x, 0.5 * np.cos(200 * x / 2 / np.pi), 0.5 * np.sin(100 * x / 2 / np.pi))
+    return np.stack([three[k % 3] for k in range(layers)], axis=1)[..., None]
+
+
+def build(settings: Settings) -> Problem:
+    """The network, its input and its learner, drawn from the seed."""
+    rng = np.random.default_rng(settings.seed)
+    if settings.input == "authors":
+        spikes = authors.regression()["input_spikes"]
+    else:
+        spikes = poisson(rng, RATE_HZ, STEPS, CHANNELS)
+    layers, weights, rates = [], [], []
+    n_in = CHANNELS
+    for k, n in enumerate(settings.layers):
+        tau_mem, tau_syn = lif.draw_time_constants(rng, n_in)
+        neuron = lif.neuron(tau_mem, tau_syn, dtype=settings.dtype)
+        G = readout.draw(rng, n, 1, settings.readout_amplitude, settings.dtype)
+        layers.append(Layer(Dense(n_in, n), neuron, G))
+        # the spikes of a layer are about three times sparser than the input, so the weights above it are larger
+        weights.append(layers[-1].synapse.draw(rng, neuron, scale=10.0 if k == 0 else 30.0, bias=-0.5 * (k + 1)))
+        rate = np.asarray(settings.learning_rate, settings.dtype)
+        rates.append(Weights(W=rate / lif.trace_gain(neuron), b=rate))
+        n_in = n
+    updates = settings.epochs * (STEPS - BURN_IN)
+    schedule = stepwise((updates * 2 // 5, updates * 3 // 5, updates * 4 // 5), 0.2)
+    learner = Learner(rates, Adamax(beta2=settings.beta2), schedule, BURN_IN, fast.descend)
+    goals = targets(len(layers)).astype(settings.dtype)
+    return Problem(tuple(layers), tuple(weights), learner, spikes, goals)
+
+
+def passes(problem: Problem, start: Carry, learn: bool) -> Iterator[tuple[Carry, tuple[network.Snapshot, ...]]]:
+    """One showing of the sequence, from rest."""
+    fresh = start._replace(state=network.rest(problem.network), n=0)
+    learner = problem.learner if learn else None
+    return network.run(problem.network, fresh, problem.spikes, problem.targets, learner)
+
+
+def showing(problem: Problem, start: Carry, learn: bool) -> tuple[Carry, Measured]:
+    """Show the sequence once and measure each layer after burn-in, while it learns or with learning off."""
+    layers = len(problem.network)
+    squared, rate = np.zeros(layers), np.zeros(layers)
+    carry = start
+    for carry, shown in passes(problem, start, learn):
+        if carry.n > BURN_IN:
+            goal = problem.targets[carry.n - 1]
+            squared += [float(((s.Y - y) ** 2).mean()) for s, y in zip(shown, goal, strict=True)]
+            rate += [float(s.S.mean()) for s in shown]
+    return carry, Measured(squared / (STEPS - BURN_IN), rate / (STEPS - BURN_IN))
+
+
+def record(problem: Problem, weights: tuple[Weights, ...]) -> dict[str, Array]:
+    """Outputs of all layers, and all states of the top layer, over one pass without learning.  [K20 Fig. 1]"""
+    start = Carry(weights, ())
+    shown = [s for _, s in passes(problem, start, learn=False)]
+    top = {name: np.stack([getattr(s[-1], name) for s in shown]) for name in ("P", "Q", "U", "S", "e", "delta")}
+    below = problem.spikes if len(problem.network) == 1 else np.stack([s[-2].S for s in shown])
+    derivative = problem.network[-1].surrogate.derivative(top["U"])
+    Y = np.stack([[layer.Y for layer in s] for s in shown])
+    return {"spikes_in": below, "derivative": derivative, "Y": Y, "target": problem.targets, **top}
+
+
+def train(settings: Settings, out: Path, resume: bool = False, quiet: bool = False) -> dict[str, Any]:
+    """Run the experiment into the folder `out`: checkpoint.npz, states.npz, results.json.  Returns the results.
+
+    Raises InputError for an `out` that cannot be written or a checkpoint that does not belong to these settings, and
+    Interrupted after Ctrl-C, with a checkpoint left behind.
+    """
+    folder = store.output_folder(out)
+    problem = build(settings)
+    before = measure(problem, problem.weights)
+    untouched = copy(problem.weights)
+    carry, history = begin(problem, settings, folder, resume)
+    carry, history = epochs(problem, carry, history, settings, folder, quiet)
+    after = measure(problem, carry.weights)
+    states = record(problem, carry.weights)
+    store.write_arrays(
+        folder / "states.npz",
+        "decolle_ref regression states",
+        {**states, "Y_before": record(problem, untouched)["Y"]},
+        {"settings": asdict(settings)},
+    )
+    results = report(settings, history, before, after)
+    store.write_json(folder / "results.json", results)
+    return results
+
+
+def measure(problem: Problem, weights: tuple[Weights, ...]) -> Measured:
+    """One pass with learning off."""
+    return showing(problem, Carry(weights, ()), learn=False)[1]
+
+
+def copy(weights: tuple[Weights, ...]) -> tuple[Weights, ...]:
+    """Weights of their own: fast.descend overwrites those it is given."""
+    return tuple(Weights(w.W.copy(), w.b.copy()) for w in weights)
+
+
+def begin(problem: Problem, settings: Settings, folder: Path, resume: bool) -> tuple[Carry, list[Measured]]:
+    """The start of a run, or the place where it was left."""
+    if resume and (folder / CHECKPOINT).exists():
+        return load(folder / CHECKPOINT, problem, settings)
+    weights = copy(problem.weights)
+    carry = Carry(weights, (), problem.learner.start(weights))
+    save(folder / CHECKPOINT, carry, [], settings)
+    return carry, []
+
+
+def epochs(
+    problem: Problem, carry: Carry, history: list[Measured], settings: Settings, folder: Path, quiet: bool
+) -> tuple[Carry, list[Measured]]:
+    """Show the sequence until all epochs are done or the user asks to stop."""
+    bar = Progress("regression", settings.epochs, len(history), quiet)
+    try:
+        with stop_requests() as stopped:
+            while len(history) < settings.epochs:
+                carry, measured = showing(problem, carry, learn=True)
+                history = [*history, measured]
+                require_finite(measured, len(history))
+                bar.advance("mse " + " ".join(f"{m:.4f}" for m in measured.mse))
+                done = len(history)
+                if stopped() or done % CHECKPOINT_EVERY == 0 or done == settings.epochs:
+                    save(folder / CHECKPOINT, carry, history, settings)
+                if stopped() and done < settings.epochs:
+                    raise Interrupted(f"stopped after epoch {done} of {settings.epochs}; --resume goes on from there")
+    finally:
+        bar.close()
+    return carry, history
+
+
+def require_finite(measured: Measured, epoch: int) -> None:
+    """Raise InputError when learning has diverged."""
+    if not np.isfinite(measured.mse).all():
+        raise InputError(
+            f"learning_rate: expected one that keeps the loss finite, got NaN or infinity in epoch {epoch}"
+        )
+
+
+def save(path: Path, carry: Carry, history: list[Measured], settings: Settings) -> None:
+    """Write the checkpoint: weights, optimiser memory, and the history so far."""
+    arrays: dict[str, Array] = {}
+    for k, (weights, memory) in enumerate(zip(carry.weights, carry.memory, strict=True)):
+        for letter, array, moments in zip("Wb", weights, memory, strict=True):
+            arrays |= {f"{letter}{k}": array, f"m_{letter}{k}": moments.m, f"u_{letter}{k}": moments.u}
+    arrays["history"] = np.array(history).reshape(len(history), 2, len(carry.weights))
+    store.write_arrays(path, KIND, arrays, {"settings": asdict(settings), "updates": carry.updates})
+
+
+def load(path: Path, problem: Problem, settings: Settings) -> tuple[Carry, list[Measured]]:
+    """Read a checkpoint back.  Raises InputError if it is damaged or of another run."""
+    arrays, about = store.read_arrays(path, KIND)
+    theirs, ours = about.get("settings", {}), asdict(settings) | {"layers": list(settings.layers)}
+    for name, value in ours.items():
+        if theirs.get(name) != value:
+            raise InputError(f"{path}: expected a run with {name} = {value}, got {theirs.get(name)}")
+    try:
+        updates = int(about["updates"])
+        past = [Measured(mse, rate) for mse, rate in arrays["history"]]
+        weights = tuple(Weights(arrays[f"W{k}"], arrays[f"b{k}"]) for k in range(len(problem.network)))
+        memory = tuple(
+            tuple(Moments(arrays[f"m_{x}{k}"], arrays[f"u_{x}{k}"], updates) for x in "Wb")
+            for k in range(len(problem.network))
+        )
+    except (KeyError, TypeError, ValueError) as problem_found:
+        raise InputError(f"{path}: expected a complete checkpoint, got one without {problem_found}") from None
+    network.check(problem.network, weights)
+    return Carry(weights, (), memory, updates=updates), past
+
+
+def report(settings: Settings, history: list[Measured], before: Measured, after: Measured) -> dict[str, Any]:
+    """The contents of results.json."""
+    names = [TARGETS[k % 3] for k in range(len(settings.layers))]
+    return {
+        "experiment": "regression",
+        "comparable": not settings.quick,
+        "settings": asdict(settings),
+        "versions": versions(),
+        "targets": names,
+        "before": {name: values.tolist() for name, values in before._asdict().items()},
+        "after": {name: values.tolist() for name, values in after._asdict().items()},
+        "epochs": {
+            "mse": [m.mse.tolist() for m in history],
+            "rate": [m.rate.tolist() for m in history],
+        },
+    }
+
+
+def one_line(results: dict[str, Any]) -> str:
+    """The result in one line."""
+    after = results["after"]
+    layers = zip(results["targets"], after["mse"], after["rate"], strict=True)
+    text = ", ".join(f"{name} {mse:.5f} ({100 * rate:.1f} %)" for name, mse, rate in layers)
+    mark = "" if results["comparable"] else " [quick: not comparable]"
+    return f"regression: mean squared error (spike rate) {text} after {len(results['epochs']['mse'])} epochs{mark}"

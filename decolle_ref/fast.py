@@ -1,0 +1,46 @@
+"""The only home of in-place code; each piece is tested bit for bit against its readable definition."""
+
+from typing import Any
+
+import numpy as np
+
+from decolle_ref.check import Array, InputError
+from decolle_ref.optim import Adamax, Moments, Optimiser
+from decolle_ref.synapse import Dense, Weights
+
+BLOCK = 1 << 16  # numbers worked on at a time, so that they stay in cache through all passes of the update
+
+
+def descend(
+    optimiser: Optimiser, synapse: Dense, weights: Weights, memory: Any, delta: Array, P: Array, rate: Weights
+) -> tuple[Weights, Any]:
+    """`learner.descend` for Adamax with beta1 = 0, overwriting the weights and memory that it is given.
+
+    With beta1 = 0 the running mean m is the gradient itself, so the gradient is written straight into m.
+    Raises InputError for any other optimiser.
+    """
+    if not isinstance(optimiser, Adamax) or optimiser.beta1 != 0:
+        raise InputError(f"fast.descend: expected Adamax with beta1 = 0, got {optimiser}")
+    of_W, of_b = memory
+    rows, columns = delta.reshape(-1, synapse.n), P.reshape(-1, synapse.n_in)
+    np.multiply.outer(rows[0], columns[0], out=of_W.m)
+    np.sum(rows, axis=0, out=of_b.m)
+    _adamax(optimiser, weights.W, of_W, rate.W)
+    _adamax(optimiser, weights.b, of_b, rate.b)
+    return weights, (of_W._replace(t=of_W.t + 1), of_b._replace(t=of_b.t + 1))
+
+
+def _adamax(optimiser: Adamax, parameter: Array, memory: Moments, lr: Array) -> None:
+    """u <- max(beta2 u, |g| + eps); W <- W - lr g / u, block by block."""
+    height = max(1, BLOCK // max(1, parameter[0].size))
+    lr = np.broadcast_to(lr, parameter.shape)
+    for top in range(0, len(parameter), height):
+        block = slice(top, top + height)
+        g, u = memory.m[block], memory.u[block]
+        scratch = np.abs(g)
+        scratch += optimiser.eps
+        u *= optimiser.beta2
+        np.maximum(u, scratch, out=u)
+        np.divide(g, u, out=scratch)
+        scratch *= lr[block]
+        parameter[block] -= scratch

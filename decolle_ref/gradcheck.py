@@ -1,0 +1,159 @@
+"""Is this the gradient of that loss?  Four ways to ask, and a report that names the worst entry.
+
+- complex step: Im f(x + i h v) / h, exact to rounding, where f is analytic (kinks must branch on the real part)
+- central differences: (f(x + h v) - f(x - h v)) / 2h, for any smooth f, good to about 1e-9
+- Taylor remainder: |f(x + h v) - f(x) - h g.v| must fall as h^2, so its fitted rate is about 2; a wrong g gives 1
+- each entry by entry, or along random directions v, which is cheap for many entries
+
+A loss is any function from one array to a number; a gradient is an array of the same shape.
+
+>>> import numpy as np
+>>> x = np.array([1.0, 2.0])
+>>> print(check(lambda x: (x**3).sum(), 3 * x**2, x))
+complex_step over 2 entries: agrees, worst relative error 0.0e+00 (tolerance 1e-12)
+>>> print(check(lambda x: (x**3).sum(), 2 * x**2, x))
+complex_step over 2 entries: DISAGREES, worst relative error 3.3e-01 (tolerance 1e-12) at entry (1,): got 8, expected 12
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from decolle_ref.check import Array, InputError, choice, count, exact_shape, finite
+
+Function = Callable[[Array], Any]
+
+COMPLEX_H = 1e-30  # no subtraction takes place, so h can be as small as one likes
+CENTRAL_H = 6e-6  # about cbrt(eps): balances truncation against rounding
+TAYLOR_H = tuple(2.0**-k for k in range(4, 11))
+TOLERANCE = {"complex_step": 1e-12, "central": 1e-7}
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a check found.  `bool(report)` is True when the gradient passes."""
+
+    method: str
+    mode: str
+    compared: int
+    error: float  # worst |got - expected|, relative to the largest magnitude on either side
+    tolerance: float
+    worst: tuple[int, ...]  # index of the worst entry, or number of the worst direction
+    got: float
+    expected: float
+
+    def __bool__(self) -> bool:
+        return self.error <= self.tolerance
+
+    def __str__(self) -> str:
+        text = f"{self.method} over {self.compared} {self.mode}: {'agrees' if self else 'DISAGREES'}, "
+        text += f"worst relative error {self.error:.1e} (tolerance {self.tolerance:g})"
+        if not self:
+            place = "entry" if self.mode == "entries" else "direction"
+            text += f" at {place} {self.worst}: got {self.got:.6g}, expected {self.expected:.6g}"
+        return text
+
+
+def complex_step(f: Function, x: Array, v: Array) -> float:
+    """Im f(x + i h v) / h: the derivative of f along v."""
+    value = np.asarray(f(x + 1j * COMPLEX_H * v))
+    if not np.iscomplexobj(value):
+        raise InputError("f: expected a complex value for a complex argument, got a real one (use method='central')")
+    return _number(value.imag) / COMPLEX_H
+
+
+def central(f: Function, x: Array, v: Array) -> float:
+    """(f(x + h v) - f(x - h v)) / 2h: the derivative of f along v."""
+    h = CENTRAL_H * max(1.0, float(np.abs(x).max(initial=0)))
+    return (_number(f(x + h * v)) - _number(f(x - h * v))) / (2 * h)
+
+
+def taylor_rate(f: Function, gradient: Array, x: Array, v: Array) -> float:
+    """The fitted exponent p of |f(x + h v) - f(x) - h g.v| ~ h^p: about 2 if g is the gradient, about 1 if not.
+
+    Infinite where the remainder vanishes to rounding, as for a linear f.
+    """
+    f0, slope = _number(f(x)), float((gradient * v).sum())
+    remainders = np.array([abs(_number(f(x + h * v)) - f0 - h * slope) for h in TAYLOR_H])
+    rounding = 100 * np.finfo(float).eps * max(abs(f0), abs(slope))
+    if (remainders <= rounding).all():
+        return np.inf
+    usable = remainders > rounding
+    if usable.sum() < 2:
+        return np.inf
+    return float(np.polyfit(np.log(np.array(TAYLOR_H)[usable]), np.log(remainders[usable]), 1)[0])
+
+
+METHODS = {"complex_step": complex_step, "central": central}
+
+
+def check(
+    f: Function,
+    gradient: Array,
+    x: Array,
+    method: str = "complex_step",
+    mode: str = "entries",
+    rng: np.random.Generator | None = None,
+    directions: int = 10,
+    tolerance: float | None = None,
+) -> Report:
+    """Compare `gradient` with the derivative of f at x.
+
+    method "complex_step" or "central"; mode "entries" (one evaluation or two per entry) or "directions" (random unit
+    vectors from rng).  tolerance is relative to the largest magnitude compared; 1e-12 and 1e-7 by default.
+    Raises InputError for a shape or value that cannot be compared.
+    """
+    choice("method", method, METHODS)
+    choice("mode", mode, ("entries", "directions"))
+    x = finite("x", x).astype(float)
+    gradient = finite("gradient", gradient)
+    exact_shape("gradient", gradient, x.shape)
+    vectors = _unit_vectors(x) if mode == "entries" else _random_directions(x, rng, directions)
+    pairs = [(float((gradient * v).sum()), METHODS[method](f, x, v)) for v in vectors]
+    got, expected = np.array(pairs).reshape(-1, 2).T
+    error = _relative_error(got, expected)
+    worst = int(error.argmax()) if error.size else 0
+    place = tuple(int(i) for i in np.unravel_index(worst, x.shape)) if mode == "entries" and x.size else (worst,)
+    return Report(
+        method=method,
+        mode=mode,
+        compared=len(pairs),
+        error=float(error.max(initial=0)),
+        tolerance=TOLERANCE[method] if tolerance is None else tolerance,
+        worst=place,
+        got=float(got[worst]) if got.size else 0.0,
+        expected=float(expected[worst]) if expected.size else 0.0,
+    )
+
+
+def _relative_error(got: Array, expected: Array) -> Array:
+    """|got - expected| over the largest magnitude on either side; NaN counts as infinitely wrong."""
+    scale = max(np.abs(got).max(initial=0), np.abs(expected).max(initial=0))
+    error = np.abs(got - expected) / scale if scale > 0 else np.zeros(got.shape)
+    return np.where(np.isnan(error), np.inf, error)
+
+
+def _unit_vectors(x: Array) -> Iterator[Array]:
+    """One vector per entry of x."""
+    for k in range(x.size):
+        v = np.zeros(x.size)
+        v[k] = 1
+        yield v.reshape(x.shape)
+
+
+def _random_directions(x: Array, rng: np.random.Generator | None, directions: int) -> Iterator[Array]:
+    """Random vectors of length 1."""
+    if rng is None:
+        raise InputError("rng: expected a numpy Generator for random directions, got None")
+    for _ in range(count("directions", directions)):
+        v = rng.standard_normal(x.shape)
+        yield v / np.linalg.norm(v)
+
+
+def _number(value: Any) -> float:
+    array = np.asarray(value)
+    if array.size != 1:
+        raise InputError(f"f: expected a single number, got shape {array.shape}")
+    return float(array.real.reshape(()))

@@ -1,0 +1,193 @@
+"""Layers in a stack, and the one loop over time.
+
+    spikes in -> Q -> P -> (W) -> U -> S -> next layer
+                      |          |
+                      |          +-> sigma(U) -> (G) -> Y -> loss -> e -> (G^T) ->+
+                      |          +-> sigma'(U) ------------------------------------x -> delta
+                      +---------------------------------------------------------- x -> dW
+
+One direction, once per time step, no look back.  Nothing here is mutated: a run is a sequence of `Carry`s.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from typing import NamedTuple
+
+import numpy.typing as npt
+
+from decolle_ref import lif, rule
+from decolle_ref.check import Array, InputError, finite
+from decolle_ref.learner import Learner, Memory
+from decolle_ref.lif import LIF, State
+from decolle_ref.objective import Objective
+from decolle_ref.readout import Readout, output
+from decolle_ref.surrogate import Surrogate, logistic
+from decolle_ref.synapse import Dense, Weights
+
+
+class Layer(NamedTuple):
+    """Everything fixed about one layer."""
+
+    synapse: Dense
+    neuron: LIF
+    readout: Readout
+    surrogate: Surrogate = logistic
+    objective: Objective = Objective()
+
+
+Network = tuple[Layer, ...]
+
+
+class Snapshot(NamedTuple):
+    """What one layer shows at one step; the last three are None where there is no target."""
+
+    P: Array  # (..., n_in)
+    Q: Array  # (..., n_in)
+    R: Array  # (..., n)
+    U: Array  # (..., n)
+    S: Array  # (..., n)
+    Y: Array  # (..., n_out)
+    loss: Array | None = None  # ()
+    e: Array | None = None  # (..., n_out), dL/dY
+    delta: Array | None = None  # (..., n), dL/dU
+
+
+class Carry(NamedTuple):
+    """All that goes from one step to the next."""
+
+    weights: tuple[Weights, ...]
+    state: tuple[State, ...]
+    memory: Memory = ()  # the optimiser's own state, one entry per layer
+    n: int = 0  # steps since rest
+    updates: int = 0  # updates made so far
+
+
+def check(network: Sequence[Layer], weights: Sequence[Weights]) -> None:
+    """Raise InputError unless the layers fit each other and `weights` fits them and is finite."""
+    if not network or len(weights) != len(network):
+        raise InputError(f"weights: expected one per layer ({len(network)}), got {len(weights)}")
+    for k, (layer, w) in enumerate(zip(network, weights, strict=True)):
+        layer.synapse.require(w, f"layer {k + 1} weights")
+        n_in, n = layer.synapse.n_in, layer.synapse.n
+        _broadcasts(f"layer {k + 1} alpha", layer.neuron.alpha, n_in)
+        _broadcasts(f"layer {k + 1} beta", layer.neuron.beta, n_in)
+        _broadcasts(f"layer {k + 1} gamma", layer.neuron.gamma, n)
+        _broadcasts(f"layer {k + 1} delta", layer.neuron.delta, n)
+        _last_axis(f"layer {k + 1} G", finite(f"layer {k + 1} G", layer.readout.G), n)
+        if k and network[k - 1].synapse.n != n_in:
+            raise InputError(f"layer {k + 1} n_in: expected {network[k - 1].synapse.n}, got {n_in}")
+
+
+def _broadcasts(name: str, array: Array, size: int) -> None:
+    if array.shape not in ((), (1,), (size,)):
+        raise InputError(f"{name}: expected shape () or ({size},), got {array.shape}")
+
+
+def _last_axis(name: str, array: Array, size: int) -> None:
+    if array.ndim < 1 or array.shape[-1] != size:
+        raise InputError(f"{name}: expected a last axis of {size}, got shape {array.shape}")
+
+
+def rest(network: Sequence[Layer], batch: tuple[int, ...] = ()) -> tuple[State, ...]:
+    """Every layer at P = Q = R = 0."""
+    return tuple(lif.rest(layer.neuron, layer.synapse.n_in, layer.synapse.n, batch) for layer in network)
+
+
+def forward(layer: Layer, weights: Weights, state: State, spikes_in: Array) -> tuple[State, Snapshot]:
+    """One layer, one step: [K20 Eq. 1] and Y = G sigma(U) + c."""
+    drive = partial(layer.synapse.drive, weights)
+    after, U, S = lif.step(layer.neuron, drive, layer.surrogate.spike, state, spikes_in)
+    Y = output(layer.readout, layer.surrogate.primitive(U))
+    return after, Snapshot(*state, U, S, Y)
+
+
+def assess(layer: Layer, seen: Snapshot, target: Array) -> Snapshot:
+    """Add the layer's loss, its error e = dL/dY and delta = dL/dU.  [K20 Eq. 3, 4]"""
+    e = layer.objective.error(seen.Y, target)
+    return seen._replace(
+        loss=layer.objective.value(seen.U, seen.Y, target, layer.surrogate),
+        e=e,
+        delta=rule.error_signal(layer.readout, layer.surrogate, layer.objective, e, seen.U),
+    )
+
+
+def local_loss(layer: Layer, weights: Weights, P: Array, R: Array, target: Array) -> Array:
+    """L as a function of the layer's weights with P and R held: what the rule descends.  [K20 Eq. 2]"""
+    U = layer.synapse.drive(weights, P) - layer.neuron.delta * R
+    Y = output(layer.readout, layer.surrogate.primitive(U))
+    return layer.objective.value(U, Y, target, layer.surrogate)
+
+
+def step(
+    network: Sequence[Layer],
+    weights: Sequence[Weights],
+    state: Sequence[State],
+    spikes: Array,
+    targets: Sequence[Array] | None = None,
+) -> tuple[tuple[State, ...], tuple[Snapshot, ...]]:
+    """One step of the whole stack: (state at n, input spikes, one target per layer) -> (state at n+1, snapshots)."""
+    after: list[State] = []
+    shown: list[Snapshot] = []
+    for k, layer in enumerate(network):
+        new, seen = forward(layer, weights[k], state[k], spikes)
+        after.append(new)
+        shown.append(seen if targets is None else assess(layer, seen, targets[k]))
+        spikes = seen.S
+    return tuple(after), tuple(shown)
+
+
+def run(
+    network: Sequence[Layer],
+    start: Carry,
+    inputs: Iterable[npt.ArrayLike],
+    targets: Iterable[Sequence[npt.ArrayLike]] | None = None,
+    learner: Learner | None = None,
+) -> Iterator[tuple[Carry, tuple[Snapshot, ...]]]:
+    """The loop over time: yields (carry, snapshots) after each step, and keeps nothing else.
+
+    inputs yields spikes (..., n_in), counts or booleans, one array per step; targets yields one array (..., n_out) per
+    layer and step.  With a learner, every step from its burn-in on updates the weights before the next step.
+    Raises InputError for shapes that do not fit, non-finite spikes, targets or weights, and a learner without targets.
+    """
+    check(network, start.weights)
+    if learner is not None and targets is None:
+        raise InputError("targets: expected one per layer and step to learn from, got none")
+    carry = start
+    goals = iter(targets) if targets is not None else None
+    for spikes in inputs:
+        x = _spikes(network[0], spikes, carry)
+        goal = None if goals is None else _targets(network, next(goals, ()), x.shape[:-1], carry)
+        state, shown = step(network, carry.weights, carry.state, x, goal)
+        weights, memory, updates = carry.weights, carry.memory, carry.updates
+        if learner is not None and carry.n >= learner.burn_in:
+            synapses = [layer.synapse for layer in network]
+            deltas = [s.delta for s in shown if s.delta is not None]
+            weights, memory = learner.update(synapses, weights, memory, deltas, [s.P for s in shown], updates)
+            updates += 1
+        carry = Carry(weights, state, memory, carry.n + 1, updates)
+        yield carry, shown
+
+
+def _spikes(layer: Layer, spikes: npt.ArrayLike, carry: Carry) -> Array:
+    """The input of one step in the network's dtype, checked."""
+    x = finite(f"spikes at step {carry.n}", spikes)
+    expected = carry.state[0].P.shape
+    if x.shape != expected:
+        raise InputError(f"spikes at step {carry.n}: expected shape {expected}, got {x.shape}")
+    return x.astype(layer.neuron.alpha.dtype, copy=False)
+
+
+def _targets(
+    network: Sequence[Layer], targets: Sequence[npt.ArrayLike], batch: tuple[int, ...], carry: Carry
+) -> list[Array]:
+    """The targets of one step in the network's dtype, checked."""
+    if len(targets) != len(network):
+        raise InputError(f"targets at step {carry.n}: expected one per layer ({len(network)}), got {len(targets)}")
+    checked = []
+    for k, (layer, target) in enumerate(zip(network, targets, strict=True)):
+        goal = finite(f"layer {k + 1} target at step {carry.n}", target)
+        expected = (*batch, len(layer.readout.c))
+        if goal.shape != expected:
+            raise InputError(f"layer {k + 1} target at step {carry.n}: expected shape {expected}, got {goal.shape}")
+        checked.append(goal.astype(layer.neuron.alpha.dtype, copy=False))
+    return checked

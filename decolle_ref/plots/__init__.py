@@ -1,0 +1,1 @@
+"""Drawing, apart from computing: each function takes arrays and returns a matplotlib Figure."""

@@ -1,0 +1,82 @@
+"""Files that are whole or absent: written under a temporary name, then renamed.  No pickle anywhere."""
+
+import json
+import os
+import tempfile
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from decolle_ref.check import Array, InputError
+
+
+def output_folder(path: str | Path) -> Path:
+    """Create the folder if need be and make sure that a file can be written there.
+
+    Raises InputError, in one line, if it cannot.
+    """
+    folder = Path(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as problem:
+        raise InputError(f"out: expected a writable folder, got {folder} ({problem.strerror})") from None
+    return folder
+
+
+def atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+    """Write through `write` and rename, so that a reader sees the old file or the new one, never a part."""
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+        try:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+            os.chmod(file.name, 0o644)
+            os.replace(file.name, path)
+        except BaseException:
+            os.unlink(file.name)
+            raise
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write readable JSON, atomically; NaN and infinity are refused."""
+    text = json.dumps(content, indent=2, allow_nan=False) + "\n"
+    atomically(path, lambda file: file.write(text.encode()))
+
+
+def write_arrays(path: Path, kind: str, arrays: Mapping[str, Array], about: Mapping[str, Any]) -> None:
+    """Write named arrays and a JSON-able `about` into one npz, atomically; `kind` marks whose file it is."""
+    label = json.dumps({"kind": kind, **about}, allow_nan=False)
+    # numpy types savez's names as its own options, hence the ignore
+    atomically(path, lambda file: np.savez(file, about=np.array(label), **arrays))  # type: ignore[arg-type]
+
+
+def read_arrays(path: Path, kind: str) -> tuple[dict[str, Array], dict[str, Any]]:
+    """Read what `write_arrays` wrote: (arrays, about).
+
+    Raises InputError for a file that is missing, truncated, not an npz of plain arrays, or of another kind.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        about = json.loads(str(arrays.pop("about")))
+    except (
+        OSError,
+        ValueError,
+        EOFError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        zipfile.BadZipFile,
+    ) as problem:
+        reason = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
+        raise InputError(f"{path}: expected a {kind} file, got something unreadable ({reason})") from None
+    if not isinstance(about, dict) or about.get("kind") != kind:
+        found = about.get("kind") if isinstance(about, dict) else about
+        raise InputError(f"{path}: expected a {kind} file, got {found!r}")
+    del about["kind"]
+    return arrays, about
