@@ -23,7 +23,10 @@ def descend(
         raise InputError(f"fast.descend: expected Adamax with beta1 = 0, got {optimiser}")
     of_W, of_b = memory
     rows, columns = delta.reshape(-1, synapse.n), P.reshape(-1, synapse.n_in)
-    np.multiply.outer(rows[0], columns[0], out=of_W.m)
+    if len(rows) == 1:
+        np.multiply.outer(rows[0], columns[0], out=of_W.m)
+    else:
+        np.matmul(rows.T, columns, out=of_W.m)
     np.sum(rows, axis=0, out=of_b.m)
     _adamax(optimiser, weights.W, of_W, rate.W)
     _adamax(optimiser, weights.b, of_b, rate.b)

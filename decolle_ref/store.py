@@ -61,7 +61,8 @@ def read_arrays(path: Path, kind: str) -> tuple[dict[str, Array], dict[str, Any]
     Raises InputError for a file that is missing, truncated, not an npz of plain arrays, or of another kind.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # opened here, because np.load leaves the file open when it turns out not to be a zip archive
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         about = json.loads(str(arrays.pop("about")))
     except (

@@ -17,7 +17,7 @@ def regression() -> dict[str, Array]:
     """
     path = find(REGRESSION)
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as problem:
         raise InputError(f"{path}: expected the recorded regression run, got a damaged file ({problem})") from None

@@ -41,7 +41,7 @@ class Settings:
     layers: tuple[int, ...] = (512, 512, 512)
     input: str = "poisson"
     dtype: str = "float32"
-    learning_rate: float = 2e-3  # per unit of normalised trace
+    learning_rate: float = 1e-3  # per unit of normalised trace
     beta2: float = 0.999  # the paper's 0.95 forgets within 20 ms; 0.999 remembers the whole sequence
     readout_amplitude: float = 2.0
     quick: bool = False
@@ -96,7 +96,9 @@ def build(settings: Settings) -> Problem:
         G = readout.draw(rng, n, 1, settings.readout_amplitude, settings.dtype)
         layers.append(Layer(Dense(n_in, n), neuron, G))
         # the spikes of a layer are about three times sparser than the input, so the weights above it are larger
-        weights.append(layers[-1].synapse.draw(rng, neuron, scale=10.0 if k == 0 else 30.0, bias=-0.5 * (k + 1)))
+        weights.append(
+            layers[-1].synapse.draw(rng, neuron, scale=10.0 if k == 0 else 30.0, bias=-0.5 if k == 0 else -1.1)
+        )
         rate = np.asarray(settings.learning_rate, settings.dtype)
         rates.append(Weights(W=rate / lif.trace_gain(neuron), b=rate))
         n_in = n
