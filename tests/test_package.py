@@ -11,7 +11,11 @@ import decolle_ref
 
 PACKAGE = Path(decolle_ref.__file__).parent
 MODULES = sorted(p for p in PACKAGE.rglob("*.py"))
-EXTRAS = {"matplotlib": "plots", "tqdm": "experiments"}  # which folder may use which optional package
+EXTRAS = {
+    "matplotlib": "plots",
+    "cycler": "plots",
+    "tqdm": "experiments",
+}  # which folder may use which optional package
 
 
 def imports(path):

@@ -9,7 +9,7 @@ import numpy as np
 from decolle_ref import store
 from decolle_ref.check import Array
 from decolle_ref.experiments import regression
-from decolle_ref.plots.style import BLUE, GREY, INK, ORANGE, house, save
+from decolle_ref.plots.style import BLUE, CYCLE, GREY, INK, LINE_STYLES, ORANGE, house, save
 
 NEURONS = 3  # how many are drawn in each panel of states
 
@@ -29,10 +29,10 @@ def states(run: dict[str, Array], mark: str = "") -> Any:
         _raster(axes[0], run["spikes_in"])
         axes[0].set_ylabel("input\nchannel")
         _lines(axes[1], t, run["Q"][:, inputs], "Q\n(spikes)")
-        _lines(axes[2], t, run["P"][:, inputs], "P\n(spikes)")
+        _lines(axes[2], t, run["P"][:, inputs], "P\n(spikes × steps)")
         _membrane(axes[3], t, run["U"][:, neurons], run["S"][:, neurons])
         for row, k in enumerate(neurons):
-            axes[4].vlines(t[run["S"][:, k] > 0], row + 0.1, row + 0.9, color=f"C{row}", lw=0.8)
+            axes[4].vlines(t[run["S"][:, k] > 0], row + 0.1, row + 0.9, color=CYCLE[row], lw=0.8)
         axes[4].set(ylabel="S", yticks=np.arange(NEURONS) + 0.5, yticklabels=[f"{k}" for k in neurons])
         _lines(axes[5], t, run["derivative"][:, neurons], "σ′(U)")
         axes[6].plot(t, run["e"][:, 0], color=INK)
@@ -71,8 +71,9 @@ def curve(mse: Array, names: Sequence[str], mark: str = "") -> Any:
     """Mean squared error of each layer against epoch, measured while learning; mse (epochs, layers)."""
     with house() as plt:
         figure, axis = plt.subplots(figsize=(5.2, 3.2))
-        for k, style in zip(range(mse.shape[1]), _styles(), strict=False):
-            axis.semilogy(np.arange(1, len(mse) + 1), mse[:, k], ls=style, label=f"layer {k + 1}: {names[k]}")
+        for k, name in enumerate(names):
+            style = LINE_STYLES[k % len(LINE_STYLES)]
+            axis.semilogy(np.arange(1, len(mse) + 1), mse[:, k], ls=style, label=f"layer {k + 1}: {name}")
         axis.set(xlabel="epoch (one showing of the 500 ms sequence)", ylabel="mean squared error while learning")
         axis.legend()
         axis.set_title(f"[K20 Sec. 4.1] learning curve{mark}")
@@ -94,10 +95,6 @@ def draw_run(folder: Path, results: dict[str, Any]) -> list[Path]:
     return [folder / name for name in figures]
 
 
-def _styles() -> Sequence[str]:
-    return ["-", "--", "-."] * 10
-
-
 def _busiest(P: Array) -> Array:
     """The input channels with the largest traces."""
     return np.sort(np.argsort(P.max(axis=0))[-NEURONS:])
@@ -114,7 +111,7 @@ def _typical(S: Array) -> Array:
 
 
 def _lines(axis: Any, t: Array, values: Array, label: str) -> None:
-    for column, style in zip(values.T, _styles(), strict=False):
+    for column, style in zip(values.T, LINE_STYLES, strict=False):
         axis.plot(t, column, ls=style)
     axis.set_ylabel(label)
 
@@ -128,10 +125,10 @@ def _raster(axis: Any, spikes: Array) -> None:
 def _membrane(axis: Any, t: Array, U: Array, S: Array) -> None:
     """U with the threshold, and a triangle at each spike, after which the refractory state resets U."""
     axis.axhline(0, color=INK, lw=0.7, ls="--", label="threshold")
-    for row, style in zip(range(U.shape[1]), _styles(), strict=False):
+    for row, style in zip(range(U.shape[1]), LINE_STYLES, strict=False):
         axis.plot(t, U[:, row], ls=style)
         at = S[:, row] > 0
-        axis.plot(t[at], U[at, row], ls="", marker="v", ms=3, color=f"C{row}")
+        axis.plot(t[at], U[at, row], ls="", marker="v", ms=3, color=CYCLE[row])
     axis.plot([], [], ls="", marker="v", ms=3, color=INK, label="spike, then reset")
     axis.set_ylabel("U (threshold 0)")
     axis.legend(loc="lower right", ncols=2)
@@ -140,5 +137,5 @@ def _membrane(axis: Any, t: Array, U: Array, S: Array) -> None:
 def _readout(axis: Any, t: Array, Y: Array, target: Array) -> None:
     axis.plot(t, target, color=ORANGE, lw=2.2, ls="--", label="target Ŷ")
     axis.plot(t, Y, color=BLUE, label="Y")
-    axis.set_ylabel("Y")
-    axis.legend(loc="lower right", ncols=2)
+    axis.set_ylabel("readout Y")
+    axis.legend(ncols=2)

@@ -8,9 +8,11 @@ from typing import Any
 from decolle_ref import store
 
 INK = "#202020"
-BLUE, ORANGE, GREY = "#006BA4", "#FF800E", "#898989"  # the first colours of tableau-colorblind10
+CYCLE = ("#006BA4", "#FF800E", "#595959", "#5F9ED1", "#C85200", "#ABABAB")  # out of tableau-colorblind10
+BLUE, ORANGE, GREY = "#006BA4", "#FF800E", "#898989"
+LINE_STYLES = ("-", "--", "-.", ":")
 
-SETTINGS = {
+SETTINGS: dict[Any, Any] = {
     "font.size": 8,
     "axes.titlesize": 9,
     "axes.spines.top": False,
@@ -28,8 +30,9 @@ SETTINGS = {
 def house() -> Iterator[Any]:
     """pyplot with the house's settings inside the block."""
     import matplotlib.pyplot as plt
+    from cycler import cycler
 
-    with plt.style.context(["tableau-colorblind10", SETTINGS]):
+    with plt.rc_context({**SETTINGS, "axes.prop_cycle": cycler(color=CYCLE)}):
         yield plt
 
 
