@@ -24,6 +24,11 @@ def at_threshold(u: Array) -> Array:
     return (u.real >= 0).astype(u.real.dtype)
 
 
+def above_threshold(u: Array) -> Array:
+    """Theta(u) = 1 if u > 0 else 0: as most public codes have it."""
+    return (u.real > 0).astype(u.real.dtype)
+
+
 @dataclass(frozen=True)
 class Surrogate:
     """The triple (spike, derivative, primitive), with the rise of the primitive declared."""

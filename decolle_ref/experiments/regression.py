@@ -28,7 +28,7 @@ RATE_HZ = 100.0
 TARGETS = ("ramp", "fast", "slow")
 # (weight scale, bias) of layers 1, 2, 3 and above.  Spikes of a layer are about three times sparser than the input, so
 # the weights they meet are larger; the biases make 1 to 10 % of the neurons spike at each step.
-INITIAL = ((10.0, -0.5), (30.0, -1.1), (30.0, -1.5))
+INITIAL = ((10.0, -0.5), (30.0, -1.2), (30.0, -2.0))
 QUICK_EPOCHS = 5
 CHECKPOINT = "checkpoint.npz"
 CHECKPOINT_EVERY = 10  # epochs
