@@ -52,6 +52,13 @@ def not_negative(name: str, value: npt.ArrayLike) -> Array:
     return array
 
 
+def fraction(name: str, value: npt.ArrayLike) -> Array:
+    """Return `value` as an array of numbers in [0, 1)."""
+    array = _numbers(name, value, "numbers in [0, 1)")
+    _refuse(name, array, ~((array >= 0) & (array < 1)), "numbers in [0, 1)")
+    return array
+
+
 def count(name: str, value: object, least: int = 1) -> int:
     """Return `value` as an integer >= `least`."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:

@@ -1,4 +1,4 @@
-"""Which DECOLLE?  The paper and the authors' two code bases disagree; each variant is a *dialect*, and a dialect is data.
+"""Which DECOLLE?  The paper and its authors' two code bases disagree.  Each variant is a *dialect*, and data.
 
 Underneath all of them is one dynamical system.  With P[n+1] and Q[n+1] called new, P[n] and Q[n] old,
 

@@ -7,7 +7,8 @@
     R_i[n+1] = gamma R_i[n] + S_i[n]
 
 P and Q belong to the input: one pair per input channel, none per synapse.  All right-hand sides are old values, so an
-input spike at step n reaches U at n+2, and the layers of one step can be computed in any order.
+input spike at step n reaches U at n+2, and the layers of one step can be computed in any order.  The other dialects put
+gains before S^in and Q, or let P read the new Q and U the new P: these are data in `LIF`, and the step reads them.
 """
 
 from typing import NamedTuple
@@ -15,7 +16,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from decolle_ref.check import Array, float_dtype, not_negative, positive
+from decolle_ref.check import Array, float_dtype, fraction, not_negative, positive
+from decolle_ref.dialects import Dialect, paper
 from decolle_ref.surrogate import Function
 
 
@@ -26,6 +28,10 @@ class LIF(NamedTuple):
     beta: Array  # exp(-dt/tau_syn), () or (n_in,): synapse.  (N19 calls this one alpha.)
     gamma: Array  # exp(-dt/tau_ref), () or (n,): refractory
     delta: Array  # () or (n,): strength of the refractory term
+    gain_Q: Array  # like beta: gain on S^in into Q
+    gain_P: Array  # like alpha: gain on Q into P
+    P_reads: int = 0  # 0: old Q, 1: new Q
+    U_reads: int = 0  # 0: old P, 1: new P
 
 
 class State(NamedTuple):
@@ -41,25 +47,49 @@ def neuron(
     tau_syn: npt.ArrayLike = 0.0075,
     tau_ref: npt.ArrayLike = 0.00286,
     dt: float = 0.001,
-    delta: npt.ArrayLike = 1.0,
+    w: npt.ArrayLike = 1.0,
     dtype: npt.DTypeLike = np.float64,
+    dialect: Dialect = paper,
 ) -> LIF:
-    """alpha = exp(-dt/tau_mem), beta = exp(-dt/tau_syn), gamma = exp(-dt/tau_ref).  [K20 Eq. 1]
+    """alpha = exp(-dt/tau_mem), beta = exp(-dt/tau_syn), gamma = exp(-dt/tau_ref), or 1 - dt/tau.  [K20 Eq. 1]
 
-    Times in seconds.  tau_mem and tau_syn are numbers or one value per input channel, tau_ref and delta numbers or one
-    value per neuron.  Raises InputError for a time constant or dt that is not finite and > 0, or a delta < 0.
+    Times in seconds.  tau_mem and tau_syn are numbers or one value per input channel, tau_ref and w numbers or one
+    value per neuron.  w is the refractory strength as the dialect's own code is given it; in the paper's, delta = w.
+    Raises InputError for a time constant or dt that is not finite and > 0, or a w < 0.
     """
-    kind = float_dtype(dtype)
     positive("dt", dt, "seconds")
+    decay = dialect.value("decay")
+    return from_decays(
+        decay(positive("tau_mem", tau_mem, "seconds"), dt),
+        decay(positive("tau_syn", tau_syn, "seconds"), dt),
+        decay(positive("tau_ref", tau_ref, "seconds"), dt),
+        w,
+        dtype,
+        dialect,
+    )
 
-    def decay(name: str, tau: npt.ArrayLike) -> Array:
-        return np.exp(-dt / positive(name, tau, "seconds")).astype(kind)
 
+def from_decays(
+    alpha: npt.ArrayLike,
+    beta: npt.ArrayLike,
+    gamma: npt.ArrayLike,
+    w: npt.ArrayLike = 1.0,
+    dtype: npt.DTypeLike = np.float64,
+    dialect: Dialect = paper,
+) -> LIF:
+    """The same from the decays themselves.  Raises InputError for a decay outside [0, 1) or a w < 0."""
+    kind = float_dtype(dtype)
+    a, b, g = (fraction(name, x) for name, x in (("alpha", alpha), ("beta", beta), ("gamma", gamma)))
+    gain = dialect.value("gains")
     return LIF(
-        alpha=decay("tau_mem", tau_mem),
-        beta=decay("tau_syn", tau_syn),
-        gamma=decay("tau_ref", tau_ref),
-        delta=not_negative("delta", delta).astype(kind),
+        alpha=a.astype(kind),
+        beta=b.astype(kind),
+        gamma=g.astype(kind),
+        delta=(dialect.value("refractory")(g) * not_negative("w", w)).astype(kind),
+        gain_Q=gain(b).astype(kind),
+        gain_P=gain(a).astype(kind),
+        P_reads=dialect.value("P_reads"),
+        U_reads=dialect.value("U_reads"),
     )
 
 
@@ -74,17 +104,21 @@ def rest(lif: LIF, n_in: int, n: int, batch: tuple[int, ...] = ()) -> State:
     return State(np.zeros((*batch, n_in), dtype), np.zeros((*batch, n_in), dtype), np.zeros((*batch, n), dtype))
 
 
-def step(lif: LIF, drive: Function, spike: Function, state: State, spikes_in: Array) -> tuple[State, Array, Array]:
-    """One step of [K20 Eq. 1]: (state at n, S^in[n]) -> (state at n+1, U[n], S[n]).
+def step(
+    lif: LIF, drive: Function, spike: Function, state: State, spikes_in: Array
+) -> tuple[State, State, Array, Array]:
+    """One step of [K20 Eq. 1]: (state at n, S^in[n]) -> (state at n+1, the state that U read, U[n], S[n]).
 
     drive(P) = sum_j W_ij P_j + b_i, shape (..., n), is the synapse's part; spikes_in has shape (..., n_in) and may
     count several events in a bin.
     """
     P, Q, R = state
-    U = drive(P) - lif.delta * R
+    new_Q = lif.beta * Q + lif.gain_Q * spikes_in
+    new_P = lif.alpha * P + lif.gain_P * (Q, new_Q)[lif.P_reads]
+    read = (state, State(new_P, new_Q, R))[lif.U_reads]
+    U = drive(read.P) - lif.delta * R
     S = spike(U)
-    after = State(P=lif.alpha * P + Q, Q=lif.beta * Q + spikes_in, R=lif.gamma * R + S)
-    return after, U, S
+    return State(new_P, new_Q, lif.gamma * R + S), read, U, S
 
 
 def srm_kernel(alpha: float, beta: float, steps: int) -> Array:
@@ -107,9 +141,9 @@ def _summed_kernel(alpha: float, beta: float, steps: int) -> Array:
 
 
 def trace_gain(lif: LIF) -> Array:
-    """1 / ((1 - alpha)(1 - beta)): the steady P of an input that spikes at every step.
+    """g_P g_Q / ((1 - alpha)(1 - beta)): the steady P of an input that spikes at every step.
 
     Weights and learning rates given per unit of normalised trace are divided by it.
     """
-    gain: Array = 1 / ((1 - lif.alpha) * (1 - lif.beta))
+    gain: Array = lif.gain_P * lif.gain_Q / ((1 - lif.alpha) * (1 - lif.beta))
     return gain

@@ -13,10 +13,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import NamedTuple
 
+import numpy as np
 import numpy.typing as npt
 
 from decolle_ref import lif, rule
 from decolle_ref.check import Array, InputError, finite
+from decolle_ref.dialects import Dialect
 from decolle_ref.learner import Learner, Memory
 from decolle_ref.lif import LIF, State
 from decolle_ref.objective import Objective
@@ -33,13 +35,19 @@ class Layer(NamedTuple):
     readout: Readout
     surrogate: Surrogate = logistic
     objective: Objective = Objective()
+    activity: str = "primitive"  # what the readout reads of the surrogate: "primitive", sigma(U), or "spike", S
+
+
+def speak(dialect: Dialect, layer: Layer) -> Layer:
+    """The layer with the dialect's surrogate, threshold and readout; its neuron comes from lif.neuron(dialect=...)."""
+    return layer._replace(surrogate=dialect.triple(), activity=dialect.value("readout"))
 
 
 Network = tuple[Layer, ...]
 
 
 class Snapshot(NamedTuple):
-    """What one layer shows at one step; the last three are None where there is no target."""
+    """What one layer shows at one step: P, Q, R as U read them.  The last three are None where there is no target."""
 
     P: Array  # (..., n_in)
     Q: Array  # (..., n_in)
@@ -94,11 +102,11 @@ def rest(network: Sequence[Layer], batch: tuple[int, ...] = ()) -> tuple[State, 
 
 
 def forward(layer: Layer, weights: Weights, state: State, spikes_in: Array) -> tuple[State, Snapshot]:
-    """One layer, one step: [K20 Eq. 1] and Y = G sigma(U) + c."""
+    """One layer, one step: [K20 Eq. 1] and Y = G sigma(U) + c, or Y = G S + c where the dialect reads spikes."""
     drive = partial(layer.synapse.drive, weights)
-    after, U, S = lif.step(layer.neuron, drive, layer.surrogate.spike, state, spikes_in)
-    Y = output(layer.readout, layer.surrogate.primitive(U))
-    return after, Snapshot(*state, U, S, Y)
+    after, read, U, S = lif.step(layer.neuron, drive, layer.surrogate.spike, state, spikes_in)
+    Y = output(layer.readout, getattr(layer.surrogate, layer.activity)(U))
+    return after, Snapshot(*read, U, S, Y)
 
 
 def assess(layer: Layer, seen: Snapshot, target: Array) -> Snapshot:
@@ -116,6 +124,18 @@ def local_loss(layer: Layer, weights: Weights, P: Array, R: Array, target: Array
     U = layer.synapse.drive(weights, P) - layer.neuron.delta * R
     Y = output(layer.readout, layer.surrogate.primitive(U))
     return layer.objective.value(U, Y, target, layer.surrogate)
+
+
+def frozen_error_loss(layer: Layer, weights: Weights, P: Array, R: Array, e: Array) -> Array:
+    """<e, G primitive(U)> + regularisers, with e held besides P and R.
+
+    Its exact gradient is the update of every dialect.  Where the readout reads sigma(U) that is also the gradient of
+    `local_loss`; where it reads spikes, the loss itself is flat almost everywhere and this is the function descended.
+    """
+    U = layer.synapse.drive(weights, P) - layer.neuron.delta * R
+    linear = (e * output(layer.readout, layer.surrogate.primitive(U))).sum()
+    regulariser = layer.objective.regulariser
+    return np.asarray(linear if regulariser is None else linear + regulariser.value(U, layer.surrogate))
 
 
 def step(

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from decolle_ref import fast, lif, network, readout, store
+from decolle_ref import dialects, fast, lif, network, readout, store
 from decolle_ref.check import Array, InputError, choice, count, float_dtype, not_negative
 from decolle_ref.data import authors
 from decolle_ref.encode import poisson
@@ -28,7 +28,7 @@ RATE_HZ = 100.0
 TARGETS = ("ramp", "fast", "slow")
 # (weight scale, bias) of layers 1, 2, 3 and above.  Spikes of a layer are about three times sparser than the input, so
 # the weights they meet are larger; the biases make 1 to 10 % of the neurons spike at each step.
-INITIAL = ((10.0, -0.5), (30.0, -1.2), (30.0, -2.0))
+INITIAL = ((10.0, -0.5), (30.0, -1.2), (30.0, -1.75))
 QUICK_EPOCHS = 5
 CHECKPOINT = "checkpoint.npz"
 CHECKPOINT_EVERY = 10  # epochs
@@ -47,6 +47,7 @@ class Settings:
     learning_rate: float = 1e-3  # per unit of normalised trace
     beta2: float = 0.999  # the paper's 0.95 forgets within 20 ms; 0.999 remembers the whole sequence
     readout_amplitude: float = 2.0
+    dialect: str = "paper"
     quick: bool = False
 
     def __post_init__(self) -> None:
@@ -57,6 +58,7 @@ class Settings:
             count("layers", size)
         choice("input", self.input, ("poisson", "authors"))
         float_dtype(self.dtype)
+        dialects.named(self.dialect)
         not_negative("learning_rate", self.learning_rate)
 
 
@@ -91,13 +93,14 @@ def build(settings: Settings) -> Problem:
         spikes = authors.regression()["input_spikes"]
     else:
         spikes = poisson(rng, RATE_HZ, STEPS, CHANNELS)
+    dialect = dialects.named(settings.dialect)
     layers, weights, rates = [], [], []
     n_in = CHANNELS
     for k, n in enumerate(settings.layers):
         tau_mem, tau_syn = lif.draw_time_constants(rng, n_in)
-        neuron = lif.neuron(tau_mem, tau_syn, dtype=settings.dtype)
+        neuron = lif.neuron(tau_mem, tau_syn, dtype=settings.dtype, dialect=dialect)
         G = readout.draw(rng, n, 1, settings.readout_amplitude, settings.dtype)
-        layers.append(Layer(Dense(n_in, n), neuron, G))
+        layers.append(network.speak(dialect, Layer(Dense(n_in, n), neuron, G)))
         scale, bias = INITIAL[min(k, len(INITIAL) - 1)]
         weights.append(layers[-1].synapse.draw(rng, neuron, scale, bias))
         rate = np.asarray(settings.learning_rate, settings.dtype)
