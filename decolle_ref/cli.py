@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
-from decolle_ref import __version__
+from decolle_ref import __version__, cases, dialects, identify, simulate
 from decolle_ref.check import InputError
 from decolle_ref.experiments import regression
 from decolle_ref.experiments.longrun import Interrupted
@@ -39,9 +39,25 @@ def parser() -> argparse.ArgumentParser:
         "--input", choices=("poisson", "authors"), default=defaults.input, help="spikes: our own, or recorded"
     )
     p.add_argument("--dtype", choices=("float32", "float64"), default=defaults.dtype)
+    p.add_argument("--dialect", choices=tuple(dialects.DIALECTS), default=defaults.dialect)
     p.add_argument("--learning-rate", type=float, default=defaults.learning_rate, help="per unit of normalised trace")
     p.add_argument("--beta2", type=float, default=defaults.beta2, help="memory of Adamax; the paper has 0.95")
     p.set_defaults(run=run_regression)
+
+    p = commands.add_parser("dialects", help="the variants of DECOLLE, or what differs between two of them")
+    p.add_argument("names", nargs="*", metavar="DIALECT", help="none: the table; two: their differences")
+    p.set_defaults(run=run_dialects)
+
+    p = commands.add_parser("simulate", help="run a case folder and write every state as a trace folder")
+    p.add_argument("case", type=Path, metavar="CASE")
+    p.add_argument("--out", type=Path, required=True, metavar="TRACE", help="a new or empty folder")
+    p.add_argument("--gradients", action="store_true", help="also dW and db at every step, which are large")
+    p.set_defaults(run=run_simulate)
+
+    p = commands.add_parser("identify", help="name the dialect that made a trace")
+    p.add_argument("case", type=Path, metavar="CASE", help="weights, constants and inputs; its dialect is ignored")
+    p.add_argument("trace", type=Path, metavar="TRACE", help="any of Q, P, R, U, S")
+    p.set_defaults(run=run_identify)
     return top
 
 
@@ -63,6 +79,7 @@ def run_regression(args: argparse.Namespace) -> None:
         seed=args.seed,
         input=args.input,
         dtype=args.dtype,
+        dialect=args.dialect,
         learning_rate=args.learning_rate,
         beta2=args.beta2,
         quick=args.quick,
@@ -75,6 +92,31 @@ def run_regression(args: argparse.Namespace) -> None:
 
         draw_run(args.out, results)
     print(f"{regression.one_line(results)}; see {args.out}")
+
+
+def run_dialects(args: argparse.Namespace) -> None:
+    """`decolle-ref dialects [A B]`."""
+    if not args.names:
+        print(dialects.table())
+        return
+    if len(args.names) != 2:
+        raise InputError(f"dialects: expected none or two names, got {len(args.names)}")
+    a, b = (dialects.named(name) for name in args.names)
+    for axis, of_a, of_b in dialects.differences(a, b):
+        print(f"{axis.replace('_', ' ')}\n  {a.name}: {of_a}\n  {b.name}: {of_b}")
+    print(f"{a.name} and {b.name} differ on {len(dialects.differences(a, b))} axes")
+
+
+def run_simulate(args: argparse.Namespace) -> None:
+    """`decolle-ref simulate CASE --out TRACE`."""
+    case = cases.read(args.case)
+    simulate.write(args.out, case, simulate.simulate(case, args.gradients))
+    print(f"simulated {case.about['steps']} steps of {case.about['name']!r}; see {args.out}")
+
+
+def run_identify(args: argparse.Namespace) -> None:
+    """`decolle-ref identify CASE TRACE`."""
+    print(identify.identify(cases.read(args.case), *simulate.read_states(args.trace)))
 
 
 def _given(value: T | None, default: T) -> T:

@@ -60,9 +60,9 @@ def neuron(
     positive("dt", dt, "seconds")
     decay = dialect.value("decay")
     return from_decays(
-        decay(positive("tau_mem", tau_mem, "seconds"), dt),
-        decay(positive("tau_syn", tau_syn, "seconds"), dt),
-        decay(positive("tau_ref", tau_ref, "seconds"), dt),
+        decay(positive("tau_mem", tau_mem, "seconds").astype(np.float64), dt),
+        decay(positive("tau_syn", tau_syn, "seconds").astype(np.float64), dt),
+        decay(positive("tau_ref", tau_ref, "seconds").astype(np.float64), dt),
         w,
         dtype,
         dialect,
@@ -79,7 +79,7 @@ def from_decays(
 ) -> LIF:
     """The same from the decays themselves.  Raises InputError for a decay outside [0, 1) or a w < 0."""
     kind = float_dtype(dtype)
-    a, b, g = (fraction(name, x) for name, x in (("alpha", alpha), ("beta", beta), ("gamma", gamma)))
+    a, b, g = (fraction(name, x).astype(np.float64) for name, x in (("alpha", alpha), ("beta", beta), ("gamma", gamma)))
     gain = dialect.value("gains")
     return LIF(
         alpha=a.astype(kind),

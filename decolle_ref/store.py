@@ -2,9 +2,11 @@
 
 import json
 import os
+import shutil
 import tempfile
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -40,6 +42,26 @@ def atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
         except BaseException:
             os.unlink(file.name)
             raise
+
+
+@contextmanager
+def new_folder(path: str | Path) -> Iterator[Path]:
+    """A folder that appears at `path` when the block ends well, and not at all otherwise.
+
+    Raises InputError if `path` is already there and not an empty folder, or cannot be made.
+    """
+    target = Path(path).absolute()
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise InputError(f"out: expected a new or empty folder, got {path}, which has something in it")
+    parent = output_folder(target.parent)
+    work = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=parent))
+    try:
+        yield work
+        work.chmod(0o755)
+        os.replace(work, target)
+    except BaseException:
+        shutil.rmtree(work, ignore_errors=True)
+        raise
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -26,9 +26,8 @@ BURN_IN = 20
 CHANNELS = 100
 RATE_HZ = 100.0
 TARGETS = ("ramp", "fast", "slow")
-# (weight scale, bias) of layers 1, 2, 3 and above.  Spikes of a layer are about three times sparser than the input, so
-# the weights they meet are larger; the biases make 1 to 10 % of the neurons spike at each step.
-INITIAL = ((10.0, -0.5), (30.0, -1.2), (30.0, -1.75))
+SCALE = 10.0, 30.0  # of the initial weights in layer 1 and above, where spikes are about three times sparser
+ACTIVE = 0.25  # fraction of potentials above threshold before learning, resets left out
 QUICK_EPOCHS = 5
 CHECKPOINT = "checkpoint.npz"
 CHECKPOINT_EVERY = 10  # epochs
@@ -95,14 +94,15 @@ def build(settings: Settings) -> Problem:
         spikes = poisson(rng, RATE_HZ, STEPS, CHANNELS)
     dialect = dialects.named(settings.dialect)
     layers, weights, rates = [], [], []
-    n_in = CHANNELS
+    n_in, below = CHANNELS, spikes
     for k, n in enumerate(settings.layers):
         tau_mem, tau_syn = lif.draw_time_constants(rng, n_in)
         neuron = lif.neuron(tau_mem, tau_syn, dtype=settings.dtype, dialect=dialect)
         G = readout.draw(rng, n, 1, settings.readout_amplitude, settings.dtype)
         layers.append(network.speak(dialect, Layer(Dense(n_in, n), neuron, G)))
-        scale, bias = INITIAL[min(k, len(INITIAL) - 1)]
-        weights.append(layers[-1].synapse.draw(rng, neuron, scale, bias))
+        drawn = layers[-1].synapse.draw(rng, neuron, SCALE[min(k, 1)])
+        settled, below = settle(layers[-1], drawn, below)
+        weights.append(settled)
         rate = np.asarray(settings.learning_rate, settings.dtype)
         rates.append(Weights(W=rate / lif.trace_gain(neuron), b=rate))
         n_in = n
@@ -111,6 +111,24 @@ def build(settings: Settings) -> Problem:
     learner = Learner(rates, Adamax(beta2=settings.beta2), schedule, BURN_IN, fast.descend)
     goals = targets(len(layers)).astype(settings.dtype)
     return Problem(tuple(layers), tuple(weights), learner, spikes, goals)
+
+
+def settle(layer: Layer, weights: Weights, spikes: Array) -> tuple[Weights, Array]:
+    """Shift the biases until ACTIVE of all potentials exceed the threshold; returns them and the spikes that result.
+
+    Without it the share of active neurons differs from seed to seed, the more so the higher the layer.
+    """
+    free = layer._replace(neuron=layer.neuron._replace(delta=np.zeros_like(layer.neuron.delta)))
+    U = np.stack([s.U for s in alone(free, weights, spikes)])[BURN_IN:]
+    shift = np.quantile(U, 1 - ACTIVE).astype(U.dtype)
+    settled = Weights(weights.W, weights.b - shift)
+    return settled, np.stack([s.S for s in alone(layer, settled, spikes)])
+
+
+def alone(layer: Layer, weights: Weights, spikes: Array) -> Iterator[network.Snapshot]:
+    """What one layer shows by itself, without learning."""
+    start = Carry((weights,), network.rest([layer]))
+    return (seen for _, (seen,) in network.run([layer], start, spikes))
 
 
 def passes(problem: Problem, start: Carry, learn: bool) -> Iterator[tuple[Carry, tuple[network.Snapshot, ...]]]:
