@@ -10,7 +10,8 @@ from typing import NoReturn, TypeVar
 
 from decolle_ref import __version__, cases, dialects, identify, simulate
 from decolle_ref.check import InputError
-from decolle_ref.experiments import regression
+from decolle_ref.data import authors, convert, location
+from decolle_ref.experiments import regression, replay
 from decolle_ref.experiments.longrun import Interrupted
 
 T = TypeVar("T")
@@ -58,6 +59,15 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("case", type=Path, metavar="CASE", help="weights, constants and inputs; its dialect is ignored")
     p.add_argument("trace", type=Path, metavar="TRACE", help="any of Q, P, R, U, S")
     p.set_defaults(run=run_identify)
+
+    p = commands.add_parser("replay", help="replay the authors' own recording, step for step")
+    p.add_argument("experiment", choices=("regression",))
+    p.add_argument("--out", type=Path, default=Path("runs/replay"), help="folder for results (default runs/replay)")
+    p.set_defaults(run=run_replay)
+
+    p = commands.add_parser("convert", help="make the recording from a clone of the authors' repository nmi-lab/dcll")
+    p.add_argument("clone", type=Path, metavar="CLONE")
+    p.set_defaults(run=run_convert)
     return top
 
 
@@ -85,9 +95,7 @@ def run_regression(args: argparse.Namespace) -> None:
         quick=args.quick,
     )
     results = regression.train(settings, args.out, args.resume, args.quiet)
-    if importlib.util.find_spec("matplotlib") is None:
-        print("figures not drawn: matplotlib is not installed", file=sys.stderr)
-    else:
+    if _can_draw():
         from decolle_ref.plots.regression import draw_run
 
         draw_run(args.out, results)
@@ -117,6 +125,30 @@ def run_simulate(args: argparse.Namespace) -> None:
 def run_identify(args: argparse.Namespace) -> None:
     """`decolle-ref identify CASE TRACE`."""
     print(identify.identify(cases.read(args.case), *simulate.read_states(args.trace)))
+
+
+def run_replay(args: argparse.Namespace) -> None:
+    """`decolle-ref replay regression`."""
+    results = replay.run(args.out)
+    if _can_draw():
+        from decolle_ref.plots.replay import draw_run
+
+        draw_run(args.out, results)
+    print(f"{replay.one_line(results)}; see {args.out}")
+
+
+def run_convert(args: argparse.Namespace) -> None:
+    """`decolle-ref convert CLONE`."""
+    target = location.folder() / authors.REGRESSION
+    convert.convert(args.clone, target)
+    print(f"wrote {target}")
+
+
+def _can_draw() -> bool:
+    if importlib.util.find_spec("matplotlib") is None:
+        print("figures not drawn: matplotlib is not installed", file=sys.stderr)
+        return False
+    return True
 
 
 def _given(value: T | None, default: T) -> T:

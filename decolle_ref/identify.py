@@ -202,7 +202,7 @@ def _sentences(verdict: Verdict) -> Iterator[str]:
         yield "no named dialect, but these axes reproduce the trace:"
     else:
         yield "none of these: no dialect and no combination of axes reproduces the trace"
-    for match in verdict.best[:3]:
+    for match in ([m for m in verdict.best if m.dialects] or verdict.best)[:3]:
         yield f"  {_axes(match.hypothesis)}{_concessions(match)}"
     others = {(name, m.lag) for m in verdict.matches for name in m.dialects if name not in verdict.dialects}
     for name, lag in sorted(others):
@@ -217,9 +217,7 @@ def _sentences(verdict: Verdict) -> Iterator[str]:
 
 
 def _axes(h: Hypothesis) -> str:
-    return (
-        f"decay {h.decay}, gains {h.gains}, {h.delay} steps of delay, refractory {h.refractory}, spikes {h.threshold}"
-    )
+    return f"decay {h.decay}, gains {h.gains}, delay {h.delay}, refractory {h.refractory}, spikes {h.threshold}"
 
 
 def _concessions(match: Match) -> str:
