@@ -1,7 +1,7 @@
 """The reference implementation of DECOLLE and its relatives, written out by hand in NumPy.
 
-Reading order, which is also the order of imports: surrogate, lif, synapse, readout, objective, rule, optim, learner,
-network.  Then gradcheck, which proves the rule, and experiments/regression, which uses it.
+Reading order, which is also the order of imports: surrogate, dialects, lif, synapse, readout, objective, rule, optim,
+learner, network.  Then gradcheck, which proves the rule, and experiments/regression, which uses it.
 
 Papers and their tags:
     [K20] Kaiser, Mostafa, Neftci, Synaptic Plasticity Dynamics for Deep Continuous Local Learning (DECOLLE),

@@ -127,7 +127,7 @@ def local_loss(layer: Layer, weights: Weights, P: Array, R: Array, target: Array
 
 
 def frozen_error_loss(layer: Layer, weights: Weights, P: Array, R: Array, e: Array) -> Array:
-    """<e, G primitive(U)> + regularisers, with e held besides P and R.
+    """<e, G primitive(U)> + regularisers, with e held besides P and R.  [K20 Eq. 3]
 
     Its exact gradient is the update of every dialect.  Where the readout reads sigma(U) that is also the gradient of
     `local_loss`; where it reads spikes, the loss itself is flat almost everywhere and this is the function descended.

@@ -38,7 +38,7 @@ def forbidding(source: Dialect, target: Dialect, learning: bool = False) -> list
 
 
 def rescale(neuron: LIF, weights: Weights, source: Dialect, target: Dialect, learning: bool = False) -> Rescaled:
-    """The layer that in `target` does what this one does in `source`, up to `shift` steps.
+    """The layer that in `target` does what this one does in `source`, up to `shift` steps.  [K20 Eq. 1]
 
     Raises InputError, naming the axes, where no exact map exists, or where the target's delta is 0 for every w.
     """

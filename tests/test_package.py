@@ -39,3 +39,22 @@ def test_no_pickle_and_no_global_random_state(path):
     text = path.read_text()
     assert not re.search(r"allow_pickle\s*=\s*True|\bimport pickle", text)
     assert not re.search(r"np\.random\.(?!default_rng|Generator)", text)
+
+
+READING_ORDER = ("check", "surrogate", "dialects", "lif", "synapse", "readout", "objective", "rule", "optim")
+READING_ORDER += ("learner", "network", "gradcheck", "fast", "rescale", "evidence")
+
+
+@pytest.mark.parametrize("name", READING_ORDER)
+def test_imports_only_point_upward_in_the_reading_order(name):
+    """Whoever reads the package top to bottom has met every name before it is used."""
+    below = READING_ORDER[READING_ORDER.index(name) :]
+    tree = ast.parse((PACKAGE / f"{name}.py").read_text())
+    used = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    used |= {
+        f"decolle_ref.{alias.name}"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module == "decolle_ref"
+        for alias in node.names
+    }
+    assert not used & {f"decolle_ref.{later}" for later in below}

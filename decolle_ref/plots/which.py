@@ -34,7 +34,7 @@ def which(same: dict[str, Shown], matched: dict[str, Shown], neuron: int | None 
 
 def _lively(shown: Shown) -> int:
     """A neuron with many spikes, though not the most."""
-    return int(np.argsort(np.nansum(shown.S, axis=0), kind="stable")[-3])
+    return int(np.argsort(np.nansum(shown.S, axis=0), kind="stable")[-4])
 
 
 def _trace(axis: Any, shown: Shown, k: int, colour: str) -> None:
