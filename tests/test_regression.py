@@ -30,7 +30,7 @@ def finished(tmp_path_factory):
 
 def same_files(a, b):
     assert (a / "results.json").read_bytes() == (b / "results.json").read_bytes()
-    for name, kind in (("checkpoint.npz", regression.KIND), ("states.npz", "decolle_ref regression states")):
+    for name, kind in (("checkpoint.npz", regression.KIND), ("states.npz", regression.STATES)):
         one, other = (store.read_arrays(folder / name, kind)[0] for folder in (a, b))
         assert one.keys() == other.keys()
         for key in one:

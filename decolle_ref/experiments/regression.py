@@ -12,13 +12,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from decolle_ref import dialects, fast, lif, network, readout, store
-from decolle_ref.check import Array, InputError, choice, count, float_dtype, not_negative
+from decolle_ref.check import Array, choice, count, float_dtype, not_negative
 from decolle_ref.data import authors
 from decolle_ref.encode import poisson
+from decolle_ref.experiments import checkpoint
 from decolle_ref.experiments.longrun import Interrupted, Progress, stop_requests, versions
 from decolle_ref.learner import Learner
 from decolle_ref.network import Carry, Layer, Network
-from decolle_ref.optim import Adamax, Moments, stepwise
+from decolle_ref.optim import Adamax, stepwise
 from decolle_ref.synapse import Dense, Weights
 
 STEPS = 500
@@ -32,6 +33,7 @@ QUICK_EPOCHS = 5
 CHECKPOINT = "checkpoint.npz"
 CHECKPOINT_EVERY = 10  # epochs
 KIND = "decolle_ref regression checkpoint"
+STATES = "decolle_ref regression states"
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,10 @@ class Settings:
         float_dtype(self.dtype)
         dialects.named(self.dialect)
         not_negative("learning_rate", self.learning_rate)
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON gives them back."""
+        return asdict(self) | {"layers": list(self.layers)}
 
 
 class Problem(NamedTuple):
@@ -171,16 +177,15 @@ def train(settings: Settings, out: Path, resume: bool = False, quiet: bool = Fal
     folder = store.output_folder(out)
     problem = build(settings)
     before = measure(problem, problem.weights)
-    untouched = copy(problem.weights)
     carry, history = begin(problem, settings, folder, resume)
     carry, history = epochs(problem, carry, history, settings, folder, quiet)
     after = measure(problem, carry.weights)
     states = record(problem, carry.weights)
     store.write_arrays(
         folder / "states.npz",
-        "decolle_ref regression states",
-        {**states, "Y_before": record(problem, untouched)["Y"]},
-        {"settings": asdict(settings)},
+        STATES,
+        {**states, "Y_before": record(problem, problem.weights)["Y"]},
+        {"settings": settings.plain()},
     )
     results = report(settings, history, before, after)
     store.write_json(folder / "results.json", results)
@@ -192,19 +197,21 @@ def measure(problem: Problem, weights: tuple[Weights, ...]) -> Measured:
     return showing(problem, Carry(weights, ()), learn=False)[1]
 
 
-def copy(weights: tuple[Weights, ...]) -> tuple[Weights, ...]:
-    """Weights of their own: fast.descend overwrites those it is given."""
-    return tuple(Weights(w.W.copy(), w.b.copy()) for w in weights)
-
-
 def begin(problem: Problem, settings: Settings, folder: Path, resume: bool) -> tuple[Carry, list[Measured]]:
     """The start of a run, or the place where it was left."""
     if resume and (folder / CHECKPOINT).exists():
-        return load(folder / CHECKPOINT, problem, settings)
-    weights = copy(problem.weights)
+        carry, history = checkpoint.load(folder / CHECKPOINT, KIND, problem.network, settings.plain())
+        return carry, [Measured(*row) for row in history.reshape(-1, 2, len(problem.network))]
+    (folder / "results.json").unlink(missing_ok=True)  # of an earlier run
+    weights = tuple(Weights(w.W.copy(), w.b.copy()) for w in problem.weights)  # fast.descend overwrites its own
     carry = Carry(weights, (), problem.learner.start(weights))
-    save(folder / CHECKPOINT, carry, [], settings)
+    save(folder, carry, [], settings)
     return carry, []
+
+
+def save(folder: Path, carry: Carry, history: list[Measured], settings: Settings) -> None:
+    """Write the checkpoint."""
+    checkpoint.save(folder / CHECKPOINT, KIND, carry, np.array(history), settings.plain())
 
 
 def epochs(
@@ -220,43 +227,12 @@ def epochs(
                 bar.advance("mse " + " ".join(f"{m:.4f}" for m in measured.mse))
                 done = len(history)
                 if stopped() or done % CHECKPOINT_EVERY == 0 or done == settings.epochs:
-                    save(folder / CHECKPOINT, carry, history, settings)
+                    save(folder, carry, history, settings)
                 if stopped() and done < settings.epochs:
                     raise Interrupted(f"stopped after epoch {done} of {settings.epochs}; --resume goes on from there")
     finally:
         bar.close()
     return carry, history
-
-
-def save(path: Path, carry: Carry, history: list[Measured], settings: Settings) -> None:
-    """Write the checkpoint: weights, optimiser memory, and the history so far."""
-    arrays: dict[str, Array] = {}
-    for k, (weights, memory) in enumerate(zip(carry.weights, carry.memory, strict=True)):
-        for letter, array, moments in zip("Wb", weights, memory, strict=True):
-            arrays |= {f"{letter}{k}": array, f"m_{letter}{k}": moments.m, f"u_{letter}{k}": moments.u}
-    arrays["history"] = np.array(history).reshape(len(history), 2, len(carry.weights))
-    store.write_arrays(path, KIND, arrays, {"settings": asdict(settings), "updates": carry.updates})
-
-
-def load(path: Path, problem: Problem, settings: Settings) -> tuple[Carry, list[Measured]]:
-    """Read a checkpoint back.  Raises InputError if it is damaged or of another run."""
-    arrays, about = store.read_arrays(path, KIND)
-    theirs, ours = about.get("settings", {}), asdict(settings) | {"layers": list(settings.layers)}
-    for name, value in ours.items():
-        if theirs.get(name) != value:
-            raise InputError(f"{path}: expected a run with {name} = {value}, got {theirs.get(name)}")
-    try:
-        updates = int(about["updates"])
-        past = [Measured(mse, rate) for mse, rate in arrays["history"]]
-        weights = tuple(Weights(arrays[f"W{k}"], arrays[f"b{k}"]) for k in range(len(problem.network)))
-        memory = tuple(
-            tuple(Moments(arrays[f"m_{x}{k}"], arrays[f"u_{x}{k}"], updates) for x in "Wb")
-            for k in range(len(problem.network))
-        )
-    except (KeyError, TypeError, ValueError) as problem_found:
-        raise InputError(f"{path}: expected a complete checkpoint, got one without {problem_found}") from None
-    network.check(problem.network, weights)
-    return Carry(weights, (), memory, updates=updates), past
 
 
 def report(settings: Settings, history: list[Measured], before: Measured, after: Measured) -> dict[str, Any]:
@@ -265,7 +241,7 @@ def report(settings: Settings, history: list[Measured], before: Measured, after:
     return {
         "experiment": "regression",
         "comparable": not settings.quick,
-        "settings": asdict(settings),
+        "settings": settings.plain(),
         "versions": versions(),
         "targets": names,
         "before": {name: values.tolist() for name, values in before._asdict().items()},

@@ -82,7 +82,7 @@ def curve(mse: Array, names: Sequence[str], mark: str = "") -> Any:
 
 def draw_run(folder: Path, results: dict[str, Any]) -> list[Path]:
     """Draw the three figures of a finished run into its folder; returns their paths."""
-    run, _ = store.read_arrays(folder / "states.npz", "decolle_ref regression states")
+    run, _ = store.read_arrays(folder / "states.npz", regression.STATES)
     mark = "" if results["comparable"] else "  (quick run, not comparable)"
     names, after = results["targets"], results["after"]["mse"]
     figures = {
