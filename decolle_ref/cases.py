@@ -48,17 +48,22 @@ class Case:
         return dialects.named(given) if isinstance(given, str) else Dialect("custom", **given)
 
     def neuron(self, k: int, dialect: Dialect) -> LIF:
-        """The constants of layer k (from 0) in `dialect`."""
-        of = self._of(k)
+        """The constants of layer k (from 0) in `dialect`.  Raises InputError, naming the layer, for impossible ones."""
+        try:
+            return self._neuron(self._of(k), dialect)
+        except InputError as problem:
+            raise InputError(f"layer{k + 1}_{problem}") from None
+
+    def _neuron(self, of: Any, dialect: Dialect) -> LIF:
         if self.about["constants"] == "decay":
             return lif.from_decays(of("alpha"), of("beta"), of("gamma"), of("w"), self.about["dtype"], dialect)
         dt = self.about["dt"]
         return lif.neuron(of("tau_mem"), of("tau_syn"), of("tau_ref"), dt, of("w"), self.about["dtype"], dialect)
 
-    def network(self) -> tuple[Layer, ...]:
-        """The layers, speaking the case's dialect."""
-        dialect = self.dialect()
-        return tuple(self._layer(k, about, dialect) for k, about in enumerate(self.about["layers"]))
+    def network(self, dialect: Dialect | None = None) -> tuple[Layer, ...]:
+        """The layers, speaking the case's dialect or the one given."""
+        speaks = dialect or self.dialect()
+        return tuple(self._layer(k, about, speaks) for k, about in enumerate(self.about["layers"]))
 
     def weights(self) -> tuple[Weights, ...]:
         """W and b of each layer."""
@@ -162,8 +167,11 @@ def read(folder: str | Path) -> Case:
         name: npy.read(path / f"{name}.npy", shape, kinds.get(name, (dtype,))) for name, shape in expected.items()
     }
     case = Case(about, arrays)
-    if about["dialect"] is not None:
-        network.check(case.network(), case.weights())
+    try:
+        network.check(case.network(dialects.paper if about["dialect"] is None else None), case.weights())
+        case.learner()
+    except InputError as problem:
+        raise InputError(f"{path}: {problem}") from None
     return case
 
 
@@ -181,6 +189,9 @@ def _consistent(path: Path, about: Mapping[str, Any]) -> None:
 
 def write(folder: str | Path, about: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
     """Write a new case folder, whole or not at all.  Raises InputError if it would not be read back."""
+    for name in arrays:
+        if not name.isidentifier():
+            raise InputError(f"arrays: expected names like layer1_W, got {name!r}")
     with store.new_folder(folder) as path:
         store.write_json(path / "case.json", {"format": FORMAT, "version": VERSION, **about})
         for name, array in arrays.items():

@@ -118,7 +118,7 @@ def run_dialects(args: argparse.Namespace) -> None:
 def run_simulate(args: argparse.Namespace) -> None:
     """`decolle-ref simulate CASE --out TRACE`."""
     case = cases.read(args.case)
-    simulate.write(args.out, case, simulate.simulate(case, args.gradients))
+    simulate.run(case, args.out, args.gradients)
     print(f"simulated {case.about['steps']} steps of {case.about['name']!r}; see {args.out}")
 
 
@@ -164,12 +164,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"decolle-ref: error: {problem}", file=sys.stderr)
         return 2
     except OSError as problem:
-        print(f"decolle-ref: error: {problem.filename}: {problem.strerror}", file=sys.stderr)
+        place = f"{problem.filename}: " if problem.filename else ""
+        print(f"decolle-ref: error: {place}{problem.strerror or problem}", file=sys.stderr)
+        return 2
+    except MemoryError as problem:
+        print(
+            f"decolle-ref: error: expected a run that fits into memory, got one that does not ({problem})",
+            file=sys.stderr,
+        )
         return 2
     except Interrupted as reason:
         print(f"decolle-ref: {reason}", file=sys.stderr)
         return 130
     except KeyboardInterrupt:
-        print("decolle-ref: stopped at once; --resume goes on from the last checkpoint", file=sys.stderr)
+        goes_on = "; --resume goes on from the last checkpoint" if hasattr(args, "resume") else ""
+        print(f"decolle-ref: stopped at once{goes_on}", file=sys.stderr)
         return 130
     return 0

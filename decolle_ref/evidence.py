@@ -224,9 +224,9 @@ def _fitted(name: str, recorded: Array, expected: Array) -> float:
     """The constant factor that fits best; spikes have none."""
     known = np.isfinite(recorded) & np.isfinite(expected)
     power = float((expected[known] ** 2).sum())
-    if name == "S" or power == 0:
-        return 1.0
-    return float((recorded[known] * expected[known]).sum()) / power
+    factor = float((recorded[known] * expected[known]).sum()) / power if power > 0 else 1.0
+    meaningless = name == "S" or factor == 0 or (name == "U" and factor < 0)  # a spike is a spike; nothing is no trace
+    return 1.0 if meaningless else factor
 
 
 def _disagreeing(recorded: Array, expected: Array, allowed: Array) -> Array:

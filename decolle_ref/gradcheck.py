@@ -77,6 +77,8 @@ def taylor_rate(f: Function, gradient: Array, x: Array, v: Array) -> float:
     """
     f0, slope = _number(f(x)), float((gradient * v).sum())
     remainders = np.array([abs(_number(f(x + h * v)) - f0 - h * slope) for h in TAYLOR_H])
+    if not np.isfinite(remainders).all():
+        raise InputError("f: expected finite values around x, got NaN or infinity")
     rounding = 100 * np.finfo(float).eps * max(abs(f0), abs(slope))
     if (remainders <= rounding).all():
         return np.inf
@@ -130,9 +132,10 @@ def check(
 
 def _relative_error(got: Array, expected: Array) -> Array:
     """|got - expected| over the largest magnitude on either side; NaN counts as infinitely wrong."""
-    scale = max(np.abs(got).max(initial=0), np.abs(expected).max(initial=0))
-    error = np.abs(got - expected) / scale if scale > 0 else np.zeros(got.shape)
-    return np.where(np.isnan(error), np.inf, error)
+    difference = np.abs(got - expected)
+    known = np.isfinite(difference)
+    scale = max(np.abs(got[known]).max(initial=0), np.abs(expected[known]).max(initial=0))
+    return np.where(known, difference / (scale or 1.0), np.inf)
 
 
 def _unit_vectors(x: Array) -> Iterator[Array]:

@@ -74,7 +74,7 @@ def identify(case: Case, about: Mapping[str, Any], recorded: Mapping[str, Array]
     misses: dict[str, Miss] = {}
     for h in _hypotheses(layers.decays):
         names = _names(h)
-        for lag in LAGS:
+        for lag in (lag for lag in LAGS if abs(lag) <= about["steps"] // 4):
             outcome = _follow(layers, h, lag)
             if isinstance(outcome, list):
                 matches.append(Match(h, names, lag, tuple(outcome)))
@@ -82,9 +82,10 @@ def identify(case: Case, about: Mapping[str, Any], recorded: Mapping[str, Array]
                 for name in names:
                     _keep_nearest(misses, Miss(name, *outcome))
     named = {name for match in matches for name in match.dialects}
+    failed = [miss for miss in misses.values() if miss.dialect not in named]
     return Verdict(
         tuple(sorted(matches, key=lambda m: m.distance)),
-        tuple(sorted((m for m in misses.values() if m.dialect not in named), key=lambda m: -m.deviation.agreeing)),
+        tuple(sorted(failed, key=lambda m: (-m.layer, -m.deviation.agreeing))),
     )
 
 

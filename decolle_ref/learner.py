@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from decolle_ref import rule
 from decolle_ref.check import Array, InputError, count, not_negative
 from decolle_ref.optim import Adamax, Optimiser, Schedule, constant
@@ -45,10 +47,22 @@ class Learner:
             not_negative(f"layer {k + 1} learning rate", rate.W)
             not_negative(f"layer {k + 1} bias learning rate", rate.b)
 
+    def check(self, weights: Sequence[Weights], memory: Memory) -> None:
+        """Raise InputError unless rates and memory fit the weights."""
+        for name, given in (("rates", self.rates), ("memory", memory)):
+            if len(given) != len(weights):
+                raise InputError(f"{name}: expected one per layer ({len(weights)}), got {len(given)}")
+        for k, (rate, w) in enumerate(zip(self.rates, weights, strict=True)):
+            for letter, lr, array in zip("Wb", rate, w, strict=True):
+                shape = np.shape(lr)
+                sides = zip(shape[::-1], array.shape[::-1], strict=False)
+                if len(shape) > array.ndim or any(s not in (1, d) for s, d in sides):
+                    raise InputError(
+                        f"layer {k + 1} rate of {letter}: expected to broadcast to {array.shape}, got {shape}"
+                    )
+
     def start(self, weights: Sequence[Weights]) -> Memory:
         """The optimiser's memory before the first update."""
-        if len(weights) != len(self.rates):
-            raise InputError(f"rates: expected one per layer ({len(weights)}), got {len(self.rates)}")
         return tuple((self.optimiser.start(w.W), self.optimiser.start(w.b)) for w in weights)
 
     def update(

@@ -80,6 +80,8 @@ def from_decays(
     """The same from the decays themselves.  Raises InputError for a decay outside [0, 1) or a w < 0."""
     kind = float_dtype(dtype)
     a, b, g = (fraction(name, x).astype(np.float64) for name, x in (("alpha", alpha), ("beta", beta), ("gamma", gamma)))
+    for name, decay in (("alpha", a), ("beta", b), ("gamma", g)):
+        fraction(f"{name} as {kind}", decay.astype(kind))  # a decay just below 1 may round to 1
     gain = dialect.value("gains")
     return LIF(
         alpha=a.astype(kind),
@@ -124,8 +126,9 @@ def step(
 def srm_kernel(alpha: float, beta: float, steps: int) -> Array:
     """eps[k] = (alpha^(k-1) - beta^(k-1)) / (alpha - beta), k >= 1, and eps[0] = 0: P[n] = sum_k eps[k] S^in[n-k].
 
-    The closed form of the two recursions, the PSP of the SRM0 model.  At alpha = beta it is (k-1) alpha^(k-2); near
-    equality the quotient cancels, so the sum alpha^(k-2) + alpha^(k-3) beta + ... is run as a recurrence there.
+    The closed form of the two recursions of [K20 Eq. 1], the PSP of the SRM0 model.  At alpha = beta it is
+    (k-1) alpha^(k-2); near equality the quotient cancels, so the sum alpha^(k-2) + alpha^(k-3) beta + ... is run as a
+    recurrence there.
     """
     if abs(alpha - beta) < 1e-3:
         return _summed_kernel(alpha, beta, steps)

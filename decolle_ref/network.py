@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from decolle_ref import lif, rule
-from decolle_ref.check import Array, InputError, finite
+from decolle_ref.check import Array, InputError, exact_shape, finite
 from decolle_ref.dialects import Dialect
 from decolle_ref.learner import Learner, Memory
 from decolle_ref.lif import LIF, State
@@ -82,6 +82,8 @@ def check(network: Sequence[Layer], weights: Sequence[Weights]) -> None:
         _broadcasts(f"layer {k + 1} gamma", layer.neuron.gamma, n)
         _broadcasts(f"layer {k + 1} delta", layer.neuron.delta, n)
         _last_axis(f"layer {k + 1} G", finite(f"layer {k + 1} G", layer.readout.G), n)
+        exact_shape(f"layer {k + 1} c", finite(f"layer {k + 1} c", layer.readout.c), layer.readout.G.shape[:1])
+        _one_dtype(f"layer {k + 1}", layer, w)
         if k and network[k - 1].synapse.n != n_in:
             raise InputError(f"layer {k + 1} n_in: expected {network[k - 1].synapse.n}, got {n_in}")
 
@@ -89,6 +91,25 @@ def check(network: Sequence[Layer], weights: Sequence[Weights]) -> None:
 def _broadcasts(name: str, array: Array, size: int) -> None:
     if array.shape not in ((), (1,), (size,)):
         raise InputError(f"{name}: expected shape () or ({size},), got {array.shape}")
+
+
+def _one_dtype(name: str, layer: Layer, weights: Weights) -> None:
+    """No silent casts: float32 and float64 do not meet in one layer."""
+    dtype = layer.neuron.alpha.dtype
+    for letter, array in (("W", weights.W), ("b", weights.b), ("G", layer.readout.G), ("c", layer.readout.c)):
+        if array.dtype != dtype:
+            raise InputError(f"{name} {letter}: expected {dtype}, as the neuron has it, got {array.dtype}")
+
+
+def _state(network: Sequence[Layer], state: Sequence[State]) -> None:
+    """Raise InputError unless every layer has a finite state of its size and all share a batch shape."""
+    if len(state) != len(network):
+        raise InputError(f"state: expected one per layer ({len(network)}), got {len(state)}")
+    batch = state[0].P.shape[:-1]
+    for k, (layer, s) in enumerate(zip(network, state, strict=True)):
+        sizes = (layer.synapse.n_in, layer.synapse.n_in, layer.synapse.n)
+        for name, array, size in zip(State._fields, s, sizes, strict=True):
+            exact_shape(f"layer {k + 1} {name}", finite(f"layer {k + 1} {name}", array), (*batch, size))
 
 
 def _last_axis(name: str, array: Array, size: int) -> None:
@@ -170,8 +191,11 @@ def run(
     Raises InputError for shapes that do not fit, non-finite spikes, targets or weights, and a learner without targets.
     """
     check(network, start.weights)
-    if learner is not None and targets is None:
-        raise InputError("targets: expected one per layer and step to learn from, got none")
+    _state(network, start.state)
+    if learner is not None:
+        learner.check(start.weights, start.memory)
+        if targets is None:
+            raise InputError("targets: expected one per layer and step to learn from, got none")
     carry = start
     goals = iter(targets) if targets is not None else None
     for spikes in inputs:

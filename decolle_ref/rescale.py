@@ -24,10 +24,15 @@ LEARNING_AXES = ("surrogate", "readout")
 
 
 class Rescaled(NamedTuple):
-    """One layer in its new dialect."""
+    """One layer in its new dialect.
+
+    To learn alike, its rates of W are those of the old one times ratio^2 with SGD, times ratio with Adamax, and its
+    targets come `shift` steps earlier.
+    """
 
     neuron: LIF
     weights: Weights
+    ratio: Array  # (n_in,), W' / W
     w: Array  # the refractory strength, as the new dialect's own code is given it
 
 
@@ -50,7 +55,7 @@ def rescale(neuron: LIF, weights: Weights, source: Dialect, target: Dialect, lea
     w = np.divide(neuron.delta, unit, out=np.zeros(np.broadcast_shapes(neuron.delta.shape, unit.shape)), where=unit > 0)
     to = lif.from_decays(neuron.alpha, neuron.beta, neuron.gamma, w, neuron.alpha.dtype, target)
     ratio = neuron.gain_Q * neuron.gain_P / (to.gain_Q * to.gain_P)
-    return Rescaled(to._replace(delta=neuron.delta), Weights(weights.W * ratio, weights.b), w)
+    return Rescaled(to._replace(delta=neuron.delta), Weights(weights.W * ratio, weights.b), ratio, w)
 
 
 def shift(layer: int, source: Dialect, target: Dialect) -> int:

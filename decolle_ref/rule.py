@@ -29,5 +29,4 @@ def gradient(synapse: Dense, delta: Array, P: Array) -> Weights:
 
     delta (..., n), P (..., n_in) -> W (n, n_in), b (n,).
     """
-    presynaptic = P
-    return synapse.gradient(delta, presynaptic)
+    return synapse.gradient(delta, P)

@@ -67,11 +67,17 @@ def _parse(path: Path) -> Any:
             raw = file.read(LARGEST + 1)
         if len(raw) > LARGEST:
             raise ValueError(f"more than {LARGEST} bytes")
-        return json.loads(raw.decode(), parse_constant=refuse, object_pairs_hook=unique)
+        return json.loads(raw.decode(), parse_constant=refuse, object_pairs_hook=unique, parse_float=_number)
     except OSError as problem:
         raise InputError(f"{path}: expected a JSON file, got none ({problem.strerror})") from None
     except (ValueError, RecursionError) as problem:
         raise InputError(f"{path}: expected JSON, got something else ({problem})") from None
+
+
+def _number(text: str) -> int | float:
+    """A JSON number; 2.0 is the integer 2, as JSON Schema has it."""
+    number = float(text)
+    return int(number) if number.is_integer() else number
 
 
 def faults(value: Any, rule: dict[str, Any], place: str = "") -> Iterator[str]:
@@ -117,11 +123,9 @@ def _any_of(value: Any, rules: list[dict[str, Any]], place: str) -> Iterator[str
 
 
 def _is(value: Any, name: str) -> bool:
-    """JSON Schema's types: true is no integer, and 2.0 is one."""
+    """JSON Schema's types; true is no integer."""
     if isinstance(value, bool):
         return name == "boolean"
-    if name == "integer" and isinstance(value, float):
-        return value.is_integer()
     return isinstance(value, TYPES[name])
 
 

@@ -64,11 +64,19 @@ def _end(carry: Carry) -> Iterator[tuple[str, Array]]:
                 yield from ((f"layer{k}_m_{letter}_final", moments.m), (f"layer{k}_u_{letter}_final", moments.u))
 
 
-def write(folder: str | Path, case: Case, arrays: dict[str, Array]) -> None:
-    """Write a new trace folder, whole or not at all."""
+def run(case: Case, folder: str | Path, gradients: bool = False) -> None:
+    """Simulate into a new trace folder, whole or not at all.
+
+    Raises InputError for a folder that has something in it, and for a run that leaves the range of its dtype.
+    """
     with store.new_folder(folder) as path:
         store.write_json(path / "trace.json", _description(case.about))
+        with np.errstate(over="ignore", invalid="ignore"):  # found below, and named
+            arrays = simulate(case, gradients)
         for name, array in arrays.items():
+            if not np.isfinite(array).all():
+                place = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+                raise InputError(f"{name}: expected numbers within {array.dtype}, got {array[place]} at {place}")
             npy.write(path / f"{name}.npy", array)
 
 

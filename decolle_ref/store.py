@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import tempfile
-import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -50,7 +49,7 @@ def new_folder(path: str | Path) -> Iterator[Path]:
 
     Raises InputError if `path` is already there and not an empty folder, or cannot be made.
     """
-    target = Path(path).absolute()
+    target = Path(path).resolve()
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise InputError(f"out: expected a new or empty folder, got {path}, which has something in it")
     parent = output_folder(target.parent)
@@ -77,27 +76,31 @@ def write_arrays(path: Path, kind: str, arrays: Mapping[str, Array], about: Mapp
     atomically(path, lambda file: np.savez(file, about=np.array(label), **arrays))  # type: ignore[arg-type]
 
 
+def read_npz(path: Path, kind: str) -> dict[str, Array]:
+    """The arrays of an npz file.  Raises InputError, in one line, for anything but plain arrays."""
+    try:
+        # opened here, because np.load leaves the file open when it turns out not to be a zip archive
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except Exception as problem:  # what a damaged archive raises is not limited to a few types
+        raise InputError(f"{path}: expected a {kind} file, got something unreadable ({one_line(problem)})") from None
+
+
+def one_line(problem: Exception) -> str:
+    """The first line of what an exception says, or its type where it says nothing."""
+    return str(problem).splitlines()[0] if str(problem) else type(problem).__name__
+
+
 def read_arrays(path: Path, kind: str) -> tuple[dict[str, Array], dict[str, Any]]:
     """Read what `write_arrays` wrote: (arrays, about).
 
     Raises InputError for a file that is missing, truncated, not an npz of plain arrays, or of another kind.
     """
+    arrays = read_npz(path, kind)
     try:
-        # opened here, because np.load leaves the file open when it turns out not to be a zip archive
-        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
         about = json.loads(str(arrays.pop("about")))
-    except (
-        OSError,
-        ValueError,
-        EOFError,
-        KeyError,
-        TypeError,
-        AttributeError,
-        zipfile.BadZipFile,
-    ) as problem:
-        reason = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
-        raise InputError(f"{path}: expected a {kind} file, got something unreadable ({reason})") from None
+    except (KeyError, ValueError) as problem:
+        raise InputError(f"{path}: expected a {kind} file, got something unreadable ({one_line(problem)})") from None
     if not isinstance(about, dict) or about.get("kind") != kind:
         found = about.get("kind") if isinstance(about, dict) else about
         raise InputError(f"{path}: expected a {kind} file, got {found!r}")

@@ -1,7 +1,8 @@
-"""Regenerate [K20 Fig. 1]: `python figures/figure1.py` runs the experiment first if RUN is absent (3 minutes)."""
+"""Draw [K20 Fig. 1] into figures/ from the folder RUN, running the experiment first if it is absent (3 minutes)."""
 
 import argparse
 import json
+import shutil
 from pathlib import Path
 
 from decolle_ref.experiments.regression import Settings, train
@@ -12,4 +13,5 @@ parser.add_argument("run", nargs="?", type=Path, default=Path("runs/regression")
 run = parser.parse_args().run
 results = run / "results.json"
 found = json.loads(results.read_text()) if results.exists() else train(Settings(), run)
-print(*draw_run(run, found), sep="\n")
+for path in draw_run(run, found):
+    print(shutil.copy(path, Path(__file__).parent))

@@ -102,6 +102,8 @@ def test_the_schema_knows_every_axis_option_loss_and_surrogate():
 
 
 DAMAGED = [
+    ({"n": "remove", "burn_in": -1.0}, "burn_in: expected at least 0, got -1"),
+    ({"steps": 20.5}, "steps: expected integer, got 20.5"),
     ({"version": 2}, "expected format version 1, got 2, which is newer than this program"),
     ({"format": "other"}, "format: expected 'decolle_ref case', got 'other'"),
     ({"dialect": "DECOLLE"}, "dialect: expected one of paper, dcll"),
@@ -144,6 +146,33 @@ def test_our_reading_of_the_schema_agrees_with_jsonschema(changes, _, folder):
     about = json.loads((folder / "case.json").read_text())
     ours = not list(schema.faults(about, schema.schema("case")))
     assert ours == jsonschema.Draft202012Validator(schema.schema("case")).is_valid(about)
+
+
+def test_an_integer_written_as_2_0_is_an_integer(folder):
+    text = (
+        (folder / "case.json")
+        .read_text()
+        .replace('"steps": 20', '"steps": 20.0')
+        .replace('version": 1', 'version": 1.0')
+    )
+    (folder / "case.json").write_text(text)
+    assert cases.read(folder).about["steps"] == 20
+
+
+def test_a_run_that_leaves_the_range_of_its_dtype_is_refused(tmp_path):
+    about, arrays = make(dtype="float32")
+    arrays["layer1_W"] = np.full((5, 6), 3e38, np.float32)
+    cases.write(tmp_path / "case", about, arrays)
+    with pytest.raises(InputError, match=r"layer1_U: expected numbers within float32, got inf at"):
+        simulate.run(cases.read(tmp_path / "case"), tmp_path / "trace")
+    assert [p.name for p in tmp_path.iterdir()] == ["case"]
+
+
+def test_arrays_cannot_be_written_outside_the_folder(tmp_path):
+    about, arrays = make()
+    with pytest.raises(InputError, match=r"arrays: expected names like layer1_W, got '../evil'"):
+        cases.write(tmp_path / "case", about, arrays | {"../evil": np.zeros(1)})
+    assert list(tmp_path.iterdir()) == []
 
 
 def with_nan(path):

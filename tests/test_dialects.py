@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from decolle_ref import dialects, gradcheck, lif, network, readout, rule
 from decolle_ref.check import InputError
 from decolle_ref.dialects import DIALECTS, Dialect, dcll, decolle, decolle_base, decolle_nonorm, paper
+from decolle_ref.learner import Learner
 from decolle_ref.network import Carry, Layer
 from decolle_ref.objective import Objective, Regulariser, smooth_l1
+from decolle_ref.optim import SGD, Adamax
 from decolle_ref.rescale import forbidding, rescale, shift
 from decolle_ref.synapse import Dense, Weights
 
@@ -106,6 +108,35 @@ def test_learning_cannot_be_mapped_across_surrogates_or_readouts_and_the_axes_ar
         InputError, match=r"differ in surrogate logistic and fast_sigmoid_10, readout sigma and spikes$"
     ):
         rescale(neuron, weights, paper, decolle, learning=True)
+
+
+@pytest.mark.parametrize("optimiser", [SGD(), Adamax(eps=1e-300)], ids=["sgd", "adamax"])
+def test_learning_maps_exactly_between_dialects_that_learn_alike(optimiser, rng):
+    """paper and dcll: rates of W times ratio^2 (SGD) or ratio (Adamax), targets 2 l steps earlier, the same weights.
+
+    Biases stay fixed, as the first 2 l steps of the paper's layers learn from them alone; Adamax's eps, which does not
+    scale, is made negligible.
+    """
+    layers, weights = stack(3)
+    twins = [rescale(layer.neuron, w, paper, dcll, learning=True) for layer, w in zip(layers, weights, strict=True)]
+    theirs = [network.speak(dcll, layer._replace(neuron=t.neuron)) for layer, t in zip(layers, twins, strict=True)]
+    power = 2 if isinstance(optimiser, SGD) else 1
+    steps, still = 40, np.asarray(0.0)
+    rates = [Weights(1e-3 / lif.trace_gain(layer.neuron), still) for layer in layers]
+    mapped = [Weights(rate.W * t.ratio**power, still) for rate, t in zip(rates, twins, strict=True)]
+    spikes = rng.random((steps, SIZES[0])) < 0.3
+    targets = rng.normal(size=(steps, 3, 2))
+    early = np.stack([np.roll(targets[:, k], -shift(k + 1, paper, dcll), axis=0) for k in range(3)], axis=1)
+    ends = []
+    for net, w, rate, goal in ((layers, weights, rates, targets), (theirs, [t.weights for t in twins], mapped, early)):
+        teacher = Learner(rate, optimiser)
+        start = Carry(tuple(w), network.rest(net), teacher.start(w))
+        ends.append([carry.weights for carry, _ in network.run(net, start, spikes, goal, teacher)])
+    for k in range(3):
+        later = steps - shift(k + 1, paper, dcll)
+        ours, other = ends[0][-1][k].W, ends[1][later - 1][k].W / twins[k].ratio
+        assert np.abs(ours - weights[k].W).max() > 1e-6
+        np.testing.assert_allclose(other, ours, rtol=1e-10, atol=1e-10 * np.abs(ours).max())
 
 
 GRADIENT_OF = {

@@ -47,6 +47,14 @@ def test_taylor_rate_of_a_linear_function_is_infinite(rng):
     assert gradcheck.taylor_rate(lambda x: x.sum(), np.ones(5), x, v) == np.inf
 
 
+@pytest.mark.parametrize("method", ["complex_step", "central"])
+def test_nan_is_infinitely_wrong_even_beside_a_gradient_of_zeros(method):
+    report = gradcheck.check(lambda x: (x * np.nan).sum(), np.zeros(3), np.ones(3), method)
+    assert not report and report.error == np.inf
+    with pytest.raises(InputError, match="f: expected finite values around x"):
+        gradcheck.taylor_rate(lambda x: x.sum() * np.nan, np.zeros(3), np.ones(3), np.ones(3))
+
+
 def test_a_gradient_of_zeros_where_the_loss_is_flat_passes():
     assert gradcheck.check(lambda x: 0 * x.sum(), np.zeros(3), np.ones(3))
 

@@ -174,6 +174,23 @@ def test_a_trace_of_something_else_is_none_of_these(rng):
     assert identify(case, about, noise).matches == ()
 
 
+def test_nothing_recorded_proves_nothing():
+    """All-zero potentials are no trace of a lively network times 0, and a lag beyond the trace compares nothing."""
+    case, about, recorded = situation("paper")
+    for variables in ("U", "P", "US"):
+        zeros = {k: np.zeros_like(v) for k, v in recorded.items() if k[7:] in list(variables)}
+        assert identify(case, about, zeros).dialects == ()
+    case, about, recorded = situation("dcll", "US", steps=3)
+    assert {m.lag for m in identify(case, about, recorded).matches} <= {0}
+
+
+def test_impossible_constants_are_refused_whatever_the_dialect(tmp_path):
+    for dialect in (None, "paper"):
+        about, arrays = make(dialect)
+        with pytest.raises(InputError, match=r"layer2_tau_mem: expected finite numbers > 0 seconds, got -1.0"):
+            cases.write(tmp_path / "case", about, arrays | {"layer2_tau_mem": np.array([0.02] * 4 + [-1.0])})
+
+
 def test_case_maker_is_lively():
     """The confusion table means something only if every layer spikes."""
     for dialect in DIALECTS:

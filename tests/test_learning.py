@@ -81,6 +81,13 @@ def test_learning_rates_must_be_finite_and_not_negative(bad):
         Learner([Weights(np.asarray(bad), np.asarray(0.1))])
 
 
+def test_rates_must_broadcast_to_the_weights():
+    weights = [Weights(np.ones((4, 5)), np.ones(4))]
+    teacher = Learner([Weights(np.ones(7), np.ones(4))])
+    with pytest.raises(InputError, match=r"^layer 1 rate of W: expected to broadcast to \(4, 5\), got \(7,\)$"):
+        teacher.check(weights, teacher.start(weights))
+
+
 @pytest.mark.parametrize("bad", [-0.1, 1.0, np.nan])
 def test_adamax_betas_must_lie_below_one(bad):
     with pytest.raises(InputError, match=rf"^beta2: expected a number in \[0, 1\), got {bad}$"):

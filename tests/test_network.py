@@ -196,6 +196,16 @@ def with_weights(given, W):
     return {"start": given["start"]._replace(weights=(Weights(W, weights[0].b), *weights[1:]))}
 
 
+def with_offset(given, c):
+    first, *others = given["network"]
+    return {"network": [first._replace(readout=first.readout._replace(c=c)), *others]}
+
+
+def with_state(given, **changes):
+    first, *others = given["start"].state
+    return {"start": given["start"]._replace(state=(first._replace(**changes), *others))}
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -215,7 +225,20 @@ def with_weights(given, W):
         (lambda g: with_weights(g, np.full((6, 5), np.nan)), "^layer 1 weights.W: expected finite numbers, got NaN"),
         (lambda g: with_weights(g, np.zeros((5, 6))), r"^layer 1 weights.W: expected shape \(6, 5\), got \(5, 6\)$"),
         (lambda g: {"network": g["network"][:2]}, r"^weights: expected one per layer \(2\), got 3$"),
-        (lambda g: {"targets": None, "learner": learner(g["start"].weights)}, "^targets: expected one per layer"),
+        (
+            lambda g: with_offset(g, np.zeros(1)),
+            r"^layer 1 c: expected shape",
+        ),
+        (lambda g: with_offset(g, np.full(2, np.nan)), "^layer 1 c: .* nan"),
+        (lambda g: with_weights(g, np.zeros((6, 5), np.float32)), "^layer 1 W: expected float64, .* got float32$"),
+        (lambda g: {"start": g["start"]._replace(state=())}, r"^state: expected one per layer \(3\), got 0$"),
+        (lambda g: with_state(g, R=np.zeros(1)), r"^layer 1 R: expected shape \(6,\), got \(1,\)$"),
+        (lambda g: with_state(g, P=np.full(5, np.nan)), "^layer 1 P: expected finite numbers, got nan"),
+        (lambda g: {"learner": learner(g["start"].weights)}, r"^memory: expected one per layer \(3\), got 0$"),
+        (
+            lambda g: {"targets": None, "learner": learner(g["start"].weights)},
+            "^(targets|memory): expected one per layer",
+        ),
     ],
 )
 def test_bad_input_is_named_in_one_line(change, message):

@@ -167,6 +167,27 @@ def test_a_truncated_or_foreign_checkpoint_is_refused(damage, message, finished,
         train(SMALL, tmp_path, resume=True, quiet=True)
 
 
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("history", lambda x: np.full_like(x, np.nan), "history: expected finite numbers"),
+        ("history", lambda x: x[:-1], "expected 7200 updates, got 7680"),
+        ("W0", lambda x: x.astype(np.float64), "layer 1 W: expected float32, as the neuron has it, got float64"),
+    ],
+)
+def test_a_checkpoint_that_contradicts_itself_is_refused(name, change, message, finished, tmp_path):
+    arrays, about = store.read_arrays(finished[0] / "checkpoint.npz", regression.KIND)
+    store.write_arrays(tmp_path / "checkpoint.npz", regression.KIND, arrays | {name: change(arrays[name])}, about)
+    with pytest.raises(InputError, match=message):
+        train(SMALL, tmp_path, resume=True, quiet=True)
+
+
+@pytest.mark.parametrize("layers", [(1,), (2, 5), (2, 2, 2)])
+def test_networks_of_a_few_neurons_are_drawn_too(layers, tmp_path):
+    results = train(replace(SMALL, epochs=1, layers=layers), tmp_path, quiet=True)
+    assert len(draw_run(tmp_path, results)) == 3
+
+
 def test_a_checkpoint_of_other_settings_is_refused(finished):
     with pytest.raises(InputError, match="expected a run with seed = 1, got 0"):
         train(replace(SMALL, seed=1), finished[0], resume=True, quiet=True)

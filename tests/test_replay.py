@@ -5,6 +5,7 @@ import pytest
 
 from decolle_ref import dialects, lif, network, store
 from decolle_ref.check import InputError
+from decolle_ref.data import authors
 from decolle_ref.experiments import replay
 from decolle_ref.plots.replay import draw_run
 
@@ -108,10 +109,12 @@ def test_the_traces_above_hold_the_refractory_state_below(rng):
 
 
 def test_a_recording_that_does_not_fit_is_refused_in_one_line(recording):
-    with pytest.raises(InputError, match=r"^recording: expected an array layer2_U, got none$"):
-        replay.replay({name: array for name, array in recording.items() if name != "layer2_U"})
-    with pytest.raises(InputError, match=r"^recording layer1_W: expected shape \(256, 100\), got \(100, 256\)$"):
-        replay.replay(recording | {"layer1_W": recording["layer1_W"].T})
+    with pytest.raises(InputError, match=r"^file: expected an array layer2_U, got none$"):
+        authors.require({name: array for name, array in recording.items() if name != "layer2_U"}, "file")
+    with pytest.raises(InputError, match=r"^file layer1_W: expected shape \(256, 100\), got \(100, 256\)$"):
+        authors.require(recording | {"layer1_W": recording["layer1_W"].T}, "file")
+    with pytest.raises(InputError, match=r"^file layer3_U: expected finite numbers, got nan at index \(0, 0\)$"):
+        authors.require(recording | {"layer3_U": recording["layer3_U"] * np.nan}, "file")
 
 
 def test_a_run_leaves_results_arrays_and_a_figure(recording, tmp_path):

@@ -206,17 +206,17 @@ def _numbers(content: bytes, dtype: np.dtype[Any], shape: tuple[int, ...], fortr
 
 
 NAMES: dict[tuple[str, str], Any] = {
-    ("collections", "OrderedDict"): OrderedDict,
-    ("argparse", "Namespace"): SimpleNamespace,
+    ("collections", "OrderedDict"): OrderedDict,  # a type of C: nothing can be set on it
+    ("argparse", "Namespace"): SimpleNamespace,  # likewise
     ("_codecs", "encode"): lambda text, _: text.encode("latin1"),  # bytes, in the older protocols
     ("numpy", "ndarray"): "ndarray",  # only ever an argument of _reconstruct
-    ("numpy", "dtype"): _Dtype,
+    ("numpy", "dtype"): lambda *state: _Dtype(*state),  # a function, as a pickle can alter a class
     **{(f"numpy.{x}.multiarray", "_reconstruct"): lambda *_: _Rebuilt() for x in ("core", "_core")},
     **{(f"numpy.{x}.multiarray", "scalar"): lambda dtype, x: _numbers(x, dtype.plain, ()) for x in ("core", "_core")},
     ("torch", "FloatStorage"): "<f4",
     ("torch", "DoubleStorage"): "<f8",
     ("torch", "LongStorage"): "<i8",
-    ("torch._utils", "_rebuild_tensor"): _Tensor,
+    ("torch._utils", "_rebuild_tensor"): lambda *view: _Tensor(*view),
     ("torch._utils", "_rebuild_tensor_v2"): lambda *view: _Tensor(*view[:4]),
     ("torch._utils", "_rebuild_parameter"): lambda tensor, *_: tensor,
 }

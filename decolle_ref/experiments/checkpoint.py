@@ -21,8 +21,8 @@ def save(path: Path, kind: str, carry: Carry, history: Array, settings: Settings
     store.write_arrays(path, kind, arrays, {"settings": settings, "updates": carry.updates})
 
 
-def load(path: Path, kind: str, net: Network, settings: Settings) -> tuple[Carry, Array]:
-    """Read a checkpoint back: (carry without state, history).
+def load(path: Path, kind: str, net: Network, settings: Settings, updates_per_row: int) -> tuple[Carry, Array]:
+    """Read a checkpoint back: (carry without state, history of one row per updates_per_row updates).
 
     Raises InputError if it is damaged, incomplete, or of another run.
     """
@@ -34,9 +34,11 @@ def load(path: Path, kind: str, net: Network, settings: Settings) -> tuple[Carry
         memory = tuple(
             tuple(Moments(arrays[f"m_{x}{k}"], arrays[f"u_{x}{k}"], updates) for x in "Wb") for k in range(len(net))
         )
-        history = arrays["history"]
+        history = finite(f"{path} history", arrays["history"])
     except (KeyError, TypeError, ValueError) as missing:
         raise InputError(f"{path}: expected a complete checkpoint, got one without {missing}") from None
+    if updates != updates_per_row * len(history):
+        raise InputError(f"{path}: expected {updates_per_row * len(history)} updates, got {updates}")
     network.check(net, weights)
     for w, moments in zip(weights, memory, strict=True):
         for array, moment in zip(w, moments, strict=True):

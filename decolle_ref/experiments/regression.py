@@ -12,13 +12,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from decolle_ref import dialects, fast, lif, network, readout, store
-from decolle_ref.check import Array, choice, count, float_dtype, not_negative
+from decolle_ref.check import Array, choice, count, exact_shape, float_dtype, not_negative, positive
 from decolle_ref.data import authors
 from decolle_ref.encode import poisson
 from decolle_ref.experiments import checkpoint
 from decolle_ref.experiments.longrun import Interrupted, Progress, stop_requests, versions
 from decolle_ref.learner import Learner
 from decolle_ref.network import Carry, Layer, Network
+from decolle_ref.objective import Objective, Regulariser
 from decolle_ref.optim import Adamax, stepwise
 from decolle_ref.synapse import Dense, Weights
 
@@ -28,7 +29,7 @@ CHANNELS = 100
 RATE_HZ = 100.0
 TARGETS = ("ramp", "fast", "slow")
 SCALE = 10.0, 30.0  # of the initial weights in layer 1 and above, where spikes are about three times sparser
-ACTIVE = 0.2  # fraction of potentials above threshold before learning, resets left out
+ACTIVE = 0.25  # fraction of potentials above threshold before learning, resets left out
 QUICK_EPOCHS = 5
 CHECKPOINT = "checkpoint.npz"
 CHECKPOINT_EVERY = 10  # epochs
@@ -48,6 +49,8 @@ class Settings:
     learning_rate: float = 1e-3  # per unit of normalised trace
     beta2: float = 0.999  # the paper's 0.95 forgets within 20 ms; 0.999 remembers the whole sequence
     readout_amplitude: float = 2.0
+    lambda1: float = 0.15  # pushes down every U above -0.01, while lambda2 pushes all of them up: as printed, the two
+    lambda2: float = 0.0075  # balance where lambda2 / lambda1 = 5 % of the potentials lie above
     dialect: str = "paper"
     quick: bool = False
 
@@ -61,6 +64,9 @@ class Settings:
         float_dtype(self.dtype)
         dialects.named(self.dialect)
         not_negative("learning_rate", self.learning_rate)
+        positive("readout_amplitude", self.readout_amplitude)
+        Adamax(beta2=self.beta2)  # raises where it makes no sense
+        Regulariser(self.lambda1, self.lambda2)
 
     def plain(self) -> dict[str, Any]:
         """As JSON gives them back."""
@@ -99,13 +105,14 @@ def build(settings: Settings) -> Problem:
     else:
         spikes = poisson(rng, RATE_HZ, STEPS, CHANNELS)
     dialect = dialects.named(settings.dialect)
+    objective = Objective(regulariser=Regulariser(settings.lambda1, settings.lambda2, "membrane"))
     layers, weights, rates = [], [], []
     n_in, below = CHANNELS, spikes
     for k, n in enumerate(settings.layers):
         tau_mem, tau_syn = lif.draw_time_constants(rng, n_in)
         neuron = lif.neuron(tau_mem, tau_syn, dtype=settings.dtype, dialect=dialect)
         G = readout.draw(rng, n, 1, settings.readout_amplitude, settings.dtype)
-        layers.append(network.speak(dialect, Layer(Dense(n_in, n), neuron, G)))
+        layers.append(network.speak(dialect, Layer(Dense(n_in, n), neuron, G, objective=objective)))
         drawn = layers[-1].synapse.draw(rng, neuron, SCALE[min(k, 1)])
         settled, below = settle(layers[-1], drawn, below)
         weights.append(settled)
@@ -137,19 +144,20 @@ def alone(layer: Layer, weights: Weights, spikes: Array) -> Iterator[network.Sna
     return (seen for _, (seen,) in network.run([layer], start, spikes))
 
 
-def passes(problem: Problem, start: Carry, learn: bool) -> Iterator[tuple[Carry, tuple[network.Snapshot, ...]]]:
+def passes(
+    problem: Problem, start: Carry, learner: Learner | None
+) -> Iterator[tuple[Carry, tuple[network.Snapshot, ...]]]:
     """One showing of the sequence, from rest."""
     fresh = start._replace(state=network.rest(problem.network), n=0)
-    learner = problem.learner if learn else None
     return network.run(problem.network, fresh, problem.spikes, problem.targets, learner)
 
 
-def showing(problem: Problem, start: Carry, learn: bool) -> tuple[Carry, Measured]:
-    """Show the sequence once and measure each layer after burn-in, while it learns or with learning off."""
+def learn(problem: Problem, start: Carry) -> tuple[Carry, Measured]:
+    """Show the sequence once while the network learns, and measure each layer after burn-in."""
     layers = len(problem.network)
     squared, rate = np.zeros(layers), np.zeros(layers)
     carry = start
-    for carry, shown in passes(problem, start, learn):
+    for carry, shown in passes(problem, start, problem.learner):
         if carry.n > BURN_IN:
             goal = problem.targets[carry.n - 1]
             squared += [float(((s.Y - y) ** 2).mean()) for s, y in zip(shown, goal, strict=True)]
@@ -157,51 +165,47 @@ def showing(problem: Problem, start: Carry, learn: bool) -> tuple[Carry, Measure
     return carry, Measured(squared / (STEPS - BURN_IN), rate / (STEPS - BURN_IN))
 
 
-def record(problem: Problem, weights: tuple[Weights, ...]) -> dict[str, Array]:
-    """Outputs of all layers, and all states of the top layer, over one pass without learning.  [K20 Fig. 1]"""
-    start = Carry(weights, ())
-    shown = [s for _, s in passes(problem, start, learn=False)]
+def watch(problem: Problem, weights: tuple[Weights, ...]) -> tuple[Measured, dict[str, Array]]:
+    """Show the sequence once with learning off: what `learn` measures, and the states of [K20 Fig. 1].
+
+    The outputs Y of all layers, and of the top layer its input spikes, P, Q, U, S, sigma'(U), e and delta; time first.
+    """
+    shown = [s for _, s in passes(problem, Carry(weights, ()), None)]
+    Y = np.stack([[layer.Y for layer in s] for s in shown])
+    rate = np.array([[layer.S.mean() for layer in s] for s in shown])
+    measured = Measured(((Y - problem.targets) ** 2)[BURN_IN:].mean(axis=(0, 2)), rate[BURN_IN:].mean(axis=0))
     top = {name: np.stack([getattr(s[-1], name) for s in shown]) for name in ("P", "Q", "U", "S", "e", "delta")}
     below = problem.spikes if len(problem.network) == 1 else np.stack([s[-2].S for s in shown])
     derivative = problem.network[-1].surrogate.derivative(top["U"])
-    Y = np.stack([[layer.Y for layer in s] for s in shown])
-    return {"spikes_in": below, "derivative": derivative, "Y": Y, "target": problem.targets, **top}
+    return measured, {"spikes_in": below, "derivative": derivative, "Y": Y, "target": problem.targets, **top}
 
 
 def train(settings: Settings, out: Path, resume: bool = False, quiet: bool = False) -> dict[str, Any]:
-    """Run the experiment into the folder `out`: checkpoint.npz, states.npz, results.json.  Returns the results.
+    """Run [K20 Sec. 4.1] into the folder `out`: checkpoint.npz, states.npz, results.json.  Returns the results.
 
     Raises InputError for an `out` that cannot be written or a checkpoint that does not belong to these settings, and
     Interrupted after Ctrl-C, with a checkpoint left behind.
     """
     folder = store.output_folder(out)
     problem = build(settings)
-    before = measure(problem, problem.weights)
+    before, untrained = watch(problem, problem.weights)
     carry, history = begin(problem, settings, folder, resume)
     carry, history = epochs(problem, carry, history, settings, folder, quiet)
-    after = measure(problem, carry.weights)
-    states = record(problem, carry.weights)
-    store.write_arrays(
-        folder / "states.npz",
-        STATES,
-        {**states, "Y_before": record(problem, problem.weights)["Y"]},
-        {"settings": settings.plain()},
-    )
+    after, states = watch(problem, carry.weights)
+    arrays = {**states, "Y_before": untrained["Y"]}
+    store.write_arrays(folder / "states.npz", STATES, arrays, {"settings": settings.plain()})
     results = report(settings, history, before, after)
     store.write_json(folder / "results.json", results)
     return results
 
 
-def measure(problem: Problem, weights: tuple[Weights, ...]) -> Measured:
-    """One pass with learning off."""
-    return showing(problem, Carry(weights, ()), learn=False)[1]
-
-
 def begin(problem: Problem, settings: Settings, folder: Path, resume: bool) -> tuple[Carry, list[Measured]]:
     """The start of a run, or the place where it was left."""
     if resume and (folder / CHECKPOINT).exists():
-        carry, history = checkpoint.load(folder / CHECKPOINT, KIND, problem.network, settings.plain())
-        return carry, [Measured(*row) for row in history.reshape(-1, 2, len(problem.network))]
+        per_epoch = STEPS - BURN_IN
+        carry, history = checkpoint.load(folder / CHECKPOINT, KIND, problem.network, settings.plain(), per_epoch)
+        exact_shape("checkpoint history", history, (min(len(history), settings.epochs), 2, len(problem.network)))
+        return carry, [Measured(*row) for row in history]
     (folder / "results.json").unlink(missing_ok=True)  # of an earlier run
     weights = tuple(Weights(w.W.copy(), w.b.copy()) for w in problem.weights)  # fast.descend overwrites its own
     carry = Carry(weights, (), problem.learner.start(weights))
@@ -211,7 +215,8 @@ def begin(problem: Problem, settings: Settings, folder: Path, resume: bool) -> t
 
 def save(folder: Path, carry: Carry, history: list[Measured], settings: Settings) -> None:
     """Write the checkpoint."""
-    checkpoint.save(folder / CHECKPOINT, KIND, carry, np.array(history), settings.plain())
+    rows: Array = np.array(history).reshape(len(history), 2, len(carry.weights))
+    checkpoint.save(folder / CHECKPOINT, KIND, carry, rows, settings.plain())
 
 
 def epochs(
@@ -222,7 +227,7 @@ def epochs(
     try:
         with stop_requests() as stopped:
             while len(history) < settings.epochs:
-                carry, measured = showing(problem, carry, learn=True)
+                carry, measured = learn(problem, carry)
                 history = [*history, measured]
                 bar.advance("mse " + " ".join(f"{m:.4f}" for m in measured.mse))
                 done = len(history)

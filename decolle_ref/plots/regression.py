@@ -17,10 +17,11 @@ NEURONS = 3  # how many are drawn in each panel of states
 def states(run: dict[str, Array], mark: str = "") -> Any:
     """Snapshot of the top layer over one pass without learning, after the right of [K20 Fig. 1].
 
-    run: what experiments.regression.record returns.  P and Q of the inputs with the largest traces; U, S, sigma'(U) and
-    dW of the neurons that spike at the median rate of those that spike at all.
+    run: the states that experiments.regression.watch returns.  P and Q of the inputs with the largest traces; U, S,
+    sigma'(U) and dW of the neurons that spike at the median rate of those that spike at all.
     """
     inputs, neurons = _busiest(run["P"]), _typical(run["S"])
+    synapses = min(len(inputs), len(neurons))  # the first input to the first neuron, and so on
     t = np.arange(len(run["S"]))
     with house() as plt:
         figure, axes = plt.subplots(
@@ -33,12 +34,12 @@ def states(run: dict[str, Array], mark: str = "") -> Any:
         _membrane(axes[3], t, run["U"][:, neurons], run["S"][:, neurons])
         for row, k in enumerate(neurons):
             axes[4].vlines(t[run["S"][:, k] > 0], row + 0.1, row + 0.9, color=CYCLE[row], lw=0.8)
-        axes[4].set(ylabel="S", yticks=np.arange(NEURONS) + 0.5, yticklabels=[f"{k}" for k in neurons])
+        axes[4].set(ylabel="S", yticks=np.arange(len(neurons)) + 0.5, yticklabels=[f"{k}" for k in neurons])
         _lines(axes[5], t, run["derivative"][:, neurons], "σ′(U)")
         axes[6].plot(t, run["e"][:, 0], color=INK)
         axes[6].axhline(0, color=GREY, lw=0.5)
         axes[6].set_ylabel("error\nY − Ŷ")
-        _lines(axes[7], t, -run["delta"][:, neurons] * run["P"][:, inputs], "−∂L/∂W")
+        _lines(axes[7], t, -run["delta"][:, neurons[:synapses]] * run["P"][:, inputs[:synapses]], "ΔW ∝\n−∂L/∂W")
         axes[7].axhline(0, color=GREY, lw=0.5)
         _readout(axes[8], t, run["Y"][:, -1, 0], run["target"][:, -1, 0])
         axes[8].set(xlabel="time step n (1 ms)", xlim=(0, len(t)))
