@@ -195,7 +195,7 @@ def table() -> str:
         for axis in (f.name for f in fields(Dialect))
         if axis in AXES
     ]
-    delay = ["spike to U after", *(f"{d.delay} steps" for d in DIALECTS.values())]
+    delay = ["steps from spike to U", *(str(d.delay) for d in DIALECTS.values())]
     lines = [head, ["---"] * len(head), *rows[:2], delay, *rows[2:]]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
 
