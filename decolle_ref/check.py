@@ -73,18 +73,16 @@ def choice(name: str, value: object, allowed: object) -> None:
         raise InputError(f"{name}: expected one of {', '.join(map(str, names))}, got {value!r}")
 
 
-def shape(name: str, array: Array, expected: tuple[int, ...]) -> None:
-    """Require the last axes of `array` to be `expected`; axes before them are the batch."""
-    ndim = len(expected)
-    if array.shape[array.ndim - min(ndim, array.ndim) :] != expected:
-        wanted = ", ".join(["...", *map(str, expected)])
-        raise InputError(f"{name}: expected shape ({wanted}), got {array.shape}")
-
-
 def exact_shape(name: str, array: Array, expected: tuple[int, ...]) -> None:
     """Require `array.shape == expected`."""
     if array.shape != expected:
         raise InputError(f"{name}: expected shape {expected}, got {array.shape}")
+
+
+def same_dtype(name: str, array: Array, dtype: np.dtype[Any]) -> None:
+    """No silent casts: float32 and float64 do not meet in one layer."""
+    if array.dtype != dtype:
+        raise InputError(f"{name}: expected {dtype}, as the neuron has it, got {array.dtype}")
 
 
 def float_dtype(dtype: npt.DTypeLike) -> np.dtype[Any]:

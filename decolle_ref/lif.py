@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from decolle_ref.check import Array, float_dtype, fraction, not_negative, positive
+from decolle_ref.check import Array, InputError, exact_shape, finite, float_dtype, fraction, not_negative, positive
 from decolle_ref.dialects import Dialect, paper
 from decolle_ref.surrogate import Function
 
@@ -104,6 +104,21 @@ def rest(lif: LIF, n_in: int, n: int, batch: tuple[int, ...] = ()) -> State:
     """P = Q = R = 0 for any batch shape."""
     dtype = lif.alpha.dtype
     return State(np.zeros((*batch, n_in), dtype), np.zeros((*batch, n_in), dtype), np.zeros((*batch, n), dtype))
+
+
+def require(lif: LIF, n_in: int, n: int, name: str) -> None:
+    """Raise InputError unless every constant is a number or has one value per input or neuron."""
+    sizes = {"alpha": n_in, "beta": n_in, "gamma": n, "delta": n, "gain_Q": n_in, "gain_P": n_in}
+    for letter, size in sizes.items():
+        shape = getattr(lif, letter).shape
+        if shape not in ((), (1,), (size,)):
+            raise InputError(f"{name} {letter}: expected shape () or ({size},), got {shape}")
+
+
+def require_state(state: State, n_in: int, n: int, batch: tuple[int, ...], name: str) -> None:
+    """Raise InputError unless P, Q, R are finite and of shape (*batch, n_in), (*batch, n_in), (*batch, n)."""
+    for letter, array, size in zip(State._fields, state, (n_in, n_in, n), strict=True):
+        exact_shape(f"{name} {letter}", finite(f"{name} {letter}", array), (*batch, size))
 
 
 def step(

@@ -16,13 +16,13 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from decolle_ref import lif, rule
-from decolle_ref.check import Array, InputError, exact_shape, finite
+from decolle_ref import lif, readout, rule
+from decolle_ref.check import Array, InputError, finite
 from decolle_ref.dialects import Dialect
 from decolle_ref.learner import Learner, Memory
 from decolle_ref.lif import LIF, State
 from decolle_ref.objective import Objective
-from decolle_ref.readout import Readout, output
+from decolle_ref.readout import Readout
 from decolle_ref.surrogate import Surrogate, logistic
 from decolle_ref.synapse import Dense, Weights
 
@@ -71,50 +71,24 @@ class Carry(NamedTuple):
 
 
 def check(network: Sequence[Layer], weights: Sequence[Weights]) -> None:
-    """Raise InputError unless the layers fit each other and `weights` fits them and is finite."""
+    """Raise InputError unless the layers fit each other, and `weights` fits them, is finite and of their dtype."""
     if not network or len(weights) != len(network):
         raise InputError(f"weights: expected one per layer ({len(network)}), got {len(weights)}")
-    for k, (layer, w) in enumerate(zip(network, weights, strict=True)):
-        layer.synapse.require(w, f"layer {k + 1} weights")
-        n_in, n = layer.synapse.n_in, layer.synapse.n
-        _broadcasts(f"layer {k + 1} alpha", layer.neuron.alpha, n_in)
-        _broadcasts(f"layer {k + 1} beta", layer.neuron.beta, n_in)
-        _broadcasts(f"layer {k + 1} gamma", layer.neuron.gamma, n)
-        _broadcasts(f"layer {k + 1} delta", layer.neuron.delta, n)
-        _last_axis(f"layer {k + 1} G", finite(f"layer {k + 1} G", layer.readout.G), n)
-        exact_shape(f"layer {k + 1} c", finite(f"layer {k + 1} c", layer.readout.c), layer.readout.G.shape[:1])
-        _one_dtype(f"layer {k + 1}", layer, w)
-        if k and network[k - 1].synapse.n != n_in:
-            raise InputError(f"layer {k + 1} n_in: expected {network[k - 1].synapse.n}, got {n_in}")
+    for k, (layer, w) in enumerate(zip(network, weights, strict=True), start=1):
+        n_in, n, dtype = layer.synapse.n_in, layer.synapse.n, layer.neuron.alpha.dtype
+        layer.synapse.require(w, dtype, f"layer {k}")
+        lif.require(layer.neuron, n_in, n, f"layer {k}")
+        readout.require(layer.readout, n, dtype, f"layer {k}")
+        if k > 1 and network[k - 2].synapse.n != n_in:
+            raise InputError(f"layer {k} n_in: expected {network[k - 2].synapse.n}, got {n_in}")
 
 
-def _broadcasts(name: str, array: Array, size: int) -> None:
-    if array.shape not in ((), (1,), (size,)):
-        raise InputError(f"{name}: expected shape () or ({size},), got {array.shape}")
-
-
-def _one_dtype(name: str, layer: Layer, weights: Weights) -> None:
-    """No silent casts: float32 and float64 do not meet in one layer."""
-    dtype = layer.neuron.alpha.dtype
-    for letter, array in (("W", weights.W), ("b", weights.b), ("G", layer.readout.G), ("c", layer.readout.c)):
-        if array.dtype != dtype:
-            raise InputError(f"{name} {letter}: expected {dtype}, as the neuron has it, got {array.dtype}")
-
-
-def _state(network: Sequence[Layer], state: Sequence[State]) -> None:
+def check_state(network: Sequence[Layer], state: Sequence[State]) -> None:
     """Raise InputError unless every layer has a finite state of its size and all share a batch shape."""
     if len(state) != len(network):
         raise InputError(f"state: expected one per layer ({len(network)}), got {len(state)}")
-    batch = state[0].P.shape[:-1]
-    for k, (layer, s) in enumerate(zip(network, state, strict=True)):
-        sizes = (layer.synapse.n_in, layer.synapse.n_in, layer.synapse.n)
-        for name, array, size in zip(State._fields, s, sizes, strict=True):
-            exact_shape(f"layer {k + 1} {name}", finite(f"layer {k + 1} {name}", array), (*batch, size))
-
-
-def _last_axis(name: str, array: Array, size: int) -> None:
-    if array.ndim < 1 or array.shape[-1] != size:
-        raise InputError(f"{name}: expected a last axis of {size}, got shape {array.shape}")
+    for k, (layer, s) in enumerate(zip(network, state, strict=True), start=1):
+        lif.require_state(s, layer.synapse.n_in, layer.synapse.n, state[0].P.shape[:-1], f"layer {k}")
 
 
 def rest(network: Sequence[Layer], batch: tuple[int, ...] = ()) -> tuple[State, ...]:
@@ -126,7 +100,7 @@ def forward(layer: Layer, weights: Weights, state: State, spikes_in: Array) -> t
     """One layer, one step: [K20 Eq. 1] and Y = G sigma(U) + c, or Y = G S + c where the dialect reads spikes."""
     drive = partial(layer.synapse.drive, weights)
     after, read, U, S = lif.step(layer.neuron, drive, layer.surrogate.spike, state, spikes_in)
-    Y = output(layer.readout, getattr(layer.surrogate, layer.activity)(U))
+    Y = readout.output(layer.readout, getattr(layer.surrogate, layer.activity)(U))
     return after, Snapshot(*read, U, S, Y)
 
 
@@ -143,7 +117,7 @@ def assess(layer: Layer, seen: Snapshot, target: Array) -> Snapshot:
 def local_loss(layer: Layer, weights: Weights, P: Array, R: Array, target: Array) -> Array:
     """L as a function of the layer's weights with P and R held: what the rule descends.  [K20 Eq. 2]"""
     U = layer.synapse.drive(weights, P) - layer.neuron.delta * R
-    Y = output(layer.readout, layer.surrogate.primitive(U))
+    Y = readout.output(layer.readout, layer.surrogate.primitive(U))
     return layer.objective.value(U, Y, target, layer.surrogate)
 
 
@@ -154,7 +128,7 @@ def frozen_error_loss(layer: Layer, weights: Weights, P: Array, R: Array, e: Arr
     `local_loss`; where it reads spikes, the loss itself is flat almost everywhere and this is the function descended.
     """
     U = layer.synapse.drive(weights, P) - layer.neuron.delta * R
-    linear = (e * output(layer.readout, layer.surrogate.primitive(U))).sum()
+    linear = (e * readout.output(layer.readout, layer.surrogate.primitive(U))).sum()
     regulariser = layer.objective.regulariser
     return np.asarray(linear if regulariser is None else linear + regulariser.value(U, layer.surrogate))
 
@@ -191,7 +165,7 @@ def run(
     Raises InputError for shapes that do not fit, non-finite spikes, targets or weights, and a learner without targets.
     """
     check(network, start.weights)
-    _state(network, start.state)
+    check_state(network, start.state)
     if learner is not None:
         learner.check(start.weights, start.memory)
         if targets is None:

@@ -6,12 +6,12 @@ G and c are drawn once and never learned.  The error e_k = dL/dY_k travels back 
 same G, and no further.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from decolle_ref.check import Array, count, float_dtype, positive
+from decolle_ref.check import Array, count, exact_shape, finite, float_dtype, positive, same_dtype
 
 
 class Readout(NamedTuple):
@@ -34,6 +34,14 @@ def draw(
     positive("amplitude", amplitude)
     G = rng.uniform(-1, 1, (n_out, n)) * (amplitude / np.sqrt(n))
     return Readout(G.astype(float_dtype(dtype)), np.zeros(n_out, dtype))
+
+
+def require(readout: Readout, n: int, dtype: np.dtype[Any], name: str) -> None:
+    """Raise InputError unless G is (n_out, n) and c (n_out,), finite and of `dtype`."""
+    n_out = readout.G.shape[0] if readout.G.ndim else 0
+    for letter, array, shape in (("G", readout.G, (n_out, n)), ("c", readout.c, (n_out,))):
+        exact_shape(f"{name} {letter}", finite(f"{name} {letter}", array), shape)
+        same_dtype(f"{name} {letter}", array, dtype)
 
 
 def output(readout: Readout, activity: Array) -> Array:

@@ -1,11 +1,11 @@
 """How inputs reach neurons: the drive W P + b, and its adjoint delta (x) P.  [K20 Eq. 1, 2]"""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from decolle_ref.check import Array, InputError, count
+from decolle_ref.check import Array, count, exact_shape, finite, same_dtype
 from decolle_ref.lif import LIF, trace_gain
 
 
@@ -36,13 +36,11 @@ class Dense:
         delta, P = delta.reshape(-1, self.n), P.reshape(-1, self.n_in)
         return Weights(W=delta.T @ P, b=delta.sum(axis=0))
 
-    def require(self, weights: Weights, name: str) -> None:
-        """Raise InputError unless `weights` has this synapse's shapes and only finite numbers."""
+    def require(self, weights: Weights, dtype: np.dtype[Any], name: str) -> None:
+        """Raise InputError unless `weights` has this synapse's shapes, only finite numbers, and `dtype`."""
         for letter, array, shape in (("W", weights.W, (self.n, self.n_in)), ("b", weights.b, (self.n,))):
-            if array.shape != shape:
-                raise InputError(f"{name}.{letter}: expected shape {shape}, got {array.shape}")
-            if not np.isfinite(array).all():
-                raise InputError(f"{name}.{letter}: expected finite numbers, got NaN or infinity")
+            exact_shape(f"{name} {letter}", finite(f"{name} {letter}", array), shape)
+            same_dtype(f"{name} {letter}", array, dtype)
 
     def draw(self, rng: np.random.Generator, lif: LIF, scale: float = 1.0, bias: float = 0.0) -> Weights:
         """W_ij ~ U(-1, 1) scale / (sqrt(n_in) trace_gain_j), b_i = bias + U(-0.1, 0.1).

@@ -222,8 +222,8 @@ def with_state(given, **changes):
             lambda g: {"targets": g["targets"][..., :1]},
             r"^layer 1 target at step 0: expected shape \(2,\), got \(1,\)$",
         ),
-        (lambda g: with_weights(g, np.full((6, 5), np.nan)), "^layer 1 weights.W: expected finite numbers, got NaN"),
-        (lambda g: with_weights(g, np.zeros((5, 6))), r"^layer 1 weights.W: expected shape \(6, 5\), got \(5, 6\)$"),
+        (lambda g: with_weights(g, np.full((6, 5), np.nan)), "^layer 1 W: expected finite numbers, got nan"),
+        (lambda g: with_weights(g, np.zeros((5, 6))), r"^layer 1 W: expected shape \(6, 5\), got \(5, 6\)$"),
         (lambda g: {"network": g["network"][:2]}, r"^weights: expected one per layer \(2\), got 3$"),
         (
             lambda g: with_offset(g, np.zeros(1)),

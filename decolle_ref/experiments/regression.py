@@ -49,8 +49,8 @@ class Settings:
     learning_rate: float = 1e-3  # per unit of normalised trace
     beta2: float = 0.999  # the paper's 0.95 forgets within 20 ms; 0.999 remembers the whole sequence
     readout_amplitude: float = 2.0
-    lambda1: float = 0.15  # pushes down every U above -0.01, while lambda2 pushes all of them up: as printed, the two
-    lambda2: float = 0.0075  # balance where lambda2 / lambda1 = 5 % of the potentials lie above
+    lambda1: float = 0.08  # pushes down every U above -0.01, while lambda2 pushes all of them up: as printed, the two
+    lambda2: float = 0.004  # balance where lambda2 / lambda1 = 5 % of the potentials lie above
     dialect: str = "paper"
     quick: bool = False
 
