@@ -1,5 +1,6 @@
 """Files that are whole or absent: written under a temporary name, then renamed.  No pickle anywhere."""
 
+import glob
 import json
 import os
 import shutil
@@ -30,7 +31,12 @@ def output_folder(path: str | Path) -> Path:
 
 
 def atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    """Write through `write` and rename, so that a reader sees the old file or the new one, never a part."""
+    """Write through `write` and rename, so that a reader sees the old file or the new one, never a part.
+
+    What a writer that was killed left under a temporary name is removed.
+    """
+    for leftover in path.parent.glob(f".{glob.escape(path.name)}.*"):
+        leftover.unlink(missing_ok=True)
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
         try:
             write(file)

@@ -29,6 +29,12 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["x"]
 
 
+def test_what_a_killed_writer_left_behind_is_removed_by_the_next(tmp_path):
+    (tmp_path / ".x.abcdef").write_bytes(b"half")
+    store.atomically(tmp_path / "x", lambda file: file.write(b"whole"))
+    assert [p.name for p in tmp_path.iterdir()] == ["x"]
+
+
 def test_a_file_cut_anywhere_is_refused_in_one_line(tmp_path):
     path = tmp_path / "x.npz"
     store.write_arrays(path, "test", {"a": np.arange(100.0)}, {})
