@@ -122,9 +122,11 @@ def run_simulate(args: argparse.Namespace) -> None:
     print(f"simulated {case.about['steps']} steps of {case.about['name']!r}; see {args.out}")
 
 
-def run_identify(args: argparse.Namespace) -> None:
-    """`decolle-ref identify CASE TRACE`."""
-    print(identify.identify(cases.read(args.case), *simulate.read_states(args.trace)))
+def run_identify(args: argparse.Namespace) -> int:
+    """`decolle-ref identify CASE TRACE`: exit code 0 if a dialect or other axes reproduce the trace, else 1."""
+    verdict = identify.identify(cases.read(args.case), *simulate.read_states(args.trace))
+    print(verdict)
+    return 0 if verdict.matches else 1
 
 
 def run_replay(args: argparse.Namespace) -> None:
@@ -159,7 +161,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     args = parser().parse_args(argv)
     try:
-        args.run(args)
+        return args.run(args) or 0
     except InputError as problem:
         print(f"decolle-ref: error: {problem}", file=sys.stderr)
         return 2
@@ -180,4 +182,3 @@ def main(argv: Sequence[str] | None = None) -> int:
         goes_on = "; --resume goes on from the last checkpoint" if hasattr(args, "resume") else ""
         print(f"decolle-ref: stopped at once{goes_on}", file=sys.stderr)
         return 130
-    return 0

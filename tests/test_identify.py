@@ -151,6 +151,11 @@ def test_the_command_names_the_dialect(tmp_path, capsys):
         file.unlink()
     assert main(["identify", str(tmp_path / "unknown"), str(tmp_path / "trace")]) == 0
     assert "consistent with: decolle\n" in capsys.readouterr().out
+    spoiled = np.load(tmp_path / "trace" / "layer1_U.npy")
+    spoiled[-1] += 1
+    np.save(tmp_path / "trace" / "layer1_U.npy", spoiled)
+    assert main(["identify", str(tmp_path / "unknown"), str(tmp_path / "trace")]) == 1
+    assert capsys.readouterr().out.startswith("none of these")
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,15 @@ def test_as_printed_the_regularisers_push_the_mean_membrane_in_opposite_directio
     np.testing.assert_array_equal(down, -up)
 
 
+@given(st.integers(0, 20), strengths, strengths, seeds)
+def test_as_printed_the_regularisers_balance_where_lambda2_over_lambda1_of_the_potentials_are_above(k, l1, l2, seed):
+    """The mean push on U is lambda1 (fraction above -0.01) - lambda2, as long as <U> < 0.1."""
+    U = -np.random.default_rng(seed).uniform(0.5, 2, 20)
+    U[:k] = 0.05
+    push = Regulariser(l1, l2, "membrane").derivative(U, logistic).sum()
+    assert push == pytest.approx(l1 * k / 20 - l2, abs=1e-14)
+
+
 def test_smooth_l1_error_is_clipped_at_one():
     d = np.array([-3.0, -0.5, 0.0, 0.5, 3.0])
     np.testing.assert_array_equal(smooth_l1.slope(d, np.zeros(5)), [-1, -0.5, 0, 0.5, 1])
