@@ -170,10 +170,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"decolle-ref: error: {place}{problem.strerror or problem}", file=sys.stderr)
         return 2
     except MemoryError as problem:
-        print(
-            f"decolle-ref: error: expected a run that fits into memory, got one that does not ({problem})",
-            file=sys.stderr,
-        )
+        print(f"decolle-ref: error: out of memory ({problem})", file=sys.stderr)
         return 2
     except Interrupted as reason:
         print(f"decolle-ref: {reason}", file=sys.stderr)
