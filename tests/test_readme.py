@@ -58,3 +58,7 @@ def test_code_examples_run():
     names = {}
     exec("import" + first + second, names)
     assert 0 < names["snapshot"].loss < 1
+
+
+def test_no_placeholder_is_left():
+    assert not re.search(r"\b(RESULTS|TODO|TBD|XXX)\b", README)
