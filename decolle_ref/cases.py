@@ -5,7 +5,7 @@ layer{l}_{letter}.npy.  `read` turns a folder into what `network.run` takes; not
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -89,7 +89,7 @@ class Case:
             return None
         layers = range(len(self.about["layers"]))
         rates = [Weights(self._of(k)("rate_W"), self._of(k)("rate_b")) for k in layers]
-        return Learner(rates, _optimiser(self.about.get("optimiser")), burn_in=self.about.get("burn_in", 0))
+        return Learner(rates, _optimiser(**self.about.get("optimiser", {})), burn_in=self.about.get("burn_in", 0))
 
     def targets(self) -> Iterator[list[Array]] | None:
         """One list of targets per step, one target per layer."""
@@ -107,8 +107,7 @@ class Case:
         layer = network.speak(dialect, Layer(Dense(about["n_in"], about["n"]), neuron, readout, objective=objective))
         if "surrogate" not in about:
             return layer
-        shape = _surrogate(about["surrogate"])
-        return layer._replace(surrogate=Surrogate(**{**shape.__dict__, "spike": layer.surrogate.spike}))
+        return layer._replace(surrogate=replace(_surrogate(about["surrogate"]), spike=layer.surrogate.spike))
 
     def _of(self, k: int) -> Any:
         return lambda letter: self.arrays[f"layer{k + 1}_{letter}"]
@@ -118,9 +117,8 @@ def _surrogate(name: str) -> Surrogate:
     return SURROGATES[name] if name in SURROGATES else AXES["surrogate"][name].value
 
 
-def _optimiser(about: dict[str, Any] | None) -> Optimiser:
-    settings = {key: value for key, value in (about or {"kind": "adamax"}).items() if key != "kind"}
-    return Adamax(**settings) if about is None or about["kind"] == "adamax" else SGD()
+def _optimiser(kind: str = "adamax", **settings: float) -> Optimiser:
+    return Adamax(**settings) if kind == "adamax" else SGD()
 
 
 def shapes(about: Mapping[str, Any]) -> Shapes:

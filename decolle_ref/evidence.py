@@ -203,7 +203,7 @@ def _place(
     """The offset and factor at which `recorded` equals the model, 0 and 1 first; else where it parts."""
     for offset in freedom:
         expected, allowed = later(model, offset), later(tolerance, offset)
-        for factor in (1.0, _fitted(name, recorded, expected)):
+        for factor in _factors(name, recorded, expected):
             if not _disagreeing(recorded, factor * expected, abs(factor) * allowed).any():
                 return offset, factor
     bad = _disagreeing(recorded, model, tolerance)
@@ -218,6 +218,12 @@ def later(series: Array, steps: int) -> Array:
     T = len(series)
     moved[max(steps, 0) : T + min(steps, 0)] = series[max(-steps, 0) : T - max(steps, 0)]
     return moved
+
+
+def _factors(name: str, recorded: Array, expected: Array) -> Iterator[float]:
+    """1, and only where that fails the constant that fits best."""
+    yield 1.0
+    yield _fitted(name, recorded, expected)
 
 
 def _fitted(name: str, recorded: Array, expected: Array) -> float:

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from decolle_ref import lif, readout, rule
-from decolle_ref.check import Array, InputError, finite
+from decolle_ref.check import Array, InputError, exact_shape, finite
 from decolle_ref.dialects import Dialect
 from decolle_ref.learner import Learner, Memory
 from decolle_ref.lif import LIF, State
@@ -170,7 +170,7 @@ def run(
         learner.check(start.weights, start.memory)
         if targets is None:
             raise InputError("targets: expected one per layer and step to learn from, got none")
-    carry = start
+    carry, synapses = start, [layer.synapse for layer in network]
     goals = iter(targets) if targets is not None else None
     for spikes in inputs:
         x = _spikes(network[0], spikes, carry)
@@ -178,7 +178,6 @@ def run(
         state, shown = step(network, carry.weights, carry.state, x, goal)
         weights, memory, updates = carry.weights, carry.memory, carry.updates
         if learner is not None and carry.n >= learner.burn_in:
-            synapses = [layer.synapse for layer in network]
             deltas = [s.delta for s in shown if s.delta is not None]
             weights, memory = learner.update(synapses, weights, memory, deltas, [s.P for s in shown], updates)
             updates += 1
@@ -189,9 +188,7 @@ def run(
 def _spikes(layer: Layer, spikes: npt.ArrayLike, carry: Carry) -> Array:
     """The input of one step in the network's dtype, checked."""
     x = finite(f"spikes at step {carry.n}", spikes)
-    expected = carry.state[0].P.shape
-    if x.shape != expected:
-        raise InputError(f"spikes at step {carry.n}: expected shape {expected}, got {x.shape}")
+    exact_shape(f"spikes at step {carry.n}", x, carry.state[0].P.shape)
     return x.astype(layer.neuron.alpha.dtype, copy=False)
 
 
@@ -203,9 +200,8 @@ def _targets(
         raise InputError(f"targets at step {carry.n}: expected one per layer ({len(network)}), got {len(targets)}")
     checked = []
     for k, (layer, target) in enumerate(zip(network, targets, strict=True)):
-        goal = finite(f"layer {k + 1} target at step {carry.n}", target)
-        expected = (*batch, len(layer.readout.c))
-        if goal.shape != expected:
-            raise InputError(f"layer {k + 1} target at step {carry.n}: expected shape {expected}, got {goal.shape}")
+        name = f"layer {k + 1} target at step {carry.n}"
+        goal = finite(name, target)
+        exact_shape(name, goal, (*batch, len(layer.readout.c)))
         checked.append(goal.astype(layer.neuron.alpha.dtype, copy=False))
     return checked

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from decolle_ref.check import Array, InputError
+from decolle_ref.check import Array, InputError, first_line
 
 FLOATS = (np.dtype("<f4"), np.dtype("<f8"))
 COUNTS = (np.dtype("u1"), np.dtype("<i4"), np.dtype("<i8"), np.dtype("?"))
@@ -39,8 +39,7 @@ def read(path: Path, shape: tuple[int, ...], dtypes: tuple[np.dtype[Any], ...] =
     except InputError:
         raise
     except Exception as problem:  # what a malformed header raises is not limited to a few types
-        reason = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
-        raise InputError(f"{path}: expected a plain .npy file, got something else ({reason})") from None
+        raise InputError(f"{path}: expected a plain .npy file, got something else ({first_line(problem)})") from None
     if not np.isfinite(array).all():
         raise InputError(f"{path}: expected finite numbers, got NaN or infinity")
     return array

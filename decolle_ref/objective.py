@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from decolle_ref.check import Array, choice, not_negative
-from decolle_ref.surrogate import Surrogate
+from decolle_ref.surrogate import Surrogate, magnitude
 
 
 class Loss(NamedTuple):
@@ -26,8 +26,8 @@ class Loss(NamedTuple):
 
 def _smooth_l1_terms(Y: Array, target: Array) -> Array:
     d = Y - target
-    magnitude = np.where(d.real < 0, -d, d)
-    return np.where(magnitude.real < 1, d * d / 2, magnitude - 0.5)
+    m = magnitude(d)
+    return np.where(m.real < 1, d * d / 2, m - 0.5)
 
 
 def _clip(d: Array) -> Array:

@@ -12,7 +12,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from decolle_ref.check import Array, InputError
+from decolle_ref.check import Array, InputError, first_line
 
 
 def output_folder(path: str | Path) -> Path:
@@ -89,12 +89,7 @@ def read_npz(path: Path, kind: str) -> dict[str, Array]:
         with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
     except Exception as problem:  # what a damaged archive raises is not limited to a few types
-        raise InputError(f"{path}: expected a {kind} file, got something unreadable ({one_line(problem)})") from None
-
-
-def one_line(problem: Exception) -> str:
-    """The first line of what an exception says, or its type where it says nothing."""
-    return str(problem).splitlines()[0] if str(problem) else type(problem).__name__
+        raise InputError(f"{path}: expected a {kind} file, got something unreadable ({first_line(problem)})") from None
 
 
 def read_arrays(path: Path, kind: str) -> tuple[dict[str, Array], dict[str, Any]]:
@@ -106,7 +101,7 @@ def read_arrays(path: Path, kind: str) -> tuple[dict[str, Array], dict[str, Any]
     try:
         about = json.loads(str(arrays.pop("about")))
     except (KeyError, ValueError) as problem:
-        raise InputError(f"{path}: expected a {kind} file, got something unreadable ({one_line(problem)})") from None
+        raise InputError(f"{path}: expected a {kind} file, got something unreadable ({first_line(problem)})") from None
     if not isinstance(about, dict) or about.get("kind") != kind:
         found = about.get("kind") if isinstance(about, dict) else about
         raise InputError(f"{path}: expected a {kind} file, got {found!r}")

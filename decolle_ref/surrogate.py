@@ -40,7 +40,7 @@ class Surrogate:
     spike: Function = at_threshold
 
 
-def _magnitude(x: Array) -> Array:
+def magnitude(x: Array) -> Array:
     """|x| on the real line, continued analytically on each side of 0 (np.abs would be the complex modulus)."""
     return np.where(x.real < 0, -x, x)
 
@@ -51,43 +51,43 @@ def _odd(x: Array, half: Array) -> Array:
 
 
 def _logistic_derivative(x: Array) -> Array:
-    z = np.exp(-_magnitude(x))  # never overflows
+    z = np.exp(-magnitude(x))  # never overflows
     slope: Array = z / (1 + z) ** 2
     return slope
 
 
 def _logistic(x: Array) -> Array:
-    z = np.exp(-_magnitude(x))
+    z = np.exp(-magnitude(x))
     sigma: Array = np.where(x.real < 0, z, 1) / (1 + z)
     return sigma
 
 
 def _fast_sigmoid_derivative(x: Array) -> Array:
-    slope: Array = 1 / (1 + _magnitude(x)) ** 2
+    slope: Array = 1 / (1 + magnitude(x)) ** 2
     return slope
 
 
 def _fast_sigmoid(x: Array) -> Array:
-    sigma: Array = 0.5 + x / (1 + _magnitude(x))
+    sigma: Array = 0.5 + x / (1 + magnitude(x))
     return sigma
 
 
 def _triangle(x: Array) -> Array:
-    m = _magnitude(x)
+    m = magnitude(x)
     return np.where(m.real < 1, 1 - m, 0 * m)
 
 
 def _triangle_primitive(x: Array) -> Array:
-    m = _magnitude(x)
+    m = magnitude(x)
     return _odd(x, np.where(m.real < 1, m * (1 - m / 2), 0.5 + 0 * m))
 
 
 def _exponential_derivative(x: Array) -> Array:
-    return np.exp(-_magnitude(x))
+    return np.exp(-magnitude(x))
 
 
 def _exponential(x: Array) -> Array:
-    return _odd(x, 1 - np.exp(-_magnitude(x)))
+    return _odd(x, 1 - np.exp(-magnitude(x)))
 
 
 def _boxcar_derivative(x: Array) -> Array:

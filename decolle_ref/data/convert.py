@@ -29,10 +29,11 @@ import numpy as np
 from numpy.random import RandomState
 
 from decolle_ref import store
-from decolle_ref.check import Array, InputError, count, exact_shape, finite
+from decolle_ref.check import Array, InputError, count, exact_shape, finite, first_line
+from decolle_ref.data.authors import CHANNELS, STEPS, N
+from decolle_ref.npy import READERS
 
 FOLDER = Path("Paper_results") / "synthetic"
-STEPS, CHANNELS, N = 500, 100, 256
 S, Y, U, CELLS = 0, 1, 3, 5  # places in a row of do{k}.npy
 MAGIC, PROTOCOL = 0x1950A86A20F9469CFC6C, 1001  # of torch.save before PyTorch 1.6
 T = TypeVar("T")
@@ -112,8 +113,7 @@ def _exact(name: str, value: object, shape: tuple[int, ...]) -> Array:
 
 def numpy_file(stream: BytesIO) -> object:
     """The content of an .npy file: an array where it holds numbers, a _Rebuilt where it holds objects."""
-    headers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-    shape, fortran, dtype = headers[np.lib.format.read_magic(stream)](stream)
+    shape, fortran, dtype = READERS[np.lib.format.read_magic(stream)](stream)
     if dtype.hasobject:
         return _Arrays(stream).of(_Rebuilt)
     return _numbers(stream.read(), dtype, shape, fortran)
@@ -145,8 +145,9 @@ def read(path: Path, of: Callable[[BytesIO], T]) -> T:
     except InputError as problem:
         raise InputError(f"{path}: {problem}") from None
     except Exception as problem:  # what a damaged pickle raises is not limited to a few types
-        reason = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
-        raise InputError(f"{path}: expected a whole file of arrays, got a damaged one ({reason})") from None
+        raise InputError(
+            f"{path}: expected a whole file of arrays, got a damaged one ({first_line(problem)})"
+        ) from None
 
 
 class _Storage(NamedTuple):

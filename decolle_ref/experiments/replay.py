@@ -22,13 +22,14 @@ import numpy as np
 from decolle_ref import dialects, lif, network, store
 from decolle_ref.check import Array, InputError, choice
 from decolle_ref.data import authors
+from decolle_ref.data.authors import N
 from decolle_ref.experiments.longrun import versions
 from decolle_ref.lif import LIF, State
 from decolle_ref.network import Carry, Layer, Network
 from decolle_ref.readout import Readout
 from decolle_ref.synapse import Dense, Weights
 
-N, LAYERS = 256, 3
+LAYERS = 3
 WASHED_OUT = 300  # from here on an unknown start no longer shows: 0.9^300 = 2e-14
 READINGS = ("stored", "float32", "euler", "decimal")
 KIND = "decolle_ref replay"
