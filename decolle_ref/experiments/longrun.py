@@ -37,14 +37,14 @@ def stop_requests() -> Iterator[Callable[[], bool]]:
 class Progress:
     """A tqdm bar where tqdm is installed, else nothing."""
 
-    def __init__(self, description: str, total: int, done: int = 0, quiet: bool = False) -> None:
+    def __init__(self, description: str, total: int, done: int = 0, quiet: bool = False, unit: str = "epoch") -> None:
         self._bar: Any = None
         if not quiet:
             try:
                 from tqdm import tqdm
             except ImportError:
                 return
-            self._bar = tqdm(total=total, initial=done, desc=description, unit="epoch", dynamic_ncols=True)
+            self._bar = tqdm(total=total, initial=done, desc=description, unit=unit, dynamic_ncols=True)
 
     def advance(self, text: str) -> None:
         """One unit further; `text` stands behind the bar."""
