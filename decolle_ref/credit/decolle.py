@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from decolle_ref import rule
-from decolle_ref.check import Array, InputError
+from decolle_ref.check import InputError
 from decolle_ref.network import Layer, Snapshot
 from decolle_ref.synapse import Weights
 
@@ -52,6 +52,6 @@ def total(split: Split) -> Weights:
     return Weights(*(a + b for a, b in zip(split.rule, split.reset, strict=True)))
 
 
-def size(weights: Weights) -> Array:
+def size(weights: Weights) -> float:
     """The Euclidean norm over W and b."""
-    return np.sqrt((weights.W**2).sum() + (weights.b**2).sum())
+    return float(np.sqrt((weights.W**2).sum() + (weights.b**2).sum()))

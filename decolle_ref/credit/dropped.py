@@ -1,24 +1,24 @@
 """What was dropped: two methods on one network, and the terms that account for their difference.  [N19 Sec. III-V]
 
-Every method follows some of the paths of `spiking.Paths` and leaves the others out.  It is the exact gradient of another
-network: the one in which the paths left out carry what was recorded, whatever the weights (`held`).  Restored one at a
-time, each path contributes a term:
+Every method follows some of the paths of `spiking.Paths` and leaves the others out.  It is the exact gradient of
+another network: the one in which the paths left out carry what was recorded, whatever the weights (`held`).  Restored
+one at a time, each path contributes a term:
 
     method + past + reset + recurrent + downstream = exact
 
 The terms come from backward passes (`bptt`), the methods from their own modules: that the sum closes is a check, not a
-definition.  A term includes its interplay with the paths restored before it.  Random feedback is no path of the network:
-what it lends to hidden layers comes off first, as a term of its own.
+definition.  A term includes its interplay with the paths restored before it.  Random feedback is no path of the
+network: what it lends to hidden layers comes off first, as a term of its own.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
 from decolle_ref.check import Array, choice
 from decolle_ref.credit import bptt, eprop, feedback, instant, local, online, rtrl, spiking, superspike
-from decolle_ref.credit import cost as costs
 from decolle_ref.credit.cost import Cost
 from decolle_ref.credit.feedback import Route
 from decolle_ref.credit.online import Method
@@ -92,7 +92,7 @@ def compare(
     terms = [Term("feedback", _minus(alone, g))]
     masked = {keep: bptt.gradient(cell, synapses, x, cost, keep) for keep in _walk(ours.follows, theirs.follows)}
     order = list(masked)
-    for before, after in zip(order[:-1], order[1:], strict=True):
+    for before, after in pairwise(order):
         (name,) = (path for path in Paths._fields if getattr(before, path) != getattr(after, path))
         terms.append(Term(name, _minus(masked[after], masked[before])))
     return Comparison(g, tuple(terms), theirs.gradient(cell, synapses, x, cost, feedback.own))
@@ -160,7 +160,7 @@ def held(cell: Neuron, synapses: Sequence[Synapses], tape: Tape, keep: Paths) ->
 def table(found: dict[str, Comparison]) -> str:
     """One row per method: how near it is to the reference, and the size of each term, relative to the reference."""
     names = ("feedback", *Paths._fields)
-    rows = [("method", "cosine", "rel. error", *names, "remainder")]
+    rows: list[tuple[str, ...]] = [("method", "cosine", "rel. error", *names, "remainder")]
     for method, one in found.items():
         g, exact = flat(one.method), flat(one.reference)
         sizes = {t.name: np.linalg.norm(flat(t.gradient)) / (np.linalg.norm(exact) or 1) for t in one.terms}
