@@ -40,6 +40,8 @@ def _backward(keep: Paths) -> Rule:
 
 
 def _forward(keep: Paths, method: Method) -> Rule:
+    if keep.downstream:  # the error comes down by itself: nothing to lend
+        return Rule(keep, lambda cell, synapses, x, cost, route: online.gradient(method, cell, synapses, x, cost))
     return Rule(keep, lambda cell, synapses, x, cost, route: online.gradient(method, cell, synapses, x, cost, route))
 
 
@@ -80,7 +82,7 @@ def compare(
     reference: str = "rtrl",
     route: Route = feedback.own,
 ) -> Comparison:
-    """Both gradients, and the terms that lead from the first to the second; `route` feeds the method's hidden layers.
+    """Both gradients, and the terms that lead from the first to the second; `route` lends errors to hidden layers.
 
     x (T, batch, n_in).  Raises InputError for an unknown method, or what the methods themselves refuse.
     """

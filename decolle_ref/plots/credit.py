@@ -1,0 +1,47 @@
+"""What every method drops: the figure of `experiments.credit`."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from decolle_ref.plots.style import CYCLE, INK, house, save
+
+TERMS = ("feedback", "past", "reset", "recurrent", "downstream")
+HATCHES = ("", "///", "...", "xx", "\\\\")
+
+
+def credit(results: dict[str, Any]) -> Any:
+    """Left: the angle between each method's gradient and the reference.  Right: the size of every term left out."""
+    methods = results["methods"]
+    rows = np.arange(len(methods))
+    quick = ", quick run" if results["quick"] else ""
+    size = (7.6, 0.9 + 0.45 * len(methods))
+    with house() as plt:
+        figure, (left, right) = plt.subplots(1, 2, figsize=size, sharey=True, width_ratios=(1, 2))
+        angles = [np.degrees(np.arccos(min(1.0, numbers["cosine"]))) for numbers in methods.values()]
+        left.barh(rows, angles, color=INK, height=0.5)
+        for row, angle in zip(rows, angles, strict=True):
+            left.annotate(f"{angle:.0f}°", (angle, row), (3, 0), textcoords="offset points", va="center")
+        left.axvline(90, color=INK, lw=0.6, ls="--")
+        left.set(xlim=(0, 105), xlabel=f"angle to {results['settings']['reference']} (degrees)", yticks=rows)
+        left.set_yticklabels(methods)
+        left.invert_yaxis()
+        for k, (term, hatch) in enumerate(zip(TERMS, HATCHES, strict=True)):
+            sizes = [numbers["terms"].get(term, 0.0) for numbers in methods.values()]
+            if any(sizes):
+                look = {"color": CYCLE[k], "hatch": hatch, "edgecolor": "w", "lw": 0.3}
+                right.barh(rows + 0.16 * (k - 2), sizes, 0.16, label=term, **look)
+        right.set(xlabel="size of the term left out / size of the exact gradient", xlim=(0, None))
+        right.legend(loc="upper right", title="left out")
+        worst = max(numbers["remainder"] for numbers in methods.values())
+        figure.suptitle(
+            f"What was dropped: method + terms = exact gradient, to {worst:.0e} [N19 Sec. III–V]{quick}", fontsize=9
+        )
+    return figure
+
+
+def draw_run(out: Path, results: dict[str, Any]) -> Path:
+    """Write credit.png into the folder of the run."""
+    save(credit(results), out / "credit.png")
+    return out / "credit.png"

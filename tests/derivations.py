@@ -1,0 +1,122 @@
+"""A derivation as a user may write it, and thirty ways to get it wrong."""
+
+RIGHT = """
+import numpy as np
+
+
+def gradient(p):
+    T = len(p.x)
+    dW, dV = [np.zeros_like(W) for W in p.W], [np.zeros_like(V) for V in p.V]
+    gI, gU = ([np.zeros(len(V)) for V in p.V] for _ in "IU")
+    below = [p.x, p.S[0]]
+    for n in range(T - 1, -1, -1):
+        new_gI, new_gU = [None, None], [None, None]
+        for l in range(2):
+            dW[l] += np.outer(gI[l], below[l][n])
+            dV[l] += np.outer(gI[l], p.S[l][n])
+            gS = np.zeros(len(p.V[l]))
+            if p.G[l] is not None:
+                e = p.S[l][n] @ p.G[l].T - p.target[n]
+                gS += p.G[l].T @ e
+            gS += p.V[l].T @ gI[l]
+            if l == 0:
+                gS += p.W[1].T @ gI[1]
+            gS -= gU[l]
+            slope = p.dsigma(p.U[l][n] - p.theta)
+            new_gU[l] = slope * gS + p.beta * gU[l]
+            new_gI[l] = gU[l] + p.alpha * gI[l]
+        gI, gU = new_gI, new_gU
+    return {"W1": dW[0], "V1": dV[0], "W2": dW[1], "V2": dV[1]}
+"""
+
+RETURN = 'return {"W1": dW[0], "V1": dV[0], "W2": dW[1], "V2": dV[1]}'
+ERROR = "e = p.S[l][n] @ p.G[l].T - p.target[n]"
+SLOPE = "p.dsigma(p.U[l][n] - p.theta)"
+
+
+def returned(matrix):
+    """An edit of what is returned: `matrix` says what becomes of each m."""
+    return RETURN, RETURN[:-1] + "}" + f"\n    return {{k: {matrix} for k, m in right.items()}}"
+
+
+def _after(matrix):
+    return [(RETURN, RETURN.replace("return ", "right = ") + f"\n    return {{k: {matrix} for k, m in right.items()}}")]
+
+
+NO_PAST = [("+ p.beta * gU[l]", ""), ("+ p.alpha * gI[l]", "")]
+NO_RESET = [("gS -= gU[l]", "pass")]
+NO_V = [("gS += p.V[l].T @ gI[l]", "pass")]
+NO_DOWN = [("gS += p.W[1].T @ gI[1]", "pass")]
+NO_SLOPE = [(SLOPE, "np.ones(len(p.V[l]))")]
+NO_G = [("p.G[l].T @ e", "e")]
+SIGN = [(ERROR, "e = p.target[n] - p.S[l][n] @ p.G[l].T")]
+MEAN_T = _after("m / T")
+MEAN_K = [(ERROR, f"{ERROR}\n                e = e / len(e)")]
+PRE_LATE = [("below[l][n])", "below[l][n - 1] * (n > 0))"), ("gI[l], p.S[l][n])", "gI[l], p.S[l][n - 1] * (n > 0))")]
+PRE_EARLY = [
+    ("below[l][n])", "below[l][n + 1] if n + 1 < T else 0 * below[l][n])"),
+    ("gI[l], p.S[l][n])", "gI[l], p.S[l][n + 1] if n + 1 < T else 0 * p.S[l][n])"),
+]
+ERROR_LATE = [(ERROR, "e = (p.S[l][n - 1] @ p.G[l].T - p.target[n - 1]) * (n > 0)")]
+TRANSPOSED = _after("m.T")
+SWAPPED = [("p.beta * gU[l]", "p.alpha * gU[l]"), ("p.alpha * gI[l]", "p.beta * gI[l]")]
+
+PLANTED = [  # (edits of RIGHT, words that the verdict must contain)
+    (NO_PAST, ["past"]),
+    (NO_RESET, ["the reset path"]),
+    (NO_V, ["the recurrent path V"]),
+    (NO_DOWN, ["downstream"]),
+    (NO_RESET + NO_V, ["the reset path", "the recurrent path V"]),
+    (NO_RESET + NO_V + NO_DOWN, ["the reset path", "the recurrent path V", "downstream"]),
+    (NO_PAST + NO_RESET + NO_V + NO_DOWN, ["past", "the reset path", "the recurrent path V", "downstream"]),
+    (SIGN, ["sign"]),
+    ([(ERROR, f"{ERROR}\n                e = 2 * e")], ["factor 2"]),
+    (MEAN_T, ["mean over steps"]),
+    (MEAN_K, ["mean over outputs"]),
+    (NO_SLOPE, ["sigma' is missing"]),
+    ([("p.dsigma", "p.sigma")], ["sigma in place of sigma'"]),
+    ([(" - p.theta", "")], ["sigma' without theta"]),
+    (
+        [(SLOPE, f"({SLOPE.replace('[n]', '[n - 1]')} if n else p.dsigma(0 * p.U[l][n] - p.theta))")],
+        ["sigma' one step late"],
+    ),
+    (
+        [(SLOPE, f"({SLOPE.replace('[n]', '[n + 1]')} if n + 1 < T else p.dsigma(0 * p.U[l][n] - p.theta))")],
+        ["sigma' one step early"],
+    ),
+    (NO_G, ["G is missing"]),
+    ([("p.G[l].T @ e", "p.G[l] @ e")], ["G transposed"]),
+    (ERROR_LATE, ["error one step late"]),
+    (
+        [(ERROR, "e = p.S[l][n + 1] @ p.G[l].T - p.target[n + 1] if n + 1 < T else 0 * p.target[n]")],
+        ["error one step early"],
+    ),
+    (PRE_LATE, ["presynaptic spike one step late"]),
+    (PRE_EARLY, ["presynaptic spike one step early"]),
+    ([("p.W[1].T @", "p.W[1] @")], ["W in place of W^T"]),
+    ([("p.V[l].T @", "p.V[l] @")], ["V in place of V^T"]),
+    (TRANSPOSED, ["the result is transposed"]),
+    (SWAPPED, ["alpha and beta exchanged"]),
+    (NO_SLOPE + NO_G, ["sigma' is missing", "G is missing"]),
+    (SIGN + PRE_EARLY, ["sign", "presynaptic spike one step early"]),
+    (MEAN_T + NO_RESET, ["mean over steps", "the reset path"]),
+    (TRANSPOSED + NO_G, ["the result is transposed", "G is missing"]),
+    (MEAN_K + ERROR_LATE + NO_DOWN, ["mean over outputs", "error one step late", "downstream"]),
+    (NO_RESET + NO_V + NO_DOWN + NO_SLOPE + SIGN, ["the reset path", "V", "downstream", "sigma' is missing", "sign"]),
+]
+
+
+def source(edits):
+    """RIGHT with its edits; each must find its place."""
+    text = RIGHT
+    for old, new in edits:
+        assert old in text, old
+        text = text.replace(old, new)
+    return text
+
+
+def function(edits=()):
+    """The derivation itself."""
+    names = {}
+    exec(source(edits), names)
+    return names["gradient"]

@@ -1,0 +1,160 @@
+"""The derivation checker names what is wrong, and never blames what is right."""
+
+import numpy as np
+import pytest
+from derivations import PLANTED, RETURN, RIGHT, SIGN, function, source
+
+from decolle_ref import cli
+from decolle_ref.check import InputError
+from decolle_ref.credit import derivation, slips, spiking
+from decolle_ref.credit.spiking import Paths
+
+
+def numbers(p):
+    """dL/dW by central differences: a correct gradient that shares nothing with the package's backward pass."""
+    cell = spiking.Neuron(p.alpha, p.beta, p.theta, activity="primitive")
+    cell = cell._replace(surrogate=slips.replace(cell.surrogate, primitive=p.sigma))
+
+    def loss(W, V):
+        synapses = [spiking.Synapses(*pair) for pair in zip(W, V, strict=True)]
+        S = spiking.forward(cell, synapses, p.x[:, None]).S
+        pairs = [(s[:, 0], G) for s, G in zip(S, p.G, strict=True) if G is not None]
+        return sum(((s @ G.T - p.target) ** 2).sum() / 2 for s, G in pairs)
+
+    found = {"W1": np.zeros_like(p.W[0]), "V2": np.zeros_like(p.V[1])}
+    for name, array in (("W1", p.W[0]), ("V2", p.V[1])):
+        for index in np.ndindex(array.shape):
+            array[index] += 1e-5
+            up = loss(p.W, p.V)
+            array[index] -= 2e-5
+            found[name][index] = (up - loss(p.W, p.V)) / 2e-5
+            array[index] += 1e-5
+    return found
+
+
+@pytest.mark.parametrize("loss", derivation.LOSSES)
+def test_a_gradient_by_finite_differences_is_exact(loss):
+    verdict = derivation.check(numbers, np.random.default_rng(5), loss)
+    assert verdict and str(verdict).startswith("exact: W1, V2")
+
+
+@pytest.mark.parametrize("loss", derivation.LOSSES)
+def test_a_correct_derivation_is_never_blamed_over_a_thousand_networks(loss):
+    right, rng = function(), np.random.default_rng(6)
+    for _ in range(167):  # three networks each, and two losses
+        verdict = derivation.check(right, rng, loss)
+        assert verdict and verdict.worst.error < 1e-11
+
+
+@pytest.mark.parametrize(("edits", "words"), PLANTED, ids=lambda p: ", ".join(p) if isinstance(p[0], str) else "")
+def test_planted_slips_are_named(edits, words):
+    verdict = derivation.check(function(edits), np.random.default_rng(7))
+    assert not verdict
+    ((matrices, (hypothesis,)),) = verdict.explained  # one account of all four matrices, and only one
+    assert matrices == ("W1", "V1", "W2", "V2")
+    assert all(word in str(hypothesis) for word in words)
+    assert hypothesis.order == len(words)
+
+
+def test_thirty_slips_are_planted():
+    assert len(PLANTED) >= 30
+
+
+def test_no_two_simple_hypotheses_give_the_same_numbers():
+    """Else a verdict could not be told from another; those that are the same thing are not both offered."""
+    _, material = derivation.draw(np.random.default_rng(8), derivation.SQUARE, "local")
+    simple = [h for h in slips.hypotheses(Paths()) if h.order <= 1]
+    vectors = [np.concatenate([g.ravel() for g in h.apply(material).values()]) for h in simple]
+    for k, a in enumerate(vectors):
+        for b in vectors[:k]:
+            assert np.abs(a - b).max() > 1e-4 * np.abs(a).max()
+
+
+def test_a_slip_in_one_matrix_alone_is_named_for_that_matrix():
+    edits = [("gI[l], p.S[l][n])", "gI[l], p.S[l][n - 1] * (n > 0))")]  # in dV only
+    verdict = derivation.check(function(edits), np.random.default_rng(7))
+    found = {names: [str(h) for h in hypotheses] for names, hypotheses in verdict.explained}
+    assert found[("W1",)] == [""] and found[("W2",)] == [""]
+    assert found[("V1",)] == found[("V2",)] == ["presynaptic spike one step late: S[n-1] for S[n]"]
+    assert "W1: exact" in str(verdict)
+
+
+def test_numbers_that_nothing_explains_are_unexplained_and_the_worst_entry_is_named():
+    def nonsense(p):
+        wrong = function()(p)["W2"]
+        wrong[1, 2] += 100.0
+        return {"W2": wrong}
+
+    verdict = derivation.check(nonsense, np.random.default_rng(7))
+    assert "W2: unexplained" in str(verdict) and "worst entry: W2[1, 2], got 99.8859182" in str(verdict)
+
+
+def test_what_is_right_for_equal_sizes_only_is_refused():
+    def square(p):
+        assert p.W[0].shape == p.W[1].shape, "sizes must be equal"
+        return function()(p)
+
+    with pytest.raises(InputError, match=r"raised AssertionError in line \d+ with W1 \(5, 3\).*sizes must be equal"):
+        derivation.check(square, np.random.default_rng(7))
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (lambda p: p.W[0], r"gradient: expected a dictionary with some of W1, W2, V1, V2, got ndarray"),
+        (lambda p: {}, "gradient: expected a dictionary with some of"),
+        (lambda p: {"W3": p.W[0]}, r"got \['W3'\]"),
+        (lambda p: {"W1": p.W[0][:2]}, r"gradient W1: expected shape \(4, 4\), got \(2, 4\)"),
+        (lambda p: {"W1": p.W[0] * np.nan}, r"gradient W1: expected finite numbers, got nan at index \(0, 0\)"),
+        (lambda p: {"W1": "no"}, "gradient W1: expected finite numbers, got dtype"),
+        (lambda p: 1 / 0, r"gradient: raised ZeroDivisionError in line \d+ with W1 \(4, 4\)"),
+    ],
+)
+def test_answers_that_cannot_be_judged_are_refused_in_one_line(answer, message):
+    with pytest.raises(InputError, match=message):
+        derivation.check(answer, np.random.default_rng(0))
+
+
+def run(capsys, *arguments):
+    code = cli.main(["gradcheck", *map(str, arguments)])
+    return code, *capsys.readouterr()
+
+
+def test_the_command_judges_a_file(tmp_path, capsys):
+    file = tmp_path / "mine.py"
+    file.write_text(RIGHT)
+    code, out, _ = run(capsys, f"{file}:gradient")
+    assert code == 0 and out.startswith("exact: W1, V1, W2, V2")
+    file.write_text(source(SIGN))
+    code, out, _ = run(capsys, f"{file}:gradient", "--loss", "local")
+    assert code == 1 and "the sign is wrong" in out and "worst entry" in out
+
+
+def test_the_template_runs_once_it_is_filled_in(tmp_path, capsys):
+    code, text, _ = run(capsys, "--template")
+    assert code == 0
+    file = tmp_path / "mine.py"
+    file.write_text(text)
+    code, _, err = run(capsys, f"{file}:gradient")
+    assert code == 2 and "raised NotImplementedError in line" in err and err.count("\n") == 1
+    body = RIGHT.split("def gradient(p):\n")[1]
+    file.write_text(text.split("    T = len(p.x)")[0] + body.replace(RETURN, 'return {"W2": dW[1]}'))
+    code, out, _ = run(capsys, f"{file}:gradient")
+    assert code == 0 and out.startswith("exact: W2")
+
+
+@pytest.mark.parametrize(
+    ("reference", "text", "message"),
+    [
+        ("mine.py", "", "expected FILE:FUNCTION, got mine.py"),
+        ("other.py:f", "", "expected a Python file, got other.py, which is not there"),
+        ("mine.py:f", "x = 1", "expected a function f in mine.py, got none"),
+        ("mine.py:f", "import nothing_of_this_name", "mine.py: raised ModuleNotFoundError"),
+        ("mine.py:f", "def f(p:", "mine.py: raised SyntaxError"),
+    ],
+)
+def test_files_that_cannot_be_used_are_refused_in_one_line(reference, text, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text(text)
+    code, out, err = run(capsys, reference)
+    assert code == 2 and message in err and err.count("\n") == 1 and not out
