@@ -1,0 +1,78 @@
+"""Executable errata: every misprint and open point of the three papers, each with a check that tells it apart.
+
+The printed form (of an open point: one of its readings) fails its check, and the form that is meant passes.  The
+latter calls this package's own functions wherever there are any, so that the check guards the package as well.
+`ERRATA` lists them, `table` and `page` show them.
+"""
+
+import textwrap
+from pathlib import Path
+
+from decolle_ref import store
+from decolle_ref.errata.decolle import ENTRIES as DECOLLE
+from decolle_ref.errata.entry import Erratum
+from decolle_ref.errata.review_gradients import ENTRIES as REVIEW_GRADIENTS
+from decolle_ref.errata.review_neuron import ENTRIES as REVIEW_NEURON
+from decolle_ref.errata.review_spiketime import ENTRIES as REVIEW_SPIKETIME
+from decolle_ref.errata.review_superspike import ENTRIES as REVIEW_SUPERSPIKE
+from decolle_ref.errata.spikegrad import ENTRIES as SPIKEGRAD
+
+REVIEW = REVIEW_NEURON + REVIEW_GRADIENTS + REVIEW_SUPERSPIKE + REVIEW_SPIKETIME
+ERRATA: tuple[Erratum, ...] = DECOLLE + REVIEW + SPIKEGRAD
+
+INTRO = """\
+# Errata, executable
+
+Every place where the three papers cannot be followed to the letter: misprints, and open points that have two readings.
+Each comes with a check that the printed form (or the first reading) fails and the form that is meant (or the other
+reading) passes; `decolle-ref errata` measures both numbers again.
+
+K20 is Kaiser, Mostafa, Neftci (arXiv:1811.10766, numbering of the preprint), N19 is Neftci, Mostafa, Zenke
+(arXiv:1901.09948), and T19 is Thiele, Bichler, Dupret (arXiv:1906.00851), read in a copy without its formulas: its
+entries are about what the words leave open.
+"""
+
+
+def table() -> str:
+    """One line per erratum: tag, kind, error as printed, error as meant, title."""
+    head = ("where", "what", "printed", "meant", "title")
+    rows = [head, *((e.tag, e.kind, *_shown(e), e.title) for e in ERRATA)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+
+
+def page() -> str:
+    """The page docs/errata.md: every erratum with its two forms, the reason and both numbers."""
+    return "\n".join([INTRO, *map(_section, ERRATA)])
+
+
+def write_page(path: str | Path) -> None:
+    """Write the page to a file."""
+    text = page().encode()
+    store.atomically(Path(path), lambda file: file.write(text))
+
+
+def _section(e: Erratum) -> str:
+    first, second = ("printed", "meant") if e.kind == "misprint" else ("one reading", "the other")
+    printed, meant = _shown(e)
+    return (
+        f"## {e.tag}: {e.title}\n\n"
+        f"{_indented(first, e.printed)}\n{_indented(second, e.meant)}\n\n"
+        f"{_filled(f'{e.kind.capitalize()}. {e.why}')}\n\n"
+        f"{_filled(e.measures)}\n{first.capitalize()}: **{printed}**; {second}: **{meant}**.\n"
+    )
+
+
+def _indented(label: str, formula: str) -> str:
+    """`    label    formula`, with further lines of the formula below its first."""
+    first, *further = formula.split("\n")
+    return "\n".join([f"    {label:<13}{first}", *(f"{'':17}{line}" for line in further)])
+
+
+def _filled(text: str) -> str:
+    return textwrap.fill(text, width=118, break_long_words=False, break_on_hyphens=False)
+
+
+def _shown(e: Erratum) -> tuple[str, str]:
+    printed, meant = e.check()
+    return e.show(printed), e.show(meant)

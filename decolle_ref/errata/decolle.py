@@ -1,0 +1,221 @@
+"""Kaiser, Mostafa, Neftci: Synaptic Plasticity Dynamics for Deep Continuous Local Learning.  [K20]"""
+
+from itertools import pairwise
+
+import numpy as np
+
+from decolle_ref import lif, network, readout, rule
+from decolle_ref.check import Array
+from decolle_ref.errata.entry import EXACT, derivative, deviation, erratum
+from decolle_ref.objective import Objective, Regulariser
+from decolle_ref.optim import Adamax
+from decolle_ref.surrogate import Function, logistic
+from decolle_ref.synapse import Dense, Weights
+
+CELL = lif.from_decays(alpha=0.9, beta=0.8, gamma=0.7)
+
+
+def _record(drive: Function, x: Array, spike: Function = logistic.spike, own_reset: bool = True) -> tuple[Array, Array]:
+    """U and S of one neuron that hears x (T,), from rest; without own_reset, R follows the input as printed."""
+    state, shown = lif.rest(CELL, 1, 1), []
+    for now in x[:, None]:
+        after, _, U, S = lif.step(CELL, drive, spike, state, now)
+        shown.append((U[0], S[0]))
+        state = after if own_reset else after._replace(R=CELL.gamma * state.R + now)
+    U, S = np.array(shown).T
+    return U, S
+
+
+@erratum(
+    tag="K20 Eq. 1 (R)",
+    kind="misprint",
+    title="whose spikes make a neuron refractory",
+    printed="R_i^l[n+1] = gamma R_j^l[n] + S_j^(l-1)[n]",
+    meant="R_i^l[n+1] = gamma R_i^l[n] + S_i^l[n]",
+    why='The text says that R "resets and inhibits the neuron after it has emitted a spike": its own spike `S_i^l`, '
+    "not that of an input j.",
+    measures="Interval between spikes under a constant drive b without input, against the smallest k with `delta "
+    "gamma^(k-1) / (1 - gamma^k) <= b`: relative deviation.",
+)
+def refractory() -> tuple[float, float]:
+    """Intervals between spikes from the recurrence and from its periodic solution.  [K20 Eq. 1]"""
+    b, delta, gamma = 0.35, float(CELL.delta), float(CELL.gamma)
+    interval = next(k for k in range(1, 100) if delta * gamma ** (k - 1) / (1 - gamma**k) <= b)
+    trains = [_record(lambda P: P + b, np.zeros(60), own_reset=own)[1] for own in (False, True)]
+    printed, meant = (deviation(np.diff(np.flatnonzero(S))[-1], interval) for S in trains)
+    return printed, meant
+
+
+@erratum(
+    tag="K20 Eq. 1 (Q)",
+    kind="misprint",
+    title="the height of Q's jump",
+    printed="for each incoming spike, the trace Q undergoes a jump of height W_ij",
+    meant="Q_j jumps by 1; W_ij weighs P_j in U_i",
+    why="The equation itself reads `Q_j[n+1] = beta Q_j[n] + S_j[n]`, and `Q_j` has no index i. With both, a spike "
+    "would be weighed twice.",
+    measures="Potential that one spike causes (W = 0.3), against `W_ij eps[n]`, eps the closed form of the two "
+    "decays: relative deviation.",
+)
+def jump() -> tuple[float, float]:
+    """The PSP with W applied twice, and once.  [K20 Eq. 1]"""
+    W, one_spike = 0.3, np.eye(40)[0]
+    judge = W * lif.srm_kernel(float(CELL.alpha), float(CELL.beta), 40)
+    printed, meant = (_record(lambda P: W * P, x, spike=np.zeros_like)[0] for x in (W * one_spike, one_spike))
+    return deviation(printed, judge), deviation(meant, judge)
+
+
+@erratum(
+    tag="K20 Eq. 1 (tau)",
+    kind="misprint",
+    title="the time constant of the membrane",
+    printed="alpha = exp(-dt / tau_refm)",
+    meant="alpha = exp(-dt / tau_mem)",
+    why="The time constants named elsewhere are tau_mem, tau_syn and tau_ref; tau_ref belongs to gamma.",
+    measures="Time constant with which P fades long after a spike (tau_mem = 20, tau_syn = 7.5, tau_ref = 2.86 ms; "
+    "tau_refm read as tau_ref), against tau_mem: relative deviation.",
+)
+def membrane() -> tuple[float, float]:
+    """The tail of P with alpha from tau_ref, and from tau_mem.  [K20 Eq. 1]"""
+    tau_mem, tau_ref, dt = 0.020, 0.00286, 0.001
+
+    def tail(tau: float) -> float:
+        cell = lif.neuron(tau_mem=tau, tau_syn=0.0075, tau_ref=tau_ref, dt=dt)
+        *_, before, last = lif.srm_kernel(float(cell.alpha), float(cell.beta), 400)
+        return float(dt / np.log(before / last))
+
+    return deviation(tail(tau_ref), tau_mem), deviation(tail(tau_mem), tau_mem)
+
+
+@erratum(
+    tag="K20 Eq. 1 (Theta)",
+    kind="misprint",
+    title="when a neuron spikes",
+    printed="the neurons spike (S_i^l[n] = 1) when U_i^l[n] = 0",
+    meant="S_i^l[n] = 1 when U_i^l[n] >= 0",
+    why="In discrete time U steps over the threshold and is hardly ever equal to it; Theta is called a step function.",
+    measures="Share of the steps with U >= 0 at which the neuron does not spike, under random input.",
+    tolerance=EXACT,
+)
+def threshold() -> tuple[float, float]:
+    """Missed spikes with Theta(u) = [u = 0] and with Theta(u) = [u >= 0].  [K20 Eq. 1]"""
+    x = np.random.default_rng(0).poisson(0.2, 200).astype(float)
+
+    def missed(spike: Function) -> float:
+        U, S = _record(lambda P: 0.15 * P - 1, x, spike)
+        return float((S[U >= 0] == 0).mean())
+
+    return missed(lambda u: (u == 0).astype(float)), missed(logistic.spike)
+
+
+@erratum(
+    tag="K20 Eq. 3",
+    kind="misprint",
+    title="the error of the squared loss, without G",
+    printed="dL/dS_i = error_i = Y_i - Yhat_i",
+    meant="dL/dS_i = sum_k G_ki (Y_k - Yhat_k)",
+    why='`Y_k = sum_i G_ki sigma(U_i)`, so G is in the chain rule; the paper says as much: "the error is randomized '
+    'as a consequence of the random local readout". As printed there would have to be as many outputs as neurons.',
+    measures="dL/dW of one layer with as many outputs as neurons, against the complex step of the local loss: "
+    "relative deviation.",
+)
+def projection() -> tuple[float, float]:
+    """The rule with G = 1, and with the readout's own G.  [K20 Eq. 3]"""
+    rng = np.random.default_rng(0)
+    drawn = readout.draw(rng, n=4, n_out=4, amplitude=2.0)
+    layer = network.Layer(Dense(3, 4), CELL, drawn, objective=Objective(reduction="sum"))
+    w = Weights(rng.normal(0, 1, (4, 3)), rng.normal(0, 1, 4))
+    P, R, target = rng.random(3), rng.random(4), rng.normal(0, 1, 4)
+    U = layer.synapse.drive(w, P) - CELL.delta * R
+    e = layer.objective.error(readout.output(drawn, logistic.primitive(U)), target)
+    judge = derivative(lambda W: network.local_loss(layer, w._replace(W=W), P, R, target), w.W)
+
+    def update(G: Array) -> Array:
+        delta = rule.error_signal(drawn._replace(G=G), logistic, layer.objective, e, U)
+        return rule.gradient(layer.synapse, delta, P).W
+
+    return deviation(update(np.eye(4)), judge), deviation(update(drawn.G), judge)
+
+
+@erratum(
+    tag="K20 Eq. 4",
+    kind="open point",
+    title="what the second regulariser averages",
+    printed="lambda1 <relu(U_i + 0.01)> + lambda2 relu(0.1 - <U_i>)",
+    meant="lambda1 <relu(U_i + 0.01)> + lambda2 relu(0.1 - <sigma(U_i)>)",
+    why="As printed the first term wants every U below -0.01 and the second a mean U above 0.1: no layer can "
+    "satisfy both, and between the two they pull the mean in opposite directions. A minimum firing rate is a bound "
+    'on sigma(U), and the public codes have it so. The package offers both, as `activity="membrane"` and `"rate"`.',
+    measures="Smallest value of the two terms (lambda1 = lambda2 = 1) over layers of equal U in -5..5; by Jensen's "
+    "inequality, unequal U do no better as printed.",
+)
+def regularisers() -> tuple[float, float]:
+    """The least penalty that any layer must pay, read on U and on sigma(U).  [K20 Eq. 4]"""
+    layers = np.linspace(-5, 5, 1001)[:, None]
+
+    def least(activity: str) -> float:
+        terms = Regulariser(lambda1=1.0, lambda2=1.0, activity=activity)
+        return min(float(terms.value(U, logistic)) for U in layers)
+
+    return least("membrane"), least("rate")
+
+
+@erratum(
+    tag="K20 Sec. 3.2 (Adamax)",
+    kind="misprint",
+    title="the second decay of Adamax",
+    printed="beta_2 = 95",
+    meant="beta_2 = 0.95",
+    why="`u <- max(beta_2 u, |g|)` is a maximum that must fade. The paper writes other fractions as .5 or .01, so "
+    "the point may have been lost on the way.",
+    measures="Way travelled in 50 updates under a constant gradient, against 50 learning rates: relative deviation.",
+    tolerance=1e-6,  # of order eps / |g|
+)
+def adamax() -> tuple[float, float]:
+    """50 updates by hand with beta2 = 95, and by the package's Adamax.  [K20 Sec. 3.2]"""
+    g, lr, optimiser = np.ones(1), np.array(1e-3), Adamax(beta2=0.95)
+    W, memory = np.zeros(1), optimiser.start(g)
+    by_hand, u = np.zeros(1), np.zeros(1)
+    for _ in range(50):
+        W, memory = optimiser.update(W, g, memory, lr)
+        u = np.maximum(95 * u, np.abs(g) + optimiser.eps)
+        by_hand = by_hand - lr * g / u
+    return deviation(by_hand, -50 * lr * g), deviation(W, -50 * lr * g)
+
+
+@erratum(
+    tag="K20 Sec. 4.2 (weights)",
+    kind="misprint",
+    title="the number of tunable weights",
+    printed="3528 tunable weights and 72 biases",
+    meant="57232 tunable weights and 72 biases",
+    why="7 x 7 kernels for 16, 24 and 32 channels: 3528 = 49 (16 + 24 + 32) leaves out that every output channel "
+    "has one kernel for each input channel (1, 16, 24). The 72 biases are right.",
+    measures="Number of weights, against the sizes of the three arrays of kernels: relative deviation.",
+    tolerance=EXACT,
+)
+def weights() -> tuple[float, float]:
+    """Count the kernels of three convolutions.  [K20 Sec. 4.2]"""
+    kernels = [np.zeros((n_out, n_in, 7, 7)) for n_in, n_out in pairwise((1, 16, 24, 32))]
+    counted = sum(k.size for k in kernels)
+    return deviation([3528], [counted]), deviation([57232], [counted])
+
+
+@erratum(
+    tag="K20 Sec. 4.3 (pixels)",
+    kind="misprint",
+    title="how many pixels are summed",
+    printed="128 x 128 to 32 x 32: events from 4 neighboring pixels were summed",
+    meant="events from 16 neighbouring pixels, 4 x 4, are summed",
+    why="128 / 32 = 4 in each direction.",
+    measures="Share of the events that are lost when every pixel sends one.",
+    tolerance=EXACT,
+)
+def pixels() -> tuple[float, float]:
+    """Events left out by summing 2 x 2 of the 4 x 4 pixels that belong together, and all of them.  [K20 Sec. 4.3]"""
+    events = np.ones((32, 4, 32, 4))  # (row, within, column, within)
+    printed, meant = events[:, :2, :, :2].sum(axis=(1, 3)), events.sum(axis=(1, 3))
+    return float(1 - printed.sum() / events.sum()), float(1 - meant.sum() / events.sum())
+
+
+ENTRIES = (refractory, jump, membrane, threshold, projection, regularisers, adamax, weights, pixels)
