@@ -1,0 +1,257 @@
+"""What must be remembered: bytes alive between steps, and time, against N neurons and T steps.  [N19 Sec. III-B, V-C]
+
+    backpropagation through time  O(N T)     the tape of the whole sequence
+    real-time recurrent learning  O(N^3)     a derivative of each neuron for each weight
+    SuperSpike, e-prop            O(N^2)     an eligibility for each synapse
+    local errors, DECOLLE         O(N)       traces of the inputs
+
+One layer of N neurons with N inputs, batch 1.  Weights and inputs are there before the count starts, and what a step
+hands out, its gradient, is dropped: what is left is what the method carries from step to step.  Nothing is computed
+from a formula: `tracemalloc` counts the bytes, and the exponents are slopes of straight lines through the logarithms.
+Time is measured apart, without the counting; Python's overhead at the small end and the cache at the large end bend
+its lines, so its exponents are those of the sizes measured, beside those of the number of operations.
+"""
+
+import gc
+import time
+import tracemalloc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from decolle_ref import lif, network, readout, store
+from decolle_ref.check import Array
+from decolle_ref.credit import bptt, eprop, local, online, rtrl, spiking, superspike
+from decolle_ref.credit import cost as costs
+from decolle_ref.credit.cost import NO_FILTER, Cost
+from decolle_ref.credit.online import Method
+from decolle_ref.credit.spiking import Synapses
+from decolle_ref.experiments.longrun import Progress, versions
+from decolle_ref.learner import Learner
+from decolle_ref.optim import SGD
+from decolle_ref.synapse import Dense, Weights
+
+KERNEL = costs.double_exponential(0.005, 0.010)
+CELL = spiking.neuron()
+RATE = 0.1  # of input spikes, per step
+N_OUT = 10  # of DECOLLE's readout
+TOLERANCE = 0.1  # of the exponents asked
+
+Go = Callable[[], object]  # run over all steps; returns what is carried to the next
+
+
+class Sweep(NamedTuple):
+    """Where a method is measured.  Sizes are such that arrays outweigh the objects that hold them."""
+
+    N: tuple[int, ...]
+    T: tuple[int, ...]
+    T_for_N: int  # steps while N varies
+    N_for_T: int  # neurons while T varies
+
+
+def problem(n: int, steps: int, rng: np.random.Generator) -> tuple[tuple[Synapses, ...], Array, Cost]:
+    """One recurrent layer, its input spikes, and a target that the neurons follow without a filter."""
+    synapses = spiking.draw(rng, (n, n), W_scale=0.5, V_scale=0.1)
+    x = (rng.random((steps, 1, n)) < RATE).astype(float)
+    return synapses, x, costs.on_top(1, costs.Target(np.full((steps, 1, n), RATE)))
+
+
+def forward_method(method: Method) -> Callable[[int, int, np.random.Generator], Go]:
+    """A method of `credit.online`, all of which carry a `Carry`; local errors are the ones without a filter."""
+
+    def prepare(n: int, steps: int, rng: np.random.Generator) -> Go:
+        synapses, x, cost = problem(n, steps, rng)
+        cost = cost._replace(kernel=NO_FILTER if method is local.method else KERNEL)
+
+        def go() -> object:
+            carry = online.start(method, synapses, 1)
+            for now in x:
+                carry, _ = online.step(method, CELL, synapses, cost, carry, now)
+            return carry
+
+        return go
+
+    return prepare
+
+
+def prepare_bptt(n: int, steps: int, rng: np.random.Generator) -> Go:
+    """Forward, then backward over the tape, which is what had to be kept."""
+    synapses, x, cost = problem(n, steps, rng)
+    cost = cost._replace(kernel=KERNEL)
+
+    def go() -> object:
+        tape = spiking.forward(CELL, synapses, x)
+        bptt.backward(CELL, synapses, tape, costs.slopes(cost.kernel, costs.errors(cost, tape.S)))
+        return tape
+
+    return go
+
+
+def prepare_decolle(n: int, steps: int, rng: np.random.Generator) -> Go:
+    """The core's own loop with plain gradient descent at every step; kept is its carry besides the weights."""
+    neuron = lif.neuron()
+    layers = (network.Layer(Dense(n, n), neuron, readout.draw(rng, n, N_OUT)),)
+    weights = (layers[0].synapse.draw(rng, neuron),)
+    learner = Learner([Weights(np.asarray(1e-6), np.asarray(1e-6))], SGD())
+    x, goals = (rng.random((steps, n)) < RATE).astype(float), [[np.full(N_OUT, 0.1)]] * steps
+
+    def go() -> object:
+        carry = network.Carry(weights, network.rest(layers), learner.start(weights))
+        for after, _ in network.run(layers, carry, x, goals, learner):
+            carry = after
+        return carry._replace(weights=())
+
+    return go
+
+
+METHODS: dict[str, Callable[[int, int, np.random.Generator], Go]] = {
+    "DECOLLE": prepare_decolle,
+    "local errors": forward_method(local.method),
+    "SuperSpike": forward_method(superspike.method),
+    "e-prop": forward_method(eprop.method),
+    "RTRL": forward_method(rtrl.method),
+    "BPTT": prepare_bptt,
+}
+OPERATIONS = {"RTRL": 4}  # exponent in N of the operations of a step; 2 for all others
+ASKED = {  # exponents of bytes in N and in T
+    "DECOLLE": (1, 0),
+    "local errors": (1, 0),
+    "SuperSpike": (2, 0),
+    "e-prop": (2, 0),
+    "RTRL": (3, 0),
+    "BPTT": (1, 1),
+}
+LINEAR, SQUARE, CUBE = (512, 724, 1024, 1448, 2048), (64, 128, 256, 512), (8, 16, 32, 48)
+STEPS = (16, 32, 64, 128, 256)
+SWEEPS = {
+    "DECOLLE": Sweep(LINEAR, STEPS, 4, 64),
+    "local errors": Sweep(LINEAR, STEPS, 4, 64),
+    "SuperSpike": Sweep(SQUARE, STEPS, 4, 64),
+    "e-prop": Sweep(SQUARE, STEPS, 4, 64),
+    "RTRL": Sweep(CUBE, STEPS, 4, 12),
+    "BPTT": Sweep((32, 64, 128, 256, 512), STEPS, 64, 64),
+}
+
+
+@contextmanager
+def counting() -> Iterator[Callable[[], int]]:
+    """Within the block, what is yielded tells the bytes alive of all that was made inside it."""
+    already = tracemalloc.is_tracing()
+    if not already:
+        tracemalloc.start()
+
+    def alive() -> int:
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0]
+
+    try:
+        yield alive
+    finally:
+        if not already:
+            tracemalloc.stop()
+
+
+def bytes_kept(go: Go) -> int:
+    """Bytes alive after a run that were not before it, with all it handed out dropped and only what it carries kept."""
+    go()  # so that what Python and NumPy set up at a first call is there already
+    with counting() as alive:
+        before = alive()
+        kept = go()
+        after = alive()
+        del kept
+    return after - before
+
+
+def seconds(go: Go, budget: float) -> float:
+    """Processor time of the shortest of several runs, at least two: the one least disturbed."""
+    taken: list[float] = []
+    while len(taken) < 2 or sum(taken) < budget:
+        start = time.process_time()
+        go()
+        taken.append(time.process_time() - start)
+    return min(taken)
+
+
+def exponent(size: Array | list[int] | tuple[int, ...], y: Array | list[float] | list[int]) -> float:
+    """p of y ~ size^p: the slope of the straight line through (log size, log y) by least squares."""
+    return float(np.polyfit(np.log(size), np.log(y), 1)[0])
+
+
+def measure(name: str, sweep: Sweep, seed: int, budget: float, bar: Progress) -> dict[str, Any]:
+    """Bytes and seconds of one method at every point of its sweep."""
+    found: dict[str, Any] = {"N": list(sweep.N), "T": list(sweep.T), "T_for_N": sweep.T_for_N, "N_for_T": sweep.N_for_T}
+    points = {"N": [(n, sweep.T_for_N) for n in sweep.N], "T": [(sweep.N_for_T, steps) for steps in sweep.T]}
+    for axis, sizes in points.items():
+        taken, kept = [], []
+        for n, steps in sizes:
+            go = METHODS[name](n, steps, np.random.default_rng(seed))
+            kept.append(bytes_kept(go))
+            taken.append(seconds(go, budget))
+            bar.advance(f"{name}, N = {n}, T = {steps}")
+        found |= {f"bytes_by_{axis}": kept, f"seconds_by_{axis}": taken}
+    return found
+
+
+def fit(found: dict[str, Any]) -> dict[str, float]:
+    """The four exponents of one method."""
+    axes = ((what, axis) for what in ("bytes", "seconds") for axis in "NT")
+    return {f"{what}_{axis}": exponent(found[axis], found[f"{what}_by_{axis}"]) for what, axis in axes}
+
+
+def shortened(sweep: Sweep) -> Sweep:
+    """The smaller half of a sweep."""
+    return sweep._replace(N=sweep.N[:3], T=sweep.T[:3])
+
+
+def run(out: Path, seed: int = 0, quick: bool = False, quiet: bool = False) -> dict[str, Any]:
+    """Measure all methods and write results.json into the folder `out`.  Raises InputError for a bad folder."""
+    folder = store.output_folder(out)
+    sweeps = {name: shortened(sweep) if quick else sweep for name, sweep in SWEEPS.items()}
+    bar = Progress("scaling", sum(len(s.N) + len(s.T) for s in sweeps.values()), quiet=quiet, unit="size")
+    measured = {name: measure(name, sweep, seed, 0.02 if quick else 0.2, bar) for name, sweep in sweeps.items()}
+    bar.close()
+    exponents = {name: fit(found) for name, found in measured.items()}
+    results = {
+        "experiment": "scaling",
+        "seed": seed,
+        "quick": quick,
+        "versions": versions(),
+        "measured": measured,
+        "exponents": exponents,
+        "asked": {name: {"bytes_N": of_N, "bytes_T": of_T} for name, (of_N, of_T) in ASKED.items()},
+        "within": all(
+            abs(exponents[name][f"bytes_{axis}"] - p) <= TOLERANCE
+            for name, pair in ASKED.items()
+            for axis, p in zip("NT", pair, strict=True)
+        ),
+    }
+    store.write_json(folder / "results.json", results)
+    return results
+
+
+def table(results: dict[str, Any]) -> str:
+    """The exponents as a table in Markdown: fitted, and in brackets those asked or, for time, of the operations."""
+    lines = [
+        "| method | bytes in N | bytes in T | time of a step in N | time of a run in T |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for name, p in results["exponents"].items():
+        beside = results["asked"][name] | {"seconds_N": OPERATIONS.get(name, 2), "seconds_T": 1}
+        cells = [f"{round(p[key], 2) + 0:.2f} ({beside[key]})" for key in beside]
+        lines.append(" | ".join([f"| {name}", *cells]) + " |")
+    return "\n".join(lines)
+
+
+def one_line(results: dict[str, Any]) -> str:
+    """The result in one line."""
+    p = results["exponents"]
+    shown = ", ".join(f"{name} {p[name]['bytes_N']:.2f}" for name in ("DECOLLE", "SuperSpike", "RTRL"))
+    note = " (quick: not comparable)" if results["quick"] else ""
+    verdict = "all within" if results["within"] else "NOT all within"
+    return (
+        f"scaling{note}: exponents of memory in N: {shown}; BPTT in T {p['BPTT']['bytes_T']:.2f}; "
+        f"{verdict} {TOLERANCE:g} of those asked"
+    )
