@@ -1,20 +1,30 @@
 """The command line: `decolle-ref COMMAND`.  Bad input ends with one line and exit code 2, Ctrl-C with 130."""
 
 import argparse
+import importlib
 import importlib.util
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
-from decolle_ref import __version__, cases, dialects, identify, simulate
-from decolle_ref.check import InputError
+import numpy as np
+
+from decolle_ref import __version__, cases, dialects, errata, identify, simulate
+from decolle_ref.check import InputError, count
+from decolle_ref.credit import derivation, dropped, spiking
 from decolle_ref.data import authors, convert, location
-from decolle_ref.experiments import regression, replay
+from decolle_ref.experiments import alignment, credit, landscape, regression, replay, scaling
 from decolle_ref.experiments.longrun import Interrupted
 
 T = TypeVar("T")
+
+STUDIES = {  # experiments of one shape: run(out, seed, quick, quiet), one_line(results), and a figure
+    "landscape": (landscape, "the loss along a line, its plateaus, and the surrogate gradient [N19 Fig. 4]"),
+    "alignment": (alignment, "angles of random feedback to backpropagation over training [N19 Fig. 5]"),
+    "scaling": (scaling, "measured memory and time of every method against N and T [N19 Sec. III-B]"),
+}
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -34,6 +44,7 @@ def parser() -> argparse.ArgumentParser:
 
     p = commands.add_parser("regression", help="learn three functions of time [K20 Sec. 4.1, Fig. 1]")
     _experiment_options(p, "regression")
+    p.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
     p.add_argument("--epochs", type=int, help=f"showings of the sequence (default {defaults.epochs})")
     p.add_argument("--layers", type=int, nargs="+", metavar="N", help="neurons per layer (default 512 512 512)")
     p.add_argument(
@@ -68,15 +79,45 @@ def parser() -> argparse.ArgumentParser:
     p = commands.add_parser("convert", help="make the recording from a clone of the authors' repository nmi-lab/dcll")
     p.add_argument("clone", type=Path, metavar="CLONE")
     p.set_defaults(run=run_convert)
+
+    _add_credit(commands.add_parser("credit", help="what every method of credit assignment drops, term by term [N19]"))
+
+    p = commands.add_parser("gradcheck", help="is this derivation of dL/dW right, and if not, which slip is it?")
+    p.add_argument("derivation", nargs="?", metavar="FILE:FUNCTION", help="your function; see --template")
+    p.add_argument("--template", action="store_true", help="print a file to fill in")
+    p.add_argument("--loss", choices=derivation.LOSSES, default="top", help="read at the top, or in every layer")
+    p.add_argument("--seed", type=int, default=0)
+    p.set_defaults(run=run_gradcheck)
+
+    p = commands.add_parser("errata", help="every misprint and open point of the three papers, checked")
+    p.set_defaults(run=run_errata)
+
+    for name, (_, about) in STUDIES.items():
+        p = commands.add_parser(name, help=about)
+        _experiment_options(p, name)
+        p.set_defaults(run=run_study)
     return top
 
 
 def _experiment_options(p: argparse.ArgumentParser, name: str) -> None:
     p.add_argument("--out", type=Path, default=Path("runs") / name, help=f"folder for results (default runs/{name})")
     p.add_argument("--seed", type=int, default=0)
-    p.add_argument("--quick", action="store_true", help="same code and network, fewer epochs; not comparable")
-    p.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
+    p.add_argument("--quick", action="store_true", help="same code and network on less data; not comparable")
     p.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def _add_credit(p: argparse.ArgumentParser) -> None:
+    defaults, names = credit.Settings(), ", ".join(dropped.RULES)
+    p.add_argument("methods", nargs="*", metavar="METHOD", help=f"none: all; one or more: in detail ({names})")
+    p.add_argument("--reference", choices=tuple(dropped.RULES), default=defaults.reference)
+    p.add_argument("--layers", type=int, nargs="+", metavar="N", default=defaults.sizes, help="n_in, n_1, ..., n_L")
+    p.add_argument("--steps", type=int, help=f"default {defaults.steps}")
+    p.add_argument("--activity", choices=spiking.ACTIVITIES, default=defaults.activity, help="primitive: smooth twin")
+    p.add_argument("--reset", choices=spiking.RESETS, default=defaults.reset)
+    p.add_argument("--cost", choices=credit.COSTS, default=defaults.cost)
+    p.add_argument("--feedback", choices=tuple(credit.FEEDBACK), default=defaults.feedback)
+    _experiment_options(p, "credit")
+    p.set_defaults(run=run_credit)
 
 
 def run_regression(args: argparse.Namespace) -> None:
@@ -95,10 +136,7 @@ def run_regression(args: argparse.Namespace) -> None:
         quick=args.quick,
     )
     results = regression.train(settings, args.out, args.resume, args.quiet)
-    if _can_draw():
-        from decolle_ref.plots.regression import draw_run
-
-        draw_run(args.out, results)
+    _draw("regression", args.out, results)
     print(f"{regression.one_line(results)}; see {args.out}")
 
 
@@ -132,10 +170,7 @@ def run_identify(args: argparse.Namespace) -> int:
 def run_replay(args: argparse.Namespace) -> None:
     """`decolle-ref replay regression`."""
     results = replay.run(args.out)
-    if _can_draw():
-        from decolle_ref.plots.replay import draw_run
-
-        draw_run(args.out, results)
+    _draw("replay", args.out, results)
     print(f"{replay.one_line(results)}; see {args.out}")
 
 
@@ -146,11 +181,61 @@ def run_convert(args: argparse.Namespace) -> None:
     print(f"wrote {target}")
 
 
-def _can_draw() -> bool:
+def run_credit(args: argparse.Namespace) -> None:
+    """`decolle-ref credit [METHOD ...]`."""
+    settings = credit.Settings(
+        methods=tuple(args.methods),
+        reference=args.reference,
+        sizes=tuple(args.layers),
+        steps=_given(args.steps, credit.QUICK_STEPS if args.quick else credit.Settings().steps),
+        activity=args.activity,
+        reset=args.reset,
+        cost=args.cost,
+        feedback=args.feedback,
+        seed=args.seed,
+        quick=args.quick,
+    )
+    results = credit.run(settings, args.out)
+    _draw("credit", args.out, results)
+    print(f"{credit.text(results)}\n\n{credit.one_line(results)}; see {args.out}")
+
+
+def run_gradcheck(args: argparse.Namespace) -> int:
+    """`decolle-ref gradcheck FILE:FUNCTION`: exit code 0 if the derivation is exact, else 1."""
+    if args.template:
+        print(derivation.template(), end="")
+        return 0
+    if args.derivation is None:
+        raise InputError("derivation: expected FILE:FUNCTION or --template, got neither")
+    function, name = derivation.load(args.derivation)
+    count("seed", args.seed, 0)
+    verdict = derivation.check(function, np.random.default_rng(args.seed), args.loss, name)
+    print(verdict)
+    return 0 if verdict else 1
+
+
+def run_errata(args: argparse.Namespace) -> None:
+    """`decolle-ref errata`."""
+    print(errata.table())
+
+
+def run_study(args: argparse.Namespace) -> None:
+    """`decolle-ref landscape`, `alignment`, ...: any of STUDIES."""
+    study, _ = STUDIES[args.command]
+    count("seed", args.seed, 0)
+    results = study.run(args.out, args.seed, args.quick, args.quiet)
+    _draw(study.__name__.rpartition(".")[2], args.out, results)
+    if hasattr(study, "table"):
+        print(study.table(results), end="\n\n")
+    print(f"{study.one_line(results)}; see {args.out}")
+
+
+def _draw(name: str, out: Path, results: dict[str, Any]) -> None:
+    """Draw the run with plots.NAME, where matplotlib is at hand."""
     if importlib.util.find_spec("matplotlib") is None:
         print("figures not drawn: matplotlib is not installed", file=sys.stderr)
-        return False
-    return True
+    else:
+        importlib.import_module(f"decolle_ref.plots.{name}").draw_run(out, results)
 
 
 def _given(value: T | None, default: T) -> T:

@@ -9,6 +9,8 @@
 | `instant` | the spike that arrives just now | O(N^2) |
 | `local` | as `superspike`, with an error of this layer and this step: DECOLLE | O(N) |
 
-Read `spiking` and `cost` first, then the methods in this order, each beside the one before it: the difference of two
-files is the difference of two rules.  `rate` and `rnn` are the same questions for networks of rates.
+Read `continuous`, `spiking` and `cost` first, then the methods in this order, each beside the one before it: the
+difference of two files is the difference of two rules.  `feedback` lends errors to hidden layers, `dropped` accounts
+for what a method leaves out, `decolle` for what the rule of the core does, `derivation` and `slips` judge a gradient of
+your own.  `rate` and `rnn` ask the same questions of networks of rates.
 """
