@@ -15,7 +15,7 @@ from decolle_ref import __version__, cases, dialects, errata, identify, simulate
 from decolle_ref.check import InputError, count
 from decolle_ref.credit import derivation, dropped, spiking
 from decolle_ref.data import authors, convert, location
-from decolle_ref.experiments import alignment, credit, landscape, regression, replay, scaling
+from decolle_ref.experiments import alignment, credit, landscape, regression, replay, scaling, xor
 from decolle_ref.experiments.longrun import Interrupted
 
 T = TypeVar("T")
@@ -23,6 +23,7 @@ T = TypeVar("T")
 STUDIES = {  # experiments of one shape: run(out, seed, quick, quiet), one_line(results), and a figure
     "landscape": (landscape, "the loss along a line, its plateaus, and the surrogate gradient [N19 Fig. 4]"),
     "alignment": (alignment, "angles of random feedback to backpropagation over training [N19 Fig. 5]"),
+    "xor": (xor, "temporal exclusive or by gradients of spike times [N19 Fig. 7]"),
     "scaling": (scaling, "measured memory and time of every method against N and T [N19 Sec. III-B]"),
 }
 

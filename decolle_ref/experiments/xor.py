@@ -1,0 +1,175 @@
+"""Temporal exclusive or: two spikes, each early or late; one output neuron is to be first.  [N19 Sec. V-D, Fig. 7]
+
+2 inputs, 4 hidden neurons, 2 outputs, one spike each.  Output 0 should fire first if both inputs come at the same time,
+output 1 if one is early and the other late.  Gradient descent on the loss of `spiketime`, with all four patterns in a
+batch, and `WAKING` times the weight-sum cost.  Each layer's gradient is shortened to `CLIP`, as it has no bound where
+a neuron barely fires.
+
+Weights start at W_ij ~ N(MEAN / m, SPREAD^2 / m) for m senders, the same law for every seed.  A seed counts as learned
+if all four patterns are right after the last update; none is started again.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from decolle_ref import spiketime, store
+from decolle_ref.check import Array, count
+from decolle_ref.experiments.longrun import Progress, versions
+
+SIZES = (2, 4, 2)
+EARLY, LATE = 0.0, 2.0  # in synaptic time constants
+PATTERNS = np.array([[EARLY, EARLY], [LATE, LATE], [EARLY, LATE], [LATE, EARLY]])
+TARGET = np.array([0, 0, 1, 1])
+MEAN, SPREAD = 3.0, 1.0  # of the sum of a neuron's weights; it has to be above 1
+LR, CLIP, WAKING, EPOCHS = 0.2, 1.0, 1.0, 500
+NETWORKS, QUICK_NETWORKS = 100, 10
+KIND = "decolle_ref xor"
+
+
+class Trained(NamedTuple):
+    """Networks trained side by side."""
+
+    W: tuple[Array, ...]  # (networks, n, m) per layer
+    updates: Array  # (networks,), how many it took until all four patterns were right and stayed so; -1: not learned
+    untrained: int  # networks that had all four right before the first update
+
+
+def draw(seeds: Sequence[int]) -> tuple[Array, ...]:
+    """W_ij ~ N(MEAN / m, SPREAD^2 / m) of every layer: one network per seed, whatever the other seeds are."""
+    drawn = []
+    for seed in seeds:
+        rng = np.random.default_rng(seed)
+        drawn.append([rng.normal(MEAN / m, SPREAD / np.sqrt(m), (n, m)) for m, n in pairwise(SIZES)])
+    return tuple(np.stack(layer) for layer in zip(*drawn, strict=True))
+
+
+def respond(W: Sequence[Array]) -> tuple[spiketime.Spikes, ...]:
+    """What every network does with the four patterns."""
+    return spiketime.forward(W, _inputs(W))
+
+
+def _inputs(W: Sequence[Array]) -> Array:
+    return np.broadcast_to(spiketime.encode(PATTERNS), (*W[0].shape[:-2], *PATTERNS.shape))
+
+
+def right(layers: Sequence[spiketime.Spikes]) -> Array:
+    """Whether the wanted output is first, strictly, for all four patterns.  (networks,)"""
+    return np.asarray((spiketime.winner(layers[-1].z) == TARGET).all(axis=-1))
+
+
+def gradient(W: Sequence[Array], layers: Sequence[spiketime.Spikes], waking: float) -> tuple[Array, ...]:
+    """d (loss + waking weight_sum) / dW of every layer, the part of the loss by backpropagation."""
+    dW, _ = spiketime.backward(W, _inputs(W), layers, spiketime.error(layers[-1].z, TARGET))
+    return tuple(g + waking * spiketime.weight_sum_slope(w) for g, w in zip(dW, W, strict=True))
+
+
+def clipped(g: Array) -> Array:
+    """g, shortened to length CLIP where it is longer.  (networks, n, m)"""
+    length = np.sqrt((g**2).sum(axis=(-1, -2), keepdims=True))
+    return np.asarray(g / np.maximum(length / CLIP, 1))
+
+
+def train(W: tuple[Array, ...], waking: float = WAKING, epochs: int = EPOCHS, quiet: bool = True) -> Trained:
+    """W <- W - LR clipped(dL/dW), `epochs` times."""
+    bar = Progress(f"xor, waking {waking:g}", epochs, quiet=quiet)
+    layers = respond(W)
+    good, updates = right(layers), np.zeros(len(W[0]), int)
+    untrained = int(good.sum())
+    for update in range(1, epochs + 1):
+        W = tuple(w - LR * clipped(g) for w, g in zip(W, gradient(W, layers, waking), strict=True))
+        layers, before = respond(W), good
+        good = right(layers)
+        updates[good & ~before] = update
+        bar.advance(f"{good.sum()} of {len(good)} right")
+    bar.close()
+    return Trained(W, np.where(good, updates, -1), untrained)
+
+
+def run(out: Path, seed: int = 0, quick: bool = False, quiet: bool = False) -> dict[str, Any]:
+    """Train one network per seed from `seed` on: 100 of them, or 10 if quick; xor.npz and results.json into `out`.
+
+    Raises InputError for a folder that cannot be written or a seed below 0.
+    """
+    folder, first = store.output_folder(out), count("seed", seed, 0)
+    seeds = range(first, first + (QUICK_NETWORKS if quick else NETWORKS))
+    done, asleep = train(draw(seeds), quiet=quiet), train(draw(seeds), waking=0, quiet=quiet)
+    shown = tuple(w[0] for w in done.W)
+    results = {"experiment": "xor", "seed": first, "quick": quick, "versions": versions(), "settings": settings()}
+    results |= summary(seeds, done, asleep) | {"shown": show(shown)}
+    store.write_arrays(folder / "xor.npz", KIND, arrays(shown), {"seed": first})
+    store.write_json(folder / "results.json", results)
+    return results
+
+
+def settings() -> dict[str, Any]:
+    """What was run, for the record."""
+    start = {"mean_of_weight_sum": MEAN, "standard_deviation_of_weight_sum": SPREAD}
+    task = {"sizes": list(SIZES), "early": EARLY, "late": LATE}
+    return {"task": task, "start": start, "lr": LR, "clip": CLIP, "waking": WAKING, "epochs": EPOCHS}
+
+
+def summary(seeds: Sequence[int], done: Trained, asleep: Trained) -> dict[str, Any]:
+    """How many networks learned, how fast, and how many without the weight-sum cost or any training."""
+    learned = done.updates[done.updates >= 0]
+    return {
+        "networks": len(seeds),
+        "learned": len(learned),
+        "failed_seeds": [seeds[int(k)] for k in np.flatnonzero(done.updates < 0)],
+        "updates": {"median": float(np.median(learned)), "most": int(learned.max())} if len(learned) else None,
+        "learned_without_waking": int((asleep.updates >= 0).sum()),
+        "right_before_training": done.untrained,
+    }
+
+
+def show(W: Sequence[Array]) -> dict[str, Any]:
+    """One network's outputs, and the largest difference between its closed form and the simulation of its neurons."""
+    layers = respond(W)
+    return {
+        "inputs": PATTERNS.tolist(),
+        "outputs": [[_number(t) for t in row] for row in np.log(layers[-1].z)],
+        "winner": spiketime.winner(layers[-1].z).tolist(),
+        "target": TARGET.tolist(),
+        "simulation_max_difference": _number(disagreement(W, layers)),
+    }
+
+
+def _number(t: float) -> float | None:
+    """A time, or None for infinity, which JSON does not have."""
+    return float(t) if np.isfinite(t) else None
+
+
+def disagreement(W: Sequence[Array], layers: Sequence[spiketime.Spikes]) -> float:
+    """The largest |difference| of the spike times of all neurons from `simulate`; inf if one fires in one alone."""
+    worst, heard = 0.0, PATTERNS
+    for weights, spikes in zip(W, layers, strict=True):
+        got = np.log(spikes.z)
+        expected = np.array([[spiketime.simulate(w, t) for w in weights] for t in heard])
+        differ = got != expected  # two that are silent agree, and inf - inf is not asked for
+        worst = max(worst, float(np.abs(got[differ] - expected[differ]).max(initial=0)))
+        heard = expected
+    return worst
+
+
+def arrays(W: Sequence[Array], points: int = 601) -> dict[str, Array]:
+    """What the figure needs: spike times and potentials of both layers; U of a neuron is NaN after its spike."""
+    t = [PATTERNS, *(np.log(layer.z) for layer in respond(W))]
+    at = np.linspace(0, max(float(x[np.isfinite(x)].max(initial=LATE)) for x in t) + 0.5, points)
+    drawn: dict[str, Array] = {"at": at, "target": TARGET, "t_input": t[0], "t_hidden": t[1], "t_output": t[2]}
+    for name, weights, heard, fired in zip(("hidden", "output"), W, t[:-1], t[1:], strict=True):
+        U = np.stack([spiketime.potential(weights, arrivals, at) for arrivals in heard])
+        drawn[f"U_{name}"] = np.where(at[:, None] <= fired[:, None, :], U, np.nan)
+    return drawn
+
+
+def one_line(results: dict[str, Any]) -> str:
+    """The result in one line."""
+    speed = f" (median {results['updates']['median']:g} updates)" if results["updates"] else ""
+    return (
+        f"xor: learned by {results['learned']} of {results['networks']} networks{speed}, "
+        f"{results['learned_without_waking']} without the weight-sum cost, "
+        f"{results['right_before_training']} untrained{' (quick: not comparable)' if results['quick'] else ''}"
+    )
