@@ -15,13 +15,16 @@ class InputError(ValueError):
     """What the user gave cannot be used; the message is one line fit to be shown as it stands."""
 
 
-def first_line(problem: Exception) -> str:
+def first_line(problem: BaseException) -> str:
     """The first line of what an exception says, or its type where it says nothing."""
     return str(problem).splitlines()[0] if str(problem) else type(problem).__name__
 
 
 def _numbers(name: str, value: npt.ArrayLike, expected: str) -> Array:
-    array = np.asarray(value)
+    try:
+        array = np.asarray(value)
+    except ValueError:  # rows of different lengths
+        raise InputError(f"{name}: expected {expected}, got rows of different lengths") from None
     if array.dtype.kind not in "biuf":
         raise InputError(f"{name}: expected {expected}, got dtype {array.dtype}")
     return array

@@ -87,6 +87,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("derivation", nargs="?", metavar="FILE:FUNCTION", help="your function; see --template")
     p.add_argument("--template", action="store_true", help="print a file to fill in")
     p.add_argument("--loss", choices=derivation.LOSSES, default="top", help="read at the top, or in every layer")
+    p.add_argument("--tolerance", type=float, default=derivation.TOLERANCE, help="relative (default 1e-7)")
     p.add_argument("--seed", type=int, default=0)
     p.set_defaults(run=run_gradcheck)
 
@@ -196,7 +197,7 @@ def run_credit(args: argparse.Namespace) -> None:
         seed=args.seed,
         quick=args.quick,
     )
-    results = credit.run(settings, args.out)
+    results = credit.run(settings, args.out, args.quiet)
     _draw("credit", args.out, results)
     print(f"{credit.text(results)}\n\n{credit.one_line(results)}; see {args.out}")
 
@@ -210,7 +211,7 @@ def run_gradcheck(args: argparse.Namespace) -> int:
         raise InputError("derivation: expected FILE:FUNCTION or --template, got neither")
     function, name = derivation.load(args.derivation)
     count("seed", args.seed, 0)
-    verdict = derivation.check(function, np.random.default_rng(args.seed), args.loss, name)
+    verdict = derivation.check(function, np.random.default_rng(args.seed), args.loss, name, args.tolerance)
     print(verdict)
     return 0 if verdict else 1
 

@@ -9,6 +9,6 @@ from decolle_ref.plots.style import save
 
 target = Path(__file__).with_name("credit.png")
 with tempfile.TemporaryDirectory() as folder:
-    results = credit.run(credit.Settings(feedback="direct"), Path(folder))
+    results = credit.run(credit.Settings(feedback="direct"), Path(folder), quiet=True)
 save(draw(results), target)
 print(credit.text(results), target, sep="\n")

@@ -34,11 +34,6 @@ ERROR = "e = p.S[l][n] @ p.G[l].T - p.target[n]"
 SLOPE = "p.dsigma(p.U[l][n] - p.theta)"
 
 
-def returned(matrix):
-    """An edit of what is returned: `matrix` says what becomes of each m."""
-    return RETURN, RETURN[:-1] + "}" + f"\n    return {{k: {matrix} for k, m in right.items()}}"
-
-
 def _after(matrix):
     return [(RETURN, RETURN.replace("return ", "right = ") + f"\n    return {{k: {matrix} for k, m in right.items()}}")]
 
@@ -80,10 +75,7 @@ PLANTED = [  # (edits of RIGHT, words that the verdict must contain)
         [(SLOPE, f"({SLOPE.replace('[n]', '[n - 1]')} if n else p.dsigma(0 * p.U[l][n] - p.theta))")],
         ["sigma' one step late"],
     ),
-    (
-        [(SLOPE, f"({SLOPE.replace('[n]', '[n + 1]')} if n + 1 < T else p.dsigma(0 * p.U[l][n] - p.theta))")],
-        ["sigma' one step early"],
-    ),
+    ([(SLOPE, "p.dsigma(p.beta * p.U[l][n] + p.I[l][n] - p.S[l][n] - p.theta)")], ["sigma' one step early"]),
     (NO_G, ["G is missing"]),
     ([("p.G[l].T @ e", "p.G[l] @ e")], ["G transposed"]),
     (ERROR_LATE, ["error one step late"]),
@@ -106,17 +98,93 @@ PLANTED = [  # (edits of RIGHT, words that the verdict must contain)
 ]
 
 
-def source(edits):
-    """RIGHT with its edits; each must find its place."""
-    text = RIGHT
+FORWARD = '''
+import numpy as np
+
+
+def gradient(p):
+    """Of layer 2, forward in time: P, Q are dU_k/dW_ij, dI_k/dW_ij."""
+    n = len(p.V[1])
+    eye = np.eye(n)
+    heard = np.concatenate([p.S[0], p.S[1]], axis=1)
+    P = np.zeros((n, n, heard.shape[1]))
+    Q = np.zeros_like(P)
+    dW = np.zeros(P.shape[1:])
+    for t in range(len(p.x)):
+        e = p.S[1][t] @ p.G[1].T - p.target[t]
+        dS = p.dsigma(p.U[1][t] - p.theta)[:, None, None] * P
+        dW += np.einsum("k,kij->ij", p.G[1].T @ e, dS)
+        new_Q = p.alpha * Q + np.einsum("ki,j->kij", eye, heard[t]) + np.einsum("kc,cij->kij", p.V[1], dS)
+        P = p.beta * P + Q - dS
+        Q = new_Q
+    n_below = p.W[1].shape[1]
+    return {"W2": dW[:, :n_below], "V2": dW[:, n_below:]}
+'''
+OWN = [(' + np.einsum("kc,cij->kij", p.V[1], dS)', ""), ("P = p.beta * P + Q - dS", "P = p.beta * P + Q")]  # SuperSpike
+NEW_Q = [*OWN, ("P = p.beta * P + Q\n", "P = p.beta * P + new_Q\n")]
+ONE_LAYER = ("the reset path", "the recurrent path V")
+
+NATURAL = [  # (text, edits, words)
+    (FORWARD, OWN, ONE_LAYER),
+    (FORWARD, NEW_Q, (*ONE_LAYER, "off by one step")),
+    (
+        FORWARD,
+        [
+            *OWN,
+            ("        dS = p", "        P, old = p.beta * P + Q, P\n        dS = p"),
+            ("P = p.beta * P + Q\n", "pass\n"),
+        ],
+        (*ONE_LAYER, "off by one step"),
+    ),
+    (
+        FORWARD,
+        [
+            *OWN,
+            ("        dS = p", "        Q = p.alpha * Q + np.einsum('ki,j->kij', eye, heard[t])\n        dS = p"),
+            ("        dS = p", "        P = p.beta * P + Q\n        dS = p"),
+            ("        P = p.beta * P + Q\n        Q = new_Q", "        pass"),
+        ],
+        (*ONE_LAYER, "off by two steps"),
+    ),
+    (FORWARD, [("p.target[t]\n", "p.target[t]\n        e = 2 * e / p.target.size\n")], ("and no 1/2 in the loss",)),
+    (FORWARD, [("P = p.beta * P + Q - dS", "P = p.beta * P + Q + dS")], ("the reset path has the wrong sign",)),
+    (FORWARD, [("Q - dS", "Q - p.theta * dS")], ("the reset path is multiplied by theta",)),
+    (FORWARD, [("- p.theta)", ")")], ("sigma' without theta",)),
+    (
+        RIGHT,
+        [
+            (
+                "            dW[l] += np.outer(gI[l], below[l][n])\n            dV[l] += np.outer(gI[l], p.S[l][n])\n",
+                "",
+            ),
+            (
+                "        gI, gU = new_gI, new_gU\n",
+                "        gI, gU = new_gI, new_gU\n        for l in range(2):\n"
+                "            dW[l] += np.outer(gI[l], below[l][n])\n"
+                "            dV[l] += np.outer(gI[l], p.S[l][n])\n",
+            ),
+        ],
+        ("off by one step",),
+    ),
+    (
+        RIGHT,
+        [("slope = p.dsigma(p.U[l][n] - p.theta)", "slope = 1 if l else p.dsigma(p.U[l][n] - p.theta)")],
+        ("sigma' is missing in the top layer",),
+    ),
+    (RIGHT, [(ERROR, f"{ERROR}\n                e = e / 2")], ("a factor 1/2",)),
+]
+
+
+def source(edits, text=RIGHT):
+    """The text with its edits; each must find its place."""
     for old, new in edits:
         assert old in text, old
         text = text.replace(old, new)
     return text
 
 
-def function(edits=()):
+def function(edits=(), text=RIGHT):
     """The derivation itself."""
     names = {}
-    exec(source(edits), names)
+    exec(source(edits, text), names)
     return names["gradient"]

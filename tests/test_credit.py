@@ -54,6 +54,42 @@ def test_bptt_is_the_exact_gradient_of_the_smooth_twin(cell, sizes, kernel, loca
 
 
 @pytest.mark.parametrize("reset", spiking.RESETS)
+def test_the_network_obeys_its_two_equations_at_every_step(reset):
+    """Written out neuron by neuron, with sums over j."""
+    cell = SPIKING._replace(reset=reset)
+    synapses, x, _ = make((4, 3, 2), steps=25, scale=4.0)
+    tape = spiking.forward(cell, synapses, x)
+    assert tape.S[0].sum() > 5 and tape.S[1].sum() > 5
+    for l, (W, V) in enumerate(synapses):
+        below, I, U, S = (tape.x, *tape.S)[l], tape.I[l], tape.U[l], tape.S[l]
+        assert not I[0].any() and not U[0].any()
+        for n, b, i in np.ndindex(len(x) - 1, x.shape[1], len(W)):
+            forward = sum(W[i, j] * below[n, b, j] for j in range(W.shape[1]))
+            recurrent = sum(V[i, j] * S[n, b, j] for j in range(len(V)))
+            assert S[n, b, i] == (U[n, b, i] >= cell.theta)
+            assert I[n + 1, b, i] == pytest.approx(cell.alpha * I[n, b, i] + forward + recurrent, abs=1e-12)
+            reset_by = 0 if reset == "ignore" else S[n, b, i]
+            assert U[n + 1, b, i] == pytest.approx(cell.beta * U[n, b, i] + I[n, b, i] - reset_by, abs=1e-12)
+
+
+def test_van_rossum_distance_of_one_spike_and_of_two():
+    """0 for the same train; the kernel's energy for silence; twice that for a spike far off; and epsilon sums to 1."""
+    kernel, aim = costs.double_exponential(0.005, 0.010), np.zeros((400, 1, 1))
+    aim[50] = 1
+    cost = costs.on_top(1, costs.van_rossum(kernel, aim), kernel)
+    k = np.arange(350)
+    a, b = kernel
+    epsilon = (1 - a) * (1 - b) * (a ** (k + 1) - b ** (k + 1)) / (a - b)
+    assert epsilon.sum() == pytest.approx(1, rel=1e-12)
+    silent = costs.value(cost, [0 * aim])
+    assert costs.value(cost, [aim]) == 0
+    assert silent == pytest.approx((epsilon**2).sum() / 2, rel=1e-12)
+    assert costs.value(cost, [np.roll(aim, 150, axis=0)]) == pytest.approx(2 * silent, rel=1e-5)
+    with pytest.raises(InputError, match="tau_rise: expected finite numbers > 0 seconds, got 0"):
+        costs.double_exponential(0, 0.010)
+
+
+@pytest.mark.parametrize("reset", spiking.RESETS)
 def test_with_spikes_too_the_two_routes_agree_to_rounding(reset):
     cell = SPIKING._replace(reset=reset)
     synapses, x, cost = make((6, 5, 4), steps=40, scale=4.0, kernel=Kernel(0.5, 0.8))
@@ -179,6 +215,10 @@ def test_direct_feedback_reaches_hidden_layers_and_alignment_goes_layer_by_layer
     np.testing.assert_allclose(down[0], errors[0] + (slopes[1] * e2) @ G[0])
     np.testing.assert_allclose(feedback.direct(H)(errors, slopes)[0], errors[0] + errors[2] @ H[0])
     assert down[2] is errors[2] and feedback.own(errors, slopes) is errors
+    with pytest.raises(InputError, match="H: expected 2 matrices, one per hidden layer, got 1"):
+        feedback.direct(H[:1])(errors, slopes)
+    with pytest.raises(InputError, match=r"G 1: expected shape \(4, 5\), got \(5, 4\)"):
+        feedback.alignment([g.T for g in G])(errors, slopes)
 
 
 @given(st.sampled_from(sorted(dropped.RULES)), st.sampled_from(sorted(dropped.RULES)), SEEDS)
@@ -210,9 +250,19 @@ def broken(**change):
         (broken(cell=SPIKING._replace(alpha=1.0)), r"alpha: expected numbers in \[0, 1\), got 1.0"),
         (broken(cell=SPIKING._replace(beta=-0.1)), r"beta: expected numbers in \[0, 1\), got -0.1"),
         (broken(cell=SPIKING._replace(reset="zero")), "reset: expected one of through, detach, ignore, got 'zero'"),
-        (broken(x=np.zeros((5, 4))), r"x: expected shape \(steps, batch, n_in\), got \(5, 4\)"),
+        (broken(x=np.zeros((5, 4))), r"x: expected shape \(steps, batch, n_in\) with steps >= 1, got \(5, 4\)"),
         (broken(x=np.full((9, 2, 4), np.nan)), "x: expected finite numbers, got nan at index"),
         (broken(x=np.zeros((9, 2, 5))), r"layer 1 W: expected shape \(3, 5\), got \(3, 4\)"),
+        (broken(x=np.zeros((0, 2, 4))), r"with steps >= 1, got \(0, 2, 4\)"),
+        (
+            broken(synapses=[spiking.Synapses(np.zeros((0, 4)), np.zeros((0, 0)))]),
+            r"layer 1 W: expected shape \(1, 4\)",
+        ),
+        (
+            broken(synapses=tuple(s._replace(W=s.W.astype("f4")) for s in make((4, 3, 2))[0])),
+            "layer 1 W: expected float64",
+        ),
+        (broken(cell=SPIKING._replace(theta=np.nan)), "theta: expected a number, or inf for no spikes, got nan"),
         (broken(synapses=()), "synapses: expected at least one layer, got none"),
         (broken(cost=costs.Cost((None,))), r"cost: expected one target per layer \(2\), got 1"),
         (broken(cost=costs.on_top(2, Target(np.zeros((9, 2, 3))))), r"layer 2 goal: expected shape \(9, 2, 2\)"),

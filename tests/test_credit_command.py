@@ -47,6 +47,11 @@ def test_any_two_methods_can_be_compared(tmp_path, capsys):
     assert max(numbers["remainder"] for numbers in results["methods"].values()) < 1e-10
 
 
+def test_a_network_too_short_for_any_credit_is_drawn_too(tmp_path, capsys):
+    code, out, _ = run(capsys, tmp_path, "--layers", "1", "1", "--steps", "1")
+    assert code == 0 and "bptt           1.0000       0.000" in out
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

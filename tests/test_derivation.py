@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from derivations import PLANTED, RETURN, RIGHT, SIGN, function, source
+from derivations import FORWARD, NATURAL, PLANTED, RETURN, RIGHT, SIGN, function, source
 
 from decolle_ref import cli
 from decolle_ref.check import InputError
@@ -40,18 +40,30 @@ def test_a_gradient_by_finite_differences_is_exact(loss):
 
 @pytest.mark.parametrize("loss", derivation.LOSSES)
 def test_a_correct_derivation_is_never_blamed_over_a_thousand_networks(loss):
-    right, rng = function(), np.random.default_rng(6)
-    for _ in range(167):  # three networks each, and two losses
-        verdict = derivation.check(right, rng, loss)
+    backward, forward, rng = function(), function(text=FORWARD), np.random.default_rng(6)
+    for k in range(167):  # three networks each, and two losses
+        verdict = derivation.check(forward if k % 4 == 0 else backward, rng, loss)
         assert verdict and verdict.worst.error < 1e-11
 
 
-@pytest.mark.parametrize(("edits", "words"), PLANTED, ids=lambda p: ", ".join(p) if isinstance(p[0], str) else "")
+@pytest.mark.parametrize(("edits", "words"), PLANTED, ids=[", ".join(words) for _, words in PLANTED])
 def test_planted_slips_are_named(edits, words):
     verdict = derivation.check(function(edits), np.random.default_rng(7))
     assert not verdict
-    ((matrices, (hypothesis,)),) = verdict.explained  # one account of all four matrices, and only one
+    ((matrices, (hypothesis, *others), _),) = verdict.explained  # one account of all four matrices
     assert matrices == ("W1", "V1", "W2", "V2")
+    assert not others or "downstream" in words  # then nothing shows whether a slip in layer 1 was made, too
+    assert all(word in str(hypothesis) for word in words)
+    assert hypothesis.order == len(words)
+
+
+@pytest.mark.parametrize(("text", "edits", "words"), NATURAL, ids=[", ".join(words) for _, _, words in NATURAL])
+@pytest.mark.parametrize("loss", derivation.LOSSES)
+def test_slips_are_named_in_the_form_in_which_people_make_them(text, edits, words, loss):
+    """In forward mode, or as an order of statements: not as the checker itself would write them."""
+    verdict = derivation.check(function(edits, text), np.random.default_rng(11), loss)
+    assert not verdict
+    ((_, (hypothesis,), _),) = verdict.explained
     assert all(word in str(hypothesis) for word in words)
     assert hypothesis.order == len(words)
 
@@ -64,7 +76,7 @@ def test_no_two_simple_hypotheses_give_the_same_numbers():
     """Else a verdict could not be told from another; those that are the same thing are not both offered."""
     _, material = derivation.draw(np.random.default_rng(8), derivation.SQUARE, "local")
     simple = [h for h in slips.hypotheses(Paths()) if h.order <= 1]
-    vectors = [np.concatenate([g.ravel() for g in h.apply(material).values()]) for h in simple]
+    vectors = [np.concatenate([g.ravel() for g in h.apply(material, {}).values()]) for h in simple]
     for k, a in enumerate(vectors):
         for b in vectors[:k]:
             assert np.abs(a - b).max() > 1e-4 * np.abs(a).max()
@@ -73,7 +85,7 @@ def test_no_two_simple_hypotheses_give_the_same_numbers():
 def test_a_slip_in_one_matrix_alone_is_named_for_that_matrix():
     edits = [("gI[l], p.S[l][n])", "gI[l], p.S[l][n - 1] * (n > 0))")]  # in dV only
     verdict = derivation.check(function(edits), np.random.default_rng(7))
-    found = {names: [str(h) for h in hypotheses] for names, hypotheses in verdict.explained}
+    found = {names: [str(h) for h in hypotheses] for names, hypotheses, _ in verdict.explained}
     assert found[("W1",)] == [""] and found[("W2",)] == [""]
     assert found[("V1",)] == found[("V2",)] == ["presynaptic spike one step late: S[n-1] for S[n]"]
     assert "W1: exact" in str(verdict)
@@ -86,7 +98,9 @@ def test_numbers_that_nothing_explains_are_unexplained_and_the_worst_entry_is_na
         return {"W2": wrong}
 
     verdict = derivation.check(nonsense, np.random.default_rng(7))
-    assert "W2: unexplained" in str(verdict) and "worst entry: W2[1, 2], got 10" in str(verdict)
+    assert "W2: unexplained, cosine to the exact gradient" in str(
+        verdict
+    ) and f"worst entry: W2[1, 2], got {verdict.worst.got:.9g}" in str(verdict)
     assert verdict.worst.got == pytest.approx(verdict.worst.exact + 100)
 
 
@@ -99,16 +113,68 @@ def test_what_is_right_for_equal_sizes_only_is_refused():
         derivation.check(square, np.random.default_rng(7))
 
 
+def test_what_is_right_for_equal_sizes_only_is_said_to_be():
+    def square(p):
+        found = function()(p)["W2"]
+        return {"W2": found if p.W[0].shape == p.W[1].shape else 0 * found}
+
+    verdict = derivation.check(square, np.random.default_rng(7))
+    assert not verdict and not verdict.explained
+    assert "right where all layers have the same size, wrong with W1 (5, 3) and W2 (4, 5)" in str(verdict)
+
+
+def test_low_precision_is_not_blamed_on_a_slip_and_can_be_accepted():
+    def single(p):
+        return {name: array.astype(np.float32) for name, array in function()(p).items()}
+
+    verdict = derivation.check(single, np.random.default_rng(7), tolerance=1e-9)
+    assert not verdict and not verdict.explained and "digits: float32, or finite differences?" in str(verdict)
+    assert derivation.check(single, np.random.default_rng(7), tolerance=1e-4)
+
+
+def test_an_exit_is_not_taken_for_success(tmp_path, capsys):
+    file = tmp_path / "mine.py"
+    for text in ("raise SystemExit(0)", "def gradient(p):\n    raise SystemExit(0)"):
+        file.write_text(text)
+        code, _, err = run(capsys, f"{file}:gradient")
+        assert code == 2 and "raised SystemExit" in err
+
+
+def test_the_line_named_is_one_of_the_users_file(tmp_path, capsys):
+    file = tmp_path / "mine.py"
+    file.write_text("import numpy as np\n\n\ndef gradient(p):\n    return np.linalg.inv(np.zeros((2, 3)))\n")
+    code, _, err = run(capsys, f"{file}:gradient")
+    assert code == 2 and "raised LinAlgError in line 5 " in err
+
+
+def test_a_file_may_have_dataclasses_and_neighbours(tmp_path, capsys):
+    (tmp_path / "neighbour_of_mine.py").write_text("sign = -1.0\n")
+    head = "from __future__ import annotations\nfrom dataclasses import dataclass\nimport neighbour_of_mine\n"
+    (tmp_path / "mine.py").write_text(head + "@dataclass\nclass Note:\n    text: str\n" + RIGHT)
+    code, out, _ = run(capsys, f"{tmp_path / 'mine.py'}:gradient")
+    assert code == 0 and out.startswith("exact")
+
+
+def test_a_derivation_may_spoil_what_it_was_given():
+    def spoil(p):
+        found = function()(p)
+        p.W[:] = []
+        return found
+
+    assert derivation.check(spoil, np.random.default_rng(7))
+
+
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
         (lambda p: p.W[0], r"gradient: expected a dictionary with some of W1, W2, V1, V2, got ndarray"),
         (lambda p: {}, "gradient: expected a dictionary with some of"),
         (lambda p: {"W3": p.W[0]}, r"got \['W3'\]"),
-        (lambda p: {"W1": p.W[0][:2]}, r"gradient W1: expected shape \(4, 4\), got \(2, 4\)"),
+        (lambda p: {"W1": p.W[0][:2]}, r"gradient W1: expected shape \(5, 5\), got \(2, 5\)"),
         (lambda p: {"W1": p.W[0] * np.nan}, r"gradient W1: expected finite numbers, got nan at index \(0, 0\)"),
         (lambda p: {"W1": "no"}, "gradient W1: expected finite numbers, got dtype"),
-        (lambda p: 1 / 0, r"gradient: raised ZeroDivisionError in line \d+ with W1 \(4, 4\)"),
+        (lambda p: {"W1": [[1, 2], [3]]}, "gradient W1: expected finite numbers, got rows of different lengths"),
+        (lambda p: 1 / 0, r"gradient: raised ZeroDivisionError in line \d+ with W1 \(5, 5\)"),
     ],
 )
 def test_answers_that_cannot_be_judged_are_refused_in_one_line(answer, message):

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from decolle_ref import gradcheck, surrogate
+from decolle_ref.check import InputError
 from decolle_ref.credit import rate, rnn, spiking
 
 ACTIVATIONS = st.sampled_from([rate.tanh, rate.linear, rate.of(surrogate.logistic)])
@@ -32,12 +33,15 @@ def test_backpropagation_is_the_exact_gradient(f, sizes, seed):
 
 
 @given(ACTIVATIONS, SIZES, SEEDS)
-def test_feedback_alignment_with_the_forward_weights_is_backpropagation_to_the_last_bit(f, sizes, seed):
-    _, W, _, _, seen, e = case(f, sizes, seed)
-    pairs = zip(
-        rate.feedback_alignment(f, W[1:], seen, e), rate.backpropagation(f, W, seen, e), strict=True
-    )  # G_ki in the place of W_ki, that is, G = W^T where the paper writes W^T
-    assert all((a == b).all() for a, b in pairs)
+def test_feedback_alignment_with_the_forward_weights_is_backpropagation(f, sizes, seed):
+    """G_ki in the place of W_ki: G = W^T, where W^T is what carries errors down.  Exactly, and the exact gradient."""
+    _, W, x, target, seen, e = case(f, sizes, seed)
+    aligned = rate.feedback_alignment(f, [w.copy() for w in W[1:]], seen, e)
+    assert all((a == b).all() for a, b in zip(aligned, rate.backpropagation(f, W, seen, e), strict=True))
+    (first, *_) = rate.gradient(aligned, seen)
+    assert gradcheck.check(
+        lambda W1: ((rate.forward(f, [W1, *W[1:]], x).y[-1] - target) ** 2).sum() / 2, first, W[0], tolerance=1e-10
+    )
 
 
 @given(SIZES, SEEDS)
@@ -91,3 +95,15 @@ def test_alignment_with_other_weights_is_not_backpropagation(rng):
     assert np.abs(a[0] - b[0]).max() > 0.1 * np.abs(b[0]).max() and (a[1] == b[1]).all()
     with pytest.raises(ValueError, match="zip"):
         rate.feedback_alignment(rate.tanh, [], seen, e)
+
+
+@pytest.mark.parametrize("shape", [(1, 3), (3,), (4, 3)])
+def test_an_error_of_another_shape_is_refused_and_not_spread_over_the_batch(shape):
+    _, W, _, _, seen, _ = case(rate.tanh, (4, 5, 3), 0)
+    with pytest.raises(InputError, match=r"dL_dy: expected shape \(3, 3\), got"):
+        rate.backpropagation(rate.tanh, W, seen, np.ones(shape))
+    synapses = spiking.draw(np.random.default_rng(0), (4, 3), 1.0, 1.0)
+    record = rnn.forward(rate.tanh, synapses, np.ones((5, 2, 4)))
+    for route in (rnn.bptt, rnn.rtrl):
+        with pytest.raises(InputError, match=r"dL_dy: expected shape \(5, 2, 3\), got"):
+            route(rate.tanh, synapses, record, np.ones((4, 2, 3)))

@@ -22,24 +22,24 @@ from decolle_ref.credit.cost import Cost
 from decolle_ref.credit.spiking import Neuron, Paths, State, Synapses, Tape
 
 
-def backward(
-    cell: Neuron, synapses: Sequence[Synapses], tape: Tape, slopes: Sequence[Array], keep: Paths | None = None
-) -> tuple[Synapses, ...]:
-    """dL/dW, dL/dV from dL/dS^(l)[n], (T, batch, n) per layer; `keep` leaves paths of the gradient out.  [N19 Eq. 7]"""
+def adjoints(
+    cell: Neuron,
+    synapses: Sequence[Synapses],
+    sigma_prime: Sequence[Array],
+    slopes: Sequence[Array],
+    keep: Paths | None = None,
+) -> tuple[State, ...]:
+    """gI[n], gU[n] of every layer for n = 0..T, (T + 1, batch, n); the last are 0.  [N19 Eq. 7]
+
+    sigma_prime and slopes hold sigma'(U - theta) and dL/dS, (T, batch, n) per layer; `keep` leaves paths out.
+    """
     follow = spiking.paths(cell, keep)
-    g = spiking.rest(synapses, tape.x.shape[1])  # gI, gU after the last step
-    total = [Synapses(np.zeros_like(W), np.zeros_like(V)) for W, V in synapses]
-    for n in reversed(range(len(tape.x))):
-        senders = spiking.heard(tape.x[n], [S[n] for S in tape.S])
-        total = [
-            Synapses(dW + gI.T @ below, dV + gI.T @ S[n])
-            for (dW, dV), (gI, _), below, S in zip(total, g, senders, tape.S, strict=True)
-        ]
-        g = tuple(
-            _earlier(cell, follow, synapses, g, k, slopes[k][n], spiking.slope(cell, tape.U[k][n]))
-            for k in range(len(synapses))
-        )
-    return tuple(total)
+    g = spiking.rest(synapses, sigma_prime[0].shape[1])
+    steps = [g]
+    for n in reversed(range(len(sigma_prime[0]))):
+        g = tuple(_earlier(cell, follow, synapses, g, k, slopes[k][n], sigma_prime[k][n]) for k in range(len(synapses)))
+        steps.append(g)
+    return tuple(State(*(np.stack(x) for x in zip(*layer, strict=True))) for layer in zip(*steps[::-1], strict=True))
 
 
 def _earlier(
@@ -58,9 +58,29 @@ def _earlier(
     if follow.recurrent:
         gS = gS + gI @ synapses[k].V
     if follow.reset:
-        gS = gS - gU
+        gS = gS - follow.reset * gU
     leak = float(follow.past)
     return State(I=gU + leak * cell.alpha * gI, U=sigma_prime * gS + leak * cell.beta * gU)
+
+
+def products(gI: Sequence[Array], tape: Tape) -> tuple[Synapses, ...]:
+    """dL/dW = sum_n gI[n+1] S^(l-1)[n] and dL/dV = sum_n gI[n+1] S^(l)[n].  gI[n+1] (T, batch, n) per layer."""
+    heard = spiking.heard(tape.x, tape.S)
+    return tuple(Synapses(_summed(g, below), _summed(g, own)) for g, below, own in zip(gI, heard, tape.S, strict=True))
+
+
+def _summed(g: Array, z: Array) -> Array:
+    """sum over steps and batch of g_i z_j."""
+    total: Array = g.reshape(-1, g.shape[-1]).T @ z.reshape(-1, z.shape[-1])
+    return total
+
+
+def backward(
+    cell: Neuron, synapses: Sequence[Synapses], tape: Tape, slopes: Sequence[Array], keep: Paths | None = None
+) -> tuple[Synapses, ...]:
+    """dL/dW, dL/dV from dL/dS^(l)[n], (T, batch, n) per layer; `keep` leaves paths of the gradient out.  [N19 Eq. 7]"""
+    g = adjoints(cell, synapses, [spiking.slope(cell, U) for U in tape.U], slopes, keep)
+    return products([layer.I[1:] for layer in g], tape)
 
 
 def gradient(

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from decolle_ref.check import Array, InputError, exact_shape, finite, fraction
+from decolle_ref.check import Array, InputError, exact_shape, finite, fraction, positive
 from decolle_ref.objective import Loss, squared_error
 
 
@@ -49,8 +49,12 @@ class Cost(NamedTuple):
 
 
 def double_exponential(tau_rise: float, tau_decay: float, dt: float = 0.001) -> Kernel:
-    """The kernel with decays exp(-dt/tau_rise) and exp(-dt/tau_decay); times in seconds.  [N19 Eq. 9]"""
-    return Kernel(float(np.exp(-dt / tau_rise)), float(np.exp(-dt / tau_decay)))
+    """The kernel with decays exp(-dt/tau_rise) and exp(-dt/tau_decay); times in seconds.  [N19 Eq. 9]
+
+    Raises InputError for a time that is not finite and > 0.
+    """
+    rise, decay = positive("tau_rise", tau_rise, "seconds"), positive("tau_decay", tau_decay, "seconds")
+    return Kernel(*(float(np.exp(-positive("dt", dt, "seconds") / tau)) for tau in (rise, decay)))
 
 
 def quiet(shape: tuple[int, ...]) -> Filtered:

@@ -6,6 +6,7 @@ from the simplest on, until one gives the same numbers on every network.
 """
 
 import importlib.util
+import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,15 +15,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from decolle_ref.check import Array, InputError, choice, finite, first_line
+from decolle_ref.check import Array, InputError, choice, finite, first_line, positive
 from decolle_ref.credit import slips, spiking
 from decolle_ref.credit.slips import Gradients, Hypothesis, Material
 from decolle_ref.surrogate import Function, logistic
 
 TOLERANCE = 1e-7  # relative to the largest entry; loose enough for central differences
 LOSSES = ("top", "local")
-SQUARE, OBLONG = (4, 4, 4, 4), (3, 5, 4, 2)  # n_in, n1, n2, n_out: equal sizes let transposed matrices multiply
+SQUARE, OBLONG = (5, 5, 5, 5), (3, 5, 4, 2)  # n_in, n1, n2, n_out: equal sizes let transposed matrices multiply
 STEPS = 9
+NEARLY = 1e-3  # below this, and above the tolerance: float32, or finite differences
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,7 @@ class Explained(NamedTuple):
 
     matrices: tuple[str, ...]
     hypotheses: tuple[Hypothesis, ...]
+    like: str = ""  # where there are none: how near the numbers are
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,7 @@ class Verdict:
     checked: tuple[str, ...]
     worst: Entry
     explained: tuple[Explained, ...]
+    note: str = ""
 
     def __bool__(self) -> bool:
         return self.exact
@@ -79,12 +83,12 @@ class Verdict:
     def __str__(self) -> str:
         if self.exact:
             return f"exact: {', '.join(self.checked)}, worst relative error {self.worst.error:.1e}"
-        lines = []
-        for names, found in self.explained:
+        lines = [self.note] if self.note else []
+        for names, found, like in self.explained:
             for k, hypothesis in enumerate(found):
                 lines.append(f"{'or  ' if k else ''}{', '.join(names)}: {str(hypothesis) or 'exact'}")
             if not found:
-                lines.append(f"{', '.join(names)}: unexplained")
+                lines.append(f"{', '.join(names)}: unexplained, {like}")
         place = f"{self.worst.matrix}{list(self.worst.place)}"
         return "\n".join([*lines, f"worst entry: {place}, got {self.worst.got:.9g}, exact {self.worst.exact:.9g}"])
 
@@ -101,7 +105,8 @@ def draw(rng: np.random.Generator, sizes: Sequence[int], loss: str = "top") -> t
     tape = spiking.forward(cell, synapses, x)
     G = tuple(rng.normal(0, 1, (n_out, n)) if loss == "local" or k == 1 else None for k, n in enumerate((n1, n2)))
     errors = tuple(None if g is None else S @ g.T - target for g, S in zip(G, tape.S, strict=True))
-    return _shown(Material(cell, synapses, tape, errors, G), target)
+    sigma_prime = tuple(spiking.slope(cell, U) for U in tape.U)
+    return _shown(Material(cell, synapses, tape, sigma_prime, errors, G), target)
 
 
 def _shown(m: Material, target: Array) -> tuple[Problem, Material]:
@@ -114,33 +119,49 @@ def _shown(m: Material, target: Array) -> tuple[Problem, Material]:
     return Problem(W, V, G, m.tape.x[:, 0].copy(), target[:, 0].copy(), I, U, S, *constants), m
 
 
-def check(derivation: Derivation, rng: np.random.Generator, loss: str = "top", name: str = "gradient") -> Verdict:
+def check(
+    derivation: Derivation,
+    rng: np.random.Generator,
+    loss: str = "top",
+    name: str = "gradient",
+    tolerance: float = TOLERANCE,
+) -> Verdict:
     """Call `derivation` on random networks and say what it computes.
 
-    Raises InputError if it raises, returns no known matrix, a wrong shape, or numbers that are not finite.
+    Raises InputError if it raises or exits, returns no known matrix, a wrong shape, or numbers that are not finite.
     """
+    positive("tolerance", tolerance)
     drawn = [draw(rng, sizes, loss) for sizes in (SQUARE, SQUARE, OBLONG)]
-    answers = [_answer(derivation, problem, name) for problem, _ in drawn[:2]]
     materials = [m for _, m in drawn]
     exact = [slips.gradients(m) for m in materials]
-    if all(_same(a, e, a) for a, e in zip(answers, exact, strict=False)):
-        answers.append(_answer(derivation, drawn[2][0], name))  # right for square matrices: for others too?
-    worst = max((_worst(a, e) for a, e in zip(answers, exact, strict=False)), key=lambda entry: entry.error)
-    right = worst.error <= TOLERANCE
-    return Verdict(right, tuple(answers[0]), worst, () if right else _explain(answers[:2], materials[:2]))
+    answers = [_answer(derivation, problem, name) for problem, _ in drawn[:2]]
+    worst = max((_worst(*pair) for pair in zip(answers, exact, strict=False)), key=lambda entry: entry.error)
+    if worst.error <= tolerance:  # right for square matrices: for others too?
+        sizes = _sizes(drawn[2][0])
+        oblong = _worst(_answer(derivation, drawn[2][0], name), exact[2])
+        worst = max(worst, oblong, key=lambda entry: entry.error)
+        note = "" if worst.error <= tolerance else f"right where all layers have the same size, wrong {sizes}"
+        return Verdict(not note, tuple(answers[0]), worst, (), note)
+    if worst.error <= NEARLY:
+        digits = int(-np.log10(worst.error))
+        note = f"right to {digits} digits: float32, or finite differences? (--tolerance accepts less precision)"
+        return Verdict(False, tuple(answers[0]), worst, (), note)
+    return Verdict(False, tuple(answers[0]), worst, _explain(answers, materials[:2], exact[:2], tolerance))
+
+
+def _sizes(problem: Problem) -> str:
+    return f"with W1 {problem.W[0].shape} and W2 {problem.W[1].shape}"
 
 
 def _answer(derivation: Derivation, problem: Problem, name: str) -> Gradients:
     """What the derivation returns, checked."""
+    shapes = {f"{x}{k + 1}": array.shape for x in "WV" for k, array in enumerate(getattr(problem, x))}
+    sizes = _sizes(problem)
     try:
         returned = derivation(problem)
-    except Exception as raised:  # whatever a user's function may raise
-        line = traceback.extract_tb(raised.__traceback__)[-1].lineno
-        sizes = f"with W1 {problem.W[0].shape} and W2 {problem.W[1].shape}"
-        raise InputError(
-            f"{name}: raised {type(raised).__name__} in line {line} {sizes}: {first_line(raised)}"
-        ) from None
-    shapes = {f"{x}{k + 1}": array.shape for x in "WV" for k, array in enumerate(getattr(problem, x))}
+    except (Exception, SystemExit) as raised:  # whatever a user's function may raise
+        kind = f"{type(raised).__name__} in line {_line(raised, derivation)} {sizes}"
+        raise InputError(f"{name}: raised {kind}: {first_line(raised)}") from None
     if not isinstance(returned, Mapping) or not returned or not set(returned) <= set(shapes):
         got = sorted(map(str, returned)) if isinstance(returned, Mapping) else type(returned).__name__
         raise InputError(f"{name}: expected a dictionary with some of {', '.join(shapes)}, got {got}")
@@ -149,6 +170,13 @@ def _answer(derivation: Derivation, problem: Problem, name: str) -> Gradients:
         if found.shape != shapes[key]:
             raise InputError(f"{name} {key}: expected shape {shapes[key]}, got {found.shape}")
     return {key: np.asarray(returned[key], dtype=float) for key in returned}
+
+
+def _line(raised: BaseException, derivation: Derivation) -> int | None:
+    """The line of the user's own file, not of a library that it called."""
+    frames = traceback.extract_tb(raised.__traceback__)
+    file = getattr(getattr(derivation, "__code__", None), "co_filename", "")
+    return ([f for f in frames if f.filename == file] or frames)[-1].lineno
 
 
 def _worst(got: Gradients, exact: Gradients) -> Entry:
@@ -162,37 +190,55 @@ def _worst(got: Gradients, exact: Gradients) -> Entry:
     return max(entries, key=lambda entry: entry.error)
 
 
-def _same(got: Gradients, other: Gradients, names: Sequence[str] | Gradients) -> bool:
+def _same(got: Gradients, other: Gradients, names: Sequence[str], tolerance: float) -> bool:
     """Do the named matrices agree?"""
     return all(
-        np.abs(got[name] - other[name]).max() <= TOLERANCE * max(np.abs(other[name]).max(), np.abs(got[name]).max())
+        np.abs(got[name] - other[name]).max() <= tolerance * max(np.abs(other[name]).max(), np.abs(got[name]).max())
         for name in names
     )
 
 
-def _explain(answers: Sequence[Gradients], materials: Sequence[Material]) -> tuple[Explained, ...]:
+def _explain(
+    answers: Sequence[Gradients], materials: Sequence[Material], exact: Sequence[Gradients], tolerance: float
+) -> tuple[Explained, ...]:
     """One account of all matrices if there is one, else one for each."""
     names = tuple(answers[0])
-    (together,) = _simplest(answers, materials, [names])
-    if together.hypotheses or len(names) == 1:
-        return (together,)
-    return tuple(_simplest(answers, materials, [(name,) for name in names]))
+    groups = [names] if len(names) == 1 else [names, *((name,) for name in names)]
+    together, *single = _simplest(answers, materials, groups, tolerance)
+    found = [together] if together.hypotheses or not single else single
+    return tuple(e if e.hypotheses else e._replace(like=_likeness(answers[0], exact[0], e.matrices)) for e in found)
+
+
+def _likeness(got: Gradients, exact: Gradients, names: Sequence[str]) -> str:
+    """How near unexplained numbers are to the exact ones."""
+    a, b = (np.concatenate([numbers[name].ravel() for name in names]) for numbers in (got, exact))
+    size = float(np.linalg.norm(a) * np.linalg.norm(b)) or 1.0
+    return f"cosine to the exact gradient {a @ b / size:.3f}, best factor {a @ b / (b @ b or 1):.4g}"
 
 
 def _simplest(
-    answers: Sequence[Gradients], materials: Sequence[Material], groups: Sequence[tuple[str, ...]]
+    answers: Sequence[Gradients],
+    materials: Sequence[Material],
+    groups: Sequence[tuple[str, ...]],
+    tolerance: float,
 ) -> list[Explained]:
-    """For each group of matrices, all hypotheses of the lowest order that give its numbers on every network."""
+    """For each group of matrices, all hypotheses of the lowest order that give its numbers on every network.
+
+    The first group has all matrices: once it is explained, the others need not be.
+    """
     found = [Explained(group, ()) for group in groups]
+    known: list[slips.Known] = [{} for _ in materials]
     for hypothesis in slips.hypotheses(spiking.paths(materials[0].cell)):
-        wanted = [not done or done[0].order == hypothesis.order for _, done in found]
+        wanted = [not e.hypotheses or e.hypotheses[0].order == hypothesis.order for e in found]
+        if not wanted[0] and found[0].hypotheses:
+            break
         if not any(wanted):
             break
-        numbers = [hypothesis.apply(materials[0])]
-        for k, (group, done) in enumerate(found):
-            if wanted[k] and _same(answers[0], numbers[0], group):
-                numbers += [hypothesis.apply(m) for m in materials[len(numbers) :]]
-                if all(_same(a, b, group) for a, b in zip(answers, numbers, strict=True)):
+        numbers = [hypothesis.apply(materials[0], known[0])]
+        for k, (group, done, _) in enumerate(found):
+            if wanted[k] and _same(answers[0], numbers[0], group, tolerance):
+                numbers += [hypothesis.apply(materials[i], known[i]) for i in range(len(numbers), len(materials))]
+                if all(_same(a, b, group, tolerance) for a, b in zip(answers, numbers, strict=True)):
                     found[k] = Explained(group, (*done, hypothesis))
     return found
 
@@ -212,9 +258,11 @@ def load(reference: str) -> tuple[Derivation, str]:
     if spec is None or spec.loader is None:
         raise InputError(f"derivation: expected a Python file, got {file}")
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # as import does: dataclasses look there
+    sys.path.insert(0, str(path.resolve().parent))  # as running the file does: it may import its neighbours
     try:
         spec.loader.exec_module(module)
-    except Exception as raised:  # whatever a user's file may raise
+    except (Exception, SystemExit) as raised:  # whatever a user's file may raise
         raise InputError(f"{file}: raised {type(raised).__name__}: {first_line(raised)}") from None
     found: Any = getattr(module, function, None)
     if not callable(found):

@@ -127,8 +127,10 @@ def relative_error(a: Array, b: Array) -> float:
 
 
 def cosine(a: Array, b: Array) -> float:
-    """The cosine of the angle between a and b; 0 if either is 0."""
-    return float(a @ b / ((np.linalg.norm(a) * np.linalg.norm(b)) or 1))
+    """The cosine of the angle between a and b; 1 if both are 0, 0 if one of them is."""
+    if not (a.any() or b.any()):
+        return 1.0
+    return float(np.clip(a @ b / ((np.linalg.norm(a) * np.linalg.norm(b)) or 1), -1, 1))
 
 
 def _minus(a: Gradient, b: Gradient) -> Gradient:

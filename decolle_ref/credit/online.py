@@ -5,9 +5,9 @@ At step n, with U[n] and the method's memory of the steps before:
     S[n] = Theta(U[n] - theta),   e[n] = dL / d(epsilon * S)[n]
     (memory, sigma'(U[n] - theta), e[n], spikes heard) -> (memory, dL[n]/dW)
 
-The methods are `rtrl`, `eprop`, `superspike` and `local`: four files of one shape, each with fewer terms than the one
-before.  W and V are treated as one matrix [W V], whose index j runs over all that a neuron hears: the layer below, then
-its own.
+The methods are `rtrl`, `eprop`, `superspike`, `instant` and `local`: five files of one shape, each with fewer terms
+than the one before.  W and V are treated as one matrix [W V], whose index j runs over all that a neuron hears: the
+layer below, then its own.
 """
 
 from collections.abc import Callable, Sequence

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from decolle_ref.check import Array
+from decolle_ref.check import Array, exact_shape
 from decolle_ref.surrogate import Function, Surrogate
 
 
@@ -66,22 +66,29 @@ def feedback_alignment(f: Activation, G: Sequence[Array], seen: Activity, dL_dy:
 
 
 def _layer_by_layer(f: Activation, down: Sequence[Array], seen: Activity, dL_dy: Array) -> tuple[Array, ...]:
-    deltas = [f.slope(seen.a[-1]) * dL_dy]
+    deltas = [_top(f, seen, dL_dy)]
     for a, matrix in zip(seen.a[-2::-1], down[::-1], strict=True):
         deltas.append(f.slope(a) * (deltas[-1] @ matrix))
     return tuple(deltas[::-1])
 
 
+def _top(f: Activation, seen: Activity, dL_dy: Array) -> Array:
+    """delta^(L) = sigma'(a^(L)) dL/dy^(L)."""
+    exact_shape("dL_dy", dL_dy, seen.y[-1].shape)  # else it would be spread over the batch in silence
+    delta: Array = f.slope(seen.a[-1]) * dL_dy
+    return delta
+
+
 def direct_feedback_alignment(f: Activation, H: Sequence[Array], seen: Activity, dL_dy: Array) -> tuple[Array, ...]:
     """delta^(l): the error of the top straight to each hidden layer, by fixed H^(l), (n_L, n_l).  [N19 Sec. V-A]"""
-    top = f.slope(seen.a[-1]) * dL_dy
+    top = _top(f, seen, dL_dy)
     return (*(f.slope(a) * (top @ matrix) for a, matrix in zip(seen.a[:-1], H, strict=True)), top)
 
 
 def local_errors(f: Activation, G: Sequence[Array], seen: Activity, target: Array, dL_dy: Array) -> tuple[Array, ...]:
     """delta^(l) of hidden layers from 1/2 (G^(l) y^(l) - target)^2 of their own; the top as ever.  [N19 Eq. 14]"""
     hidden = zip(seen.a[:-1], seen.y[1:-1], G, strict=True)
-    return (*(f.slope(a) * ((y @ g.T - target) @ g) for a, y, g in hidden), f.slope(seen.a[-1]) * dL_dy)
+    return (*(f.slope(a) * ((y @ g.T - target) @ g) for a, y, g in hidden), _top(f, seen, dL_dy))
 
 
 def gradient(deltas: Sequence[Array], seen: Activity) -> tuple[Array, ...]:

@@ -14,8 +14,8 @@ from typing import NamedTuple
 import numpy as np
 
 from decolle_ref.check import Array
-from decolle_ref.credit import bptt
-from decolle_ref.credit.spiking import Neuron, Paths, Synapses, Tape
+from decolle_ref.credit import bptt, spiking
+from decolle_ref.credit.spiking import Neuron, Paths, State, Synapses, Tape
 
 Gradients = dict[str, Array]  # "W1", "V1", "W2", ...
 EVERYTHING = Paths()
@@ -28,9 +28,11 @@ class Material:
     cell: Neuron
     synapses: tuple[Synapses, ...]
     tape: Tape
+    sigma_prime: tuple[Array, ...]  # sigma'(U - theta), (T, 1, n) by layer
     errors: tuple[Array | None, ...]  # dL/dY, (T, 1, n_out), by layer; None: no readout
     G: tuple[Array | None, ...]
     keep: Paths = EVERYTHING
+    lag: int = 0  # gI[n + 1 + lag] meets S[n]
     factor: float = 1.0
     transposed: bool = False
 
@@ -40,17 +42,29 @@ class Slip(NamedTuple):
 
     name: str
     change: Callable[[Material], Material]
+    last: bool = False  # it acts on the result alone
 
 
 def gradients(m: Material) -> Gradients:
     """dL/dW and dL/dV of every layer, from the material as it is."""
     shapes = [S.shape for S in m.tape.S]
     slopes = [np.zeros(s) if e is None or g is None else e @ g for s, e, g in zip(shapes, m.errors, m.G, strict=True)]
-    layers = bptt.backward(m.cell, m.synapses, m.tape, slopes, m.keep)
-    named = {
-        f"{x}{k}": array * m.factor for k, layer in enumerate(layers, 1) for x, array in zip("WV", layer, strict=True)
-    }
-    return {name: array.T for name, array in named.items()} if m.transposed else named
+    adjoints = bptt.adjoints(m.cell, m.synapses, m.sigma_prime, slopes, m.keep)
+    layers = bptt.products([_met(m, layer) for layer in adjoints], m.tape)
+    return {f"{x}{k}": array for k, layer in enumerate(layers, 1) for x, array in zip("WV", layer, strict=True)}
+
+
+def finished(m: Material, found: Gradients) -> Gradients:
+    """What is done to the result."""
+    return {name: (array.T if m.transposed else array) * m.factor for name, array in found.items()}
+
+
+def _met(m: Material, g: State) -> Array:
+    """gI[n + 1 + lag] for n = 0..T-1.  Before the first step no loss comes in: gI[-1] = gU[0] + alpha gI[0]."""
+    T = len(m.tape.x)
+    before = g.U[0] + float(m.keep.past) * m.cell.alpha * g.I[0]
+    known = np.concatenate([before[None], g.I, np.zeros_like(g.I[:1])])  # gI[-1], gI[0], ..., gI[T + 1]
+    return known[2 + m.lag : 2 + m.lag + T]
 
 
 def _late(x: Array) -> Array:
@@ -63,24 +77,23 @@ def _early(x: Array) -> Array:
     return np.concatenate([x[1:], np.zeros_like(x[:1])])
 
 
-def _scaled(factor: Callable[[Material], float]) -> Callable[[Material], Material]:
-    return lambda m: replace(m, factor=m.factor * factor(m))
-
-
-def _derivative(function: str) -> Callable[[Material], Material]:
-    def change(m: Material) -> Material:
-        wrong = np.ones_like if function == "1" else m.cell.surrogate.primitive
-        return replace(m, cell=m.cell._replace(surrogate=replace(m.cell.surrogate, derivative=wrong)))
-
-    return change
+def _scaled(name: str, factor: Callable[[Material], float]) -> Slip:
+    return Slip(name, lambda m: replace(m, factor=m.factor * factor(m)), last=True)
 
 
 def _senders(shift: Callable[[Array], Array]) -> Callable[[Material], Material]:
     return lambda m: replace(m, tape=m.tape._replace(x=shift(m.tape.x), S=tuple(map(shift, m.tape.S))))
 
 
-def _membranes(shift: Callable[[Array], Array]) -> Callable[[Material], Material]:
-    return lambda m: replace(m, tape=m.tape._replace(U=tuple(map(shift, m.tape.U))))
+def _slope(function: Callable[[Neuron, Array], Array]) -> Callable[[Material], Material]:
+    return lambda m: replace(m, sigma_prime=tuple(function(m.cell, U) for U in m.tape.U))
+
+
+def _slope_early(m: Material) -> Material:
+    """sigma'(U[n+1] - theta), with the U that would have come after the last step."""
+    after = [m.cell.beta * U[-1:] + I[-1:] - S[-1:] for I, U, S in zip(*m.tape[1:], strict=True)]
+    U = [np.concatenate([now[1:], then]) for now, then in zip(m.tape.U, after, strict=True)]
+    return replace(m, sigma_prime=tuple(spiking.slope(m.cell, u) for u in U))
 
 
 def _errors(shift: Callable[[Array], Array]) -> Callable[[Material], Material]:
@@ -95,29 +108,51 @@ def _weights(change: Callable[[Synapses], Synapses]) -> Callable[[Material], Mat
     return lambda m: replace(m, synapses=tuple(map(change, m.synapses)))
 
 
-def _n_out(m: Material) -> int:
+def _reset(factor: Callable[[Material], float]) -> Callable[[Material], Material]:
+    return lambda m: replace(m, keep=m.keep._replace(reset=m.keep.reset * factor(m)))
+
+
+def _steps(m: Material) -> int:
+    return len(m.tape.x)
+
+
+def _outputs(m: Material) -> int:
     return next(len(g) for g in m.G if g is not None)
 
 
 SLIPS = (
-    Slip("the sign is wrong", _scaled(lambda m: -1.0)),
-    Slip("a factor 2 (the loss has 1/2)", _scaled(lambda m: 2.0)),
-    Slip("mean over steps instead of sum", _scaled(lambda m: 1 / len(m.tape.x))),
-    Slip("mean over outputs instead of sum", _scaled(lambda m: 1 / _n_out(m))),
-    Slip("sigma' is missing", _derivative("1")),
-    Slip("sigma in place of sigma'", _derivative("sigma")),
-    Slip("sigma' without theta: sigma'(U)", lambda m: replace(m, cell=m.cell._replace(theta=0.0))),
-    Slip("sigma' one step late: U[n-1] for U[n]", _membranes(_late)),
-    Slip("sigma' one step early: U[n+1] for U[n]", _membranes(_early)),
+    _scaled("the sign is wrong", lambda m: -1.0),
+    _scaled("a factor 2 (the loss has 1/2)", lambda m: 2.0),
+    _scaled("a factor 1/2", lambda m: 0.5),
+    _scaled("mean over steps instead of sum", lambda m: 1 / _steps(m)),
+    _scaled("mean over outputs instead of sum", lambda m: 1 / _outputs(m)),
+    _scaled("mean over steps and outputs instead of sum", lambda m: 1 / _steps(m) / _outputs(m)),
+    _scaled("mean over steps and outputs, and no 1/2 in the loss", lambda m: 2 / _steps(m) / _outputs(m)),
+    Slip("sigma' is missing", _slope(lambda cell, U: np.ones_like(U))),
+    Slip(
+        "sigma' is missing in the top layer",
+        lambda m: replace(m, sigma_prime=(*m.sigma_prime[:-1], np.ones_like(m.sigma_prime[-1]))),
+    ),
+    Slip("sigma in place of sigma'", _slope(lambda cell, U: cell.surrogate.primitive(U - cell.theta))),
+    Slip("sigma' without theta: sigma'(U)", _slope(lambda cell, U: cell.surrogate.derivative(U))),
+    Slip("sigma' one step late: U[n-1] for U[n]", _slope(lambda cell, U: spiking.slope(cell, _late(U)))),
+    Slip("sigma' one step early: U[n+1] for U[n]", _slope_early),
     Slip("G is missing: e in place of G^T e", _readout(lambda g: np.eye(*g.shape))),
     Slip("G transposed: G e in place of G^T e", _readout(np.transpose)),
     Slip("error one step late: e[n-1] for e[n]", _errors(_late)),
     Slip("error one step early: e[n+1] for e[n]", _errors(_early)),
     Slip("presynaptic spike one step late: S[n-1] for S[n]", _senders(_late)),
     Slip("presynaptic spike one step early: S[n+1] for S[n]", _senders(_early)),
+    Slip(
+        "off by one step: trace P[n+1] for P[n], or dL/dI[n] for dL/dI[n+1] (a new value where an old one belongs)",
+        lambda m: replace(m, lag=-1),
+    ),
+    Slip("off by two steps: trace P[n+2] for P[n] (new values of both Q and P)", lambda m: replace(m, lag=-2)),
+    Slip("the reset path has the wrong sign", _reset(lambda m: -1.0)),
+    Slip("the reset path is multiplied by theta", _reset(lambda m: m.cell.theta)),
     Slip("W in place of W^T on the way down", _weights(lambda s: s._replace(W=s.W.T))),
     Slip("V in place of V^T on the way back", _weights(lambda s: s._replace(V=s.V.T))),
-    Slip("the result is transposed", lambda m: replace(m, transposed=not m.transposed)),
+    Slip("the result is transposed", lambda m: replace(m, transposed=not m.transposed), last=True),
     Slip("alpha and beta exchanged", lambda m: replace(m, cell=m.cell._replace(alpha=m.cell.beta, beta=m.cell.alpha))),
 )
 
@@ -127,6 +162,9 @@ DROPPED = {
     "recurrent": "the recurrent path V",
     "downstream": "the layers downstream",
 }
+
+
+Known = dict[tuple[Paths, tuple[str, ...]], Gradients]
 
 
 class Hypothesis(NamedTuple):
@@ -140,12 +178,15 @@ class Hypothesis(NamedTuple):
         """How much it supposes: simpler explanations come first."""
         return len(self.slips) + sum(not kept for kept in self.keep)
 
-    def apply(self, m: Material) -> Gradients:
-        """The numbers that whoever made these slips would have got."""
+    def apply(self, m: Material, known: Known) -> Gradients:
+        """The numbers that whoever made these slips would have got; `known` keeps backward passes for the next one."""
         m = replace(m, keep=self.keep)
         for slip in self.slips:
             m = slip.change(m)
-        return gradients(m)
+        key = (self.keep, tuple(slip.name for slip in self.slips if not slip.last))
+        if key not in known:
+            known[key] = gradients(m)
+        return finished(m, known[key])
 
     def __str__(self) -> str:
         left_out = [f"without {DROPPED[name]}" for name, kept in zip(Paths._fields, self.keep, strict=True) if not kept]

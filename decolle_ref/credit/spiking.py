@@ -60,10 +60,10 @@ class Tape(NamedTuple):
 
 
 class Paths(NamedTuple):
-    """The paths from one step to the next that a gradient follows."""
+    """The paths from one step to the next: True if a gradient follows it, or, of the reset, how strongly."""
 
     past: bool = True  # the leaks: I[n] to I[n+1] by alpha, U[n] to U[n+1] by beta
-    reset: bool = True  # a neuron's spike to its own membrane
+    reset: float = True  # a neuron's spike to its own membrane
     recurrent: bool = True  # V: spikes to the layer itself
     downstream: bool = True  # W^(l+1): spikes to the layer above
 
@@ -79,7 +79,7 @@ def neuron(
 ) -> Neuron:
     """alpha = exp(-dt/tau_syn), beta = exp(-dt/tau_mem).  [N19 Eq. 4, 5]
 
-    Times in seconds.  Raises InputError for a time that is not finite and > 0, a theta that is not finite, or an
+    Times in seconds.  Raises InputError for a time that is not finite and > 0, a theta that is no number, or an
     unknown activity or reset.
     """
     dt, tau_syn = float(positive("dt", dt, "seconds")), float(positive("tau_syn", tau_syn, "seconds"))
@@ -93,31 +93,40 @@ def require(cell: Neuron) -> None:
     """Raise InputError for a decay outside [0, 1), under which U grows without bound, and for unknown choices."""
     fraction("alpha", cell.alpha)
     fraction("beta", cell.beta)
-    finite("theta", cell.theta)
+    if not cell.theta > -np.inf:  # inf: no spikes
+        raise InputError(f"theta: expected a number, or inf for no spikes, got {cell.theta}")
     choice("activity", cell.activity, ACTIVITIES)
     choice("reset", cell.reset, RESETS)
 
 
 def check(cell: Neuron, synapses: Sequence[Synapses], x: npt.ArrayLike) -> None:
-    """Raise InputError unless decays are stable, layers fit each other and the input, and all numbers are finite."""
+    """Raise InputError unless `fit` does not, and all numbers are finite and weights float64."""
+    fit(cell, synapses, finite("x", x))
+    for k, layer in enumerate(synapses, start=1):
+        for letter, array in zip("WV", layer, strict=True):
+            if finite(f"layer {k} {letter}", array).dtype != np.float64:
+                raise InputError(f"layer {k} {letter}: expected float64, got {array.dtype}")
+
+
+def fit(cell: Neuron, synapses: Sequence[Synapses], x: Array) -> None:
+    """Raise InputError unless decays are stable and layers fit each other and the input."""
     require(cell)
-    inputs = finite("x", x)
-    if inputs.ndim != 3:
-        raise InputError(f"x: expected shape (steps, batch, n_in), got {inputs.shape}")
+    if x.ndim != 3 or not len(x):
+        raise InputError(f"x: expected shape (steps, batch, n_in) with steps >= 1, got {x.shape}")
     if not synapses:
         raise InputError("synapses: expected at least one layer, got none")
-    n_below = inputs.shape[2]
+    n_below = x.shape[2]
     for k, (W, V) in enumerate(synapses, start=1):
-        n = len(W)
-        exact_shape(f"layer {k} W", finite(f"layer {k} W", W), (n, n_below))
-        exact_shape(f"layer {k} V", finite(f"layer {k} V", V), (n, n))
+        n = max(1, len(W))
+        exact_shape(f"layer {k} W", W, (n, n_below))
+        exact_shape(f"layer {k} V", V, (n, n))
         n_below = n
 
 
 def paths(cell: Neuron, keep: Paths | None = None) -> Paths:
     """The paths to follow: all there are, or those of them in `keep`.  A reset has one only if it is let "through"."""
     keep = Paths() if keep is None else keep
-    return keep._replace(reset=keep.reset and cell.reset == "through")
+    return keep._replace(reset=keep.reset if cell.reset == "through" else False)
 
 
 def rest(synapses: Sequence[Synapses], batch: int) -> tuple[State, ...]:
@@ -157,7 +166,11 @@ def step(
 
 
 def forward(cell: Neuron, synapses: Sequence[Synapses], x: Array) -> Tape:
-    """Run from rest over all steps, and remember everything.  x (T, batch, n_in)."""
+    """Run from rest over all steps, and remember everything.  x (T, batch, n_in).
+
+    Weights may be complex, for the complex step.  Raises InputError for unstable decays and shapes that do not fit.
+    """
+    fit(cell, synapses, x)
     state = rest(synapses, x.shape[1])
     states, shown = [], []
     for now in x:

@@ -14,7 +14,7 @@ from decolle_ref.credit.cost import Cost, Kernel, Target
 from decolle_ref.credit.dropped import Comparison
 from decolle_ref.credit.feedback import Route
 from decolle_ref.credit.spiking import Neuron
-from decolle_ref.experiments.longrun import versions
+from decolle_ref.experiments.longrun import Progress, versions
 from decolle_ref.surrogate import logistic
 
 COSTS = ("top", "local")
@@ -57,7 +57,7 @@ def check(settings: Settings) -> None:
         raise InputError("method: local needs --cost local, a loss without a filter in every layer, got --cost top")
 
 
-def compare(settings: Settings) -> dict[str, Comparison]:
+def compare(settings: Settings, quiet: bool = True) -> dict[str, Comparison]:
     """Every method against the reference.  Raises InputError for settings that do not fit."""
     check(settings)
     rng = np.random.default_rng(settings.seed)
@@ -67,7 +67,12 @@ def compare(settings: Settings) -> dict[str, Comparison]:
     cost = _cost(settings, cell, x, rng)
     route = FEEDBACK[settings.feedback](rng, settings.sizes[1:])
     names = settings.methods or tuple(m for m in dropped.RULES if settings.cost == "local" or m != "local")
-    return {m: dropped.compare(cell, synapses, x, cost, m, settings.reference, route) for m in names}
+    bar, found = Progress("credit", len(names), quiet=quiet, unit="method"), {}
+    for m in names:
+        found[m] = dropped.compare(cell, synapses, x, cost, m, settings.reference, route)
+        bar.advance(m)
+    bar.close()
+    return found
 
 
 def _cost(settings: Settings, cell: Neuron, x: Array, rng: np.random.Generator) -> Cost:
@@ -80,9 +85,9 @@ def _cost(settings: Settings, cell: Neuron, x: Array, rng: np.random.Generator) 
     return Cost(tuple(Target(goal, rng.normal(size=(sizes[-1], n)) / np.sqrt(n)) for n in sizes))
 
 
-def run(settings: Settings, out: Path) -> dict[str, Any]:
+def run(settings: Settings, out: Path, quiet: bool = False) -> dict[str, Any]:
     """Compare, and write results.json into the folder `out`."""
-    folder, found = store.output_folder(out), compare(settings)
+    folder, found = store.output_folder(out), compare(settings, quiet)
     results = {
         "experiment": "credit",
         "settings": settings._asdict(),

@@ -8,6 +8,7 @@ import numpy as np
 from decolle_ref.plots.style import CYCLE, INK, house, save
 
 TERMS = ("feedback", "past", "reset", "recurrent", "downstream")
+LABELS = {"feedback": "random feedback, taken off"}
 HATCHES = ("", "///", "...", "xx", "\\\\")
 
 
@@ -19,7 +20,7 @@ def credit(results: dict[str, Any]) -> Any:
     size = (7.6, 0.9 + 0.45 * len(methods))
     with house() as plt:
         figure, (left, right) = plt.subplots(1, 2, figsize=size, sharey=True, width_ratios=(1, 2))
-        angles = [np.degrees(np.arccos(min(1.0, numbers["cosine"]))) for numbers in methods.values()]
+        angles = [np.degrees(np.arccos(numbers["cosine"])) for numbers in methods.values()]
         left.barh(rows, angles, color=INK, height=0.5)
         for row, angle in zip(rows, angles, strict=True):
             left.annotate(f"{angle:.0f}°", (angle, row), (3, 0), textcoords="offset points", va="center")
@@ -31,9 +32,10 @@ def credit(results: dict[str, Any]) -> Any:
             sizes = [numbers["terms"].get(term, 0.0) for numbers in methods.values()]
             if any(sizes):
                 look = {"color": CYCLE[k], "hatch": hatch, "edgecolor": "w", "lw": 0.3}
-                right.barh(rows + 0.16 * (k - 2), sizes, 0.16, label=term, **look)
-        right.set(xlabel="size of the term left out / size of the exact gradient", xlim=(0, None))
-        right.legend(loc="upper right", title="left out")
+                right.barh(rows + 0.16 * (k - 2), sizes, 0.16, label=LABELS.get(term, term), **look)
+        right.set(xlabel="size of each term / size of the exact gradient", xlim=(0, None))
+        if right.get_legend_handles_labels()[0]:
+            right.legend(loc="upper right")
         worst = max(numbers["remainder"] for numbers in methods.values())
         figure.suptitle(
             f"What was dropped: method + terms = exact gradient, to {worst:.0e} [N19 Sec. III–V]{quick}", fontsize=9
