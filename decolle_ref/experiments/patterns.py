@@ -1,0 +1,210 @@
+"""Random spike patterns told apart by backpropagation through time: `decolle-ref patterns`.  [N19 Eq. 7, Sec. IV-B]
+
+40 frozen patterns of random spikes, ten of each of four classes.  Nothing but memory tells which pattern belongs to
+which class, and every spike counts.  A recurrent hidden layer and four output neurons; the most active output, after
+the filter epsilon, names the class.  The loss is the cross-entropy at every step from FIRST on.
+
+| rule | gradient |
+| --- | --- |
+| bptt | all of it, W and V |
+| reset detached | without the reset path |
+| e-prop, random feedback | the hidden layer's own past, and an error through fixed random weights |
+| output alone | the control: the hidden layer stays as drawn |
+
+All start from the same weights and learn with the same Adamax, whose rate falls to a third for the last third.  Noisy
+copies, with spikes moved and dropped, are not learned from; they show how much is more than memory.
+"""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from decolle_ref import store
+from decolle_ref.check import Array, count
+from decolle_ref.credit import bptt, feedback, spiking
+from decolle_ref.credit import cost as costs
+from decolle_ref.credit.cost import Cost
+from decolle_ref.credit.feedback import Route
+from decolle_ref.credit.spiking import Paths, Synapses
+from decolle_ref.experiments.longrun import Progress, versions
+from decolle_ref.objective import cross_entropy
+from decolle_ref.optim import Adamax, stepwise
+from decolle_ref.surrogate import fast_sigmoid, sharpened
+
+KIND = "decolle_ref patterns"
+STEPS, INPUTS, HIDDEN, CLASSES, EACH, SPIKES = 80, 40, 50, 4, 10, 2  # SPIKES per input and pattern
+FIRST = 20  # no class is asked for before this step
+GAIN = 5.0  # of epsilon * S before the softmax
+JITTER, DROPPED, COPIES = 1.0, 0.05, 5  # of the noisy copies: steps, share of spikes, copies of each pattern
+EPOCHS, QUICK_EPOCHS, SEEDS, QUICK_SEEDS = 120, 20, 5, 2
+ASKED = 0.95
+CELL = spiking.neuron(tau_mem=0.010, tau_syn=0.005, surrogate=sharpened(fast_sigmoid, 5.0))
+KERNEL = costs.double_exponential(0.005, 0.020)
+ADAMAX, RATE = Adamax(beta1=0.0, beta2=0.99), 0.005
+
+BPTT, DETACHED, EPROP, CONTROL = "bptt", "reset detached", "e-prop, random feedback", "output alone"
+OWN = Paths(recurrent=False, downstream=False)
+RULES = {BPTT: Paths(), DETACHED: Paths(reset=False), EPROP: OWN, CONTROL: OWN}
+
+
+class Task(NamedTuple):
+    """Patterns with their classes, and noisy copies of them."""
+
+    x: Array  # (STEPS, patterns, INPUTS)
+    labels: Array  # (patterns,)
+    x_noisy: Array
+    labels_noisy: Array
+
+
+class Learned(NamedTuple):
+    """One training."""
+
+    accuracy: Array  # (epochs + 1,), on the patterns, before every update and after the last
+    noisy: float  # accuracy on the noisy copies, in the end
+    outputs: Array  # (STEPS, patterns, CLASSES), epsilon * S in the end
+    rates: list[float]  # spikes per step and neuron of both layers, in the end
+
+
+def raster(times: Array) -> Array:
+    """Spikes (STEPS, patterns, inputs) at times (patterns, inputs, spikes); those out of range are not there."""
+    x = np.zeros((STEPS, *times.shape[:2]))
+    for k in range(times.shape[2]):
+        step = np.rint(times[:, :, k]).astype(int)
+        there = (step >= 0) & (step < STEPS)
+        pattern, channel = np.nonzero(there)
+        x[step[there], pattern, channel] = 1
+    return x
+
+
+def draw_task(rng: np.random.Generator) -> Task:
+    """Spike times are uniform and frozen; class k has the patterns k, k + CLASSES, ..."""
+    labels = np.arange(CLASSES * EACH) % CLASSES
+    times = rng.integers(0, STEPS, (len(labels), INPUTS, SPIKES)).astype(float)
+    copies = []
+    for _ in range(COPIES):
+        moved = times + rng.normal(0, JITTER, times.shape)
+        copies.append(raster(np.where(rng.random(times.shape) < DROPPED, -1.0, moved)))
+    return Task(raster(times), labels, np.concatenate(copies, axis=1), np.tile(labels, COPIES))
+
+
+def draw_network(rng: np.random.Generator) -> tuple[Synapses, ...]:
+    """Weak hidden weights, so that little is said at first; no recurrent weights among outputs."""
+    hidden, top = spiking.draw(rng, (INPUTS, HIDDEN, CLASSES), 0.6, 0.3)
+    return hidden, Synapses(top.W / 0.6, 0 * top.V)
+
+
+def cost_of(labels: Array) -> Cost:
+    """Cross-entropy of softmax(GAIN epsilon * S), the mean over patterns and steps from FIRST on."""
+    goal = np.zeros((STEPS, len(labels), CLASSES))
+    goal[FIRST:, np.arange(len(labels)), labels] = 1 / (len(labels) * (STEPS - FIRST))
+    return costs.on_top(2, costs.Target(goal, GAIN * np.eye(CLASSES), cross_entropy), KERNEL)
+
+
+def outputs(synapses: tuple[Synapses, ...], x: Array) -> Array:
+    """epsilon * S of the output neurons."""
+    return costs.filtered(KERNEL, spiking.forward(CELL, synapses, x).S[-1])
+
+
+def accuracy(y: Array, labels: Array) -> float:
+    """Share of patterns whose own output is the most active, summed from FIRST on; a tie is wrong."""
+    total = y[FIRST:].sum(axis=0)
+    own = total[np.arange(len(labels)), labels]
+    return float((own > np.where(np.eye(CLASSES)[labels] > 0, -np.inf, total).max(axis=1)).mean())
+
+
+def gradient(
+    rule: str, synapses: tuple[Synapses, ...], x: Array, cost: Cost, route: Route
+) -> tuple[tuple[Synapses, ...], Array]:
+    """dL/dW and dL/dV as the rule has them, and epsilon * S of the outputs.  [N19 Eq. 7]"""
+    tape = spiking.forward(CELL, synapses, x)
+    e = costs.errors(cost, tape.S)
+    if rule == EPROP:
+        slope = [spiking.slope(CELL, U) for U in tape.U]
+        e = tuple(np.stack(layer) for layer in zip(*(route(*_at(n, e, slope)) for n in range(STEPS)), strict=True))
+    g = bptt.backward(CELL, synapses, tape, costs.slopes(KERNEL, e), RULES[rule])
+    return g, costs.filtered(KERNEL, tape.S[-1])
+
+
+def _at(n: int, *records: Any) -> list[list[Array]]:
+    return [[layer[n] for layer in record] for record in records]
+
+
+def learn(rule: str, seed: int, epochs: int) -> Learned:
+    """One full-batch step of Adamax per epoch."""
+    rng = np.random.default_rng(seed)
+    task, synapses = draw_task(rng), draw_network(rng)
+    route = feedback.direct(feedback.draw_direct(rng, (HIDDEN, CLASSES)))
+    cost, found = cost_of(task.labels), []
+    memory = [[ADAMAX.start(array) for array in layer] for layer in synapses]
+    schedule = stepwise((2 * epochs // 3,), 1 / 3)
+    for epoch in range(epochs):
+        g, y = gradient(rule, synapses, task.x, cost, route)
+        found.append(accuracy(y, task.labels))
+        moved = [
+            [ADAMAX.update(w, dw, m, np.asarray(RATE * schedule(epoch))) for w, dw, m in zip(*layer, strict=True)]
+            for layer in zip(synapses, g, memory, strict=True)
+        ]
+        synapses = tuple(Synapses(*(w for w, _ in layer)) for layer in moved)
+        memory = [[m for _, m in layer] for layer in moved]
+    tape = spiking.forward(CELL, synapses, task.x)
+    y = costs.filtered(KERNEL, tape.S[-1])
+    noisy = accuracy(outputs(synapses, task.x_noisy), task.labels_noisy)
+    rates = [float(S.mean()) for S in tape.S]
+    return Learned(np.array([*found, accuracy(y, task.labels)]), noisy, y, rates)
+
+
+def run(out: Path, seed: int = 0, quick: bool = False, quiet: bool = False) -> dict[str, Any]:
+    """Every rule from seeds seed, seed + 1, ...: five, or two and fewer epochs if quick.
+
+    Writes patterns.npz and results.json into `out`.  Raises InputError for a folder that cannot be written or a seed
+    below 0.
+    """
+    folder, first = store.output_folder(out), count("seed", seed, 0)
+    seeds = range(first, first + (QUICK_SEEDS if quick else SEEDS))
+    bar = Progress("patterns", len(RULES) * len(seeds), quiet=quiet, unit="run")
+    done: dict[str, list[Learned]] = {rule: [] for rule in RULES}
+    for rule, learned in done.items():
+        for s in seeds:
+            learned.append(learn(rule, s, QUICK_EPOCHS if quick else EPOCHS))
+            bar.advance(f"{rule}: {learned[-1].accuracy[-1]:.2f}")
+    bar.close()
+    results = {"experiment": "patterns", "seed": first, "quick": quick, "versions": versions()}
+    results |= {"seeds": list(seeds), "asked": ASKED, "rules": {rule: summary(found) for rule, found in done.items()}}
+    task = draw_task(np.random.default_rng(first))
+    arrays = {"x": task.x.astype(np.uint8), "labels": task.labels, "outputs": done[BPTT][0].outputs}
+    arrays["accuracy"] = np.array(
+        [[one.accuracy for one in found] for found in done.values()]
+    )  # (rules, seeds, epochs)
+    store.write_arrays(folder / "patterns.npz", KIND, arrays, {})
+    store.write_json(folder / "results.json", results)
+    return results
+
+
+def summary(found: list[Learned]) -> dict[str, Any]:
+    """Accuracies of one rule, by seed."""
+    return {
+        "accuracy_start": [float(one.accuracy[0]) for one in found],
+        "accuracy_end": [float(one.accuracy[-1]) for one in found],
+        "accuracy_noisy": [one.noisy for one in found],
+        "spikes_per_step": [one.rates for one in found],
+    }
+
+
+def table(results: dict[str, Any]) -> str:
+    """Accuracies in the end, smallest to largest over the seeds, as a table in Markdown."""
+    lines = ["| rule | patterns learned | noisy copies |", "| --- | --- | --- |"]
+    for rule, found in results["rules"].items():
+        spans = [f"{min(found[k]):.1%} to {max(found[k]):.1%}" for k in ("accuracy_end", "accuracy_noisy")]
+        lines.append(f"| {rule} | {spans[0]} | {spans[1]} |")
+    return "\n".join(lines)
+
+
+def one_line(results: dict[str, Any]) -> str:
+    """The result in one line."""
+    worst = min(results["rules"][BPTT]["accuracy_end"])
+    note = " (quick: not comparable)" if results["quick"] else ""
+    return (
+        f"patterns{note}: backpropagation through time gets {worst:.1%} or more of {CLASSES * EACH} patterns right "
+        f"over {len(results['seeds'])} seeds (asked: more than {results['asked']:.0%})"
+    )

@@ -1,0 +1,68 @@
+"""Random spike patterns, what the outputs say to them, and how fast each rule learns them."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from decolle_ref import store
+from decolle_ref.check import Array
+from decolle_ref.experiments import patterns
+from decolle_ref.plots.style import CYCLE, INK, LINE_STYLES, house, save
+
+
+def draw(arrays: dict[str, Array], results: dict[str, Any]) -> Any:
+    """Left: one pattern of each class and the outputs it causes after learning.  Right: accuracy, by rule.
+
+    arrays and results: what experiments.patterns wrote to patterns.npz and results.json.
+    """
+    with house() as plt:
+        figure = plt.figure(figsize=(8.4, 4.0))
+        left, right = figure.subfigures(1, 2, width_ratios=(1.25, 1))
+        rasters = left.subplots(2, patterns.CLASSES, sharex=True, height_ratios=(1.4, 1))
+        for k in range(patterns.CLASSES):
+            _pattern(rasters[:, k], arrays, k)
+        rasters[0, 0].set_ylabel("input j")
+        rasters[1, 0].set_ylabel("output ε * S")
+        rasters[1, -1].legend(title="output", fontsize=6, title_fontsize=6)
+        _curves(right.subplots(), arrays["accuracy"], results)
+        quick = " (quick run)" if results["quick"] else ""
+        figure.suptitle(
+            f"{len(arrays['labels'])} frozen patterns of random spikes, {patterns.CLASSES} classes [N19 Eq. 7]{quick}",
+            fontsize=9,
+        )
+    return figure
+
+
+def _pattern(axes: Any, arrays: dict[str, Array], k: int) -> None:
+    """The first pattern of class k above what it causes."""
+    pattern = int(np.flatnonzero(arrays["labels"] == k)[0])
+    axes[0].plot(*np.nonzero(arrays["x"][:, pattern]), "|", ms=2, color=INK)
+    axes[0].set_title(f"class {k}")
+    for output in range(patterns.CLASSES):
+        look = {"color": CYCLE[output], "ls": LINE_STYLES[output], "lw": 1.8 if output == k else 0.9}
+        axes[1].plot(arrays["outputs"][:, pattern, output], label=str(output), **look)
+    axes[1].axvline(patterns.FIRST, color=INK, lw=0.5, ls=":")
+    axes[1].set(xlabel="step (1 ms)", ylim=(0, arrays["outputs"].max() * 1.05))
+    if k:
+        for axis in axes:
+            axis.set_yticklabels([])
+
+
+def _curves(axis: Any, accuracy: Array, results: dict[str, Any]) -> None:
+    """Mean over the seeds, and their range as a band."""
+    epoch = np.arange(accuracy.shape[2])
+    for k, (rule, curves) in enumerate(zip(results["rules"], 100 * accuracy, strict=True)):
+        axis.fill_between(epoch, curves.min(axis=0), curves.max(axis=0), color=CYCLE[k], alpha=0.15, lw=0)
+        axis.plot(epoch, curves.mean(axis=0), color=CYCLE[k], ls=LINE_STYLES[k], label=rule)
+    axis.axhline(100 * results["asked"], color=INK, lw=0.6, ls="--")
+    axis.set(xlabel="epoch", ylabel="patterns right (%)", ylim=(0, 102), xlim=(0, epoch[-1]))
+    axis.set_title(f"mean and range of {len(results['seeds'])} seeds; dashed: {results['asked']:.0%}")
+    axis.legend(loc="lower right")
+
+
+def draw_run(out: Path, results: dict[str, Any]) -> Path:
+    """Write patterns.png into the folder of the run."""
+    arrays, _ = store.read_arrays(out / "patterns.npz", patterns.KIND)
+    save(draw(arrays, results), out / "patterns.png")
+    return out / "patterns.png"
