@@ -1,0 +1,14 @@
+"""Draw figures/matching.png: SuperSpike learns a train of five spikes (about three minutes)."""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from decolle_ref.experiments import matching
+from decolle_ref.plots.matching import draw_run
+
+target = Path(__file__).with_name("matching.png")
+with tempfile.TemporaryDirectory() as folder:
+    results = matching.run(Path(folder))
+    shutil.copy(draw_run(Path(folder), results), target)
+print(matching.one_line(results), target, sep="\n")
