@@ -4,25 +4,40 @@ import argparse
 import importlib
 import importlib.util
 import sys
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TextIO, TypeVar
 
 import numpy as np
 
 from decolle_ref import __version__, cases, dialects, errata, identify, simulate
 from decolle_ref.check import InputError, count
 from decolle_ref.credit import derivation, dropped, spiking
-from decolle_ref.data import authors, convert, location
-from decolle_ref.experiments import alignment, credit, landscape, regression, replay, scaling, xor
+from decolle_ref.data import authors, convert, location, mnist
+from decolle_ref.experiments import (
+    alignment,
+    credit,
+    landscape,
+    matching,
+    patterns,
+    regression,
+    replay,
+    scaling,
+    spikegrad_mnist,
+    xor,
+)
 from decolle_ref.experiments.longrun import Interrupted
+from decolle_ref.spikegrad import ann
 
 T = TypeVar("T")
 
 STUDIES = {  # experiments of one shape: run(out, seed, quick, quiet), one_line(results), and a figure
     "landscape": (landscape, "the loss along a line, its plateaus, and the surrogate gradient [N19 Fig. 4]"),
     "alignment": (alignment, "angles of random feedback to backpropagation over training [N19 Fig. 5]"),
+    "superspike": (matching, "learn a train of spikes by forward traces [N19 Eq. 9-13]"),
+    "patterns": (patterns, "tell random spike patterns apart by backpropagation through time [N19 Eq. 7]"),
     "xor": (xor, "temporal exclusive or by gradients of spike times [N19 Fig. 7]"),
     "scaling": (scaling, "measured memory and time of every method against N and T [N19 Sec. III-B]"),
 }
@@ -94,6 +109,8 @@ def parser() -> argparse.ArgumentParser:
     p = commands.add_parser("errata", help="every misprint and open point of the three papers, checked")
     p.set_defaults(run=run_errata)
 
+    _add_spikegrad(commands.add_parser("spikegrad-mnist", help="MNIST by backpropagation with spikes [T19 Sec. 4]"))
+
     for name, (_, about) in STUDIES.items():
         p = commands.add_parser(name, help=about)
         _experiment_options(p, name)
@@ -120,6 +137,21 @@ def _add_credit(p: argparse.ArgumentParser) -> None:
     p.add_argument("--feedback", choices=tuple(credit.FEEDBACK), default=defaults.feedback)
     _experiment_options(p, "credit")
     p.set_defaults(run=run_credit)
+
+
+def _add_spikegrad(p: argparse.ArgumentParser) -> None:
+    defaults = spikegrad_mnist.Settings()
+    p.add_argument("--alpha", type=float, default=defaults.alpha, help="error scale; too small starves lower layers")
+    p.add_argument("--gradient", choices=ann.GRADIENTS, default=defaults.gradient, help="errors in spikes, or not")
+    p.add_argument("--epochs", type=int, help=f"default {defaults.epochs}")
+    p.add_argument("--learning-rate", type=float, default=defaults.learning_rate)
+    p.add_argument("--weight-decay", type=float, default=defaults.weight_decay)
+    p.add_argument("--theta-ff", type=float, default=defaults.theta_ff, help="threshold of the forward phase")
+    p.add_argument("--theta-bp", type=float, default=defaults.theta_bp, help="threshold of the backward phase")
+    p.add_argument("--download", action="store_true", help="fetch the four files first, where they are missing")
+    p.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
+    _experiment_options(p, "spikegrad-mnist")
+    p.set_defaults(run=run_spikegrad)
 
 
 def run_regression(args: argparse.Namespace) -> None:
@@ -214,6 +246,41 @@ def run_gradcheck(args: argparse.Namespace) -> int:
     verdict = derivation.check(function, np.random.default_rng(args.seed), args.loss, name, args.tolerance)
     print(verdict)
     return 0 if verdict else 1
+
+
+def run_spikegrad(args: argparse.Namespace) -> None:
+    """`decolle-ref spikegrad-mnist`."""
+    defaults = spikegrad_mnist.Settings()
+    settings = spikegrad_mnist.Settings(
+        alpha=args.alpha,
+        gradient=args.gradient,
+        epochs=_given(args.epochs, spikegrad_mnist.QUICK_EPOCHS if args.quick else defaults.epochs),
+        seed=args.seed,
+        theta_ff=args.theta_ff,
+        theta_bp=args.theta_bp,
+        learning_rate=args.learning_rate,
+        weight_decay=args.weight_decay,
+        quick=args.quick,
+    )
+    if args.download:
+        mnist.download()
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", UserWarning)
+        warnings.showwarning = _one_line_warning
+        results = spikegrad_mnist.train(settings, args.out, args.resume, args.quiet)
+    _draw("spikegrad_mnist", args.out, results)
+    print(f"{spikegrad_mnist.one_line(results)}; see {args.out}")
+
+
+def _one_line_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    print(f"decolle-ref: warning: {message}", file=sys.stderr)
 
 
 def run_errata(args: argparse.Namespace) -> None:

@@ -1,0 +1,121 @@
+"""The figures of SpikeGrad on MNIST.  [T19 Fig. 1a, 2a]
+
+Figures 1b and 2b of the paper need the CIFAR-10 data and days of training; they are not drawn.
+"""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from decolle_ref.check import Array
+from decolle_ref.plots.style import CYCLE, GREY, INK, LINE_STYLES, house, save
+
+MARKERS = "os^Dv<>P"
+Run = dict[str, Any]  # the results of experiments.spikegrad_mnist
+
+
+def spikegrad(runs: Sequence[Run]) -> Any:
+    """Top left: operations in backpropagation against epoch for each alpha [T19 Fig. 1a].  Top right: the same in each
+    layer of the run with the most epochs [T19 Fig. 2a].  Below: test accuracy, and spikes over |totals|.
+    """
+    spike = [run for run in runs if run["settings"]["gradient"] == "spike"]
+    mark = "" if all(run["comparable"] for run in runs) else " (quick run)"
+    with house() as plt:
+        figure, axes = plt.subplots(2, 2, figsize=(8.4, 6.4))
+        _operations(axes[0, 0], spike)
+        if spike:
+            _by_layer(axes[0, 1], max(spike, key=lambda run: len(run["epochs"]["loss"])))
+        _accuracy(axes[1, 0], runs)
+        _redundancy(axes[1, 1], spike)
+        figure.suptitle(f"SpikeGrad on MNIST, 28x28-15C5-P2-40C5-P2-300-10 [T19 Fig. 1a, 2a]{mark}", fontsize=9)
+    return figure
+
+
+def by_alpha(runs: Sequence[Run]) -> dict[float, list[Run]]:
+    """Runs of one alpha differ in their seeds; alphas in ascending order."""
+    alphas = sorted({run["settings"]["alpha"] for run in runs})
+    return {alpha: [run for run in runs if run["settings"]["alpha"] == alpha] for alpha in alphas}
+
+
+def _look(k: int) -> dict[str, Any]:
+    return {"color": CYCLE[k % len(CYCLE)], "ls": LINE_STYLES[k % 4], "marker": MARKERS[k % 8], "ms": 3}
+
+
+def _curves(runs: Sequence[Run], name: str) -> Any:
+    """(epochs, seeds) up to the shortest run."""
+    shortest = min(len(run["epochs"][name]) for run in runs)
+    return np.array([run["epochs"][name][:shortest] for run in runs]).T
+
+
+def _percent(runs: Sequence[Run]) -> str:
+    final = 100 * np.array([run["accuracy"] for run in runs])
+    spread = f" ± {final.std(ddof=1):.2f}" if len(final) > 1 else ""
+    return f"{final.mean():.2f}{spread} %, {len(runs[0]['epochs']['loss'])} epochs"
+
+
+def _operations(axis: Any, runs: Sequence[Run]) -> None:
+    for k, (alpha, same) in enumerate(by_alpha(runs).items()):
+        curves = _curves(same, "backward")
+        label = f"α = {alpha:g}: {_percent(same)}"
+        axis.plot(1 + np.arange(len(curves)), curves.mean(axis=1), label=label, **_look(k))
+    axis.axhline(1, color=GREY, lw=0.6)
+    scale = _scale([_curves(same, "backward") for same in by_alpha(runs).values()])
+    axis.set(xlabel="epoch", ylabel="operations / MACs of the ANN", yscale=scale, title="backpropagation [Fig. 1a]")
+    axis.set_ylim(top=200)  # room for the legend above 1, where the ANN is
+    axis.legend(title="error scale: test accuracy", fontsize=7, title_fontsize=7, loc="upper right")
+
+
+def _by_layer(axis: Any, run: Run) -> None:
+    shown = [k for k, name in enumerate(run["connections"]) if not name.startswith("P")][::-1]  # downwards
+    rows = np.array(run["epochs"]["backward_by_layer"])[:, shown]
+    for k, epoch in enumerate(sorted({1, min(2, len(rows)), (len(rows) + 1) // 2, len(rows)})):
+        axis.plot(range(len(shown)), rows[epoch - 1], label=f"epoch {epoch}", **_look(k))
+    names = [f"{run['connections'][k]} → {_below(run['connections'], k)}" for k in shown]
+    axis.set(xticks=range(len(shown)), xticklabels=names, ylabel="operations / MACs of the ANN", yscale=_scale(rows))
+    axis.set(xlabel="connections, in the direction of travel")
+    axis.set_title(f"backpropagation by layer, α = {run['settings']['alpha']:g} [Fig. 2a]")
+    axis.legend(fontsize=7)
+
+
+def _scale(found: Iterable[Array]) -> str:
+    """Logarithmic, unless no error spike was sent at all."""
+    return "log" if any(np.any(curves) for curves in found) else "linear"
+
+
+def _below(connections: Sequence[str], k: int) -> str:
+    return connections[k - 1] if k else "15C5"
+
+
+def _accuracy(axis: Any, runs: Sequence[Run]) -> None:
+    k = 0
+    for gradient in ("spike", "float"):
+        for alpha, same in by_alpha([run for run in runs if run["settings"]["gradient"] == gradient]).items():
+            curves = 100 * (1 - _curves(same, "accuracy"))
+            epochs = 1 + np.arange(len(curves))
+            label = f"{gradient}, α = {alpha:g}" if gradient == "spike" else "float gradient"
+            look = _look(k) if gradient == "spike" else {"color": INK, "ls": "-", "lw": 1.6}
+            axis.plot(epochs, curves.mean(axis=1), label=f"{label} ({len(same)})", **look)
+            k += 1
+    axis.set(xlabel="epoch", ylabel="test error (%)", yscale="log", title="test error, mean over seeds")
+    axis.yaxis.set_major_formatter("{x:g}")
+    axis.yaxis.set_minor_formatter(lambda x, _: f"{x:g}" if f"{x:.0e}"[0] in "257" else "")
+    axis.legend(title="gradient (seeds)", fontsize=7, title_fontsize=7, ncols=2)
+
+
+def _redundancy(axis: Any, runs: Sequence[Run]) -> None:
+    groups = by_alpha(runs)
+    for k, phase in enumerate(("forward", "backward")):
+        ratios = [np.mean([run["redundancy"][phase]["ratio"] for run in same]) for same in groups.values()]
+        axis.plot(np.arange(len(groups)) + 0.1 * k, ratios, label=phase, **{**_look(k), "ls": "none", "ms": 5})
+    axis.axhline(1, color=GREY, lw=0.6)
+    axis.set(xticks=range(len(groups)), xticklabels=[f"{alpha:g}" for alpha in groups], xlabel="error scale α")
+    axis.set(ylabel="spikes sent / |total|", title="redundant spikes, event by event")
+    axis.legend(fontsize=7)
+
+
+def draw_run(out: Path, results: Run) -> Path:
+    """Write spikegrad_mnist.png into the folder of the run."""
+    save(spikegrad([results]), out / "spikegrad_mnist.png")
+    return out / "spikegrad_mnist.png"
