@@ -94,8 +94,8 @@ def _curves(axis: Any, curves: Array, variant: str, results: dict[str, Any]) -> 
 
 def _title(results: dict[str, Any]) -> str:
     quick = "quick run: " if results["quick"] else ""
+    seeds, asked = len(results["seeds"]), f"{100 * results['asked']:g} %"
     return (
-        f"{quick}[N19 Sec. V-B, Eq. 9-13] SuperSpike learns five spikes.  Top: one, seed {results['seed']}.  "
-        f"Bottom: van Rossum distances,\n{len(results['seeds'])} seeds (faint: every trial, bold: best so far, which is "
-        f"kept; dashed: the {100 * results['asked']:g} % asked for)"
+        f"{quick}[N19 Sec. V-B, Eq. 9-13] SuperSpike learns five spikes.  Top: one neuron, seed {results['seed']}.  Bottom: "
+        f"van Rossum\ndistances, {seeds} seeds (faint: every trial, bold: best so far, kept; dashed: the {asked} asked for)"
     )
