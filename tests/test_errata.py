@@ -159,11 +159,6 @@ def test_followed_potential_crosses_first_where_its_sum_over_inputs_does(seed):
         assert found == np.inf
 
 
-def test_rounding_is_half_away_from_zero():
-    z = np.array([-2.5, -1.25, -0.5, -0.25, 0.0, 0.25, 0.5, 1.5, 2.5])
-    assert spikegrad.rounded(z).tolist() == [-3, -1, -1, 0, 0, 0, 1, 2, 3]
-
-
 def test_one_spike_per_arrival_is_enough_where_no_weight_exceeds_the_threshold():
     ends = spikegrad.outcomes(spikegrad.Choices(once=True), grid=4, reach=4)
     assert all((o.total == o.A).all() for o in ends)

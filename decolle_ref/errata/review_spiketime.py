@@ -4,47 +4,29 @@ from collections.abc import Callable
 
 import numpy as np
 
+from decolle_ref import spiketime
 from decolle_ref.check import Array
 from decolle_ref.errata.entry import EXACT, deviation, erratum
 
-Belongs = Callable[[float, float, float, float], bool]  # sum_C w, z_out, z_last, z_next
-
 
 def first_spike(t: Array, w: Array) -> float:
-    """z = exp(first spike time) with threshold 1, followed from one input to the next: inf for a silent neuron.
-
-    Between inputs U(t) = U + I (1 - exp(-(t - now))), which reaches 1 if U + I > 1.  [N19 Eq. 15]
-    """
-    U, I, now = 0.0, 0.0, 0.0
-    for time, weight in sorted(zip([*t, np.inf], [*w, 0.0], strict=True)):
-        crossing = now - np.log1p((U - 1) / I) if U + I > 1 else np.inf
-        if crossing <= time:
-            return float(np.exp(crossing))
-        decay = np.exp(now - time)
-        U, I, now = U + I * (1 - decay), I * decay + weight, time
-    return np.inf
+    """z = exp(first spike time), followed from one input to the next; inf for a silent neuron.  [N19 Eq. 15]"""
+    return float(np.exp(spiketime.simulate(w, t)))
 
 
-def sum_above_one(total: float, out: float, last: float, following: float) -> bool:
-    """sum_C w > 1."""
-    return total > 1
-
-
-def causal(total: float, out: float, last: float, following: float) -> bool:
-    """sum_C w > 1, and the spike comes after the last input in C and before the next one."""
-    return total > 1 and last <= out <= following
-
-
-def closed_form(t: Array, w: Array, belongs: Belongs) -> float:
-    """z_out = sum_C w_j z_j / (sum_C w_j - 1), C the earliest inputs that `belongs` accepts.  [N19 Eq. 15]"""
+def sum_above_one(t: Array, w: Array) -> float:
+    """z_out = sum_C w_j z_j / (sum_C w_j - 1), C the earliest inputs with sum_C w > 1."""
     order = np.argsort(t)
-    z, w = np.append(np.exp(t[order]), np.inf), w[order]
+    z, w = np.exp(t[order]), w[order]
     for k in range(1, len(w) + 1):
-        total = float(w[:k].sum())
-        out = float(w[:k] @ z[:k]) / (total - 1)
-        if belongs(total, out, z[k - 1], z[k]):
-            return out
+        if w[:k].sum() > 1:
+            return float(w[:k] @ z[:k] / (w[:k].sum() - 1))
     return np.inf
+
+
+def closed_form(t: Array, w: Array) -> float:
+    """The same with the causal set as the package has it.  [N19 Eq. 15]"""
+    return float(spiketime.fire(w[None], np.exp(t)[None]).z[0, 0])
 
 
 def _neurons() -> list[tuple[Array, Array]]:
@@ -69,7 +51,7 @@ def senders() -> tuple[float, float]:
     nothing = np.zeros(0)
     judge = [1 / first_spike(t, w) for t, w in _neurons()]
     printed = [1 / first_spike(nothing, nothing) for _ in judge]
-    return deviation(printed, judge), deviation([1 / closed_form(t, w, causal) for t, w in _neurons()], judge)
+    return deviation(printed, judge), deviation([1 / closed_form(t, w) for t, w in _neurons()], judge)
 
 
 @erratum(
@@ -89,10 +71,10 @@ def causal_set() -> tuple[float, float]:
     """First spikes by the closed form with either set.  [N19 Eq. 15]"""
     firing = [(t, w, first_spike(t, w)) for t, w in _neurons() if first_spike(t, w) < np.inf]
 
-    def wrong(belongs: Belongs) -> float:
-        return float(np.mean([abs(closed_form(t, w, belongs) / z - 1) > 1e-9 for t, w, z in firing]))
+    def wrong(spike: Callable[[Array, Array], float]) -> float:
+        return float(np.mean([abs(spike(t, w) / z - 1) > 1e-9 for t, w, z in firing]))
 
-    return wrong(sum_above_one), wrong(causal)
+    return wrong(sum_above_one), wrong(closed_form)
 
 
 ENTRIES = (senders, causal_set)

@@ -11,6 +11,8 @@ import numpy as np
 
 from decolle_ref.check import Array
 from decolle_ref.errata.entry import EXACT, erratum
+from decolle_ref.spikegrad import events
+from decolle_ref.spikegrad.ann import nearest
 
 Spikes = Sequence[tuple[int, int]]  # (sender, sign), in order
 
@@ -40,9 +42,7 @@ def either_way(V: Array, total: Array) -> Array:
 
 def away_from_zero(V: Array, total: Array) -> Array:
     """The same, but at a tie the total is never moved towards 0.  [T19 Eq. 16]"""
-    up = np.where(total >= 0, V >= 0.5, V > 0.5)
-    down = np.where(total > 0, V < -0.5, V <= -0.5)
-    return up.astype(int) - down
+    return events.to_nearest(V, total, 1.0)
 
 
 class Choices(NamedTuple):
@@ -51,11 +51,6 @@ class Choices(NamedTuple):
     residual: Callable[[Array, Array], Array] = away_from_zero  # V, total -> s
     eta: float | None = None  # gate negative spikes on the trace eta * total, or on the total itself
     once: bool = False  # at most one spike per arrival
-
-
-def rounded(z: Array) -> Array:
-    """The nearest integer, ties away from zero.  [T19 Eq. 15]"""
-    return np.asarray(np.sign(z) * np.floor(np.abs(z) + 0.5))
 
 
 def fire(choices: Choices, layer: Layer, arrivals: Spikes) -> tuple[Array, Array, Spikes]:
@@ -102,7 +97,7 @@ def outcomes(choices: Choices, grid: int = 2, reach: int = 2) -> list[Outcome]:
         for layer in layers:
             z = layer.b + sum((spike * layer.W[:, j] for j, spike in arrivals), np.zeros(len(layer.b)))
             V, total, arrivals = fire(choices, layer, arrivals)
-            found.append(Outcome(layer.relu, z, rounded(np.maximum(z, 0) if layer.relu else z), V, total))
+            found.append(Outcome(layer.relu, z, nearest(np.maximum(z, 0) if layer.relu else z), V, total))
     return found
 
 

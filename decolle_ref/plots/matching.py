@@ -33,7 +33,7 @@ def draw(arrays: dict[str, Array], results: dict[str, Any]) -> Any:
         for axis, variant, curves in zip(columns, VARIANTS, arrays["distance"], strict=True):
             _curves(axis, curves, variant, results)
         columns[0].set_ylabel("distance / that of silence")
-        columns[0].legend(loc="lower left", fontsize=6.5, ncols=2, title="seed", title_fontsize=6.5)
+        columns[-1].legend(loc="lower left", ncols=2, title="seed, in all four", alignment="left")
         top.suptitle(_title(results), fontsize=9)
     return figure
 
@@ -48,7 +48,7 @@ def draw_run(out: Path, results: dict[str, Any]) -> Path:
 
 def _inputs(axis: Any, arrays: dict[str, Array]) -> None:
     at, channel = np.nonzero(arrays["x"])
-    axis.plot(at, channel, ls="", marker="|", ms=2.5, mew=0.6, color=INK)
+    axis.plot(at, channel, ls="", marker="|", ms=3, mew=0.7, color=INK)
     axis.set(ylabel="input neuron", ylim=(-1, arrays["x"].shape[1]))
     axis.set_title("frozen input spikes", loc="left")
 
@@ -60,7 +60,7 @@ def _membrane(axis: Any, arrays: dict[str, Array]) -> None:
     axis.plot(arrays["U_first"], color=GREY, lw=1.0, ls=":", label="before learning")
     axis.plot(arrays["U_best"], color=BLUE, label="after learning")
     axis.set_ylabel("U (no unit)")
-    axis.legend(loc="lower left", ncols=4, fontsize=7, columnspacing=1.2)
+    axis.legend(loc="lower right", bbox_to_anchor=(1, 0.97), borderpad=0, ncols=4, fontsize=7.5, columnspacing=1.4)
     axis.set_title("membrane potential of the output neuron", loc="left")
 
 
@@ -68,7 +68,7 @@ def _outputs(axis: Any, arrays: dict[str, Array]) -> None:
     """The output's spikes, update by update."""
     _aims(axis, arrays)
     update, at = np.nonzero(arrays["S"])
-    axis.plot(at, update, ls="", marker=".", ms=1.6, mew=0, color=BLUE)
+    axis.plot(at, update, ls="", marker="s", ms=1.5, mew=0, color=BLUE)
     axis.set(ylabel="updates made", ylim=(len(arrays["S"]) - 1, 0))
     axis.set_title("output spikes, one row per trial", loc="left")
 
@@ -89,13 +89,13 @@ def _curves(axis: Any, curves: Array, variant: str, results: dict[str, Any]) -> 
     axis.set_yticks([FLOOR, 0.01, 0.05, 0.1, 1], ["0", "1 %", "5 %", "10 %", "100 %"])
     axis.minorticks_off()
     worst = max(results["variants"][variant]["distance_kept"])
-    axis.set_title(f"{variant}\nlargest at the end {100 * worst:.1f} %", loc="left", fontsize=8)
+    axis.set_title(f"{variant}\nlargest kept {100 * worst:.1f} %", loc="left", fontsize=8)
 
 
 def _title(results: dict[str, Any]) -> str:
     quick = "quick run: " if results["quick"] else ""
     seeds, asked = len(results["seeds"]), f"{100 * results['asked']:g} %"
     return (
-        f"{quick}[N19 Sec. V-B, Eq. 9-13] SuperSpike learns five spikes.  Top: one neuron, seed {results['seed']}.  Bottom: "
-        f"van Rossum\ndistances, {seeds} seeds (faint: every trial, bold: best so far, kept; dashed: the {asked} asked for)"
+        f"{quick}[N19 Sec. V-B, Eq. 9-13] SuperSpike learns five spikes.  Top: one neuron, seed {results['seed']}.\n"
+        f"Bottom: van Rossum distances, {seeds} seeds (faint: every trial, bold: best so far, kept; dashed: {asked})"
     )
