@@ -42,19 +42,33 @@ def test_no_pickle_and_no_global_random_state(path):
 
 
 READING_ORDER = ("check", "surrogate", "dialects", "lif", "synapse", "readout", "objective", "rule", "optim")
-READING_ORDER += ("learner", "network", "gradcheck", "fast", "rescale", "evidence")
+READING_ORDER += ("learner", "network", "gradcheck", "fast", "rescale", "evidence", "spiketime")
+CREDIT = (
+    "continuous",
+    "spiking",
+    "cost",
+    "bptt",
+    "feedback",
+    "online",
+    "rtrl",
+    "eprop",
+    "superspike",
+    "instant",
+    "local",
+)
+CREDIT += ("rate", "rnn", "decolle", "dropped", "slips", "derivation")
+SPIKEGRAD = ("layers", "network", "ann", "events", "snn", "operations", "fast")
+ORDERS = [(order, "", name) for order in [READING_ORDER] for name in order]
+ORDERS += [(CREDIT, "credit.", name) for name in CREDIT] + [(SPIKEGRAD, "spikegrad.", name) for name in SPIKEGRAD]
 
 
-@pytest.mark.parametrize("name", READING_ORDER)
-def test_imports_only_point_upward_in_the_reading_order(name):
+@pytest.mark.parametrize(("order", "folder", "name"), ORDERS, ids=[folder + name for _, folder, name in ORDERS])
+def test_imports_only_point_upward_in_the_reading_order(order, folder, name):
     """Whoever reads the package top to bottom has met every name before it is used."""
-    below = READING_ORDER[READING_ORDER.index(name) :]
-    tree = ast.parse((PACKAGE / f"{name}.py").read_text())
-    used = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    used |= {
-        f"decolle_ref.{alias.name}"
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom) and node.module == "decolle_ref"
-        for alias in node.names
-    }
-    assert not used & {f"decolle_ref.{later}" for later in below}
+    below = order[order.index(name) :]
+    tree = ast.parse((PACKAGE / (folder + name).replace(".", "/")).with_suffix(".py").read_text())
+    home = f"decolle_ref.{folder}"
+    nodes = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    used = {node.module for node in nodes}
+    used |= {f"{node.module}.{alias.name}" for node in nodes for alias in node.names}
+    assert not used & {f"{home}{later}" for later in below}
