@@ -28,7 +28,7 @@ def test_memory_grows_with_neurons_by_the_exponent_asked(name):
 
 @pytest.mark.parametrize("name", scaling.METHODS)
 def test_memory_grows_with_steps_for_backpropagation_through_time_alone(name):
-    n, steps = 8 if name == "RTRL" else 64, (16, 32, 64)
+    n, steps = 8 if name == "RTRL" else 256, (16, 32, 64)
     p = scaling.exponent(steps, [kept(name, n, T) for T in steps])
     assert p == pytest.approx(scaling.ASKED[name][1], abs=scaling.TOLERANCE)
 
