@@ -47,9 +47,9 @@ def test_distance_is_1_for_silence_0_for_the_target_and_a_fifth_for_a_missing_sp
     assert matching.distance(alone.task, missing) == pytest.approx(0.2, abs=0.05)
 
 
-@pytest.mark.parametrize("variant", (matching.ALONE, matching.RESET, matching.LAYERS))  # the control is slow
-def test_a_few_trials_bring_the_output_nearer_to_the_target(variant):
-    learned = matching.learn(matching.prepare(variant, 0), 15)
+@pytest.mark.parametrize(("variant", "trials"), ((matching.ALONE, 15), (matching.RESET, 15), (matching.LAYERS, 45)))
+def test_a_few_trials_bring_the_output_nearer_to_the_target(variant, trials):
+    learned = matching.learn(matching.prepare(variant, 0), trials)
     assert learned.distance.min() < 0.9 * learned.distance[0]
 
 

@@ -38,7 +38,7 @@ from decolle_ref.surrogate import fast_sigmoid, sharpened
 
 KIND = "decolle_ref superspike"
 STEPS, INPUTS, HIDDEN, SPIKES, HZ = 400, 100, 20, 5, 10.0
-TRIALS, QUICK_TRIALS, SEEDS, QUICK_SEEDS = 200, 30, 5, 2
+TRIALS, QUICK_TRIALS, SEEDS, QUICK_SEEDS = 300, 30, 5, 2
 ASKED = 0.05  # of the distance of a silent output
 CELL = spiking.neuron(tau_mem=0.010, tau_syn=0.005, surrogate=sharpened(fast_sigmoid, 2.0))
 KERNEL = costs.double_exponential(0.005, 0.010)
@@ -108,7 +108,7 @@ def prepare(variant: str, seed: int) -> Setting:
         sent = spiking.forward(CELL, hidden, task.x).S[0]
         return Setting(task._replace(x=sent), top, (0.05,), superspike.method, feedback.own)
     route = feedback.direct(feedback.draw_direct(rng, (HIDDEN, 1)))
-    return Setting(task, hidden + top, (0.004, 0.01), superspike.method, route)
+    return Setting(task, hidden + top, (0.003, 0.01), superspike.method, route)
 
 
 def distance(task: Task, S: Array) -> float:
