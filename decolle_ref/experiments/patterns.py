@@ -11,8 +11,9 @@ the filter epsilon, names the class.  The loss is the cross-entropy at every ste
 | e-prop, random feedback | the hidden layer's own past, and an error through fixed random weights |
 | output alone | the control: the hidden layer stays as drawn |
 
-All start from the same weights and learn with the same Adamax, whose rate falls to a third for the last third.  Noisy
-copies, with spikes moved and dropped, are not learned from; they show how much is more than memory.
+All start from the same weights and learn by Adamax, whose rate falls to a third for the last third.  Each rule has the
+rate, of 0.005, 0.015 and 0.03, that served it best on the noisy copies of four other seeds (100 to 103).  Noisy copies,
+with spikes moved and dropped, are not learned from: the control remembers most patterns too, but not their copies.
 """
 
 from pathlib import Path
@@ -41,11 +42,12 @@ EPOCHS, QUICK_EPOCHS, SEEDS, QUICK_SEEDS = 120, 20, 5, 2
 ASKED = 0.95
 CELL = spiking.neuron(tau_mem=0.010, tau_syn=0.005, surrogate=sharpened(fast_sigmoid, 5.0))
 KERNEL = costs.double_exponential(0.005, 0.020)
-ADAMAX, RATE = Adamax(beta1=0.0, beta2=0.99), 0.005
+ADAMAX = Adamax(beta1=0.0, beta2=0.99)
 
 BPTT, DETACHED, EPROP, CONTROL = "bptt", "reset detached", "e-prop, random feedback", "output alone"
 OWN = Paths(recurrent=False, downstream=False)
 RULES = {BPTT: Paths(), DETACHED: Paths(reset=False), EPROP: OWN, CONTROL: OWN}
+RATES = {BPTT: 0.005, DETACHED: 0.005, EPROP: 0.015, CONTROL: 0.03}
 
 
 class Task(NamedTuple):
@@ -137,12 +139,12 @@ def learn(rule: str, seed: int, epochs: int) -> Learned:
     route = feedback.direct(feedback.draw_direct(rng, (HIDDEN, CLASSES)))
     cost, found = cost_of(task.labels), []
     memory = [[ADAMAX.start(array) for array in layer] for layer in synapses]
-    schedule = stepwise((2 * epochs // 3,), 1 / 3)
+    rate, schedule = RATES[rule], stepwise((2 * epochs // 3,), 1 / 3)
     for epoch in range(epochs):
         g, y = gradient(rule, synapses, task.x, cost, route)
         found.append(accuracy(y, task.labels))
         moved = [
-            [ADAMAX.update(w, dw, m, np.asarray(RATE * schedule(epoch))) for w, dw, m in zip(*layer, strict=True)]
+            [ADAMAX.update(w, dw, m, np.asarray(rate * schedule(epoch))) for w, dw, m in zip(*layer, strict=True)]
             for layer in zip(synapses, g, memory, strict=True)
         ]
         synapses = tuple(Synapses(*(w for w, _ in layer)) for layer in moved)
@@ -202,9 +204,9 @@ def table(results: dict[str, Any]) -> str:
 
 def one_line(results: dict[str, Any]) -> str:
     """The result in one line."""
-    worst = min(results["rules"][BPTT]["accuracy_end"])
+    worst, noisy = (min(results["rules"][BPTT][key]) for key in ("accuracy_end", "accuracy_noisy"))
     note = " (quick: not comparable)" if results["quick"] else ""
     return (
-        f"patterns{note}: backpropagation through time gets {worst:.1%} or more of {CLASSES * EACH} patterns right "
-        f"over {len(results['seeds'])} seeds (asked: more than {results['asked']:.0%})"
+        f"patterns{note}: backpropagation through time gets at least {worst:.1%} of {CLASSES * EACH} patterns right "
+        f"over {len(results['seeds'])} seeds (asked: more than {results['asked']:.0%}), and {noisy:.1%} of noisy copies"
     )

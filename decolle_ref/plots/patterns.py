@@ -54,11 +54,13 @@ def _curves(axis: Any, accuracy: Array, results: dict[str, Any]) -> None:
     epoch = np.arange(accuracy.shape[2])
     for k, (rule, curves) in enumerate(zip(results["rules"], 100 * accuracy, strict=True)):
         axis.fill_between(epoch, curves.min(axis=0), curves.max(axis=0), color=CYCLE[k], alpha=0.15, lw=0)
-        axis.plot(epoch, curves.mean(axis=0), color=CYCLE[k], ls=LINE_STYLES[k], label=rule)
+        noisy = [100 * share for share in results["rules"][rule]["accuracy_noisy"]]
+        label = f"{rule} ({min(noisy):.0f} to {max(noisy):.0f})"
+        axis.plot(epoch, curves.mean(axis=0), color=CYCLE[k], ls=LINE_STYLES[k], label=label)
     axis.axhline(100 * results["asked"], color=INK, lw=0.6, ls="--")
     axis.set(xlabel="epoch", ylabel="patterns right (%)", ylim=(0, 102), xlim=(0, epoch[-1]))
     axis.set_title(f"mean and range of {len(results['seeds'])} seeds; dashed: {results['asked']:.0%}")
-    axis.legend(loc="lower right")
+    axis.legend(loc="lower right", title="rule (noisy copies right, %)", alignment="left")
 
 
 def draw_run(out: Path, results: dict[str, Any]) -> Path:
