@@ -140,6 +140,7 @@ SWEEPS = {
 def counting() -> Iterator[Callable[[], int]]:
     """Within the block, what is yielded tells the bytes alive of all that was made inside it."""
     already = tracemalloc.is_tracing()
+    gc.freeze()  # what was there before need not be searched again at every count
     if not already:
         tracemalloc.start()
 
@@ -152,6 +153,7 @@ def counting() -> Iterator[Callable[[], int]]:
     finally:
         if not already:
             tracemalloc.stop()
+        gc.unfreeze()
 
 
 def bytes_kept(go: Go) -> int:
