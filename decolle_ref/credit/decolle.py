@@ -50,8 +50,3 @@ def step(layer: Layer, r: Weights, seen: Snapshot) -> tuple[Weights, Split]:
 def total(split: Split) -> Weights:
     """The exact gradient."""
     return Weights(*(a + b for a, b in zip(split.rule, split.reset, strict=True)))
-
-
-def size(weights: Weights) -> float:
-    """The Euclidean norm over W and b."""
-    return float(np.sqrt((weights.W**2).sum() + (weights.b**2).sum()))

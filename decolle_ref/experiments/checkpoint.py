@@ -27,7 +27,7 @@ def load(path: Path, kind: str, net: Network, settings: Settings, updates_per_ro
     Raises InputError if it is damaged, incomplete, or of another run.
     """
     arrays, about = store.read_arrays(path, kind)
-    _require_same(path, about.get("settings"), settings)
+    require_same(path, about.get("settings"), settings)
     try:
         updates = int(about["updates"])
         weights = tuple(Weights(arrays[f"W{k}"], arrays[f"b{k}"]) for k in range(len(net)))
@@ -47,7 +47,8 @@ def load(path: Path, kind: str, net: Network, settings: Settings, updates_per_ro
     return Carry(weights, (), memory, updates=updates), history
 
 
-def _require_same(path: Path, theirs: Any, ours: Settings) -> None:
+def require_same(path: Path, theirs: Any, ours: Settings) -> None:
+    """Raise InputError, naming the first difference, unless a checkpoint's settings are those of this run."""
     for name, value in ours.items():
         found = theirs.get(name) if isinstance(theirs, dict) else None
         if found != value:

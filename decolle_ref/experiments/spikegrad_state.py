@@ -7,6 +7,7 @@ import numpy as np
 
 from decolle_ref import store
 from decolle_ref.check import Array, InputError, finite
+from decolle_ref.experiments import checkpoint
 from decolle_ref.spikegrad import network
 from decolle_ref.spikegrad.network import Network
 from decolle_ref.synapse import Weights
@@ -45,11 +46,7 @@ def save(path: Path, settings: dict[str, Any], state: State) -> None:
 def load(path: Path, settings: dict[str, Any], net: Network) -> State:
     """Read a checkpoint back.  Raises InputError if it is damaged, incomplete, or of other settings."""
     arrays, about = store.read_arrays(path, KIND)
-    theirs = about.get("settings")
-    for name, value in settings.items():
-        found = theirs.get(name) if isinstance(theirs, dict) else None
-        if found != value:
-            raise InputError(f"{path}: expected a run with {name} = {value}, got {found}")
+    checkpoint.require_same(path, about.get("settings"), settings)
     layers = range(len(net))
     try:
         columns = [finite(f"{path} {name}", arrays[name]) for name in Epoch._fields]
