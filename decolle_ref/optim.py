@@ -1,6 +1,6 @@
 """Optimisers as pure updates of one array: parameter, gradient, memory, rate -> parameter, memory.  [K20 Sec. 3.2]"""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -63,6 +63,18 @@ Optimiser = SGD | Adamax
 Memory = Any  # None for SGD, Moments for Adamax
 
 Schedule = Callable[[int], float]
+
+
+def update_each(
+    optimiser: Optimiser,
+    arrays: Sequence[Array],
+    gradients: Sequence[Array],
+    memory: Sequence[Memory],
+    rates: Sequence[Array],
+) -> tuple[tuple[Array, ...], tuple[Memory, ...]]:
+    """`optimiser.update` for several arrays side by side: (new arrays, new memory)."""
+    moved = [optimiser.update(*one) for one in zip(arrays, gradients, memory, rates, strict=True)]
+    return tuple(array for array, _ in moved), tuple(m for _, m in moved)
 
 
 def constant(updates: int) -> float:

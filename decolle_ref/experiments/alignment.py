@@ -29,7 +29,7 @@ from decolle_ref.credit.cost import Cost
 from decolle_ref.credit.feedback import Route
 from decolle_ref.credit.spiking import Synapses
 from decolle_ref.experiments.longrun import Progress, versions
-from decolle_ref.optim import Adamax, Memory
+from decolle_ref.optim import Adamax, Memory, update_each
 
 KIND = "decolle_ref alignment"
 BP, FA, DFA, LOCAL = "backpropagation", "feedback alignment", "direct feedback alignment", "local errors"
@@ -201,11 +201,11 @@ def train_spiking(rule: str, seed: int, epochs: int, bar: Progress) -> Curve:
     task, optimiser = spiking_task(np.random.default_rng(seed)), Adamax(beta2=0.999)
 
     def epoch(state: Trained) -> Trained:
-        moved = [
-            optimiser.update(s.W, dW, memory, np.asarray(SPIKING_STEP))
-            for s, dW, memory in zip(state[0], spiking_update(rule, task, state[0]), state[1], strict=True)
-        ]
-        return tuple(s._replace(W=W) for s, (W, _) in zip(state[0], moved, strict=True)), tuple(m for _, m in moved)
+        synapses, memory = state
+        rates = [np.asarray(SPIKING_STEP)] * len(synapses)
+        dW = spiking_update(rule, task, synapses)
+        moved, memory = update_each(optimiser, [W for W, _ in synapses], dW, memory, rates)
+        return tuple(s._replace(W=W) for s, W in zip(synapses, moved, strict=True)), memory
 
     def measure(state: Trained) -> tuple[list[float], float]:
         both = [spiking_update(r, task, state[0])[:-1] for r in (rule, BP)]

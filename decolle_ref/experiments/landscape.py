@@ -29,7 +29,7 @@ from decolle_ref.credit import cost as costs
 from decolle_ref.credit.cost import Cost
 from decolle_ref.credit.spiking import Neuron, Synapses
 from decolle_ref.experiments.longrun import Progress, versions
-from decolle_ref.optim import Adamax, stepwise
+from decolle_ref.optim import Adamax, stepwise, update_each
 from decolle_ref.surrogate import fast_sigmoid, sharpened
 
 KIND = "decolle_ref landscape"
@@ -107,15 +107,14 @@ def train(
 ) -> tuple[tuple[Synapses, ...], list[float]]:
     """Adamax on the surrogate gradient of all W: (last weights, the true loss before each update and at the end)."""
     optimiser, schedule = Adamax(beta1=0.9), stepwise((2 * updates // 3,), DROP)
-    weights, memory = [W for W, _ in first], [optimiser.start(W) for W, _ in first]
+    memory = tuple(optimiser.start(W) for W, _ in first)
     synapses, losses = tuple(first), []
     for k in range(updates):
         losses.append(float(loss(CELL, synapses, asked)))
         progress.advance(f"training, loss {losses[-1]:.2f}")
-        rate = np.array(RATE * schedule(k))
-        steps = zip(weights, gradient(CELL, synapses, asked), memory, strict=True)
-        weights, memory = map(list, zip(*(optimiser.update(W, g, m, rate) for W, g, m in steps), strict=True))
-        synapses = tuple(Synapses(W, V) for W, (_, V) in zip(weights, first, strict=True))
+        rates, dW = [np.array(RATE * schedule(k))] * len(first), gradient(CELL, synapses, asked)
+        moved, memory = update_each(optimiser, [W for W, _ in synapses], dW, memory, rates)
+        synapses = tuple(s._replace(W=W) for s, W in zip(synapses, moved, strict=True))
     return synapses, [*losses, float(loss(CELL, synapses, asked))]
 
 

@@ -33,7 +33,7 @@ from decolle_ref.credit.online import Method
 from decolle_ref.credit.spiking import Synapses
 from decolle_ref.encode import poisson
 from decolle_ref.experiments.longrun import Progress, versions
-from decolle_ref.optim import Adamax, Schedule, stepwise
+from decolle_ref.optim import Adamax, Schedule, stepwise, update_each
 from decolle_ref.surrogate import fast_sigmoid, sharpened
 
 KIND = "decolle_ref superspike"
@@ -150,12 +150,9 @@ def learn(setting: Setting, trials: int) -> Learned:
         U.append(seen.U)
         if found[-1] == 0:
             break
-        moved = [
-            ADAMAX.update(W, dW, m, np.asarray(rate * schedule(k)))
-            for (W, _), dW, m, rate in zip(synapses, seen.dW, memory, setting.rates, strict=True)
-        ]
-        synapses = tuple(s._replace(W=W) for s, (W, _) in zip(synapses, moved, strict=True))
-        memory = tuple(m for _, m in moved)
+        rates = [np.asarray(rate * schedule(k)) for rate in setting.rates]
+        moved, memory = update_each(ADAMAX, [W for W, _ in synapses], seen.dW, memory, rates)
+        synapses = tuple(s._replace(W=W) for s, W in zip(synapses, moved, strict=True))
     left = trials + 1 - len(found)
     return Learned(np.array(found + left * found[-1:]), np.array(S + left * S[-1:]), U[0], U[int(np.argmin(found))])
 

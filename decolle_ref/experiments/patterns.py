@@ -30,7 +30,7 @@ from decolle_ref.credit.feedback import Route
 from decolle_ref.credit.spiking import Paths, Synapses
 from decolle_ref.experiments.longrun import Progress, versions
 from decolle_ref.objective import cross_entropy
-from decolle_ref.optim import Adamax, stepwise
+from decolle_ref.optim import Adamax, stepwise, update_each
 from decolle_ref.surrogate import fast_sigmoid, sharpened
 
 KIND = "decolle_ref patterns"
@@ -138,17 +138,14 @@ def learn(rule: str, seed: int, epochs: int) -> Learned:
     task, synapses = draw_task(rng), draw_network(rng)
     route = feedback.direct(feedback.draw_direct(rng, (HIDDEN, CLASSES)))
     cost, found = cost_of(task.labels), []
-    memory = [[ADAMAX.start(array) for array in layer] for layer in synapses]
+    memory = tuple(ADAMAX.start(array) for layer in synapses for array in layer)
     rate, schedule = RATES[rule], stepwise((2 * epochs // 3,), 1 / 3)
     for epoch in range(epochs):
         g, y = gradient(rule, synapses, task.x, cost, route)
         found.append(accuracy(y, task.labels))
-        moved = [
-            [ADAMAX.update(w, dw, m, np.asarray(rate * schedule(epoch))) for w, dw, m in zip(*layer, strict=True)]
-            for layer in zip(synapses, g, memory, strict=True)
-        ]
-        synapses = tuple(Synapses(*(w for w, _ in layer)) for layer in moved)
-        memory = [[m for _, m in layer] for layer in moved]
+        flat, slopes = ([array for layer in layers for array in layer] for layers in (synapses, g))
+        moved, memory = update_each(ADAMAX, flat, slopes, memory, [np.asarray(rate * schedule(epoch))] * len(flat))
+        synapses = tuple(map(Synapses, moved[::2], moved[1::2]))
     tape = spiking.forward(CELL, synapses, task.x)
     y = costs.filtered(KERNEL, tape.S[-1])
     noisy = accuracy(outputs(synapses, task.x_noisy), task.labels_noisy)
