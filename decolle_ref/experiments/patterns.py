@@ -122,14 +122,9 @@ def gradient(
     tape = spiking.forward(CELL, synapses, x)
     e = costs.errors(cost, tape.S)
     if rule == EPROP:
-        slope = [spiking.slope(CELL, U) for U in tape.U]
-        e = tuple(np.stack(layer) for layer in zip(*(route(*_at(n, e, slope)) for n in range(STEPS)), strict=True))
+        e = tuple(route(e, [spiking.slope(CELL, U) for U in tape.U]))  # all steps at once: a route looks at none other
     g = bptt.backward(CELL, synapses, tape, costs.slopes(KERNEL, e), RULES[rule])
     return g, costs.filtered(KERNEL, tape.S[-1])
-
-
-def _at(n: int, *records: Any) -> list[list[Array]]:
-    return [[layer[n] for layer in record] for record in records]
 
 
 def learn(rule: str, seed: int, epochs: int) -> Learned:
