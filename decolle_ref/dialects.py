@@ -46,6 +46,11 @@ _gain_one: Gain = np.ones_like
 _gain_leak: Gain = lambda decay: 1 - decay  # noqa: E731
 _gain_inverse: Gain = lambda decay: 1 / (1 - decay)  # noqa: E731
 
+
+def _itself(U: Array) -> Array:
+    return U
+
+
 AXES: dict[str, dict[str, Option]] = {
     "P_reads": {
         "old_Q": Option("P[n+1] = alpha P[n] + g_P Q[n]", 0),
@@ -84,12 +89,12 @@ AXES: dict[str, dict[str, Option]] = {
         "spikes": Option("Y = G S + c, its gradient by sigma'", "spike"),
     },
     "dropout": {
-        "before_G": Option("on the activity read out, before G"),
-        "after_G": Option("on Y, after G"),
+        "before_G": Option("on the activity read out, before G", "activity"),
+        "after_G": Option("on Y, after G", "Y"),
     },
     "pooling": {
-        "pool_U": Option("max over U, then Theta"),
-        "pool_S": Option("max over S and over sigma(U)"),
+        "pool_U": Option("max over U, then Theta", lambda surrogate: _itself),
+        "pool_S": Option("max over S and over sigma(U)", lambda surrogate: surrogate.primitive),
     },
 }
 

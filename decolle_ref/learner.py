@@ -9,15 +9,15 @@ import numpy as np
 from decolle_ref import rule
 from decolle_ref.check import Array, InputError, count, not_negative
 from decolle_ref.optim import Adamax, Optimiser, Schedule, constant
-from decolle_ref.synapse import Dense, Weights
+from decolle_ref.synapse import Synapse, Weights
 
 Memory = tuple[Any, ...]
 ADAMAX = Adamax()
-Descend = Callable[[Optimiser, Dense, Weights, Any, Array, Array, Weights], tuple[Weights, Any]]
+Descend = Callable[[Optimiser, Synapse, Weights, Any, Array, Array, Weights], tuple[Weights, Any]]
 
 
 def descend(
-    optimiser: Optimiser, synapse: Dense, weights: Weights, memory: Any, delta: Array, P: Array, rate: Weights
+    optimiser: Optimiser, synapse: Synapse, weights: Weights, memory: Any, delta: Array, P: Array, rate: Weights
 ) -> tuple[Weights, Any]:
     """One layer's update: the gradient of [K20 Eq. 3] handed to the optimiser, for W and for b."""
     gradient = rule.gradient(synapse, delta, P)
@@ -67,7 +67,7 @@ class Learner:
 
     def update(
         self,
-        synapses: Sequence[Dense],
+        synapses: Sequence[Synapse],
         weights: Sequence[Weights],
         memory: Memory,
         deltas: Sequence[Array],

@@ -3,7 +3,7 @@
     Y_k = sum_i G_ki sigma(U_i) + c_k
 
 G and c are drawn once and never learned.  The error e_k = dL/dY_k travels back to the neurons of this layer through the
-same G, and no further.
+same G, and no further.  Dropout multiplies what is read, or Y, by 0 or 1/(1-p), and the error on its way back likewise.
 """
 
 from typing import Any, NamedTuple
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from decolle_ref.check import Array, count, exact_shape, finite, float_dtype, positive, same_dtype
+from decolle_ref.check import Array, choice, count, exact_shape, finite, float_dtype, fraction, positive, same_dtype
 
 
 class Readout(NamedTuple):
@@ -19,6 +19,16 @@ class Readout(NamedTuple):
 
     G: Array  # (n_out, n)
     c: Array  # (n_out,)
+
+
+class Mask(NamedTuple):
+    """Dropout at one step: factors on the activity before G, or on Y after it.  [K20 Table 2; dialects]"""
+
+    activity: Array | float = 1.0  # (..., n)
+    Y: Array | float = 1.0  # (..., n_out)
+
+
+KEEP = Mask()
 
 
 def draw(
@@ -44,14 +54,29 @@ def require(readout: Readout, n: int, dtype: np.dtype[Any], name: str) -> None:
         same_dtype(f"{name} {letter}", array, dtype)
 
 
-def output(readout: Readout, activity: Array) -> Array:
+def draw_mask(
+    rng: np.random.Generator, p: float, place: str, sizes: tuple[int, ...], dtype: npt.DTypeLike = np.float64
+) -> Mask:
+    """Factors that are 0 with probability p, else 1/(1-p), of shape `sizes`; place is "activity" or "Y".
+
+    p counts in 256ths, so that one random byte decides.  Raises InputError for a p outside [0, 1) or another place.
+    """
+    fraction("p", p)
+    choice("place", place, Mask._fields)
+    kept = rng.integers(0, 256, sizes, np.uint8) >= round(256 * p)
+    return Mask(**{place: np.multiply(kept, 1 / (1 - p), dtype=float_dtype(dtype))})
+
+
+def output(readout: Readout, activity: Array, mask: Mask = KEEP) -> Array:
     """Y_k = sum_i G_ki sigma(U_i) + c_k.  [K20 Sec. 3.2]  (..., n) -> (..., n_out)."""
-    return activity @ readout.G.T + readout.c
+    Y: Array = mask.Y * ((mask.activity * activity) @ readout.G.T + readout.c)
+    return Y
 
 
-def local_error(readout: Readout, e: Array) -> Array:
+def local_error(readout: Readout, e: Array, mask: Mask = KEEP) -> Array:
     """sum_k G_ki e_k: the error of the outputs, projected back on the neurons.  [K20 Eq. 3]
 
     (..., n_out) -> (..., n).  The paper's MSE special case prints error_i = Y_i - Yhat_i, without this projection.
     """
-    return e @ readout.G
+    back: Array = mask.activity * ((mask.Y * e) @ readout.G)
+    return back

@@ -9,22 +9,24 @@ everything on the right is known to neuron i and its input j at this very step.
 
 from decolle_ref.check import Array
 from decolle_ref.objective import Objective
-from decolle_ref.readout import Readout, local_error
+from decolle_ref.readout import KEEP, Mask, Readout, local_error
 from decolle_ref.surrogate import Surrogate
-from decolle_ref.synapse import Dense, Weights
+from decolle_ref.synapse import Synapse, Weights
 
 
-def error_signal(readout: Readout, surrogate: Surrogate, objective: Objective, e: Array, U: Array) -> Array:
+def error_signal(
+    readout: Readout, surrogate: Surrogate, objective: Objective, e: Array, U: Array, mask: Mask = KEEP
+) -> Array:
     """delta_i = dL/dU_i = (sum_k G_ki e_k) sigma'(U_i), plus the regularisers' own dL/dU_i.  [K20 Eq. 3, 4]
 
     e (..., n_out), U (..., n) -> (..., n).
     """
-    modulatory = local_error(readout, e)
+    modulatory = local_error(readout, e, mask)
     postsynaptic = surrogate.derivative(U)
     return modulatory * postsynaptic + objective.penalty(U, surrogate)
 
 
-def gradient(synapse: Dense, delta: Array, P: Array) -> Weights:
+def gradient(synapse: Synapse, delta: Array, P: Array) -> Weights:
     """dL/dW_ij = delta_i P_j, dL/db_i = delta_i, summed over the batch.  [K20 Eq. 3]
 
     delta (..., n), P (..., n_in) -> W (n, n_in), b (n,).

@@ -1,4 +1,4 @@
-"""The only home of in-place code; each piece is tested bit for bit against its readable definition."""
+"""The update of one layer in place, tested bit for bit against `learner.descend`."""
 
 from typing import Any
 
@@ -6,21 +6,23 @@ import numpy as np
 
 from decolle_ref.check import Array, InputError
 from decolle_ref.optim import Adamax, Moments, Optimiser
-from decolle_ref.synapse import Dense, Weights
+from decolle_ref.synapse import Dense, Synapse, Weights
 
 BLOCK = 1 << 16  # numbers worked on at a time, so that they stay in cache through all passes of the update
 
 
 def descend(
-    optimiser: Optimiser, synapse: Dense, weights: Weights, memory: Any, delta: Array, P: Array, rate: Weights
+    optimiser: Optimiser, synapse: Synapse, weights: Weights, memory: Any, delta: Array, P: Array, rate: Weights
 ) -> tuple[Weights, Any]:
     """`learner.descend` for Adamax with beta1 = 0, overwriting the weights and memory that it is given.
 
     With beta1 = 0 the running mean m is the gradient itself, so the gradient is written straight into m.
-    Raises InputError for any other optimiser.
+    Raises InputError for any other optimiser or synapse.
     """
     if not isinstance(optimiser, Adamax) or optimiser.beta1 != 0:
         raise InputError(f"fast.descend: expected Adamax with beta1 = 0, got {optimiser}")
+    if not isinstance(synapse, Dense):
+        raise InputError(f"fast.descend: expected a Dense synapse, got {type(synapse).__name__}")
     of_W, of_b = memory
     rows, columns = delta.reshape(-1, synapse.n), P.reshape(-1, synapse.n_in)
     if len(rows) == 1:
@@ -28,13 +30,11 @@ def descend(
     else:
         np.matmul(rows.T, columns, out=of_W.m)
     np.sum(rows, axis=0, out=of_b.m)
-    _adamax(optimiser, weights.W, of_W, rate.W)
-    _adamax(optimiser, weights.b, of_b, rate.b)
-    return weights, (of_W._replace(t=of_W.t + 1), of_b._replace(t=of_b.t + 1))
+    return weights, (adamax(optimiser, weights.W, of_W, rate.W), adamax(optimiser, weights.b, of_b, rate.b))
 
 
-def _adamax(optimiser: Adamax, parameter: Array, memory: Moments, lr: Array) -> None:
-    """u <- max(beta2 u, |g| + eps); W <- W - lr g / u, block by block."""
+def adamax(optimiser: Adamax, parameter: Array, memory: Moments, lr: Array) -> Moments:
+    """u <- max(beta2 u, |g| + eps); W <- W - lr g / u, block by block, for the gradient g that is in memory.m."""
     height = max(1, BLOCK // max(1, parameter[0].size))
     lr = np.broadcast_to(lr, parameter.shape)
     for top in range(0, len(parameter), height):
@@ -47,3 +47,4 @@ def _adamax(optimiser: Adamax, parameter: Array, memory: Moments, lr: Array) -> 
         np.divide(g, u, out=scratch)
         scratch *= lr[block]
         parameter[block] -= scratch
+    return memory._replace(t=memory.t + 1)
