@@ -11,7 +11,18 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from decolle_ref.check import Array, choice, count, exact_shape, finite, float_dtype, fraction, positive, same_dtype
+from decolle_ref.check import (
+    Array,
+    InputError,
+    choice,
+    count,
+    exact_shape,
+    finite,
+    float_dtype,
+    fraction,
+    positive,
+    same_dtype,
+)
 
 
 class Readout(NamedTuple):
@@ -59,12 +70,16 @@ def draw_mask(
 ) -> Mask:
     """Factors that are 0 with probability p, else 1/(1-p), of shape `sizes`; place is "activity" or "Y".
 
-    p counts in 256ths, so that one random byte decides.  Raises InputError for a p outside [0, 1) or another place.
+    One random byte decides, so p is taken to the nearest 256th.  Raises InputError for a p that is not in [0, 1) or
+    nearer to 1 than to 255/256, or another place.
     """
     fraction("p", p)
     choice("place", place, Mask._fields)
-    kept = rng.integers(0, 256, sizes, np.uint8) >= round(256 * p)
-    return Mask(**{place: np.multiply(kept, 1 / (1 - p), dtype=float_dtype(dtype))})
+    dropped = round(256 * p)
+    if dropped == 256:
+        raise InputError(f"p: expected at most 255/256, got {p}")
+    kept = rng.integers(0, 256, sizes, np.uint8) >= dropped
+    return Mask(**{place: np.multiply(kept, 256 / (256 - dropped), dtype=float_dtype(dtype))})
 
 
 def output(readout: Readout, activity: Array, mask: Mask = KEEP) -> Array:

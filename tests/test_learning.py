@@ -71,7 +71,7 @@ def test_fast_update_equals_the_readable_one(dtype, n_in, n, batch, seed):
 
 def test_fast_update_refuses_what_it_cannot_do():
     one = Weights(np.ones((1, 1)), np.ones(1))
-    with pytest.raises(InputError, match=r"fast.descend: expected Adamax with beta1 = 0, got SGD\(\)"):
+    with pytest.raises(InputError, match=r"fast: expected Adamax with beta1 = 0, got SGD\(\)"):
         fast.descend(SGD(), Dense(1, 1), one, (None, None), np.ones(1), np.ones(1), one)
 
 

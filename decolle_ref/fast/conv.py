@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from decolle_ref.check import Array
-from decolle_ref.synapse import Conv2d
+from decolle_ref.synapse import Conv2d, Weights
 
 NARROW = 16  # inputs of one kernel row below which a product per row is too narrow to be fast
 
@@ -38,8 +38,8 @@ class Patches:
     """What the neurons of a Conv2d see of P, for the first `sides` rows and columns of neurons and a fixed batch.
 
     With stride 1, patches run along the columns alone: X[c, s, row, x] = P[c, row, x + s - padding], and row r of the
-    kernel reads them shifted by r rows: one product per kernel row.  Else whole windows are written out, for one product:
-    X[c, r, s, y, x] = P[c, stride y + r - padding, stride x + s - padding].
+    kernel reads them shifted by r rows: one product per kernel row.  Else whole windows are written out, for one
+    product: X[c, r, s, y, x] = P[c, stride y + r - padding, stride x + s - padding].
     """
 
     def __init__(self, synapse: Conv2d, sides: tuple[int, int], batch: int, dtype: np.dtype[np.floating]) -> None:
@@ -62,9 +62,9 @@ class Patches:
             for s, x, from_x in self.of_columns:
                 self.X[:, r, s, y, x] = P[:, from_y, from_x]
 
-    def drive(self, W: Array, b: Array, U: Array) -> None:
+    def drive(self, weights: Weights, U: Array) -> None:
         """`Conv2d.drive` into U (n, rows x columns x batch)."""
-        X = self.X.reshape(self.products)
+        X, (W, b) = self.X.reshape(self.products), weights
         if self.whole:
             np.matmul(W.reshape(self.n, -1), X, out=U)
             U += b[:, None]
@@ -75,16 +75,30 @@ class Patches:
             np.matmul(np.ascontiguousarray(W[:, :, r]).reshape(self.n, -1), X[:, seen], out=part)
             U[:, out] += part
 
-    def gradient(self, delta: Array, dW: Array, db: Array) -> None:
-        """`Conv2d.gradient` of delta (n, rows x columns x batch) into dW and db."""
-        X = self.X.reshape(self.products)
-        np.sum(delta, axis=1, out=db)
+    def gradient(self, delta: Array, into: Weights) -> None:
+        """`Conv2d.gradient` of delta (n, rows x columns x batch)."""
+        X, dW = self.X.reshape(self.products), into.W
+        np.sum(delta, axis=1, out=into.b)
         if self.whole:
             dW[...] = (X @ delta.T).T.reshape(self.shape_W)
             return
         dW[...] = 0
         for r, out, seen in self._bands():
             dW[:, :, r] = (X[:, seen] @ delta[:, out].T).T.reshape(dW[:, :, r].shape)
+
+    def adjoint(self, weights: Weights, delta: Array, back: Array) -> None:
+        """`Conv2d.adjoint` of delta (n, rows x columns x batch) into back, of the shape of P: gathers what `load` spread."""
+        W, dX = weights.W, np.zeros_like(self.X)
+        products = dX.reshape(self.products)
+        if self.whole:
+            np.matmul(W.reshape(self.n, -1).T, delta, out=products)
+        else:
+            for r, out, seen in self._bands():
+                products[:, seen] += np.ascontiguousarray(W[:, :, r]).reshape(self.n, -1).T @ delta[:, out]
+        back[...] = 0
+        for r, y, from_y in self.of_rows if self.whole else [Span(0, slice(None), slice(None))]:
+            for s, x, from_x in self.of_columns:
+                back[:, from_y, from_x] += dX[:, r, s, y, x]
 
     def _bands(self) -> list[tuple[int, slice, slice]]:
         """For each kernel row: the outputs that see the image through it, and the patches that they read."""

@@ -1,4 +1,8 @@
-"""`network.run` of a convolutional network that learns: the batch split over threads, everything in place."""
+"""A convolutional network, step by step, with the batch cut into pieces for several threads.
+
+Every piece is a few samples through all layers.  What comes out depends on how the batch is cut, in the last bits, but
+not on how many threads there are.
+"""
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -6,38 +10,40 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from decolle_ref.check import Array, InputError, count
+from decolle_ref.check import Array, count
 from decolle_ref.fast.layer import Part
-from decolle_ref.fast.update import adamax
+from decolle_ref.fast.update import adamax, require
 from decolle_ref.learner import Learner, Memory
 from decolle_ref.network import Network
-from decolle_ref.optim import Adamax
 from decolle_ref.readout import KEEP, Mask
 from decolle_ref.synapse import Weights
+
+PIECE = 32  # samples: few enough for the caches, enough for long matrix products
 
 
 @contextmanager
 def team(threads: int) -> Iterator[ThreadPoolExecutor]:
-    """Workers that share a batch, while each of them multiplies matrices alone."""
+    """Workers who each multiply their matrices alone.  One worker where threadpoolctl is not installed."""
     count("threads", threads)
     try:
         from threadpoolctl import threadpool_limits
     except ImportError:
-        with ThreadPoolExecutor(1) as workers:  # the library of matrix products then uses its own threads
+        with ThreadPoolExecutor(1) as workers:
             yield workers
-        return
-    with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads) as workers:
-        yield workers
+    else:
+        with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads) as workers:
+            yield workers
 
 
 class Stepper:
-    """The network on one batch, cut into pieces of `piece` samples."""
+    """`network.step` for one batch of a fixed size, `steps` steps at a time, in place."""
 
-    def __init__(self, network: Network, batch: int, workers: ThreadPoolExecutor, piece: int = 16) -> None:
-        self.network, self.batch, self.workers = network, batch, workers
-        edges = [*range(0, batch, piece), batch]
-        self.pieces = [slice(a, b) for a, b in zip(edges[:-1], edges[1:], strict=True)]
-        self.parts = [[Part(layer, s.stop - s.start) for layer in network] for s in self.pieces]
+    def __init__(
+        self, network: Network, batch: int, workers: ThreadPoolExecutor, steps: int = 1, piece: int = PIECE
+    ) -> None:
+        self.batch, self.steps, self.workers = batch, steps, workers
+        self.pieces = [slice(first, min(first + piece, batch)) for first in range(0, batch, piece)]
+        self.parts = [[Part(layer, s.stop - s.start, steps) for layer in network] for s in self.pieces]
 
     def rest(self) -> None:
         """Every layer at P = Q = R = 0."""
@@ -45,23 +51,53 @@ class Stepper:
             for part in parts:
                 part.rest()
 
-    def step(self, weights, spikes, target=None, masks=None):
-        def work(k):
-            s = self.pieces[k]
-            x = np.ascontiguousarray(spikes[s].T)
-            for l, part in enumerate(self.parts[k]):
-                mask = KEEP if masks is None else Mask(*(m[s] if isinstance(m, np.ndarray) else m for m in masks[l]))
-                x = part.forward(weights[l], x, mask)
-                if target is not None:
-                    part.backward(target[s], (s.stop - s.start) / self.batch, mask)
-        list(self.workers.map(work, range(len(self.pieces))))
+    def step(
+        self,
+        weights: Sequence[Weights],
+        spikes: Array,
+        target: Array | None = None,
+        masks: Sequence[Mask] | None = None,
+    ) -> None:
+        """All layers through the next steps, and their gradients if there is a target (batch, n_out).
 
-    def learn(self, optimiser, weights, memory, rates):
-        out = []
-        for l, (w, m, rate) in enumerate(zip(weights, memory, rates)):
-            mW, mb = m
-            np.copyto(mW.m, self.parts[0][l].dW); np.copyto(mb.m, self.parts[0][l].db)
-            for parts in self.parts[1:]:
-                mW.m[...] += parts[l].dW; mb.m[...] += parts[l].db
-            out.append((adamax(optimiser, w.W, mW, rate.W), adamax(optimiser, w.b, mb, rate.b)))
-        return tuple(out)
+        spikes (steps, batch, n_in); masks: dropout, one per layer.
+        """
+
+        def one(piece: slice, parts: list[Part]) -> None:
+            x = np.ascontiguousarray(spikes[:, piece].transpose(2, 0, 1))
+            for k, part in enumerate(parts):
+                mask = KEEP if masks is None else _of(masks[k], piece)
+                x = part.forward(weights[k], x, mask)
+                if target is not None:
+                    part.learn(target[piece], len(target[piece]) / self.batch, mask)
+
+        list(self.workers.map(one, self.pieces, self.parts))
+
+    def update(self, learner: Learner, weights: Sequence[Weights], memory: Memory, updates: int) -> Memory:
+        """`Learner.update` with the gradients of the last step, overwriting weights and memory."""
+        optimiser, factor = require(learner.optimiser), learner.schedule(updates)
+        new = []
+        for k, (w, moments, rate) in enumerate(zip(weights, memory, learner.rates, strict=True)):
+            gradients = [parts[k].gradient for parts in self.parts]
+            for of, of_pieces in zip(moments, zip(*gradients, strict=True), strict=True):
+                np.copyto(of.m, sum(of_pieces))
+            triples = zip(w, moments, rate, strict=True)
+            new.append(tuple(adamax(optimiser, array, of, factor * lr) for array, of, lr in triples))
+        return tuple(new)
+
+    def outputs(self, k: int) -> Array:
+        """Y of layer k, (steps, batch, n_out)."""
+        return np.concatenate([self._by_step(parts[k].Y.T) for parts in self.parts], axis=1)
+
+    def read(self, k: int) -> Array:
+        """What the readout of layer k reads, before dropout, (steps, batch, width)."""
+        return np.concatenate([self._by_step(parts[k].read) for parts in self.parts], axis=1)
+
+    def _by_step(self, x: Array) -> Array:
+        """(n, steps x samples) -> (steps, samples, n)."""
+        return x.reshape(len(x), self.steps, -1).transpose(1, 2, 0)
+
+
+def _of(mask: Mask, piece: slice) -> Mask:
+    """A mask for some samples."""
+    return Mask(*(factors[piece] if isinstance(factors, np.ndarray) else factors for factors in mask))

@@ -19,8 +19,7 @@ def descend(
     With beta1 = 0 the running mean m is the gradient itself, so the gradient is written straight into m.
     Raises InputError for any other optimiser or synapse.
     """
-    if not isinstance(optimiser, Adamax) or optimiser.beta1 != 0:
-        raise InputError(f"fast.descend: expected Adamax with beta1 = 0, got {optimiser}")
+    optimiser = require(optimiser)
     if not isinstance(synapse, Dense):
         raise InputError(f"fast.descend: expected a Dense synapse, got {type(synapse).__name__}")
     of_W, of_b = memory
@@ -31,6 +30,13 @@ def descend(
         np.matmul(rows.T, columns, out=of_W.m)
     np.sum(rows, axis=0, out=of_b.m)
     return weights, (adamax(optimiser, weights.W, of_W, rate.W), adamax(optimiser, weights.b, of_b, rate.b))
+
+
+def require(optimiser: Optimiser) -> Adamax:
+    """The optimiser itself.  Raises InputError unless it is Adamax with beta1 = 0."""
+    if not isinstance(optimiser, Adamax) or optimiser.beta1 != 0:
+        raise InputError(f"fast: expected Adamax with beta1 = 0, got {optimiser}")
+    return optimiser
 
 
 def adamax(optimiser: Adamax, parameter: Array, memory: Moments, lr: Array) -> Moments:
