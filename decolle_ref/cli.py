@@ -3,6 +3,7 @@
 import argparse
 import importlib
 import importlib.util
+import os
 import sys
 import warnings
 from collections.abc import Sequence
@@ -28,7 +29,9 @@ from decolle_ref.experiments import (
     spikegrad_mnist,
     xor,
 )
+from decolle_ref.experiments import mnist as poisson_mnist
 from decolle_ref.experiments.longrun import Interrupted
+from decolle_ref.experiments.mnist_network import Settings as MnistSettings
 from decolle_ref.spikegrad import ann
 
 T = TypeVar("T")
@@ -109,6 +112,7 @@ def parser() -> argparse.ArgumentParser:
     p = commands.add_parser("errata", help="every misprint and open point of the three papers, checked")
     p.set_defaults(run=run_errata)
 
+    _add_mnist(commands.add_parser("mnist", help="convolutional DECOLLE learns Poisson MNIST [K20 Sec. 4.2, Fig. 3]"))
     _add_spikegrad(commands.add_parser("spikegrad-mnist", help="MNIST by backpropagation with spikes [T19 Sec. 4]"))
 
     for name, (_, about) in STUDIES.items():
@@ -137,6 +141,28 @@ def _add_credit(p: argparse.ArgumentParser) -> None:
     p.add_argument("--feedback", choices=tuple(credit.FEEDBACK), default=defaults.feedback)
     _experiment_options(p, "credit")
     p.set_defaults(run=run_credit)
+
+
+def _add_mnist(p: argparse.ArgumentParser) -> None:
+    defaults = MnistSettings()
+    p.add_argument("--samples", type=int, help=f"training images shown (default {defaults.samples}; MNIST has 60000)")
+    p.add_argument("--dialect", choices=tuple(dialects.DIALECTS), default=defaults.dialect)
+    p.add_argument("--no-output", action="store_true", help="without the trained output layer")
+    p.add_argument("--learning-rate", type=float, default=defaults.learning_rate, help="per unit of normalised trace")
+    p.add_argument("--halve-every", type=int, default=defaults.halve_every, metavar="SAMPLES", help="0: never")
+    p.add_argument(
+        "--w", type=float, default=defaults.w, help="refractory strength (default 0, as in the authors' code)"
+    )
+    p.add_argument("--dropout", type=float, default=defaults.dropout)
+    p.add_argument("--test-dropout", action="store_true", help="leave dropout active at test")
+    p.add_argument("--test-images", type=int, help=f"default {defaults.test_images}")
+    p.add_argument("--test-steps", type=int, default=defaults.test_steps, help="ms (the paper has 1000)")
+    p.add_argument("--analog", action="store_true", help="train the analog network beside it, on the same mini-batches")
+    p.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="changes the speed, not the result")
+    p.add_argument("--download", action="store_true", help="fetch the four files first, where they are missing")
+    p.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
+    _experiment_options(p, "mnist")
+    p.set_defaults(run=run_mnist)
 
 
 def _add_spikegrad(p: argparse.ArgumentParser) -> None:
@@ -248,6 +274,32 @@ def run_gradcheck(args: argparse.Namespace) -> int:
     return 0 if verdict else 1
 
 
+def run_mnist(args: argparse.Namespace) -> None:
+    """`decolle-ref mnist`."""
+    defaults, quick = MnistSettings(), args.quick
+    settings = replace(
+        defaults,
+        samples=_given(args.samples, poisson_mnist.QUICK_SAMPLES if quick else defaults.samples),
+        seed=args.seed,
+        dialect=args.dialect,
+        output=not args.no_output,
+        analog=args.analog,
+        learning_rate=args.learning_rate,
+        halve_every=args.halve_every,
+        w=args.w,
+        dropout=args.dropout,
+        test_dropout=args.test_dropout,
+        test_images=_given(args.test_images, poisson_mnist.QUICK_TEST_IMAGES if quick else defaults.test_images),
+        test_steps=args.test_steps,
+        quick=quick,
+    )
+    if args.download:
+        mnist.download(quiet=args.quiet)
+    results = poisson_mnist.train(settings, args.out, args.resume, args.quiet, args.threads)
+    _draw("mnist", args.out, results)
+    print(f"{poisson_mnist.one_line(results)}; see {args.out}")
+
+
 def run_spikegrad(args: argparse.Namespace) -> None:
     """`decolle-ref spikegrad-mnist`."""
     defaults = spikegrad_mnist.Settings()
@@ -263,7 +315,7 @@ def run_spikegrad(args: argparse.Namespace) -> None:
         quick=args.quick,
     )
     if args.download:
-        mnist.download()
+        mnist.download(quiet=args.quiet)
     with warnings.catch_warnings():
         warnings.simplefilter("always", UserWarning)
         warnings.showwarning = _one_line_warning

@@ -41,6 +41,10 @@ class Dense:
         delta, P = delta.reshape(-1, self.n), P.reshape(-1, self.n_in)
         return Weights(W=delta.T @ P, b=delta.sum(axis=0))
 
+    def adjoint(self, weights: Weights, delta: Array) -> Array:
+        """dL/dP_j = sum_i W_ij delta_i, where delta = dL/dU.  (..., n) -> (..., n_in)."""
+        return np.asarray(delta @ weights.W)
+
     def require(self, weights: Weights, dtype: np.dtype[Any], name: str) -> None:
         """Raise InputError unless `weights` has this synapse's shapes, only finite numbers, and `dtype`."""
         _require(weights, ((self.n, self.n_in), (self.n,)), dtype, name)
@@ -122,6 +126,17 @@ class Conv2d:
         for r, s, seen in self._seen(P.reshape(-1, self.n_in)):
             dW[:, :, r, s] = (back @ seen.swapaxes(-1, -2)).sum(axis=0)
         return Weights(W=dW, b=back.sum(axis=(0, 2)))
+
+    def adjoint(self, weights: Weights, delta: Array) -> Array:
+        """dL/dP_c(i, j) = sum_{o,r,s} W_oc(r, s) delta_o(y, x) over all (y, x) that see (i, j) through (r, s).
+
+        i = stride y + r - padding, j = stride x + s - padding; delta = dL/dU.  (..., n) -> (..., n_in).
+        """
+        error = delta.reshape(*delta.shape[:-1], self.channels, self.n // self.channels)
+        back = np.zeros((*delta.shape[:-1], 1 + self.n_in), np.result_type(delta, weights.W))  # [0]: all the padding
+        for r, s, seen in self._seen(np.arange(1, 1 + self.n_in)):  # which input each neuron sees, 0 for padding
+            back[..., seen] += weights.W[:, :, r, s].T @ error
+        return back[..., 1:]
 
     def _seen(self, P: Array) -> Iterator[tuple[int, int, Array]]:
         """(r, s, what place (r, s) of the kernel sees of P as (..., channels_in, places))."""

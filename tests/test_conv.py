@@ -67,10 +67,8 @@ def test_update_of_three_convolutional_layers_is_the_exact_gradient_entry_by_ent
     """Through pooling and dropout, in every dialect and for every loss; W and b of each layer, by complex step."""
     net, weights, rng = made
     batch = 2
-    carry = Carry(weights, network.rest(net, (batch,)))
     inputs = [spikes(rng, net, batch) for _ in range(6)]
-    for carry, _ in network.run(net, carry, inputs):
-        pass  # let activity reach the top
+    *_, (carry, _) = network.run(net, Carry(weights, network.rest(net, (batch,))), inputs)  # activity reaches the top
     mask, goal = masks(rng, net, batch), targets(rng, net, batch)
     _, shown = network.step(net, weights, carry.state, inputs[0], goal, mask)
     for layer, w, seen, m in zip(net, weights, shown, mask, strict=True):

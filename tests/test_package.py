@@ -14,7 +14,8 @@ MODULES = sorted(p for p in PACKAGE.rglob("*.py"))
 EXTRAS = {
     "matplotlib": "plots",
     "cycler": "plots",
-    "tqdm": "experiments",
+    "tqdm": "decolle_ref",
+    "threadpoolctl": "fast",
 }  # which folder may use which optional package
 
 
@@ -41,8 +42,9 @@ def test_no_pickle_and_no_global_random_state(path):
     assert not re.search(r"np\.random\.(?!default_rng|Generator)", text)
 
 
-READING_ORDER = ("check", "surrogate", "dialects", "lif", "synapse", "readout", "objective", "rule", "optim")
-READING_ORDER += ("learner", "network", "gradcheck", "fast", "rescale", "evidence", "spiketime")
+READING_ORDER = ("check", "surrogate", "dialects", "lif", "synapse", "pool", "readout", "objective", "rule", "optim")
+READING_ORDER += ("learner", "network", "analog", "gradcheck", "rescale", "evidence", "spiketime")
+FAST = ("update", "conv", "layer", "run", "analog")
 CREDIT = (
     "continuous",
     "spiking",
@@ -60,6 +62,7 @@ CREDIT += ("rate", "rnn", "decolle", "dropped", "slips", "derivation")
 SPIKEGRAD = ("layers", "network", "ann", "events", "snn", "operations", "fast")
 ORDERS = [(order, "", name) for order in [READING_ORDER] for name in order]
 ORDERS += [(CREDIT, "credit.", name) for name in CREDIT] + [(SPIKEGRAD, "spikegrad.", name) for name in SPIKEGRAD]
+ORDERS += [(FAST, "fast.", name) for name in FAST]
 
 
 @pytest.mark.parametrize(("order", "folder", "name"), ORDERS, ids=[folder + name for _, folder, name in ORDERS])

@@ -2,20 +2,25 @@
 
 import gzip
 import hashlib
+import http.client
 import struct
+import urllib.error
 import urllib.request
 import zlib
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from decolle_ref import store
-from decolle_ref.check import Array, InputError, choice, first_line
+from decolle_ref.check import Array, InputError, choice, exact_shape, finite, first_line
 from decolle_ref.data import location
+from decolle_ref.progress import Progress
 
 MIRROR = "https://ossci-datasets.s3.amazonaws.com/mnist"
 UNSIGNED_BYTE = 0x08  # the idx code of the only type that MNIST uses
+CHUNK = 1 << 16  # bytes fetched at a time
 
 
 class Idx(NamedTuple):
@@ -58,23 +63,32 @@ FILES = {
 def load(split: str) -> tuple[Array, Array]:
     """(images (n, 28, 28) in 0..255, labels (n,) in 0..9), uint8, of "train" or "test".
 
-    Raises InputError if a file is missing, truncated, of another shape, or has a label above 9.
+    Raises InputError if a file is missing, damaged, truncated, of another shape, or has a label above 9.
     """
     choice("split", split, ("train", "test"))
-    images, labels = (_known(FILES[split, what]) for what in ("images", "labels"))
-    if labels.max() > 9:
-        raise InputError(f"{FILES[split, 'labels'].name}: expected labels 0..9, got {labels.max()}")
-    return images, labels
+    return _known(split, "images"), _known(split, "labels")
 
 
-def _known(file: Idx) -> Array:
+def require(images: Array, labels: Array, name: str, shape: tuple[int, ...] = (28, 28)) -> None:
+    """Raise InputError unless there is a finite image of `shape` for every label, and every label is one of 0..9."""
+    exact_shape(f"{name} images", finite(f"{name} images", images), (len(labels), *shape))
+    if len(labels) == 0 or labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() > 9:
+        found = f"{labels.min()}..{labels.max()}" if len(labels) else "none"
+        raise InputError(f"{name} labels: expected integers 0..9, got {found} ({labels.dtype})")
+
+
+def _known(split: str, what: str) -> Array:
+    file = FILES[split, what]
     path = location.find(f"mnist/{file.name}")
     try:
         array = read_idx(path)
         if array.shape != file.shape:
             raise InputError(f"{path}: expected shape {file.shape}, got {array.shape}")
+        if what == "labels" and array.max() > 9:
+            raise InputError(f"{path}: expected labels 0..9, got {array.max()}")
     except InputError as problem:
-        raise InputError(f"{problem} (the published file has sha256 {file.sha256})") from None
+        hint = f"the published file has sha256 {file.sha256}; remove this one and download it again"
+        raise InputError(f"{problem} ({hint})") from None
     return array
 
 
@@ -101,28 +115,46 @@ def read_idx(path: Path) -> Array:
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
 
 
-def download(mirror: str = MIRROR) -> list[Path]:
+def download(mirror: str = MIRROR, quiet: bool = False) -> list[Path]:
     """Fetch the files that are not yet in the data folder and keep those with the right checksum.  Returns all paths.
 
-    Raises InputError if the mirror cannot be reached or sends something else; a wrong file is not kept.
+    Shows the bytes of each file as they come, unless `quiet`.  A file is written when it is whole and checked: whatever
+    interrupts a download leaves nothing of it.  Raises InputError if the mirror cannot be reached, hangs up or sends
+    something else.
     """
-    folder = store.output_folder(location.folder() / "mnist")
-    paths = []
-    for file in FILES.values():
-        paths.append(folder / file.name)
-        if not paths[-1].is_file():
-            content = _fetch(f"{mirror}/{file.name}", file)
-            store.atomically(paths[-1], lambda target, content=content: target.write(content))  # type: ignore[misc]
-    return paths
+    folder = location.folder() / "mnist"
+    missing = [file for file in FILES.values() if not (folder / file.name).is_file()]
+    if missing:  # a folder that has all four may be read-only
+        store.output_folder(folder)
+    for file in missing:
+        content = _fetch(f"{mirror}/{file.name}", file, quiet)
+        store.atomically(folder / file.name, lambda target, content=content: target.write(content))  # type: ignore[misc]
+    return [folder / file.name for file in FILES.values()]
 
 
-def _fetch(url: str, file: Idx) -> bytes:
+def _fetch(url: str, file: Idx, quiet: bool) -> bytes:
     try:
-        with urllib.request.urlopen(url, timeout=60) as answer:
-            content = bytes(answer.read())
-    except OSError as problem:
+        content, announced = _receive(url, file.name, quiet)
+    except (OSError, http.client.HTTPException, ValueError) as problem:  # ValueError: no such kind of address
+        if isinstance(problem, urllib.error.HTTPError):
+            problem.close()  # such an error is an open answer too
         raise InputError(f"{url}: expected a download, got none ({first_line(problem)})") from None
+    if announced is not None and len(content) != announced:
+        raise InputError(f"{url}: expected {announced} bytes, got {len(content)}")
     found = hashlib.sha256(content).hexdigest()
     if found != file.sha256:
         raise InputError(f"{url}: expected sha256 {file.sha256}, got {found}")
     return content
+
+
+def _receive(url: str, name: str, quiet: bool) -> tuple[bytes, int | None]:
+    """(what came, how many bytes were announced), the latter None where the server did not say."""
+    content = bytearray()
+    with urllib.request.urlopen(url, timeout=60) as answer:
+        length = answer.headers["Content-Length"]
+        announced = int(length) if length else None
+        with closing(Progress(name, announced, quiet=quiet, unit="B", scale=True)) as bar:
+            while chunk := answer.read(CHUNK):
+                content += chunk
+                bar.advance("", by=len(chunk))
+    return bytes(content), announced

@@ -202,9 +202,10 @@ def train(settings: Settings, out: Path, resume: bool = False, quiet: bool = Fal
 def begin(problem: Problem, settings: Settings, folder: Path, resume: bool) -> tuple[Carry, list[Measured]]:
     """The start of a run, or the place where it was left."""
     if resume and (folder / CHECKPOINT).exists():
-        per_epoch = STEPS - BURN_IN
-        carry, history = checkpoint.load(folder / CHECKPOINT, KIND, problem.network, settings.plain(), per_epoch)
+        path, synapses = folder / CHECKPOINT, [layer.synapse for layer in problem.network]
+        carry, (history,) = checkpoint.load(path, KIND, synapses, settings.dtype, settings.plain(), ["history"])
         exact_shape("checkpoint history", history, (min(len(history), settings.epochs), 2, len(problem.network)))
+        checkpoint.require_updates(path, carry, len(history) * (STEPS - BURN_IN))
         return carry, [Measured(*row) for row in history]
     (folder / "results.json").unlink(missing_ok=True)  # of an earlier run
     weights = tuple(Weights(w.W.copy(), w.b.copy()) for w in problem.weights)  # fast.descend overwrites its own
@@ -216,7 +217,7 @@ def begin(problem: Problem, settings: Settings, folder: Path, resume: bool) -> t
 def save(folder: Path, carry: Carry, history: list[Measured], settings: Settings) -> None:
     """Write the checkpoint."""
     rows: Array = np.array(history).reshape(len(history), 2, len(carry.weights))
-    checkpoint.save(folder / CHECKPOINT, KIND, carry, rows, settings.plain())
+    checkpoint.save(folder / CHECKPOINT, KIND, carry, {"history": rows}, settings.plain())
 
 
 def epochs(

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from decolle_ref import store
-from decolle_ref.check import Array, InputError, choice, count, exact_shape, finite, not_negative, positive
+from decolle_ref.check import Array, choice, count, finite, not_negative, positive
 from decolle_ref.data import mnist
 from decolle_ref.experiments.longrun import Interrupted, Progress, stop_requests, versions
 from decolle_ref.experiments.spikegrad_state import Epoch, State, load, save
@@ -27,6 +27,7 @@ from decolle_ref.spikegrad.operations import Synapses, macs, operations, relativ
 from decolle_ref.synapse import Weights
 
 CHECKPOINT = "checkpoint.npz"
+SHAPE = (28, 28, 1)
 QUICK_IMAGES, QUICK_EPOCHS = 3000, 2
 EVENTS, QUICK_EVENTS = 10, 2  # images that are run spike by spike in the end, 1 to 2 s each
 
@@ -82,14 +83,6 @@ def encode(images: Array, name: str = "images") -> Array:
     return x[..., None]
 
 
-def require(x: Array, labels: Array, name: str) -> None:
-    """Raise InputError unless images and labels fit the network and each other."""
-    exact_shape(f"{name} images", finite(f"{name} images", x), (len(labels), 28, 28, 1))
-    if len(labels) == 0 or labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() > 9:
-        found = f"{labels.min()}..{labels.max()}" if len(labels) else "none"
-        raise InputError(f"{name} labels: expected integers 0..9, got {found} ({labels.dtype})")
-
-
 def read(settings: Settings) -> Data:
     """MNIST as published, or the first images of each set for a quick run."""
     keep = QUICK_IMAGES if settings.quick else None
@@ -99,8 +92,8 @@ def read(settings: Settings) -> Data:
 
 def build(settings: Settings, data: Data) -> Problem:
     """The network and its data, checked."""
-    require(data.x, data.labels, "training")
-    require(data.x_test, data.labels_test, "test")
+    mnist.require(data.x, data.labels, "training", SHAPE)
+    mnist.require(data.x_test, data.labels_test, "test", SHAPE)
     net = network.named("mnist", settings.theta_ff, settings.theta_bp)
     return Problem(settings, net, [synapses(layer) for layer in net], data)
 

@@ -87,7 +87,7 @@ class Patches:
             dW[:, :, r] = (X[:, seen] @ delta[:, out].T).T.reshape(dW[:, :, r].shape)
 
     def adjoint(self, weights: Weights, delta: Array, back: Array) -> None:
-        """`Conv2d.adjoint` of delta (n, rows x columns x batch) into back, of the shape of P: gathers what `load` spread."""
+        """`Conv2d.adjoint` of delta (n, rows x columns x batch) into back, shaped as P: gathers what `load` spread."""
         W, dX = weights.W, np.zeros_like(self.X)
         products = dX.reshape(self.products)
         if self.whole:

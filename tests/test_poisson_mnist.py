@@ -1,0 +1,226 @@
+"""The Poisson MNIST experiment, on a few generated digits."""
+
+import json
+import signal
+import tracemalloc
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from decolle_ref import cli, network
+from decolle_ref.check import InputError
+from decolle_ref.data import digits
+from decolle_ref.encode import poisson_steps
+from decolle_ref.experiments import mnist
+from decolle_ref.experiments.longrun import Interrupted
+from decolle_ref.experiments.mnist_network import CLASSES, Settings, Votes, build, halving, masks, one_hot, spikes
+from decolle_ref.fast.run import Stepper, team
+from decolle_ref.network import Carry
+from decolle_ref.optim import Adamax
+
+SMALL = Settings(samples=12, batch=4, steps=8, burn_in=3, test_images=5, test_steps=9)
+
+
+@pytest.fixture(scope="module")
+def data():
+    x, labels = digits.draw(np.random.default_rng(1), 25)
+    return mnist.Data(x[:20], labels[:20], x[20:], labels[20:])
+
+
+def same(a, b):
+    """Two checkpoints are equal to the last bit."""
+    a, b = np.load(a), np.load(b)
+    assert a.files == b.files
+    for name in a.files:
+        np.testing.assert_array_equal(a[name], b[name], err_msg=name)
+
+
+def test_a_resumed_run_is_bit_identical_to_one_that_was_not_interrupted(data, tmp_path, monkeypatch):
+    """Interrupted within the second mini-batch, by a signal, with other numbers of threads."""
+    whole = mnist.train(SMALL, tmp_path / "a", quiet=True, data=data)
+    steps = iter(range(1000))
+    original = Stepper.step
+
+    def interrupting(self, *args, **kwargs):
+        if next(steps) == SMALL.steps + 4:
+            signal.raise_signal(signal.SIGINT)
+        return original(self, *args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Stepper, "step", interrupting)
+        with pytest.raises(Interrupted, match=r"stopped in mini-batch \d of 3; --resume repeats it"):
+            mnist.train(SMALL, tmp_path / "b", quiet=True, data=data, threads=2)
+    assert not (tmp_path / "b/results.json").exists()
+    resumed = mnist.train(SMALL, tmp_path / "b", resume=True, quiet=True, data=data, threads=2)
+    same(tmp_path / "a/checkpoint.npz", tmp_path / "b/checkpoint.npz")
+    assert resumed == whole
+
+
+def test_every_mini_batch_leaves_a_whole_checkpoint(data, tmp_path, monkeypatch):
+    """Killed while a checkpoint is being written, the run goes on from the one before."""
+    mnist.train(replace(SMALL, samples=12), tmp_path / "whole", quiet=True, data=data)
+    kills = iter((False, False, True))
+    original = mnist.checkpoint.save
+
+    def killed(path, *args):
+        if next(kills):
+            path.with_name(f".{path.name}.half").write_bytes(b"PK")
+            raise KeyboardInterrupt
+        original(path, *args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(mnist.checkpoint, "save", killed)
+        with pytest.raises(KeyboardInterrupt):
+            mnist.train(SMALL, tmp_path / "b", quiet=True, data=data)
+    mnist.train(SMALL, tmp_path / "b", resume=True, quiet=True, data=data)
+    same(tmp_path / "whole/checkpoint.npz", tmp_path / "b/checkpoint.npz")
+    assert {file.name for file in (tmp_path / "b").iterdir()} == {"checkpoint.npz", "results.json"}
+
+
+def test_a_checkpoint_of_other_settings_is_refused(data, tmp_path):
+    mnist.train(SMALL, tmp_path, quiet=True, data=data)
+    with pytest.raises(InputError, match=r"expected a run with seed = 1, got 0"):
+        mnist.train(replace(SMALL, seed=1), tmp_path, resume=True, quiet=True, data=data)
+    (tmp_path / "checkpoint.npz").write_bytes((tmp_path / "checkpoint.npz").read_bytes()[:500])
+    with pytest.raises(InputError, match=r"expected a decolle_ref mnist checkpoint file, got something unreadable"):
+        mnist.train(SMALL, tmp_path, resume=True, quiet=True, data=data)
+
+
+@pytest.mark.parametrize("dialect", ["paper", "dcll"])
+def test_test_errors_are_those_of_the_readable_network(dialect, data, tmp_path):
+    """Votes of the fast path, many steps at once, against votes counted over network.run."""
+    settings = replace(SMALL, dialect=dialect)
+    model, carry = build(settings)
+    problem = mnist.Problem(settings, model, data, np.zeros((3, 4), int))
+    with team(1) as workers:
+        stepper = Stepper(model.network, 5, workers, steps=2)
+        ours = mnist.judge(problem, carry, stepper, data.x_test, settings.rng(7))
+    stream = spikes(settings, settings.rng(7), data.x_test)
+    counts = np.zeros((4, 5, CLASSES), int)
+    start = Carry(carry.weights[:3], network.rest(model.network, (5,)))
+    inputs = (next(stream) for _ in range(settings.test_steps))
+    for after, shown in network.run(model.network, start, inputs):
+        if after.n > settings.burn_in:
+            u = network.pooled(model.network[-1], shown[-1].U)
+            read = getattr(model.network[-1].surrogate, model.network[-1].activity)(u)
+            for k, Y in enumerate([*(s.Y for s in shown), model.top.drive(carry.weights[-1], read)]):
+                counts[k, np.arange(5), Y.argmax(axis=1)] += 1
+    assert ours.counts.sum() == 4 * 5 * (settings.test_steps - settings.burn_in)
+    np.testing.assert_array_equal(ours.counts, counts)
+
+
+def test_the_majority_of_votes_wins_and_of_equals_the_first():
+    votes = Votes(1, 3)
+    Y = np.zeros((3, 1, 3, CLASSES))
+    Y[[0, 1, 2], 0, 0, [4, 7, 7]] = 1  # seven wins
+    Y[[0, 1, 2], 0, 1, [9, 2, 5]] = 1  # three equals: two wins
+    votes.add(Y)  # the third sample votes for class 0, the first of ten equals
+    assert votes.wrong(np.array([7, 2, 0])).tolist() == [0]
+    assert votes.wrong(np.array([4, 9, 1])).tolist() == [3]
+
+
+def test_learning_takes_memory_that_does_not_grow_with_the_steps(data):
+    """The stream of spikes is never held: as many bytes are alive, at most, in 60 steps as in 20."""
+    peaks = []
+    for steps in (20, 20, 60):  # the first for whatever is made once
+        settings = replace(SMALL, steps=steps)
+        model, carry = build(settings)
+        problem = mnist.Problem(settings, model, data, np.arange(12).reshape(3, 4))
+        with team(1) as workers:
+            tools = mnist.equip(problem, workers)
+            tracemalloc.start()
+            mnist.learn(problem, tools, carry, 0, lambda: False, lambda: None)
+            peaks.append(tracemalloc.get_traced_memory()[1])
+            tracemalloc.stop()
+    forty_steps_of_spikes = 40 * 4 * 784  # at one byte each
+    assert peaks[2] - peaks[1] < forty_steps_of_spikes / 4
+
+
+def test_spikes_come_at_the_rate_of_their_pixel():
+    rate, steps = np.array([[0.0, 20.0], [50.0, 1000.0]]), 4000
+    stream = poisson_steps(np.random.default_rng(0), rate)
+    mean = np.mean([next(stream) for _ in range(steps)], axis=0)
+    expected = rate / 1000
+    assert (np.abs(mean - expected) <= 6 * np.sqrt(expected * (1 - expected) / steps)).all()
+    with pytest.raises(InputError, match=r"rate: expected at most one spike per step \(1/dt = 1000 Hz\), got 1001"):
+        poisson_steps(np.random.default_rng(0), np.array([1001.0]))
+
+
+def test_learning_lowers_the_loss_of_every_readout(data):
+    """Four digits shown for 150 steps: every readout is nearer to its target than before."""
+    settings = replace(SMALL, steps=150, burn_in=20, test_steps=30, dropout=0.0)
+    model, carry = build(settings)
+    problem = mnist.Problem(settings, model, data, np.arange(12).reshape(3, 4))
+    target = one_hot(data.labels[:4])
+
+    def loss(weights, stepper):
+        stream, total = spikes(settings, settings.rng(7), data.x[:4]), 0
+        stepper.rest()
+        for n in range(60):
+            stepper.step(weights, next(stream)[None])
+            if n >= 20:
+                total = total + ((mnist.answers(model, weights, stepper)[0] - target) ** 2).mean(axis=(1, 2))
+        return total
+
+    with team(1) as workers:
+        stepper = Stepper(model.network, 4, workers)
+        before = loss(carry.weights, stepper)
+        after, _ = mnist.learn(problem, mnist.equip(problem, workers), carry, 0, lambda: False, lambda: None)
+        assert (loss(after.weights, stepper) < before).all()
+
+
+def test_the_network_is_the_papers():
+    """16, 24 and 32 channels of 7x7: 49 (16 + 24 + 32) = 3528 places, 57,232 weights and 72 biases."""
+    model, carry = build(Settings())
+    weights = carry.weights[:3]
+    assert sum(layer.synapse.kernel**2 * layer.synapse.channels for layer in model.network) == 3528
+    assert (sum(w.W.size for w in weights), sum(w.b.size for w in weights)) == (57232, 72)
+    assert [network.width(layer) for layer in model.network] == [16 * 13 * 13, 24 * 11 * 11, 32 * 4 * 4]
+    assert model.learner.optimiser == Adamax(0.0, 0.95)
+    assert Settings().updates_per_batch == 450
+
+
+def test_dropout_falls_where_the_dialect_has_it():
+    for dialect, place in (("paper", "activity"), ("dcll", "Y")):
+        model, _ = build(replace(SMALL, dialect=dialect))
+        for mask, layer in zip(masks(SMALL, model.network, np.random.default_rng(0), 4), model.network, strict=True):
+            shape = (4, network.width(layer) if place == "activity" else CLASSES)
+            assert getattr(mask, place).shape == shape
+
+
+def test_the_learning_rate_is_halved_after_every_so_many_samples():
+    settings = replace(SMALL, samples=40, halve_every=8)
+    per_batch = settings.updates_per_batch
+    assert [halving(settings)(k * per_batch) for k in range(7)] == [1, 1, 0.5, 0.5, 0.25, 0.25, 0.125]
+    assert halving(SMALL)(10**9) == 1
+
+
+def test_milestones_are_whole_mini_batches_and_the_end():
+    early = mnist.milestones(Settings())
+    assert early[-1] == 62 and 32 in early and 22 in early  # 3968, 2048, 1408 samples
+    assert mnist.milestones(replace(Settings(), samples=70000))[-1] == 1093
+
+
+def test_settings_that_make_no_sense_are_refused_in_one_line(data, tmp_path):
+    with pytest.raises(InputError, match=r"burn_in: expected fewer steps than the 8 shown, got 8"):
+        replace(SMALL, burn_in=8)
+    with pytest.raises(InputError, match=r"samples: expected an integer >= 4, got 3"):
+        replace(SMALL, samples=3)
+    with pytest.raises(InputError, match=r"test images: expected shape \(5, 28, 28\), got \(5, 27, 28\)"):
+        mnist.train(SMALL, tmp_path, data=data._replace(x_test=data.x_test[:, 1:]))
+    with pytest.raises(InputError, match=r"training labels: expected integers 0\.\.9, got 0\.\.10"):
+        mnist.train(SMALL, tmp_path, data=data._replace(labels=data.labels.astype(int) + (data.labels == 9)))
+
+
+def test_the_command_writes_results_a_checkpoint_and_a_figure(data, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(mnist, "read", lambda settings: data)
+    monkeypatch.setattr(mnist, "QUICK_SAMPLES", 64)
+    monkeypatch.setattr(cli, "MnistSettings", lambda: replace(SMALL, batch=4))
+    out = tmp_path / "run"
+    assert cli.main(["mnist", "--quick", "--samples", "8", "--quiet", "--out", str(out)]) == 0
+    assert {file.name for file in out.iterdir()} == {"checkpoint.npz", "results.json", "mnist.png"}
+    results = json.loads((out / "results.json").read_text())
+    assert results["samples"] == [8] and list(results["error"]) == ["layer 1", "layer 2", "layer 3", "output"]
+    line = capsys.readouterr().out.strip()
+    assert line.startswith("mnist: test error layer 1 ") and "(quick: not comparable)" in line
