@@ -149,7 +149,7 @@ def _add_mnist(p: argparse.ArgumentParser) -> None:
     p.add_argument("--dialect", choices=tuple(dialects.DIALECTS), default=defaults.dialect)
     p.add_argument("--no-output", action="store_true", help="without the trained output layer")
     p.add_argument("--learning-rate", type=float, default=defaults.learning_rate, help="per unit of normalised trace")
-    p.add_argument("--halve-every", type=int, default=defaults.halve_every, metavar="SAMPLES", help="0: never")
+    p.add_argument("--halvings", type=int, default=defaults.halvings, help="of the learning rates over the run")
     p.add_argument(
         "--w", type=float, default=defaults.w, help="refractory strength (default 0, as in the authors' code)"
     )
@@ -285,7 +285,7 @@ def run_mnist(args: argparse.Namespace) -> None:
         output=not args.no_output,
         analog=args.analog,
         learning_rate=args.learning_rate,
-        halve_every=args.halve_every,
+        halvings=args.halvings,
         w=args.w,
         dropout=args.dropout,
         test_dropout=args.test_dropout,

@@ -189,11 +189,11 @@ def test_dropout_falls_where_the_dialect_has_it():
             assert getattr(mask, place).shape == shape
 
 
-def test_the_learning_rate_is_halved_after_every_so_many_samples():
-    settings = replace(SMALL, samples=40, halve_every=8)
+def test_the_learning_rate_is_halved_at_equal_distances_over_the_run():
+    settings = replace(SMALL, samples=32, halvings=3)
     per_batch = settings.updates_per_batch
-    assert [halving(settings)(k * per_batch) for k in range(7)] == [1, 1, 0.5, 0.5, 0.25, 0.25, 0.125]
-    assert halving(SMALL)(10**9) == 1
+    assert [halving(settings)(k * per_batch) for k in range(8)] == [1, 1, 0.5, 0.5, 0.25, 0.25, 0.125, 0.125]
+    assert halving(replace(SMALL, halvings=0))(10**9) == 1
 
 
 def test_milestones_are_whole_mini_batches_and_the_end():

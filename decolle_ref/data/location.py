@@ -13,11 +13,14 @@ def folder() -> Path:
     return Path(named) if named else Path(cache) / "decolle_ref"
 
 
-def find(name: str) -> Path:
-    """The data file `name` (e.g. "authors/regression.npz").  Raises InputError, naming both places, if absent."""
+def find(name: str, hint: str = "") -> Path:
+    """The data file `name` (e.g. "authors/regression.npz").
+
+    Raises InputError if absent: where it was looked for, and what to do, to which `hint` adds.
+    """
     path = folder() / name
     if not path.is_file():
         raise InputError(
-            f"data: expected {name} in {folder()}, found no such file (set DECOLLE_REF_DATA to the folder that has it)"
+            f"data: expected {name} in {folder()}, found no such file (set DECOLLE_REF_DATA to the folder that has it{hint})"
         )
     return path

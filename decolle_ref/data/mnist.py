@@ -79,7 +79,7 @@ def require(images: Array, labels: Array, name: str, shape: tuple[int, ...] = (2
 
 def _known(split: str, what: str) -> Array:
     file = FILES[split, what]
-    path = location.find(f"mnist/{file.name}")
+    path = location.find(f"mnist/{file.name}", ", or fetch it with --download")
     try:
         array = read_idx(path)
         if array.shape != file.shape:

@@ -50,11 +50,11 @@ class Settings:
     rate: float = 50.0  # Hz, of a white pixel
     dropout: float = 0.5
     test_dropout: bool = False  # dropout left active at test
-    learning_rate: float = 4e-3  # per unit of normalised trace
+    learning_rate: float = 5e-3  # per unit of normalised trace
     output_rate: float = 1e-3
     analog_rate: float = 3e-4
     beta2: float = 0.95
-    halve_every: int = 0  # samples; 0: never
+    halvings: int = 3  # of all learning rates, at equal distances over the run
     w: float = 0.0  # refractory strength: the authors' MNIST script has none
     tau_mem: float = 0.020
     tau_syn: float = 0.0075
@@ -64,7 +64,7 @@ class Settings:
         for name in ("batch", "steps", "test_images", "test_steps"):
             count(name, getattr(self, name))
         count("samples", self.samples, self.batch)
-        for name in ("seed", "burn_in", "halve_every"):
+        for name in ("seed", "burn_in", "halvings"):
             count(name, getattr(self, name), 0)
         for name in ("rate", "learning_rate", "output_rate", "analog_rate", "w"):
             not_negative(name, getattr(self, name))
@@ -172,11 +172,10 @@ def pairs(memory: Sequence[Any]) -> Memory:
 
 
 def halving(settings: Settings) -> Schedule:
-    """The schedule: half the learning rate after every `halve_every` samples."""
-    if settings.halve_every == 0:
-        return stepwise((), 0.5)
-    every = max(1, settings.halve_every // settings.batch)
-    return stepwise(tuple(k * settings.updates_per_batch for k in range(every, settings.batches, every)), 0.5)
+    """The schedule: half the learning rate after every 1/(halvings + 1) of the run, in whole mini-batches."""
+    parts = settings.halvings + 1
+    ends = (settings.batches * k // parts for k in range(1, parts))
+    return stepwise(tuple(settings.updates_per_batch * end for end in ends), 0.5)
 
 
 def one_hot(labels: Array) -> Array:
