@@ -19,6 +19,7 @@ from decolle_ref.credit import derivation, dropped, spiking
 from decolle_ref.data import authors, convert, location, mnist
 from decolle_ref.experiments import (
     alignment,
+    analog,
     credit,
     landscape,
     matching,
@@ -113,6 +114,7 @@ def parser() -> argparse.ArgumentParser:
     p.set_defaults(run=run_errata)
 
     _add_mnist(commands.add_parser("mnist", help="convolutional DECOLLE learns Poisson MNIST [K20 Sec. 4.2, Fig. 3]"))
+    _add_analog(commands.add_parser("analog", help="the conventional network on MNIST, conventionally [K20 Sec. 4.2]"))
     _add_spikegrad(commands.add_parser("spikegrad-mnist", help="MNIST by backpropagation with spikes [T19 Sec. 4]"))
 
     for name, (_, about) in STUDIES.items():
@@ -163,6 +165,17 @@ def _add_mnist(p: argparse.ArgumentParser) -> None:
     p.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
     _experiment_options(p, "mnist")
     p.set_defaults(run=run_mnist)
+
+
+def _add_analog(p: argparse.ArgumentParser) -> None:
+    defaults = analog.Settings()
+    p.add_argument("--epochs", type=int, help=f"default {defaults.epochs}")
+    p.add_argument("--learning-rate", type=float, default=defaults.learning_rate, help="falls linearly to 0")
+    p.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="changes the speed, not the result")
+    p.add_argument("--download", action="store_true", help="fetch the four files first, where they are missing")
+    p.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
+    _experiment_options(p, "analog")
+    p.set_defaults(run=run_analog)
 
 
 def _add_spikegrad(p: argparse.ArgumentParser) -> None:
@@ -298,6 +311,23 @@ def run_mnist(args: argparse.Namespace) -> None:
     results = poisson_mnist.train(settings, args.out, args.resume, args.quiet, args.threads)
     _draw("mnist", args.out, results)
     print(f"{poisson_mnist.one_line(results)}; see {args.out}")
+
+
+def run_analog(args: argparse.Namespace) -> None:
+    """`decolle-ref analog`."""
+    defaults = analog.Settings()
+    settings = replace(
+        defaults,
+        epochs=_given(args.epochs, analog.QUICK_EPOCHS if args.quick else defaults.epochs),
+        seed=args.seed,
+        learning_rate=args.learning_rate,
+        quick=args.quick,
+    )
+    if args.download:
+        mnist.download(quiet=args.quiet)
+    results = analog.train(settings, args.out, args.resume, args.quiet, args.threads)
+    _draw("analog", args.out, results)
+    print(f"{analog.one_line(results)}; see {args.out}")
 
 
 def run_spikegrad(args: argparse.Namespace) -> None:

@@ -20,7 +20,6 @@ def find(name: str, hint: str = "") -> Path:
     """
     path = folder() / name
     if not path.is_file():
-        raise InputError(
-            f"data: expected {name} in {folder()}, found no such file (set DECOLLE_REF_DATA to the folder that has it{hint})"
-        )
+        advice = f"set DECOLLE_REF_DATA to the folder that has it{hint}"
+        raise InputError(f"data: expected {name} in {folder()}, found no such file ({advice})")
     return path

@@ -16,11 +16,12 @@ import numpy as np
 from decolle_ref import fast, store
 from decolle_ref.check import Array, exact_shape
 from decolle_ref.data import mnist
-from decolle_ref.experiments import analog, checkpoint
+from decolle_ref.experiments import checkpoint
 from decolle_ref.experiments.longrun import Interrupted, Progress, peak_memory, stop_requests, versions
 from decolle_ref.experiments.mnist_network import (
     TEST,
     TRAIN,
+    Data,
     Model,
     Settings,
     Votes,
@@ -28,6 +29,7 @@ from decolle_ref.experiments.mnist_network import (
     build,
     encode,
     masks,
+    mini_batches,
     one_hot,
     spikes,
     update_analog,
@@ -42,15 +44,6 @@ QUICK_SAMPLES, QUICK_TEST_IMAGES = 128, 64
 EARLY = (64, 256, 640, 1408, 2048, 2688, 3328, 3968)  # samples after which an early curve is measured
 LONG = 3840  # then after every so many
 BLOCK = 2  # steps at a time at test
-
-
-class Data(NamedTuple):
-    """Images (n, 28, 28) of grey values 0..255 and labels (n,), as published."""
-
-    x: Array
-    labels: Array
-    x_test: Array
-    labels_test: Array
 
 
 class Problem(NamedTuple):
@@ -109,7 +102,9 @@ def train(
     mnist.require(given.x, given.labels, "training")
     mnist.require(given.x_test, given.labels_test, "test")
     model, start = build(settings)
-    problem = Problem(settings, model, given, analog.mini_batches(settings, len(given.x)))
+    problem = Problem(
+        settings, model, given, mini_batches(settings.seed, settings.samples, settings.batch, len(given.x))
+    )
     state = begin(problem, start, folder, resume)
     with team(threads) as workers:
         state = batches(problem, state, folder, workers, quiet)

@@ -30,7 +30,7 @@ SCALE = 50.0, 8.0, 8.0  # of the initial weights: the spikes of the input are fa
 FASTER = 8.0  # the learning rate of layer 1 over that of the others, for the same reason
 OBJECTIVE = Objective(smooth_l1)
 T = TypeVar("T")
-WEIGHTS, TRAIN, TEST = range(3)  # what each random stream is for
+WEIGHTS, ORDER, TRAIN, TEST = range(4)  # what each random stream is for
 
 
 @dataclass(frozen=True)
@@ -90,6 +90,15 @@ class Settings:
     def rng(self, *stream: int) -> np.random.Generator:
         """A stream of its own for everything random, so that a run can go on from any mini-batch."""
         return np.random.default_rng((self.seed, *stream))
+
+
+class Data(NamedTuple):
+    """Images (n, 28, 28) of grey values 0..255 and labels (n,), as published."""
+
+    x: Array
+    labels: Array
+    x_test: Array
+    labels_test: Array
 
 
 class Model(NamedTuple):
@@ -176,6 +185,14 @@ def halving(settings: Settings) -> Schedule:
     parts = settings.halvings + 1
     ends = (settings.batches * k // parts for k in range(1, parts))
     return stepwise(tuple(settings.updates_per_batch * end for end in ends), 0.5)
+
+
+def mini_batches(seed: int, samples: int, batch: int, n: int) -> Array:
+    """Indices of the images of every mini-batch: all n in a random order, then all in another.  (batches, batch)."""
+    rng = np.random.default_rng((seed, ORDER))
+    order = np.concatenate([rng.permutation(n) for _ in range(-(-samples // n))])
+    batches = samples // batch
+    return order[: batches * batch].reshape(batches, batch)
 
 
 def one_hot(labels: Array) -> Array:

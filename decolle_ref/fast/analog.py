@@ -1,6 +1,7 @@
-"""`analog.gradient` in place, for a batch of fixed size that is the last axis of every array."""
+"""`analog.gradient` in place, for batches of a fixed size, cut into pieces for several threads."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import numpy.typing as npt
@@ -10,11 +11,15 @@ from decolle_ref.analog import OBJECTIVE, Net
 from decolle_ref.check import Array, count, float_dtype
 from decolle_ref.fast.conv import Patches
 from decolle_ref.fast.layer import largest, route
+from decolle_ref.fast.run import PIECE
 from decolle_ref.synapse import Weights
 
 
 class Stage:
-    """One stage with all the memory that it needs; neurons that no pooling window covers are left out."""
+    """One stage with all the memory that it needs; the batch is the last axis of every array.
+
+    Neurons that no pooling window covers are left out.
+    """
 
     def __init__(self, stage: analog.Stage, batch: int, dtype: np.dtype[np.floating]) -> None:
         synapse, pool = stage
@@ -52,35 +57,88 @@ class Stage:
         return [tiles[:, :, r, :, s] for r, s in np.ndindex(self.size, self.size)]
 
 
-class Stepper:
-    """`analog.forward` and `analog.gradient` for `batch` images at a time; what `gradient` returns is overwritten."""
+class Part:
+    """`analog.forward` and `analog.backward` for a few images; Y and `gradient` are overwritten each time."""
 
-    def __init__(self, net: Net, batch: int, dtype: npt.DTypeLike = np.float32) -> None:
-        self.batch, kind = count("batch", batch), float_dtype(dtype)
-        self.stages = [Stage(stage, batch, kind) for stage in net.stages]
+    def __init__(self, net: Net, samples: int, dtype: np.dtype[np.floating]) -> None:
+        self.stages = [Stage(stage, samples, dtype) for stage in net.stages]
+        top = Weights(np.zeros((net.top.n, net.top.n_in), dtype), np.zeros(net.top.n, dtype))
+        self.gradient = *(stage.gradient for stage in self.stages), top
+        self.Y = np.zeros((samples, net.top.n), dtype)
 
-    def forward(self, weights: Sequence[Weights], x: Array) -> Array:
-        """Y (batch, n_out) for images x (batch, n_in)."""
+    def forward(self, weights: Sequence[Weights], x: Array) -> None:
+        """Y (samples, n_out) for images x (samples, n_in)."""
         a = np.ascontiguousarray(x.T)
         for stage, w in zip(self.stages, weights, strict=False):
             a = stage.forward(w, a)
-        return np.asarray((weights[-1].W @ a).T + weights[-1].b)
+        np.matmul(weights[-1].W, a, out=self.Y.T)
+        self.Y += weights[-1].b
 
-    def gradient(self, weights: Sequence[Weights], x: Array, target: Array) -> tuple[Weights, ...]:
-        """dL/dW and dL/db of all layers, for x (batch, n_in) and target (batch, n_out)."""
-        e = OBJECTIVE.error(self.forward(weights, x), target)
-        last = self.stages[-1]
+    def backward(self, weights: Sequence[Weights], e: Array) -> None:
+        """`gradient` from e = dL/dY (samples, n_out)."""
+        last, top = self.stages[-1], self.gradient[-1]
+        np.matmul(last.a, e, out=top.W.T)
+        np.sum(e, axis=0, out=top.b)
         np.matmul(weights[-1].W.T, e.T, out=last.back)
         for l, stage in reversed(list(enumerate(self.stages))):
             stage.backward()
             if l > 0:
                 below = self.stages[l - 1]
                 stage.patches.adjoint(weights[l], stage.delta, below.back.reshape(stage.image))
-        return *(stage.gradient for stage in self.stages), Weights((last.a @ e).T, e.sum(axis=0))
 
 
-def outputs(net: Net, weights: Sequence[Weights], x: Array, batch: int = 64) -> Array:
+class Stepper:
+    """`analog.forward` and `analog.gradient` for `batch` images at a time.
+
+    What comes out depends on `piece`, in the last bits, but not on how many threads there are.
+    """
+
+    def __init__(
+        self,
+        net: Net,
+        batch: int,
+        workers: ThreadPoolExecutor,
+        piece: int = PIECE,
+        dtype: npt.DTypeLike = np.float32,
+    ) -> None:
+        self.batch, self.workers, kind = count("batch", batch), workers, float_dtype(dtype)
+        self.pieces = [slice(first, min(first + piece, batch)) for first in range(0, batch, count("piece", piece))]
+        self.parts = [Part(net, s.stop - s.start, kind) for s in self.pieces]
+
+    @property
+    def Y(self) -> Array:
+        """The outputs (batch, n_out) of the latest call."""
+        return np.concatenate([part.Y for part in self.parts])
+
+    def forward(self, weights: Sequence[Weights], x: Array) -> Array:
+        """Y for images x (batch, n_in)."""
+
+        def one(piece: slice, part: Part) -> None:
+            part.forward(weights, x[piece])
+
+        list(self.workers.map(one, self.pieces, self.parts))
+        return self.Y
+
+    def gradient(self, weights: Sequence[Weights], x: Array, target: Array) -> tuple[Weights, ...]:
+        """dL/dW and dL/db of all layers, for x (batch, n_in) and target (batch, n_out)."""
+
+        def one(piece: slice, part: Part) -> None:
+            part.forward(weights, x[piece])
+            share = len(part.Y) / self.batch  # the mean is over the whole batch
+            part.backward(weights, share * OBJECTIVE.error(part.Y, target[piece]))
+
+        list(self.workers.map(one, self.pieces, self.parts))
+        return tuple(map(total, zip(*(part.gradient for part in self.parts), strict=True)))
+
+
+def total(gradients: Sequence[Weights]) -> Weights:
+    """The sum, always in the same order, so that the number of threads changes no bit."""
+    W, b = zip(*gradients, strict=True)
+    return Weights(np.asarray(sum(W)), np.asarray(sum(b)))
+
+
+def outputs(net: Net, weights: Sequence[Weights], x: Array, workers: ThreadPoolExecutor, batch: int = 64) -> Array:
     """`analog.forward(...).Y` for any number of images, `batch` at a time.  (n, n_in) -> (n, n_out)."""
-    pieces = [x[i : i + batch] for i in range(0, len(x), batch)]
-    steppers = {size: Stepper(net, size, x.dtype) for size in {len(piece) for piece in pieces}}
-    return np.concatenate([steppers[len(piece)].forward(weights, piece) for piece in pieces])
+    batches = [x[i : i + batch] for i in range(0, len(x), count("batch", batch))]
+    steppers = {size: Stepper(net, size, workers, dtype=x.dtype) for size in {len(some) for some in batches}}
+    return np.concatenate([steppers[len(some)].forward(weights, some) for some in batches])

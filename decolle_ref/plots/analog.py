@@ -1,0 +1,40 @@
+"""The conventional network on MNIST: test error and training loss against epoch.  [K20 Sec. 4.2]"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from decolle_ref.plots.style import BLUE, GREY, ORANGE, house, save
+
+PAPER = 0.91  # %, the paper's error of this network "trained on standard MNIST"
+
+
+def curves(results: dict[str, Any]) -> Any:
+    """Left: test error after every epoch.  Right: loss while learning.  results: those of experiments.analog."""
+    epochs, mark = results["epochs"], "" if results["comparable"] else " (quick run: not comparable)"
+    with house() as plt:
+        figure, (left, right) = plt.subplots(1, 2, figsize=(7.2, 3.0))
+        left.axhline(PAPER, color=GREY, lw=0.8, ls="--", label=f"the paper's: {PAPER} %")
+        ours = f"ours: {100 * results['error']:.2f} % in the end"
+        _curve(left, [100 * wrong for wrong in epochs["error"]], color=BLUE, marker="o", label=ours)
+        left.set(ylabel="test error (%)", ylim=(0, None), title="test images, after every epoch")
+        left.legend()
+        _curve(right, epochs["loss"], color=ORANGE, marker="s")
+        right.set(ylabel="mean smooth L1 loss", ylim=(0, None), title="training images, while learning")
+        figure.suptitle(f"The conventional network on MNIST [K20 Sec. 4.2]{mark}", fontsize=9)
+    return figure
+
+
+def _curve(axis: Any, values: Sequence[float], **look: Any) -> None:
+    axis.plot(1 + np.arange(len(values)), values, ms=3, **look)
+    axis.set_xlabel("epoch")
+    axis.xaxis.get_major_locator().set_params(integer=True)
+    axis.grid(axis="y", lw=0.3, color="#D0D0D0")
+
+
+def draw_run(out: Path, results: dict[str, Any]) -> Path:
+    """Write analog.png into the folder of the run."""
+    save(curves(results), out / "analog.png")
+    return out / "analog.png"
