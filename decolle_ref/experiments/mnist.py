@@ -94,8 +94,9 @@ def train(
 ) -> dict[str, Any]:
     """Run [K20 Sec. 4.2] into the folder `out`: checkpoint.npz after every mini-batch, results.json at the end.
 
-    Returns the results.  The number of threads changes no result.  Raises InputError for an `out` that cannot be written, data that are
-    missing or damaged, or a checkpoint of other settings, and Interrupted after Ctrl-C, with a checkpoint left behind.
+    Returns the results.  The number of threads changes no result.  Raises InputError for an `out` that cannot be
+    written, data that are missing or damaged, or a checkpoint of other settings, and Interrupted after Ctrl-C, with a
+    checkpoint left behind.
     """
     folder = store.output_folder(out)
     given = read(settings) if data is None else data
