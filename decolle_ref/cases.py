@@ -20,9 +20,10 @@ from decolle_ref.lif import LIF, State
 from decolle_ref.network import Carry, Layer
 from decolle_ref.objective import LOSSES, Objective, Regulariser
 from decolle_ref.optim import SGD, Adamax, Moments, Optimiser
+from decolle_ref.pool import MaxPool
 from decolle_ref.readout import Readout
 from decolle_ref.surrogate import SURROGATES, Surrogate
-from decolle_ref.synapse import Dense, Weights
+from decolle_ref.synapse import Conv2d, Dense, Synapse, Weights
 
 FORMAT, VERSION = "decolle_ref case", 1
 Shapes = dict[str, tuple[int, ...]]
@@ -104,7 +105,8 @@ class Case:
         objective = Objective(LOSSES[about["loss"]], about["reduction"], regulariser if loud else None)
         readout = Readout(self._of(k)("G"), self._of(k)("c"))
         neuron = self.neuron(k, dialect)
-        layer = network.speak(dialect, Layer(Dense(about["n_in"], about["n"]), neuron, readout, objective=objective))
+        synapse, pool = connections(about)
+        layer = network.speak(dialect, Layer(synapse, neuron, readout, objective=objective, pool=pool))
         if "surrogate" not in about:
             return layer
         return layer._replace(surrogate=replace(_surrogate(about["surrogate"]), spike=layer.surrogate.spike))
@@ -121,28 +123,52 @@ def _optimiser(kind: str = "adamax", **settings: float) -> Optimiser:
     return Adamax(**settings) if kind == "adamax" else SGD()
 
 
+def connections(layer: Mapping[str, Any]) -> tuple[Synapse, MaxPool | None]:
+    """The synapse and the pool of one entry of `layers`.  Raises InputError where they do not fit n_in and n."""
+    if "conv" not in layer:
+        if "pool" in layer:
+            raise InputError("pool: expected a layer with conv, got one without")
+        return Dense(layer["n_in"], layer["n"]), None
+    conv = layer["conv"]
+    shape_in = conv["channels_in"], conv["height"], conv["width"]
+    synapse = Conv2d(shape_in, conv["channels"], conv["kernel"], conv.get("stride", 1), conv.get("padding", 0))
+    for name, given, follows in (("n_in", layer["n_in"], synapse.n_in), ("n", layer["n"], synapse.n)):
+        if given != follows:
+            raise InputError(f"{name}: expected {follows}, as conv says, got {given}")
+    return synapse, MaxPool(synapse.shape, layer["pool"]) if "pool" in layer else None
+
+
+def width(layer: Mapping[str, Any]) -> int:
+    """How many spikes a layer transmits, and its readout reads."""
+    synapse, pool = connections(layer)
+    return synapse.n if pool is None else pool.n
+
+
 def shapes(about: Mapping[str, Any]) -> Shapes:
     """The arrays that a case of this description has, and their shapes."""
     T, B = about["steps"], about["batch"]
     expected: Shapes = {"inputs": (T, B, about["layers"][0]["n_in"])}
     for k, layer in enumerate(about["layers"], start=1):
-        of = _layer_shapes(about, layer["n_in"], layer["n"], layer["n_out"], T, B)
+        of = _layer_shapes(about, layer, T, B)
         expected |= {f"layer{k}_{letter}": shape for letter, shape in of.items()}
     return expected
 
 
-def _layer_shapes(about: Mapping[str, Any], n_in: int, n: int, n_out: int, T: int, B: int) -> Shapes:
+def _layer_shapes(about: Mapping[str, Any], layer: Mapping[str, Any], T: int, B: int) -> Shapes:
+    synapse, _ = connections(layer)
+    n_in, n, n_out = synapse.n_in, synapse.n, layer["n_out"]
     constants = ("tau_mem", "tau_syn", "tau_ref") if about["constants"] == "tau" else ("alpha", "beta", "gamma")
-    of: Shapes = {"W": (n, n_in), "b": (n,), "G": (n_out, n), "c": (n_out,), "w": (n,)}
+    W, b = synapse.shapes
+    of: Shapes = {"W": W, "b": b, "G": (n_out, width(layer)), "c": (n_out,), "w": (n,)}
     of |= dict(zip(constants, ((n_in,), (n_in,), (n,)), strict=True))
     if about["initial_state"] == "given":
         of |= {"P0": (B, n_in), "Q0": (B, n_in), "R0": (B, n)}
     if about["targets"]:
         of["target"] = (T, B, n_out)
     if about["learn"]:
-        of |= {"rate_W": (n_in,), "rate_b": (n,)}
+        of |= {"rate_W": W if len(W) > 2 else (n_in,), "rate_b": b}
         if about.get("memory") == "given":
-            of |= {"m_W": (n, n_in), "u_W": (n, n_in), "m_b": (n,), "u_b": (n,)}
+            of |= {"m_W": W, "u_W": W, "m_b": b, "u_b": b}
     return of
 
 
@@ -176,9 +202,14 @@ def read(folder: str | Path) -> Case:
 def _consistent(path: Path, about: Mapping[str, Any]) -> None:
     """What the schema cannot say."""
     layers = about["layers"]
+    for k, layer in enumerate(layers):
+        try:
+            connections(layer)
+        except InputError as problem:
+            raise InputError(f"{path}/case.json: layers[{k}].{problem}") from None
     for k, (below, above) in enumerate(pairwise(layers), start=2):
-        if above["n_in"] != below["n"]:
-            raise InputError(f"{path}/case.json: layers[{k - 1}].n_in: expected {below['n']}, got {above['n_in']}")
+        if above["n_in"] != width(below):
+            raise InputError(f"{path}/case.json: layers[{k - 1}].n_in: expected {width(below)}, got {above['n_in']}")
     if about["constants"] == "tau" and "dt" not in about:
         raise InputError(f"{path}/case.json: dt: expected seconds, as constants are time constants, got none")
     if about["learn"] and not about["targets"]:

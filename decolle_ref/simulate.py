@@ -15,6 +15,7 @@ from decolle_ref import network, npy, rule, schema, store
 from decolle_ref.cases import Case
 from decolle_ref.check import Array, InputError
 from decolle_ref.network import Carry, Layer, Snapshot
+from decolle_ref.synapse import Weights
 
 FORMAT, VERSION = "decolle_ref trace", 1
 STATES = ("Q", "P", "R", "U", "S", "Y")
@@ -24,7 +25,8 @@ LEARNING = ("loss", "e", "delta")
 def simulate(case: Case, gradients: bool = False) -> dict[str, Array]:
     """Run the case; returns the trace's arrays by name, time first.
 
-    gradients adds dW and db, which are large: (steps, n, n_in).  Raises InputError for gradients without targets.
+    gradients adds dW and db, and W and b as U read them, which are large: (steps, n, n_in).  Raises InputError for
+    gradients without targets.
     """
     layers = case.network()
     if gradients and not case.about["targets"]:
@@ -32,20 +34,22 @@ def simulate(case: Case, gradients: bool = False) -> dict[str, Array]:
     recorded: dict[str, list[Array]] = {}
     last = case.start()
     for carry, shown in network.run(layers, case.start(), case.inputs, case.targets(), case.learner()):
-        for name, array in _rows(layers, shown, gradients):
+        for name, array in _rows(layers, last.weights, shown, gradients):
             recorded.setdefault(name, []).append(array)
         last = carry
     series = {name: np.stack(rows) for name, rows in recorded.items()}
     return series | dict(_constants(layers)) | dict(_end(last))
 
 
-def _rows(layers: tuple[Layer, ...], shown: tuple[Snapshot, ...], gradients: bool) -> Iterator[tuple[str, Array]]:
-    for k, (layer, seen) in enumerate(zip(layers, shown, strict=True), start=1):
+def _rows(
+    layers: tuple[Layer, ...], weights: tuple[Weights, ...], shown: tuple[Snapshot, ...], gradients: bool
+) -> Iterator[tuple[str, Array]]:
+    for k, (layer, w, seen) in enumerate(zip(layers, weights, shown, strict=True), start=1):
         names = STATES if seen.delta is None else STATES + LEARNING
         yield from ((f"layer{k}_{name}", np.asarray(getattr(seen, name))) for name in names)
         if gradients and seen.delta is not None:
             dW, db = rule.gradient(layer.synapse, seen.delta, seen.P)
-            yield from ((f"layer{k}_dW", dW), (f"layer{k}_db", db))
+            yield from ((f"layer{k}_dW", dW), (f"layer{k}_db", db), (f"layer{k}_W", w.W), (f"layer{k}_b", w.b))
 
 
 def _constants(layers: tuple[Layer, ...]) -> Iterator[tuple[str, Array]]:

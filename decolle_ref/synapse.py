@@ -32,6 +32,11 @@ class Dense:
         count("n_in", self.n_in)
         count("n", self.n)
 
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Of W and b."""
+        return (self.n, self.n_in), (self.n,)
+
     def drive(self, weights: Weights, P: Array) -> Array:
         """sum_j W_ij P_j + b_i.  [K20 Eq. 1]  (..., n_in) -> (..., n)."""
         return P @ weights.W.T + weights.b
@@ -47,7 +52,7 @@ class Dense:
 
     def require(self, weights: Weights, dtype: np.dtype[Any], name: str) -> None:
         """Raise InputError unless `weights` has this synapse's shapes, only finite numbers, and `dtype`."""
-        _require(weights, ((self.n, self.n_in), (self.n,)), dtype, name)
+        _require(weights, self.shapes, dtype, name)
 
     def draw(self, rng: np.random.Generator, lif: LIF, scale: float = 1.0, bias: float = 0.0) -> Weights:
         """W_ij ~ U(-1, 1) scale / (sqrt(n_in) trace_gain_j), b_i = bias + U(-0.1, 0.1).
@@ -97,6 +102,11 @@ class Conv2d:
     def shape_W(self) -> tuple[int, int, int, int]:
         """(channels, channels_in, kernel, kernel)."""
         return self.channels, self.shape_in[0], self.kernel, self.kernel
+
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Of W and b."""
+        return self.shape_W, (self.channels,)
 
     @property
     def n_in(self) -> int:
@@ -149,7 +159,7 @@ class Conv2d:
 
     def require(self, weights: Weights, dtype: np.dtype[Any], name: str) -> None:
         """Raise InputError unless `weights` has this synapse's shapes, only finite numbers, and `dtype`."""
-        _require(weights, (self.shape_W, (self.channels,)), dtype, name)
+        _require(weights, self.shapes, dtype, name)
 
     def draw(self, rng: np.random.Generator, lif: LIF, scale: float = 1.0, bias: float = 0.0) -> Weights:
         """W ~ U(-1, 1) scale / (sqrt(weights per neuron) trace_gain of the channel), b_o = bias + U(-0.1, 0.1)."""
