@@ -42,7 +42,7 @@ def read(path: Path, name: str) -> dict[str, Any]:
 
     Raises InputError for a file that is missing, too large, not JSON, of a newer version, or against the schema.
     """
-    content = _parse(path)
+    content = parse(path)
     newest = schema(name)["properties"]["version"]["const"]
     version = content.get("version") if isinstance(content, dict) else None
     if isinstance(version, int) and version > newest:
@@ -53,7 +53,7 @@ def read(path: Path, name: str) -> dict[str, Any]:
     return content
 
 
-def _parse(path: Path) -> Any:
+def parse(path: Path) -> Any:
     def refuse(constant: str) -> None:
         raise ValueError(f"{constant} is not a JSON number")
 

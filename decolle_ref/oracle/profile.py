@@ -1,0 +1,141 @@
+"""What an implementation says of its arithmetic, and of what it can show."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from decolle_ref import schema
+from decolle_ref.check import Array, InputError, choice, count, not_negative
+
+
+class Float(NamedTuple):
+    """A binary floating-point format with round to nearest."""
+
+    bits: int  # of the significand, the hidden one included
+    smallest: float  # normal number
+
+    @property
+    def unit(self) -> float:
+        """The unit roundoff u: |fl(z) - z| <= u |z|."""
+        return float(2.0**-self.bits)
+
+
+FLOATS = {
+    "float64": Float(53, 2.0**-1022),
+    "float32": Float(24, 2.0**-126),
+    "tf32": Float(11, 2.0**-126),  # operands of products only
+    "bfloat16": Float(8, 2.0**-126),
+}
+FORMATS = ("float64", "float32", "bfloat16", "fixed")
+LEVELS = ("L0", "L1", "L2")
+ROUNDINGS = {"nearest": 0.5, "floor": 1.0}  # the largest error of one rounding, in quanta
+
+
+@dataclass(frozen=True)
+class Profile:
+    """The arithmetic of an implementation.  Raises InputError for what makes no sense.
+
+    format: of every number that is kept.  accumulate: of the sums in matrix products, where it is another.  products:
+    "tf32" where their factors are rounded to it first.  flush: subnormal numbers become 0.  sigma_ulps: the largest
+    error of sigma and sigma', in units of the last place of 1.  Fixed point: values k 2^-fraction_bits within
+    +-2^integer_bits, saturating.  level: L2 shows everything, L1 spikes and the weights of every step, L0 spikes and
+    the final weights.
+    """
+
+    name: str = "unnamed"
+    format: str = "float32"
+    accumulate: str = ""
+    products: str = ""
+    flush: bool = False
+    sigma_ulps: float = 4.0
+    integer_bits: int = 8
+    fraction_bits: int = 16
+    rounding: str = "nearest"
+    level: str = "L2"
+
+    def __post_init__(self) -> None:
+        choice("profile format", self.format, FORMATS)
+        choice("profile accumulate", self.accumulate, ("", "float64", "float32"))
+        choice("profile products", self.products, ("", "tf32", "bfloat16"))
+        choice("profile rounding", self.rounding, ROUNDINGS)
+        choice("profile level", self.level, LEVELS)
+        count("profile integer_bits", self.integer_bits, 1)
+        count("profile fraction_bits", self.fraction_bits, 1)
+        not_negative("profile sigma_ulps", self.sigma_ulps)
+
+    @property
+    def fixed(self) -> bool:
+        """Fixed point?"""
+        return self.format == "fixed"
+
+    @property
+    def quantum(self) -> float:
+        """The distance of neighbouring fixed-point numbers."""
+        return float(2.0**-self.fraction_bits)
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """The smallest and the largest number."""
+        if self.fixed:
+            return -(2.0**self.integer_bits), 2.0**self.integer_bits - self.quantum
+        return -np.inf, np.inf
+
+    def ulp(self, x: Array) -> Array:
+        """The distance of neighbouring numbers of the format at x."""
+        if self.fixed:
+            return np.full(np.shape(x), self.quantum)
+        of = FLOATS[self.format]
+        exponent = np.floor(np.log2(np.maximum(np.abs(x), of.smallest)))
+        return np.asarray(2.0 ** (exponent - of.bits + 1))
+
+    def quantise(self, x: Array) -> Array:
+        """The nearest numbers of the format, as float64; saturating in fixed point."""
+        x = np.asarray(x, np.float64)
+        spacing = self.ulp(x)
+        return np.asarray(np.clip(np.rint(x / spacing) * spacing, *self.limits))
+
+
+PROFILES = {
+    profile.name: profile
+    for profile in (
+        Profile("float64", "float64"),
+        Profile("float32", "float32"),
+        Profile("bfloat16", "bfloat16", accumulate="float32"),
+        Profile("tf32", "float32", products="tf32"),
+        Profile("Q8.16", "fixed", integer_bits=8, fraction_bits=16),
+    )
+}
+
+
+def of(content: Any) -> Profile:
+    """A profile from a name, a mapping, or a profile.  Raises InputError for keys or values it does not know."""
+    if isinstance(content, Profile):
+        return content
+    if isinstance(content, str):
+        choice("profile", content, PROFILES)
+        return PROFILES[content]
+    if not isinstance(content, Mapping):
+        raise InputError(f"profile: expected a name or named values, got {content!r}")
+    known = {field.name: type(getattr(Profile(), field.name)) for field in fields(Profile)}
+    for name, value in content.items():
+        choice("profile key", name, known)
+        kinds = (int, float) if known[name] is float else (known[name],)
+        if type(value) not in kinds:
+            raise InputError(f"profile {name}: expected {known[name].__name__}, got {value!r}")
+    return Profile(**content)
+
+
+def read(path: Path) -> Profile:
+    """A profile from a JSON file, or one of PROFILES by its name.  Raises InputError for anything else."""
+    if str(path) in PROFILES:
+        return PROFILES[str(path)]
+    return of(schema.parse(path))
+
+
+def describe(profile: Profile) -> dict[str, Any]:
+    """What differs from the defaults, and the name and format."""
+    given, default = asdict(profile), asdict(Profile())
+    return {name: value for name, value in given.items() if name in ("name", "format") or value != default[name]}
