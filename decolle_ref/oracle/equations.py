@@ -178,7 +178,7 @@ def _softmax_slope(Y: Array, target: Array, arithmetic: Arithmetic) -> Approx:
 
 
 def delta(o: Operands, arithmetic: Arithmetic) -> Approx:
-    """delta_i = (sum_k G_ki e_k) sigma'(U_i), plus the regularisers' share, to the winners of a pool.  [K20 Eq. 3, 4]"""
+    """delta_i = (sum_k G_ki e_k) sigma'(U_i), plus the regularisers', to the winners of a pool.  [K20 Eq. 3, 4]"""
     G, e, layer = o.case["G"], o.shown["e"], o.layer
     back = arithmetic.total(e @ G, np.abs(e) @ np.abs(G), np.zeros_like(e @ G), len(G))
     slope = arithmetic.function(layer.surrogate.derivative, exact(o.u), 0.0)

@@ -130,8 +130,9 @@ def layers(case: Case, arrays: Mapping[str, Array]) -> list[Operands]:
 
 def in_float64(layer: Layer) -> Layer:
     """The layer, its constants as float64: only structure and flags are read of it."""
-    *constants, P_reads, U_reads = layer.neuron
-    return layer._replace(neuron=LIF(*(np.asarray(x, np.float64) for x in constants), P_reads, U_reads))
+    n = layer.neuron
+    alpha, beta, gamma, delta, gain_Q, gain_P = (np.asarray(x, np.float64) for x in n[:6])
+    return layer._replace(neuron=LIF(alpha, beta, gamma, delta, gain_Q, gain_P, n.P_reads, n.U_reads))
 
 
 def _case(case: Case, k: int) -> dict[str, Array]:
