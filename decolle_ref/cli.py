@@ -33,6 +33,7 @@ from decolle_ref.experiments import (
 from decolle_ref.experiments import mnist as poisson_mnist
 from decolle_ref.experiments.longrun import Interrupted
 from decolle_ref.experiments.mnist_network import Settings as MnistSettings
+from decolle_ref.oracle import command
 from decolle_ref.spikegrad import ann
 
 T = TypeVar("T")
@@ -109,6 +110,10 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--tolerance", type=float, default=derivation.TOLERANCE, help="relative (default 1e-7)")
     p.add_argument("--seed", type=int, default=0)
     p.set_defaults(run=run_gradcheck)
+
+    command.add(
+        commands.add_parser("oracle", help="does another implementation compute DECOLLE, equation by equation?")
+    )
 
     p = commands.add_parser("errata", help="every misprint and open point of the three papers, checked")
     p.set_defaults(run=run_errata)
@@ -395,7 +400,9 @@ def _given(value: T | None, default: T) -> T:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
-    args = parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else argv
+    args = parser().parse_args(words)
+    args.program = "--" in words  # argparse drops it, and with it what follows it is
     try:
         return args.run(args) or 0
     except InputError as problem:

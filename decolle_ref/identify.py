@@ -97,6 +97,8 @@ def _comparable(case: Case, about: Mapping[str, Any]) -> None:
     found = [(layer["n_in"], layer["n"]) for layer in about["layers"]]
     if sizes != found:
         raise InputError(f"trace: expected layers (n_in, n) {sizes} as in the case, got {found}")
+    if any("conv" in layer for layer in case.about["layers"]):
+        raise InputError("case: expected layers where every input reaches every neuron, got a convolution")
     if case.about["learn"] or case.about["initial_state"] != "rest":
         raise InputError("case: expected one that starts at rest and does not learn, got another")
 

@@ -40,7 +40,7 @@ class MaxPool:
 
     def winners(self, x: Array) -> Array:
         """The index of each window's largest entry, of several the first in reading order.  (..., n_in) -> (..., n)."""
-        windows = self._windows()
+        windows = self.windows()
         best = x.real[..., windows].argmax(axis=-1)
         index: Array = windows[np.arange(self.n), best]
         return index
@@ -55,7 +55,7 @@ class MaxPool:
         np.put_along_axis(back, winners, delta, axis=-1)
         return back
 
-    def _windows(self) -> Array:
+    def windows(self) -> Array:
         """The indices of each window's entries, in reading order.  (n, size^2)."""
         channels, height, width = self.shape_out
         index = np.arange(self.n_in).reshape(self.shape)[:, : height * self.size, : width * self.size]

@@ -259,3 +259,44 @@ def test_a_case_of_unknown_dialect_is_read_but_not_simulated(tmp_path):
     with pytest.raises(InputError, match="dialect: expected a name or one option per axis, got null"):
         simulate.simulate(case)
     shutil.rmtree(tmp_path / "case")
+
+
+def convolutional(pool=2):
+    """A case of one convolutional layer, pooled, and a dense one above it."""
+    about, arrays = make(sizes=(2 * 4 * 4, 3 * 4 * 4, 5), learn=True)
+    conv = {"channels_in": 2, "height": 4, "width": 4, "channels": 3, "kernel": 3, "padding": 1}
+    rng, seen = np.random.default_rng(0), 3 * (4 // pool) ** 2
+    about["layers"][0] |= {"conv": conv, "pool": pool}
+    about["layers"][1]["n_in"] = seen
+    arrays |= {"layer1_W": rng.normal(0, 0.02, (3, 2, 3, 3)), "layer1_b": -rng.random(3)}
+    arrays |= {"layer1_rate_W": np.full((3, 2, 3, 3), 1e-5), "layer1_rate_b": np.full(3, 1e-3)}
+    arrays["layer1_G"] = rng.normal(size=(2, seen))
+    for name in ("W", "tau_mem", "tau_syn", "rate_W"):
+        arrays[f"layer2_{name}"] = arrays[f"layer2_{name}"][..., :seen]
+    return about, arrays
+
+
+def test_a_case_may_be_convolutional_and_pooled(tmp_path):
+    cases.write(tmp_path / "case", *convolutional())
+    case = cases.read(tmp_path / "case")
+    simulate.run(case, tmp_path / "trace", gradients=True)
+    shapes = {name: np.load(tmp_path / f"trace/layer1_{name}.npy").shape[2:] for name in ("U", "S", "Y", "delta")}
+    assert shapes == {"U": (48,), "S": (12,), "Y": (2,), "delta": (48,)}
+    assert np.load(tmp_path / "trace/layer1_dW.npy").shape[1:] == (3, 2, 3, 3)
+    assert np.load(tmp_path / "trace/layer1_S.npy").any()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"n": 47}, r"layers\[0\].n: expected 48, as conv says, got 47"),
+        ({"n_in": 31}, r"layers\[0\].n_in: expected 32, as conv says, got 31"),
+        ({"pool": 5}, r"layers\[0\].size: expected at most 4, the side of the image, got 5"),
+        ({"pool": 1}, r"layers\[1\].n_in: expected 48, got 12"),
+    ],
+)
+def test_a_convolution_that_does_not_fit_is_refused_in_one_line(change, message, tmp_path):
+    about, arrays = convolutional()
+    about["layers"][0] |= change
+    with pytest.raises(InputError, match=message):
+        cases.write(tmp_path / "case", about, arrays)

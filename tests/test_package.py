@@ -16,6 +16,7 @@ EXTRAS = {
     "cycler": "plots",
     "tqdm": "decolle_ref",
     "threadpoolctl": "fast",
+    "pytest": "oracle",
 }  # which folder may use which optional package
 
 

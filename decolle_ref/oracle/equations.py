@@ -14,9 +14,9 @@ import numpy as np
 from decolle_ref.check import Array
 from decolle_ref.dialects import AXES, Dialect
 from decolle_ref.network import Layer
-from decolle_ref.objective import cross_entropy, smooth_l1
+from decolle_ref.objective import Objective, Regulariser, cross_entropy, smooth_l1
 from decolle_ref.optim import Adamax, Optimiser
-from decolle_ref.oracle.running import Approx, Arithmetic, exact
+from decolle_ref.oracle.running import OURS, Approx, Arithmetic, exact
 from decolle_ref.synapse import Weights
 
 
@@ -61,7 +61,7 @@ class Operands:
 Equation = Callable[[Operands, Arithmetic], Approx]
 
 
-def _gain(o: Operands, arithmetic: Arithmetic, decay: str) -> Approx:
+def gain(o: Operands, arithmetic: Arithmetic, decay: str) -> Approx:
     """g from alpha or beta, as the implementation derives it."""
     value = AXES["gains"][o.dialect.gains].value(o.case[decay])
     if o.dialect.gains == "one":
@@ -70,13 +70,13 @@ def _gain(o: Operands, arithmetic: Arithmetic, decay: str) -> Approx:
     return leak if o.dialect.gains == "leak" else arithmetic.divide(exact(np.ones_like(value)), leak)
 
 
-def _filtered(o: Operands, arithmetic: Arithmetic, decay: str, gain: Approx, before: Array, x: Array) -> Approx:
+def filtered(o: Operands, arithmetic: Arithmetic, decay: str, gain: Approx, before: Array, x: Array) -> Approx:
     """decay before + g x."""
     kept = arithmetic.multiply(exact(o.case[decay]), exact(before))
     return arithmetic.add(kept, arithmetic.multiply(gain, exact(x)))
 
 
-def _start(o: Operands, name: str, found: Approx) -> Approx:
+def started(o: Operands, name: str, found: Approx) -> Approx:
     """Where U reads the old state, what it reads at the first step is what the case starts from, exactly."""
     if o.layer.neuron.U_reads:
         return found
@@ -86,30 +86,30 @@ def _start(o: Operands, name: str, found: Approx) -> Approx:
 
 def Q(o: Operands, arithmetic: Arithmetic) -> Approx:
     """Q[n+1] = beta Q[n] + g_Q S^in[n].  [K20 Eq. 1]"""
-    x = o.spikes_in if o.layer.neuron.U_reads else _shifted(o.spikes_in)
-    return _start(o, "Q", _filtered(o, arithmetic, "beta", _gain(o, arithmetic, "beta"), o.before("Q"), x))
+    x = o.spikes_in if o.layer.neuron.U_reads else shifted(o.spikes_in)
+    return started(o, "Q", filtered(o, arithmetic, "beta", gain(o, arithmetic, "beta"), o.before("Q"), x))
 
 
 def P(o: Operands, arithmetic: Arithmetic) -> Approx:
     """P[n+1] = alpha P[n] + g_P Q[n], or g_P Q[n+1].  [K20 Eq. 1]"""
     read = o.shown["Q"] if o.layer.neuron.P_reads else o.before("Q")
-    return _start(o, "P", _filtered(o, arithmetic, "alpha", _gain(o, arithmetic, "alpha"), o.before("P"), read))
+    return started(o, "P", filtered(o, arithmetic, "alpha", gain(o, arithmetic, "alpha"), o.before("P"), read))
 
 
 def R(o: Operands, arithmetic: Arithmetic) -> Approx:
     """R[n+1] = gamma R[n] + S[n], with the neurons' own spikes S = Theta(U).  [K20 Eq. 1]"""
     kept = arithmetic.multiply(exact(o.case["gamma"]), exact(o.before("R")))
-    found = arithmetic.add(kept, exact(_shifted(o.layer.surrogate.spike(o.shown["U"]))))
+    found = arithmetic.add(kept, exact(shifted(o.layer.surrogate.spike(o.shown["U"]))))
     first = exact(o.before("R")[:1])
     return Approx(*(np.concatenate([a, b[1:]]) for a, b in zip(first, found, strict=True)))
 
 
-def _shifted(x: Array) -> Array:
+def shifted(x: Array) -> Array:
     """x one step earlier; what came before the first step is not asked for."""
     return np.concatenate([np.zeros_like(x[:1]), x[:-1]])
 
 
-def _delta(o: Operands, arithmetic: Arithmetic) -> Approx:
+def strength(o: Operands, arithmetic: Arithmetic) -> Approx:
     """The strength of the refractory term, as the implementation derives it from w."""
     if o.dialect.refractory == "w":
         return exact(o.case["w"])
@@ -122,16 +122,17 @@ def _delta(o: Operands, arithmetic: Arithmetic) -> Approx:
 def U(o: Operands, arithmetic: Arithmetic) -> Approx:
     """U = W P + b - delta R.  [K20 Eq. 1]  The three are one sum, in whatever order it is taken."""
     W, b = o.weights(arithmetic)
-    back = arithmetic.multiply(_delta(o, arithmetic), exact(o.shown["R"]))
+    back = arithmetic.multiply(strength(o, arithmetic), exact(o.shown["R"]))
     drive = o.layer.synapse.drive
 
     def each(W: Array, P: Array, b: Array) -> Array:
         return np.stack([drive(Weights(*w), p) for *w, p in zip(W, b, P, strict=True)])
 
-    value = each(W, o.shown["P"], b)
-    size = each(np.abs(W), np.abs(o.shown["P"]), np.abs(b))
-    terms = int(np.prod(W.shape[2:])) + 2
-    return arithmetic.total(value - back.value, size + np.abs(back.value) + back.err, back.err, terms)
+    P, nothing = o.shown["P"], np.zeros_like(b)
+    bias = each(np.zeros_like(W), P, b)  # of every neuron
+    value, size = each(W, P, nothing), each(np.abs(W), np.abs(P), nothing)
+    terms = int(np.prod(W.shape[2:]))
+    return arithmetic.total(value, size, np.zeros_like(size), terms, exact(bias), Approx(-back.value, back.err))
 
 
 def S(o: Operands, arithmetic: Arithmetic) -> Approx:
@@ -145,65 +146,100 @@ def Y(o: Operands, arithmetic: Arithmetic) -> Approx:
     read = exact(o.shown["S"])
     if o.layer.activity == "primitive":
         read = arithmetic.function(o.layer.surrogate.primitive, exact(o.u), 1.0)
-    value, size = read.value @ G.T + c, np.abs(read.value) @ np.abs(G).T + np.abs(c)
-    err = read.err @ np.abs(G).T
-    return arithmetic.total(value, size + err, err, G.shape[1] + 1)
+    value, size, err = read.value @ G.T, np.abs(read.value) @ np.abs(G).T, read.err @ np.abs(G).T
+    return arithmetic.total(value, size + err, err, G.shape[1], exact(c))
 
 
 def e(o: Operands, arithmetic: Arithmetic) -> Approx:
     """e = dL/dY, with the reduction.  [K20 Sec. 3.2]"""
-    Y, target, objective = o.shown["Y"], o.case["target"], o.layer.objective
+    return error(o.layer.objective, exact(o.shown["Y"]), o.case["target"], arithmetic)
+
+
+def error(objective: Objective, Y: Approx, target: Array, arithmetic: Arithmetic) -> Approx:
+    """e = dL/dY of readouts (..., batch, n_out) that are themselves known to within an error."""
     if objective.loss is cross_entropy:
         slope = _softmax_slope(Y, target, arithmetic)
     else:
-        slope = arithmetic.subtract(exact(Y), exact(target))
+        slope = arithmetic.subtract(Y, exact(target))
         if objective.loss is smooth_l1:
             slope = arithmetic.clip(slope, -1.0, 1.0)
     if objective.reduction == "sum":
         return slope
-    terms = Y[0].size // (Y.shape[-1] if objective.loss is cross_entropy else 1)
+    terms = Y.value.shape[-2] * (1 if objective.loss is cross_entropy else Y.value.shape[-1])
     share = arithmetic.derived(np.asarray(1 / terms))
     return arithmetic.multiply(slope, share)
 
 
-def _softmax_slope(Y: Array, target: Array, arithmetic: Arithmetic) -> Approx:
-    """softmax(Y) (sum of the target) - target: exp of differences of Y, whose rounding it turns into factors."""
-    shifted = Y - Y.max(axis=-1, keepdims=True)
+def _softmax_slope(Y: Approx, target: Array, arithmetic: Arithmetic) -> Approx:
+    """softmax(Y) (sum of the target) - target: exp of differences of Y, whose errors it turns into factors."""
+    shifted = Y.value - Y.value.max(axis=-1, keepdims=True)
+    room = np.minimum(2 * Y.err.max(axis=-1, keepdims=True), 700)  # Y off by err: a factor within exp(+-2 err)
     p = np.exp(shifted)
     p = p / p.sum(axis=-1, keepdims=True)
+    most = np.minimum(p * np.exp(room), 1)
+    K, ulps = p.shape[-1], arithmetic.profile.sigma_ulps  # of exp and log too
+    spread = 2 * (np.abs(shifted) + room) + 2 * np.log(K) + K + 4 + 2 * ulps * (1 + max(1.0, np.log(K)))
+    rounding = most * spread * (arithmetic.unit + arithmetic.step) + arithmetic.tiny + arithmetic.step
+    if arithmetic.profile.fixed:
+        # exp of each is off by so many quanta however small it is; so is their sum K times, and its logarithm
+        rounding = rounding + ulps * arithmetic.profile.quantum * (1 + most * (K + np.log(K) + 1))
+    err = np.minimum(p * np.expm1(room), 1) + rounding
     whole = target.sum(axis=-1, keepdims=True)
-    spread = 2 * np.abs(shifted) + 2 * np.log(Y.shape[-1]) + Y.shape[-1] + 4 + 4 * arithmetic.profile.sigma_ulps
-    softmax = Approx(p, p * spread * (arithmetic.unit + arithmetic.step) + arithmetic.tiny + arithmetic.step)
-    return arithmetic.subtract(arithmetic.multiply(softmax, exact(whole)), exact(target))
+    weight = arithmetic.total(whole, np.abs(target).sum(axis=-1, keepdims=True), 0 * whole, K, products=False)
+    return arithmetic.subtract(arithmetic.multiply(Approx(p, err), weight), exact(target))
 
 
 def delta(o: Operands, arithmetic: Arithmetic) -> Approx:
     """delta_i = (sum_k G_ki e_k) sigma'(U_i), plus the regularisers', to the winners of a pool.  [K20 Eq. 3, 4]"""
+    return backward(o, arithmetic, arithmetic.function(o.layer.surrogate.derivative, exact(o.u), 0.0))
+
+
+def backward(o: Operands, arithmetic: Arithmetic, slope: Approx) -> Approx:
+    """delta with any slope for sigma'(U)."""
     G, e, layer = o.case["G"], o.shown["e"], o.layer
     back = arithmetic.total(e @ G, np.abs(e) @ np.abs(G), np.zeros_like(e @ G), len(G))
-    slope = arithmetic.function(layer.surrogate.derivative, exact(o.u), 0.0)
     found = arithmetic.multiply(back, slope)
     if layer.objective.regulariser is not None:
-        found = arithmetic.add(found, _penalty(o, arithmetic))
+        found = arithmetic.gathered(found, *_penalties(o, layer.objective.regulariser, arithmetic))
     if layer.pool is None:
         return found
     return Approx(*(layer.pool.route(x, o.winners) for x in found))
 
 
-def _penalty(o: Operands, arithmetic: Arithmetic) -> Approx:
-    """The regularisers' dL/dU at every step; a mean activity within rounding of 0.1 may fall on either side."""
-    regulariser, surrogate = o.layer.objective.regulariser, o.layer.surrogate
-    assert regulariser is not None
-    value = np.stack([regulariser.derivative(u, surrogate) for u in o.u])
-    size = (regulariser.lambda1 + regulariser.lambda2) / max(o.u[0].size, 1)
-    err = arithmetic.derived(np.full_like(value, size), 4).err
-    for n, u in enumerate(o.u):
-        mean = surrogate.primitive(u).mean() if regulariser.activity == "rate" else u.mean(axis=-1)
-        room = (
-            (u.size + 4 + arithmetic.profile.sigma_ulps) * (arithmetic.unit + arithmetic.step) * (1 + np.abs(u).max())
-        )
-        err[n] += (np.abs(mean - 0.1) <= room).any() * regulariser.lambda2 / u.size
-    return Approx(value, err)
+def _penalties(o: Operands, regulariser: Regulariser, arithmetic: Arithmetic) -> tuple[Approx, Approx]:
+    """dL/dU of each regulariser; where U or a mean is within rounding of its edge, it may be there or not."""
+    u, surrogate = o.u, o.layer.surrogate
+    share = arithmetic.derived(np.asarray(1 / max(u[0].size, 1)))
+    edge = arithmetic.derived(np.asarray(0.01))
+    active = _where(
+        u + 0.01 > 0,
+        np.abs(u + 0.01) <= edge.err + OURS,
+        arithmetic.multiply(arithmetic.derived(np.asarray(regulariser.lambda1)), share),
+    )
+    below = arithmetic.multiply(arithmetic.derived(np.asarray(-regulariser.lambda2)), share)
+    if regulariser.activity == "rate":
+        below = arithmetic.multiply(below, arithmetic.function(surrogate.derivative, exact(u), 0.0))
+    mean = _activity(u, o.layer, regulariser, arithmetic)
+    goal = arithmetic.derived(np.asarray(0.1))
+    silent = _where(mean.value < 0.1, np.abs(mean.value - 0.1) <= mean.err + goal.err + OURS, below)
+    return active, silent
+
+
+def _activity(u: Array, layer: Layer, regulariser: Regulariser, arithmetic: Arithmetic) -> Approx:
+    """The mean activity of every step: of all neurons and samples, or of all neurons for each sample."""
+    rate = regulariser.activity == "rate"
+    x = arithmetic.function(layer.surrogate.primitive, exact(u), 1.0) if rate else exact(u)
+    axes = (1, 2) if rate else (2,)
+    value, size, err = (a.sum(axis=axes, keepdims=True) for a in (x.value, np.abs(x.value) + x.err, x.err))
+    terms = int(np.prod([u.shape[axis] for axis in axes]))
+    whole = arithmetic.total(value, size, err, terms, products=False)
+    return arithmetic.multiply(whole, arithmetic.derived(np.asarray(1 / max(terms, 1))))
+
+
+def _where(condition: Array, undecided: Array, x: Approx) -> Approx:
+    """x where the condition holds, else 0; where it is undecided, either."""
+    value = np.where(condition, x.value, 0)
+    return Approx(value, np.where(condition, x.err, 0) + np.where(undecided, np.abs(x.value) + x.err, 0))
 
 
 def dW(o: Operands, arithmetic: Arithmetic) -> Approx:
@@ -221,7 +257,7 @@ def _gradient(o: Operands, arithmetic: Arithmetic, which: int) -> Approx:
     value = np.stack([gradient(d, p)[which] for d, p in zip(delta, P, strict=True)])
     size = np.stack([gradient(np.abs(d), np.abs(p))[which] for d, p in zip(delta, P, strict=True)])
     terms = delta[0].size // len(o.case["b"])
-    return arithmetic.total(value, size, np.zeros_like(value), terms)
+    return arithmetic.total(value, size, np.zeros_like(value), terms, products=which == 0)
 
 
 def W(o: Operands, arithmetic: Arithmetic) -> Approx:
@@ -257,16 +293,25 @@ def _changes(o: Operands, arithmetic: Arithmetic, name: str, gradient: Array) ->
     for g, learns in zip(gradient, o.learns, strict=True):
         if learns:
             t += 1
-            m = _mean(arithmetic, m, exact(g), beta1)
+            m = running_mean(arithmetic, m, exact(g), beta1)
             u = arithmetic.maximum(arithmetic.multiply(beta2, u), arithmetic.add(exact(np.abs(g)), eps))
-            scaled = arithmetic.multiply(rate, arithmetic.derived(np.asarray(1 / (1 - o.optimiser.beta1**t)), 3))
+            scaled = arithmetic.multiply(rate, correction(o.optimiser.beta1, t, arithmetic))
             found.append(arithmetic.multiply(scaled, arithmetic.divide(m, u)))
         else:
             found.append(exact(np.zeros_like(g)))
     return Approx(*(np.stack(x) for x in zip(*found, strict=True)))
 
 
-def _mean(arithmetic: Arithmetic, m: Approx, g: Approx, beta1: Approx) -> Approx:
+def correction(beta1: float, t: int, arithmetic: Arithmetic) -> Approx:
+    """1 / (1 - beta1^t), which is 1 for beta1 = 0: beta1 rounded, and its power taken by t - 1 products or fewer."""
+    one = exact(np.ones(()))
+    if beta1 == 0:
+        return one
+    power = arithmetic.derived(np.asarray(beta1**t), 2 * t)
+    return arithmetic.divide(one, arithmetic.subtract(one, power))
+
+
+def running_mean(arithmetic: Arithmetic, m: Approx, g: Approx, beta1: Approx) -> Approx:
     """beta1 m + (1 - beta1) g, which is g for beta1 = 0."""
     if beta1.value == 0:
         return g

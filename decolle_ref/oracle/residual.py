@@ -158,16 +158,22 @@ def require(case: Case, shown: Mapping[str, Array]) -> dict[str, Array]:
             if name.endswith("_final"):
                 continue
             raise InputError(f"trace: expected an array {name}, got none")
-        array = np.asarray(shown[name])
-        if array.dtype.kind not in "biuf":
-            raise InputError(f"trace {name}: expected numbers, got dtype {array.dtype}")
-        if array.shape != shape:
-            raise InputError(f"trace {name}: expected shape {shape}, got {array.shape}")
-        found[name] = array.astype(np.float64)
-        if not np.isfinite(found[name]).all():
-            place = tuple(int(i) for i in np.argwhere(~np.isfinite(found[name]))[0])
-            raise InputError(f"trace {name}: expected finite numbers, got {found[name][place]} at {place}")
+        found[name] = numbers(name, shown[name], shape)
     return found
+
+
+def numbers(name: str, given: Any, shape: tuple[int, ...]) -> Array:
+    """One array of a trace in float64.  Raises InputError unless it has the shape and only finite numbers."""
+    array = np.asarray(given)
+    if array.dtype.kind not in "biuf":
+        raise InputError(f"trace {name}: expected numbers, got dtype {array.dtype}")
+    if array.shape != shape:
+        raise InputError(f"trace {name}: expected shape {shape}, got {array.shape}")
+    array = array.astype(np.float64)
+    if not np.isfinite(array).all():
+        place = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+        raise InputError(f"trace {name}: expected finite numbers, got {array[place]} at {place}")
+    return array
 
 
 def shapes(about: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:

@@ -9,6 +9,7 @@ and with fused multiply-add.  In fixed point sums are exact and each product is 
 """
 
 from collections.abc import Callable
+from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
@@ -76,8 +77,10 @@ class Arithmetic:
         return self.rounded(value, (a.err + np.abs(value) * b.err) / room)
 
     def maximum(self, a: Approx, b: Approx) -> Approx:
-        """max(a, b): no rounding."""
-        return Approx(np.maximum(a.value, b.value), np.maximum(a.err, b.err))
+        """max(a, b): no rounding, and where one is larger for certain, no error of the other."""
+        either = np.maximum(a.err, b.err)
+        err = np.where(a.value - b.value > a.err + b.err, a.err, either)
+        return Approx(np.maximum(a.value, b.value), np.where(b.value - a.value > a.err + b.err, b.err, err))
 
     def clip(self, a: Approx, low: float, high: float) -> Approx:
         """min(max(a, low), high): no rounding."""
@@ -94,15 +97,53 @@ class Arithmetic:
         ulp = self.profile.quantum if self.profile.fixed else 2 * self.unit
         return Approx(value, slope * x.err + self.profile.sigma_ulps * ulp * np.maximum(np.abs(value), 1) + self.tiny)
 
-    def total(self, value: Array, size: Array, err: Array, terms: int) -> Approx:
-        """A sum of `terms` products whose magnitudes add up to `size`, and whose operands' errors alone make `err`."""
-        profile = self.profile
+    def gathered(self, *terms: Approx) -> Approx:
+        """The sum of a few numbers in any order: no partial sum is larger than the sum of their magnitudes."""
+        value, err, size = (
+            np.asarray(sum(x)) for x in zip(*((t.value, t.err, np.abs(t.value)) for t in terms), strict=True)
+        )
+        if self.profile.fixed:
+            return Approx(np.clip(value, *self.profile.limits), err + OURS * size)
+        n = len(terms) - 1
+        return Approx(value, (err + n * self.unit * (size + err)) * (1 + self.unit) ** n + n * self.tiny)
+
+    def total(self, value: Array, size: Array, err: Array, terms: int, *more: Approx, products: bool = True) -> Approx:
+        """A sum of `terms` products whose magnitudes add up to `size`, and whose operands' errors alone make `err`.
+
+        more: what is added to it, within the sum or after it, in whatever order.  Without `products` the terms are
+        there as they are: in fixed point their sum is exact.
+        """
+        profile, between = self.profile, self._between(value, more)
+        for x in more:
+            value, size, err = value + x.value, size + np.abs(x.value) + x.err, err + x.err
         if profile.fixed:
-            return Approx(np.clip(value, *profile.limits), err + terms * (self.step + OURS * size))
+            # an accumulator that saturates on the way loses at most what the magnitudes have beyond the limit
+            lost = np.maximum(size + terms * self.step - profile.limits[1], 0)
+            err = err + (terms * self.step if products else 0.0) + (terms + len(more)) * OURS * size + lost
+            return Approx(np.clip(value, *profile.limits), err)
         unit = FLOATS[profile.accumulate].unit + OURS if profile.accumulate else self.unit
-        if (terms + 1) * unit >= 1:
-            raise InputError(f"profile: expected wider sums than {profile.format} for {terms} terms (accumulate)")
-        gamma = (terms + 1) * unit / (1 - (terms + 1) * unit)
+        n = terms + len(more) + 1
+        if n * unit >= 1:
+            raise InputError(f"profile: expected wider sums than {profile.format} for {n - 1} terms (accumulate)")
+        gamma = n * unit / (1 - n * unit)
         factors = FLOATS[profile.products].unit if profile.products else 0.0
-        err = err + (gamma + 2 * factors + factors**2) * (1 + gamma) * size + terms * self.tiny
-        return self.rounded(value, err) if profile.accumulate else Approx(value, err + OURS * np.abs(value))
+        err = err + (gamma + 2 * factors + factors**2) * (1 + gamma) * size + n * self.tiny
+        if not profile.accumulate:
+            return Approx(value, err + OURS * np.abs(value))
+        err = (err + self.unit * between + len(more) * self.tiny) * (1 + self.unit) ** len(more)
+        return self.rounded(value, err)
+
+    def _between(self, value: Array, more: tuple[Approx, ...]) -> Array:
+        """The magnitudes of all that is rounded to the format before the last addition.
+
+        Where products are summed in a wider format, that sum may be rounded, and `more` added one after the other: a
+        partial sum of r of them is at most the largest that any r of them make.
+        """
+        if not self.profile.accumulate or not more:
+            return np.zeros(())
+        addends = [value, *(x.value for x in more)]
+        found = np.abs(value)
+        for r in range(2, len(addends)):
+            sums = [np.abs(np.asarray(sum(some))) for some in combinations(addends, r)]
+            found = found + np.max(np.broadcast_arrays(*sums), axis=0)
+        return np.asarray(found)

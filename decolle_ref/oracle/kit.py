@@ -1,0 +1,148 @@
+"""Run a backend on vectors and say what came of each.  Expected failures are named in a TOML file, and must fail."""
+
+import secrets
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from decolle_ref.cases import Case
+from decolle_ref.check import Array, InputError
+from decolle_ref.oracle import driven, report, residual, slips, vectors
+from decolle_ref.oracle.backends import Backend, answer
+from decolle_ref.oracle.profile import Profile
+from decolle_ref.oracle.vectors import Vector
+
+FRESH = 6  # random cases of every run, which no stored answer can know
+GOOD = ("pass", "expected failure")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one vector: pass, fail, inconclusive, or with expected failures their counterparts."""
+
+    id: str
+    status: str
+    text: str
+    why: str
+    details: Mapping[str, Any] = field(default_factory=dict)
+    excerpt: Case | None = None  # one step that shows the failure
+
+    @property
+    def good(self) -> bool:
+        """Does the run still count as passed?"""
+        return self.status in GOOD
+
+    def __str__(self) -> str:
+        return f"{self.id}: {self.text}" if self.status == "pass" else f"{self.id}: {self.text}\nit guards: {self.why}"
+
+
+def selection(profile: Profile, seed: int, only: str = "") -> list[Vector]:
+    """The vectors for a backend of this profile: the catalogue, in its number format, and fresh ones from the seed."""
+    dtype = "float64" if profile.format in ("float64", "fixed") else "float32"
+    fresh = vectors.fresh(seed, dtype, profile.quantise, FRESH)
+    chosen = [v for v in [*(quantised(v, profile) for v in vectors.catalogue(dtype)), *fresh] if only in v.id]
+    if not chosen:
+        raise InputError(f"only: expected a part of a vector's id, got {only!r}, which none has")
+    return chosen
+
+
+def quantised(vector: Vector, profile: Profile) -> Vector:
+    """The vector with all its numbers in the backend's format."""
+    arrays = {
+        name: profile.quantise(x).astype(x.dtype) if x.dtype.kind == "f" else x for name, x in vector.arrays.items()
+    }
+    return replace(vector, arrays=arrays)
+
+
+def run(backend: Backend, chosen: Iterable[Vector], expected: Mapping[str, str] | None = None) -> Iterator[Outcome]:
+    """One outcome per vector.  expected: reasons by id, of vectors that must fail.
+
+    Raises InputError for an id in `expected` that no vector has.
+    """
+    chosen, reasons = list(chosen), dict(expected or {})
+    unknown = sorted(set(reasons) - {vector.id for vector in chosen})
+    if unknown:
+        raise InputError(f"expected failures: expected ids of vectors, got {unknown[0]!r}")
+    for vector in chosen:
+        outcome = judge(backend, vector)
+        yield outcome if vector.id not in reasons else turned(outcome, reasons[vector.id])
+
+
+def judge(backend: Backend, vector: Vector) -> Outcome:
+    """Run one vector and check what came back."""
+    try:
+        shown = answer(backend, vector.about, vector.arrays)
+        return check(Case(vector.about, vector.arrays), shown, backend.profile, vector.id, vector.why)
+    except InputError as problem:
+        return Outcome(vector.id, "fail", f"FAIL\n{problem}", vector.why, {"status": "fail", "error": str(problem)})
+
+
+def check(case: Case, shown: Mapping[str, Array], profile: Profile, name: str, why: str) -> Outcome:
+    """The check that the profile's level allows."""
+    if profile.level != "L2":
+        found = driven.check(case, shown, profile)
+        return Outcome(name, found.status, str(found), why, {"status": found.status, "undecided": found.undecided})
+    verdict = residual.check(case, shown, profile)
+    if verdict.failure is None:
+        return Outcome(name, "pass", report.text(verdict), why, report.content(verdict))
+    arrays = residual.require(case, shown)
+    explanation = slips.explain(case, arrays, profile, verdict.failure)
+    return Outcome(
+        name,
+        "fail",
+        report.text(verdict, explanation),
+        why,
+        report.content(verdict, explanation),
+        report.excerpt(case, arrays, verdict.failure),
+    )
+
+
+def turned(outcome: Outcome, reason: str) -> Outcome:
+    """The outcome of a vector that was expected to fail: strict, so that a repaired one is noticed."""
+    if outcome.status == "pass":
+        text = f"UNEXPECTED PASS, though expected to fail ({reason})"
+        return Outcome(outcome.id, "unexpected pass", text, outcome.why, outcome.details)
+    text = f"expected failure ({reason})"
+    return Outcome(outcome.id, "expected failure", text, outcome.why, outcome.details)
+
+
+def read_expected(path: Path) -> dict[str, str]:
+    """Reasons by id from a TOML file with one table [expected_failures].  Raises InputError for anything else."""
+    try:
+        content = tomllib.loads(path.read_text())
+    except OSError as problem:
+        raise InputError(f"{path}: expected a TOML file, got none ({problem.strerror})") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
+        raise InputError(f"{path}: expected TOML, got something else ({problem})") from None
+    table = content.get("expected_failures")
+    if set(content) != {"expected_failures"} or not isinstance(table, dict):
+        raise InputError(f"{path}: expected one table [expected_failures], got {', '.join(content) or 'none'}")
+    for name, reason in table.items():
+        if not isinstance(reason, str) or not reason.strip():
+            raise InputError(f"{path} {name}: expected a reason in words, got {reason!r}")
+    return table
+
+
+def summary(outcomes: list[Outcome], backend: Backend, seed: int) -> str:
+    """The result in one line."""
+    counts = {status: sum(o.status == status for o in outcomes) for status in dict.fromkeys(o.status for o in outcomes)}
+    parts = ", ".join(f"{number} {status}" for status, number in counts.items())
+    return f"oracle: {backend.name} ({backend.profile.name}, {backend.profile.level}): {parts}; seed {seed}"
+
+
+def content(outcomes: list[Outcome], backend: Backend, seed: int) -> dict[str, Any]:
+    """All of it as JSON."""
+    return {
+        "backend": backend.name,
+        "profile": report.asdict(backend.profile),
+        "seed": seed,
+        "passed": all(outcome.good for outcome in outcomes),
+        "vectors": {o.id: {"status": o.status, "why": o.why, **o.details} for o in outcomes},
+    }
+
+
+def random_seed() -> int:
+    """A seed that nobody knew before."""
+    return secrets.randbits(32)

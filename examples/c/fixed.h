@@ -1,0 +1,50 @@
+/* The arithmetic of decolle_fixed.c: fixed point Q8.16.
+ *
+ * A number x is stored as the integer x 2^16, from -2^24 to 2^24 - 1, which stand for -256 and 256 - 2^-16; beyond
+ * these it saturates.  Products and their sums are exact, in units of 2^-32 in 64 bits; only `narrow` and the
+ * divisions round, to the nearest integer, and halves up: floor(x + 1/2).
+ */
+#define HAS_EXP 0
+#define MOST_TERMS 8192 /* of one sum: each is at most 2^48, and the sum stays within 2^62 */
+
+typedef int32_t num;
+typedef int64_t wide;
+
+static const num ONE = 65536;
+
+/* floor(a / b) for b > 0; C itself truncates towards zero. */
+static wide floor_divide(wide a, wide b) { return a / b - (a % b < 0); }
+
+/* floor(a / b + 1/2) for b > 0 */
+static wide nearest(wide a, wide b) { return floor_divide(2 * a + b - 1, 2 * b); }
+
+static num saturate(wide a)
+{
+    const wide most = 256 * (wide)ONE - 1, least = -256 * (wide)ONE;
+    return (num)(a > most ? most : a < least ? least : a);
+}
+
+static wide mul(num a, num b) { return (wide)a * b; }
+static wide widen(num a) { return (wide)a * ONE; }
+static num narrow(wide a) { return saturate(nearest(a, ONE)); }
+static num divide(num a, num b) { return saturate(nearest(widen(a), b)); }
+static num inverse_square(num a) { return saturate(nearest((wide)1 << 48, mul(a, a))); }
+static num share(num a, long count) { return (num)nearest(a, count); }
+static num exponential(num a) { return a; } /* never called: cases that need it are refused */
+
+/* A number of the case, and back: both exact. */
+static num exactly(const char *name, double x, double most)
+{
+    double scaled = x * ONE;
+    if (scaled != floor(scaled) || x < -most || x >= most)
+        fail("%s: expected multiples of 2^-16 from -%g to below %g, got %.9g", name, most, most, x);
+    return (num)scaled;
+}
+static num number(const char *name, double x) { return exactly(name, x, 256); }
+static num events(const char *name, double x) { return exactly(name, x, 32768); } /* counts may be larger */
+static double value(num a) { return a / 65536.0; }
+
+/* Constants that follow from others are rounded once. */
+static num complement(num a) { return ONE - a; }
+static num inverse_complement(num a) { return saturate(nearest((wide)1 << 32, ONE - a)); }
+static num times_complement(num a, num b) { return narrow(mul(ONE - a, b)); }

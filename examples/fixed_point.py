@@ -1,0 +1,273 @@
+"""DECOLLE in fixed point, bit for bit: the integer model of examples/c/decolle_fixed.c.
+
+Numbers are Q8.16: the integer q stands for q / 2^16, from -2^24 to 2^24 - 1; beyond these it saturates.  Products and
+their sums are exact (int64, units of 2^-32); every equation below rounds where `narrow` or `nearest` stands, to the
+nearest integer and halves up, and nowhere else.
+
+    from fixed_point import backend
+    trace = backend(case.about, case.arrays)      # arrays of the trace by name, as floating-point numbers, exact
+"""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from decolle_ref.cases import connections
+from decolle_ref.check import Array, InputError
+from decolle_ref.dialects import Dialect, named
+from decolle_ref.synapse import Conv2d
+
+BITS = 16
+ONE = 1 << BITS
+HALF = ONE // 2
+MOST, LEAST = 256 * ONE - 1, -256 * ONE
+SLOPES = {"fast_sigmoid": 1, "fast_sigmoid_10": 10}
+SUPPORTED = (*SLOPES, "boxcar", "piecewise_linear")
+
+
+def nearest(a: Array, b: Array | int) -> Array:
+    """floor(a / b + 1/2) for b > 0."""
+    rounded: Array = (2 * a + b) // (2 * b)
+    return rounded
+
+
+def saturate(a: Array) -> Array:
+    """The nearest number that Q8.16 has."""
+    return np.clip(a, LEAST, MOST)
+
+
+def narrow(a: Array) -> Array:
+    """A sum of products, back to a number."""
+    return saturate(nearest(a, ONE))
+
+
+def divide(a: Array, b: Array) -> Array:
+    """a / b for b > 0."""
+    return saturate(nearest(a * ONE, b))
+
+
+def integers(name: str, x: Any, most: int = 256) -> Array:
+    """The integers that stand for x.  Raises InputError for what is no multiple of 2^-16, or not below `most`."""
+    scaled = np.asarray(x, np.float64) * ONE
+    wrong = (scaled != np.floor(scaled)) | (scaled >= most * ONE) | (scaled < -most * ONE)
+    if wrong.any():
+        first = np.asarray(x).flat[int(np.argmax(wrong))]
+        raise InputError(f"{name}: expected multiples of 2^-16 from -{most} to below {most}, got {first}")
+    return scaled.astype(np.int64)
+
+
+def gain(gains: str, decay: Array) -> Array:
+    """1, 1 - decay, or 1 / (1 - decay)."""
+    if gains == "one":
+        return np.full_like(decay, ONE)
+    return ONE - decay if gains == "leak" else divide(np.full_like(decay, ONE), ONE - decay)
+
+
+def strength(refractory: str, gamma: Array, w: Array) -> Array:
+    """delta = w, gamma w, or (1 - gamma) w."""
+    if refractory == "w":
+        return w
+    factor: Array = gamma if refractory == "gamma_w" else ONE - gamma
+    return narrow(factor * w)
+
+
+def sigma(surrogate: str, x: Array) -> Array:
+    """sigma(x), with sigma(0) = 1/2."""
+    m = np.abs(x)
+    if surrogate == "boxcar":  # clip(x + 1/2, 0, 1)
+        return np.asarray(np.clip(x + HALF, 0, ONE))
+    if surrogate == "piecewise_linear":  # 1/2 +- |x| (1 - |x|/2)
+        near = np.minimum(m, ONE)
+        return np.asarray(HALF + np.sign(x) * narrow(near * (2 * ONE - near) // 2))
+    rise = divide(x, ONE + SLOPES[surrogate] * m)
+    return np.asarray(HALF + rise)  # 1/2 + x / (1 + s |x|)
+
+
+def slope(surrogate: str, x: Array) -> Array:
+    """sigma'(x)."""
+    m = np.abs(x)
+    if surrogate == "boxcar":  # 1 for -1/2 < x <= 1/2
+        return np.where((x > -HALF) & (x <= HALF), ONE, 0)
+    if surrogate == "piecewise_linear":  # max(0, 1 - |x|)
+        return np.asarray(np.maximum(0, ONE - m))
+    d: Array = ONE + SLOPES[surrogate] * m
+    return nearest(np.asarray(1 << 3 * BITS), d * d)  # 1 / (1 + s |x|)^2
+
+
+class Geometry(NamedTuple):
+    """Which input every weight meets, which neurons share a window, and the shape of W."""
+
+    sees: Array  # (places, weights per neuron), -1 where it is padding
+    windows: Array  # (n', neurons per window), in reading order
+    shape_W: tuple[int, ...]
+
+
+def geometry(about: dict[str, Any]) -> Geometry:
+    """A dense layer is a convolution of a 1 x 1 image of n_in channels with a 1 x 1 kernel."""
+    synapse, pool = connections(about)
+    if not isinstance(synapse, Conv2d):
+        return Geometry(np.arange(synapse.n_in)[None], np.arange(synapse.n)[:, None], synapse.shapes[0])
+    K, stride, (C, height, width) = synapse.kernel, synapse.stride, synapse.shape
+    index = np.arange(synapse.n_in).reshape(synapse.shape_in)
+    margin = [(0, 0), (synapse.padding,) * 2, (synapse.padding,) * 2]
+    image = np.pad(index, margin, constant_values=-1)
+    sees = [image[:, y : y + K, x : x + K].ravel() for y, x in places(height, width, stride)]
+    p = 1 if pool is None else pool.size
+    neurons = np.arange(synapse.n).reshape(C, height, width)
+    corners = [(c, y, x) for c in range(C) for y, x in places(height // p, width // p, p)]
+    windows = [neurons[c, y : y + p, x : x + p].ravel() for c, y, x in corners]
+    return Geometry(np.array(sees), np.array(windows), synapse.shapes[0])
+
+
+def places(height: int, width: int, step: int) -> list[tuple[int, int]]:
+    """(row, column) of every place, `step` apart, in reading order."""
+    return [(step * y, step * x) for y in range(height) for x in range(width)]
+
+
+class Layer:
+    """One layer: its constants, its weights and its state, all integers."""
+
+    def __init__(self, about: dict[str, Any], dialect: Dialect, arrays: dict[str, Array], batch: int) -> None:
+        self.dialect, self.arrays = dialect, arrays
+        self.surrogate = about.get("surrogate", dialect.surrogate)
+        self.loss, self.mean = about["loss"], about["reduction"] == "mean"
+        if self.surrogate not in SUPPORTED:
+            raise InputError(f"surrogate: expected one of {', '.join(SUPPORTED)}, got {self.surrogate}")
+        if self.loss == "cross_entropy":
+            raise InputError("loss: expected squared_error or smooth_l1, got cross_entropy")
+        if about.get("lambda1", 0) or about.get("lambda2", 0):
+            raise InputError("lambda1, lambda2: expected 0 in fixed point, got more")
+        self.sees, self.windows, self.shape_W = geometry(about)
+        self.W, self.b = arrays["W"].reshape(self.shape_W[0], -1), arrays["b"]
+        self.gain_Q, self.gain_P = (gain(dialect.gains, arrays[x]) for x in ("beta", "alpha"))
+        self.delta_R = strength(dialect.refractory, arrays["gamma"], arrays["w"])
+        sizes = {"P": about["n_in"], "Q": about["n_in"], "R": about["n"]}
+        self.P, self.Q, self.R = (arrays.get(f"{x}0", np.zeros((batch, n), np.int64)) for x, n in sizes.items())
+        self.m_W, self.u_W = (arrays.get(x, np.zeros_like(arrays["W"])).reshape(self.W.shape) for x in ("m_W", "u_W"))
+        self.m_b, self.u_b = (arrays.get(x, np.zeros_like(self.b)) for x in ("m_b", "u_b"))
+
+    def spike(self, U: Array) -> Array:
+        """S = 1 if U >= 0, or U > 0, else 0."""
+        return np.where(U > 0 if self.dialect.threshold == "above" else U >= 0, ONE, 0)
+
+    def seen(self, P: Array) -> Array:
+        """What every weight meets at every place, 0 where it is padding.  (B, places, weights per neuron)"""
+        return np.where(self.sees >= 0, P[:, self.sees], 0)
+
+    def forward(self, S_in: Array) -> dict[str, Array]:
+        """One step up to the readout, without yet letting the new state replace the old one."""
+        at, d = self.arrays, self.dialect
+        self.new_Q = narrow(at["beta"] * self.Q + self.gain_Q * S_in)
+        self.new_P = narrow(at["alpha"] * self.P + self.gain_P * (self.new_Q if d.P_reads == "new_Q" else self.Q))
+        P, Q = (self.new_P, self.new_Q) if d.U_reads == "new_P" else (self.P, self.Q)
+        drive = np.einsum("ok,bpk->bop", self.W, self.seen(P)) + self.b[:, None] * ONE
+        U = narrow(drive.reshape(self.R.shape) - self.delta_R * self.R)
+        rank = sigma(self.surrogate, U) if d.pooling == "pool_S" else U
+        self.shown = self.windows[np.arange(len(self.windows)), rank[:, self.windows].argmax(axis=-1)]  # (B, n')
+        u = np.take_along_axis(U, self.shown, axis=1)
+        S = self.spike(u)
+        activity = S if d.readout == "spikes" else sigma(self.surrogate, u)
+        Y = narrow(activity @ at["G"].T + at["c"] * ONE)
+        return {"Q": Q, "P": P, "R": self.R, "U": U, "S": S, "Y": Y}
+
+    def assess(self, now: dict[str, Array], target: Array) -> dict[str, Array]:
+        """The error of this step and the gradients."""
+        d = saturate(now["Y"] - target)
+        d = np.clip(d, -ONE, ONE) if self.loss == "smooth_l1" else d
+        e = nearest(d, d.size) if self.mean else d
+        u = np.take_along_axis(now["U"], self.shown, axis=1)
+        delta = np.zeros_like(now["U"])
+        error = narrow(narrow(e @ self.arrays["G"]) * slope(self.surrogate, u))
+        np.put_along_axis(delta, self.shown, error, axis=1)
+        per_channel = delta.reshape(len(delta), len(self.b), -1)  # (B, channels, places)
+        dW = narrow(np.einsum("bop,bpk->ok", per_channel, self.seen(now["P"])))
+        db = saturate(per_channel.sum(axis=(0, 2)))
+        W = self.W.reshape(self.shape_W)
+        return {"e": e, "delta": delta, "dW": dW.reshape(self.shape_W), "db": db, "W": W, "b": self.b}
+
+    def learn(self, now: dict[str, Array], adamax: tuple[int, int] | None) -> None:
+        """SGD or Adamax (beta1 = 0, so that m is the gradient) on W and b."""
+        rate_W, rate_b, dW = self.arrays["rate_W"], self.arrays["rate_b"], now["dW"].reshape(self.W.shape)
+        if adamax is not None:
+            self.m_W, self.m_b = dW, now["db"]
+        rate_W = rate_W if rate_W.ndim == 1 else rate_W.reshape(self.W.shape)
+        self.W, self.u_W = update(self.W, self.u_W, dW, rate_W, adamax)
+        self.b, self.u_b = update(self.b, self.u_b, now["db"], rate_b, adamax)
+
+    def advance(self, U: Array) -> None:
+        """What was new becomes old; R[n+1] = gamma R[n] + S[n]."""
+        self.P, self.Q = self.new_P, self.new_Q
+        self.R = narrow(self.arrays["gamma"] * self.R + self.spike(U) * ONE)
+
+
+def update(W: Array, u: Array, g: Array, lr: Array, adamax: tuple[int, int] | None) -> tuple[Array, Array]:
+    """sgd: W - lr g;  adamax with (beta2, eps): u <- max(beta2 u, |g| + eps), W - lr g / u  (beta1 = 0, so m = g)."""
+    if adamax is not None:
+        beta2, eps = adamax
+        u = np.maximum(narrow(beta2 * u), saturate(np.abs(g) + eps))
+        g = divide(g, u)
+    return narrow(W * ONE - lr * g), u
+
+
+def optimiser(about: dict[str, Any]) -> tuple[int, int] | None:
+    """(beta2, eps) of Adamax, or None for SGD."""
+    given = about.get("optimiser", {"kind": "adamax"})
+    if not about["learn"] or given["kind"] == "sgd":
+        return None
+    beta2, eps = (int(integers(x, given.get(x, default))) for x, default in (("beta2", 0.95), ("eps", 1e-8)))
+    if given.get("beta1", 0) != 0 or eps <= 0:
+        raise InputError("optimiser: expected beta1 = 0 and eps of at least 2^-16, got others")
+    return beta2, eps
+
+
+def layers(about: dict[str, Any], arrays: dict[str, Array]) -> list[Layer]:
+    """The layers of a case, their arrays as integers.  Raises InputError for what this model does not support."""
+    if about["dialect"] is None or about["constants"] != "decay":
+        raise InputError('case: expected a dialect and "constants": "decay", got others')
+    given = about["dialect"]
+    dialect = named(given) if isinstance(given, str) else Dialect("custom", **given)
+    made = []
+    for k, layer in enumerate(about["layers"], start=1):
+        own = {name: x for name, x in arrays.items() if name.startswith(f"layer{k}_")}
+        of = {name.split("_", 1)[1]: integers(name, x) for name, x in own.items()}
+        made.append(Layer(layer, dialect, of, about["batch"]))
+    return made
+
+
+def backend(about: dict[str, Any], arrays: dict[str, Array]) -> dict[str, Array]:
+    """Run a case; returns the arrays of its trace by name, time first."""
+    stack, adamax = layers(about, arrays), optimiser(about)
+    inputs = integers("inputs", arrays["inputs"], 32768)  # counts may be larger than numbers
+    series: dict[str, list[Array]] = {}
+    for t, S_in in enumerate(inputs):
+        for k, layer in enumerate(stack, start=1):
+            now = layer.forward(S_in)
+            if about["targets"]:
+                now |= layer.assess(now, layer.arrays["target"][t])
+            if about["learn"] and about.get("n", 0) + t >= about.get("burn_in", 0):
+                layer.learn(now, adamax)
+            layer.advance(now["U"])
+            S_in = now["S"]
+            for name, row in now.items():
+                series.setdefault(f"layer{k}_{name}", []).append(row)
+    trace = {name: np.stack(rows) for name, rows in series.items()} | dict(ends(stack, adamax is not None))
+    return {name: (array / ONE).astype(about["dtype"]) for name, array in trace.items()}
+
+
+def ends(stack: list[Layer], memory: bool) -> Iterator[tuple[str, Array]]:
+    """Where the run ended: the start of the next case."""
+    for k, layer in enumerate(stack, start=1):
+        for name in ("W", "b", "P", "Q", "R", *(("m_W", "m_b", "u_W", "u_b") if memory else ())):
+            array = getattr(layer, name)
+            yield f"layer{k}_{name}_final", array.reshape(layer.shape_W) if name.endswith("W") else array
+
+
+backend.profile = {  # type: ignore[attr-defined]
+    "name": "Q8.16",
+    "format": "fixed",
+    "integer_bits": 8,
+    "fraction_bits": 16,
+    "rounding": "nearest",
+    "level": "L2",
+}
