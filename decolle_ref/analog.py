@@ -65,7 +65,7 @@ def build(
 
 
 def draw(rng: np.random.Generator, net: Net, dtype: npt.DTypeLike = np.float64) -> tuple[Weights, ...]:
-    """W, b ~ U(-1, 1) / sqrt(weights per neuron), as most libraries begin; one `Weights` per layer, the top last."""
+    """W, b ~ U(-1, 1) / sqrt(weights per neuron), as PyTorch begins; one `Weights` per layer, the top last."""
     kind, weights = float_dtype(dtype), []
     for shape in [*(stage.synapse.shape_W for stage in net.stages), (net.top.n, net.top.n_in)]:
         bound = 1 / np.sqrt(np.prod(shape[1:]))

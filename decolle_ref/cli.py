@@ -6,7 +6,8 @@ import importlib.util
 import os
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn, TextIO, TypeVar
@@ -152,7 +153,11 @@ def _add_credit(p: argparse.ArgumentParser) -> None:
 
 def _add_mnist(p: argparse.ArgumentParser) -> None:
     defaults = MnistSettings()
-    p.add_argument("--samples", type=int, help=f"training images shown (default {defaults.samples}; MNIST has 60000)")
+    p.add_argument(
+        "--samples",
+        type=int,
+        help=f"training images shown, in mini-batches of {defaults.batch} (default {defaults.samples})",
+    )
     p.add_argument("--dialect", choices=tuple(dialects.DIALECTS), default=defaults.dialect)
     p.add_argument("--no-output", action="store_true", help="without the trained output layer")
     p.add_argument("--learning-rate", type=float, default=defaults.learning_rate, help="per unit of normalised trace")
@@ -167,6 +172,7 @@ def _add_mnist(p: argparse.ArgumentParser) -> None:
     p.add_argument("--analog", action="store_true", help="train the analog network beside it, on the same mini-batches")
     p.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="changes the speed, not the result")
     p.add_argument("--download", action="store_true", help="fetch the four files first, where they are missing")
+    p.add_argument("--rate", type=float, default=defaults.rate, help="Hz, of a white pixel")
     p.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
     _experiment_options(p, "mnist")
     p.set_defaults(run=run_mnist)
@@ -307,13 +313,15 @@ def run_mnist(args: argparse.Namespace) -> None:
         w=args.w,
         dropout=args.dropout,
         test_dropout=args.test_dropout,
+        rate=args.rate,
         test_images=_given(args.test_images, poisson_mnist.QUICK_TEST_IMAGES if quick else defaults.test_images),
         test_steps=args.test_steps,
         quick=quick,
     )
     if args.download:
         mnist.download(quiet=args.quiet)
-    results = poisson_mnist.train(settings, args.out, args.resume, args.quiet, args.threads)
+    with _one_line_warnings():
+        results = poisson_mnist.train(settings, args.out, args.resume, args.quiet, args.threads)
     _draw("mnist", args.out, results)
     print(f"{poisson_mnist.one_line(results)}; see {args.out}")
 
@@ -330,7 +338,8 @@ def run_analog(args: argparse.Namespace) -> None:
     )
     if args.download:
         mnist.download(quiet=args.quiet)
-    results = analog.train(settings, args.out, args.resume, args.quiet, args.threads)
+    with _one_line_warnings():
+        results = analog.train(settings, args.out, args.resume, args.quiet, args.threads)
     _draw("analog", args.out, results)
     print(f"{analog.one_line(results)}; see {args.out}")
 
@@ -351,12 +360,18 @@ def run_spikegrad(args: argparse.Namespace) -> None:
     )
     if args.download:
         mnist.download(quiet=args.quiet)
-    with warnings.catch_warnings():
-        warnings.simplefilter("always", UserWarning)
-        warnings.showwarning = _one_line_warning
+    with _one_line_warnings():
         results = spikegrad_mnist.train(settings, args.out, args.resume, args.quiet)
     _draw("spikegrad_mnist", args.out, results)
     print(f"{spikegrad_mnist.one_line(results)}; see {args.out}")
+
+
+@contextmanager
+def _one_line_warnings() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", UserWarning)
+        warnings.showwarning = _one_line_warning
+        yield
 
 
 def _one_line_warning(

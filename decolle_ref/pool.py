@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from decolle_ref.check import Array, InputError, count
+from decolle_ref.synapse import image
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,7 @@ class MaxPool:
     size: int
 
     def __post_init__(self) -> None:
+        image("shape", self.shape)
         count("size", self.size)
         if self.size > min(self.shape[1:]):
             raise InputError(f"size: expected at most {min(self.shape[1:])}, the side of the image, got {self.size}")

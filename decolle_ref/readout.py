@@ -73,13 +73,18 @@ def draw_mask(
     One random byte decides, so p is taken to the nearest 256th.  Raises InputError for a p that is not in [0, 1) or
     nearer to 1 than to 255/256, or another place.
     """
-    fraction("p", p)
     choice("place", place, Mask._fields)
-    dropped = round(256 * p)
-    if dropped == 256:
-        raise InputError(f"p: expected at most 255/256, got {p}")
-    kept = rng.integers(0, 256, sizes, np.uint8) >= dropped
-    return Mask(**{place: np.multiply(kept, 256 / (256 - dropped), dtype=float_dtype(dtype))})
+    count = dropped("p", p)
+    kept = rng.integers(0, 256, sizes, np.uint8) >= count
+    return Mask(**{place: np.multiply(kept, 256 / (256 - count), dtype=float_dtype(dtype))})
+
+
+def dropped(name: str, p: float) -> int:
+    """How many of the 256 values of a random byte drop an entry.  Raises InputError unless 0 <= p <= 255/256."""
+    fraction(name, p)
+    if round(256 * p) == 256:
+        raise InputError(f"{name}: expected at most 255/256, got {p}")
+    return round(256 * p)
 
 
 def output(readout: Readout, activity: Array, mask: Mask = KEEP) -> Array:

@@ -54,6 +54,8 @@ def read(path: Path, name: str) -> dict[str, Any]:
 
 
 def parse(path: Path) -> Any:
+    """The JSON in `path`.  Raises InputError, in one line, for a file that is missing, too large, or not JSON."""
+
     def refuse(constant: str) -> None:
         raise ValueError(f"{constant} is not a JSON number")
 

@@ -79,8 +79,7 @@ class Conv2d:
     padding: int = 0
 
     def __post_init__(self) -> None:
-        for name, value in zip(("channels_in", "height", "width"), self.shape_in, strict=True):
-            count(name, value)
+        image("shape_in", self.shape_in)
         count("channels", self.channels)
         count("kernel", self.kernel)
         count("stride", self.stride)
@@ -171,6 +170,14 @@ class Conv2d:
 
 
 Synapse = Dense | Conv2d
+
+
+def image(name: str, shape: tuple[int, ...]) -> None:
+    """Raise InputError unless `shape` is (channels, height, width), each at least 1."""
+    if len(shape) != 3:
+        raise InputError(f"{name}: expected (channels, height, width), got {shape}")
+    for side, value in zip(("channels", "height", "width"), shape, strict=True):
+        count(f"{name} {side}", value)
 
 
 def _require(weights: Weights, shapes: Sequence[tuple[int, ...]], dtype: np.dtype[Any], name: str) -> None:

@@ -22,6 +22,7 @@ import torch
 
 from decolle_ref.cases import Case
 from decolle_ref.dialects import AXES, DIALECTS, Dialect, differences
+from decolle_ref.oracle import driven, profile
 from decolle_ref.simulate import simulate
 
 THRESHOLD, STEPS = 1.0, 8
@@ -177,6 +178,12 @@ def rounding(convention):
     return int(sum(of[S].sum() for S, _ in names)), differ, apart, max(float(np.abs(of[U]).max()) for _, U in names)
 
 
+def verdict(convention):
+    """The oracle's, on the probe, from snnTorch's spikes alone (level L0)."""
+    case = as_case(convention, probe(), "float32")
+    return driven.check(case, backend(case.about, case.arrays), profile.of(backend.profile))
+
+
 def report() -> Iterator[str]:
     """What matches, what does not, and from which dialects the default differs in what."""
     yield f"snnTorch {snn.__version__}"
@@ -191,6 +198,9 @@ def report() -> Iterator[str]:
             yield f"    the nearest agrees for {steps} of {STEPS} steps: {convention}"
     default = matches("Synaptic, subtract")[0]
     spikes, differ, apart, size = rounding(default)
+    yield f"the oracle, from the spikes of Synaptic with subtract alone: {verdict(default)}"
+    wrong = default._replace(threshold="at_or_above")
+    yield f"    were S = 1 if U >= 0: {verdict(wrong)}"
     yield f"Synaptic in float32, 2 layers, 200 steps: {differ} of {spikes} spikes differ"
     yield f"    |dU| <= {apart:.1e} where |U| <= {size:.2f}"
     yield "Synaptic with subtract, the default, differs from"

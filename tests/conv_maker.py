@@ -11,6 +11,7 @@ from decolle_ref.pool import MaxPool
 from decolle_ref.synapse import Conv2d
 
 OUT = 3
+WIDTHS = (1, 2, 3, 8)  # channels; of 8, a row of a kernel of 2 or more is wide enough for a product of its own
 
 
 def layer(
@@ -42,7 +43,9 @@ def networks(draw, layers=3, dtype=np.float64, strengths=(0.0,)):
         pool = draw(st.sampled_from([p for p in (0, 1, 2, 3) if p <= min(sides)]))
         w = draw(st.sampled_from(strengths))
         objective = Objective(loss, reduction)
-        made = layer(rng, shape, draw(st.integers(1, 3)), kernel, stride, padding, pool, dialect, w, objective, dtype)
+        made = layer(
+            rng, shape, draw(st.sampled_from(WIDTHS)), kernel, stride, padding, pool, dialect, w, objective, dtype
+        )
         net.append(made[0])
         weights.append(made[1])
         shape = made[0].synapse.shape if made[0].pool is None else made[0].pool.shape_out

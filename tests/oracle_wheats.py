@@ -317,7 +317,8 @@ def backward(of, seen):
     m, U = of.m, seen["U"]
     back = m.dot(of.G_back.T, seen["e"][:, None, :], "forward" if m.variation.by_output else "")
     if m.variation.slope == "quotient" and of.sigma == "fast_sigmoid" and of.slope is slope:
-        found = m.over(m.over(back, m.add(1.0, np.abs(U))), m.add(1.0, np.abs(U)))
+        d = m.add(1.0, np.abs(U))
+        found = m.over(back, d * d) if m.profile.fixed else m.over(m.over(back, d), d)  # or one rounding too many
     else:
         found = m.times(back, of.slope(of, seen))
     active, silent = (m.fit(of.about.get(x, 0.0)) for x in ("lambda1", "lambda2"))

@@ -243,14 +243,15 @@ def test_resume_of_a_finished_run_reports_it_again(finished, data, tmp_path):
     same_files(finished[0], tmp_path)
 
 
-def test_a_run_begun_anew_forgets_the_one_before(finished, data, tmp_path, monkeypatch):
+def test_a_run_begun_anew_puts_the_one_before_aside(finished, data, tmp_path, monkeypatch):
     for file in finished[0].iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
     with monkeypatch.context() as patch:
         stop_at_update(3, patch)
         with pytest.raises(Interrupted, match="stopped in epoch 1 of 4"):
             train(SMALL, tmp_path, quiet=True, data=data)
-    assert [file.name for file in tmp_path.iterdir()] == ["checkpoint.npz"]
+    kept = {f"old.{file.name}" for file in finished[0].iterdir() if file.suffix != ".png"}
+    assert {file.name for file in tmp_path.iterdir()} == {"checkpoint.npz", *kept}
     arrays, about = store.read_arrays(tmp_path / "checkpoint.npz", experiment.KIND)
     assert (len(arrays["history"]), about["updates"]) == (0, 0)
 

@@ -61,7 +61,7 @@ def test_a_kernel_as_large_as_the_image_is_a_dense_layer(n, side, seed):
     np.testing.assert_allclose(conv.drive(Weights(W, b), P), dense.drive(of_dense, P), rtol=1e-12, atol=1e-12)
 
 
-@given(networks())
+@given(networks(strengths=(0.0, 0.5)))
 @settings(max_examples=25)
 def test_update_of_three_convolutional_layers_is_the_exact_gradient_entry_by_entry(made):
     """Through pooling and dropout, in every dialect and for every loss; W and b of each layer, by complex step."""
@@ -78,6 +78,15 @@ def test_update_of_three_convolutional_layers_is_the_exact_gradient_entry_by_ent
         by_b = gradcheck.check(lambda b, w=w, f=frozen: descended(f, Weights(w.W, b)), gradient.b, w.b)
         assert by_W, str(by_W)
         assert by_b, str(by_b)
+        if layer.activity == "primitive":  # then it is the gradient of the local loss itself
+            loss = lambda W, f=frozen, w=w, t=goal[0]: local(f, Weights(W, w.b), t)  # noqa: E731
+            assert gradcheck.check(loss, gradient.W, w.W)
+
+
+def local(frozen, weights, target):
+    """The layer's loss, with P, R and dropout held."""
+    layer, seen, mask = frozen
+    return network.local_loss(layer, weights, seen.P, seen.R, target, mask)
 
 
 def descended(frozen, weights):
@@ -98,6 +107,8 @@ def test_the_gradient_is_that_of_the_local_loss_by_finite_differences_too(rng):
     gradient = rule.gradient(synapse, network.assess(layer, seen, target, mask).delta, P)
     loss = lambda W: network.local_loss(layer, Weights(W, weights.b), P, seen.R, target, mask)  # noqa: E731
     assert gradcheck.check(loss, gradient.W, weights.W, "central")
+    of_b = lambda b: network.local_loss(layer, Weights(weights.W, b), P, seen.R, target, mask)  # noqa: E731
+    assert gradcheck.check(of_b, gradient.b, weights.b, "central")
 
 
 @given(st.integers(1, 3), st.integers(1, 3), st.integers(0, 2**32 - 1))
@@ -154,6 +165,10 @@ def test_without_dropout_a_mask_changes_nothing(rng):
 def test_shapes_that_do_not_fit_are_refused_in_one_line(rng):
     with pytest.raises(InputError, match=r"kernel: expected at most 4, the side of the padded image, got 5"):
         Conv2d((1, 2, 3), 1, 5, padding=1)
+    with pytest.raises(InputError, match=r"shape_in: expected \(channels, height, width\), got \(1, 28\)"):
+        Conv2d((1, 28), 2, 3)
+    with pytest.raises(InputError, match=r"shape channels: expected an integer >= 1, got 0"):
+        MaxPool((0, 4, 4), 2)
     with pytest.raises(InputError, match=r"size: expected at most 2, the side of the image, got 3"):
         MaxPool((1, 2, 3), 3)
     conv = Conv2d((1, 4, 4), 2, 3)

@@ -169,6 +169,19 @@ def test_float32_convolves_and_pools(dialect, programs, tmp_path):
     against_simulate(programs / "decolle", tmp_path, *make(dialect, conv=True, steps=15, optimiser=SGD))
 
 
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("program", ["decolle", "decolle_fixed"])
+def test_a_tie_with_the_threshold_is_the_dialects(dialect, program, programs, tmp_path):
+    """No input, no bias: U = 0 exactly."""
+    about, arrays = make(dialect, steps=1, layer={"surrogate": "fast_sigmoid"})
+    for name in ("inputs", "layer1_b"):
+        arrays[name] = 0 * arrays[name]
+    write(tmp_path / "case", about, arrays)
+    got = result(programs / program, tmp_path / "case", tmp_path / "out")
+    assert (got["layer1_U"] == 0).all()
+    assert (got["layer1_S"] == (DIALECTS[dialect].threshold == "at_or_above")).all()
+
+
 def test_a_dialect_spelled_out_is_the_named_one(programs, tmp_path):
     about, arrays = make("dcll")
     axes = json.loads((EXAMPLES.parent / "decolle_ref/schemas/case.schema.json").read_text())

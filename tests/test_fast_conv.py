@@ -8,12 +8,16 @@ from hypothesis import strategies as st
 
 from decolle_ref import network
 from decolle_ref.check import InputError
+from decolle_ref.experiments.mnist_network import Settings, build, one_hot
+from decolle_ref.experiments.mnist_network import masks as mnist_masks
 from decolle_ref.fast.conv import Patches, spans
+from decolle_ref.fast.layer import logistic_and_slope
 from decolle_ref.fast.run import Stepper, team
 from decolle_ref.learner import Learner
 from decolle_ref.network import Carry
 from decolle_ref.objective import Objective, Regulariser
 from decolle_ref.optim import SGD, Adamax
+from decolle_ref.surrogate import logistic
 from decolle_ref.synapse import Conv2d, Weights
 
 TOLERANCE = {np.float64: 1e-12, np.float32: 1e-5}
@@ -52,6 +56,27 @@ def test_patches_equal_the_direct_definition(dtype, given_):
     expected = synapse.gradient(delta, P)
     close(got.W, expected.W, dtype)
     close(got.b, expected.b, dtype)
+
+
+@given(products(), st.data())
+def test_patches_of_the_first_rows_and_columns_equal_those_of_the_definition(given_, data):
+    """Where a pool leaves neurons out, products are made for the others alone."""
+    synapse, rng = given_
+    rows, columns = (data.draw(st.integers(1, side)) for side in synapse.shape[1:])
+    batch = 2
+    weights = Weights(rng.normal(size=synapse.shape_W), rng.normal(size=synapse.channels))
+    P, delta = rng.exponential(size=(batch, synapse.n_in)), np.zeros((batch, *synapse.shape))
+    delta[:, :, :rows, :columns] = rng.normal(size=(batch, synapse.channels, rows, columns))
+    patches = Patches(synapse, (rows, columns), batch, np.dtype(float))
+    patches.load(P.T.reshape(*synapse.shape_in, batch))
+    U = np.empty((synapse.channels, rows * columns * batch))
+    patches.drive(weights, U)
+    whole = synapse.drive(weights, P).reshape(batch, *synapse.shape)[:, :, :rows, :columns]
+    close(U.reshape(synapse.channels, rows, columns, batch), whole.transpose(1, 2, 3, 0), np.float64)
+    got = Weights(np.empty_like(weights.W), np.empty_like(weights.b))
+    used = delta[:, :, :rows, :columns].transpose(1, 2, 3, 0).reshape(synapse.channels, -1)
+    patches.gradient(np.ascontiguousarray(used), got)
+    close(got.W, synapse.gradient(delta.reshape(batch, -1), P).W, np.float64)
 
 
 @given(st.integers(1, 6), st.integers(1, 4), st.integers(0, 4), st.integers(1, 9))
@@ -136,6 +161,35 @@ def test_many_steps_at_once_equal_step_by_step(made, steps):
             for k in range(3):
                 got = np.concatenate([many.outputs(k), many.read(k)], axis=2)
                 close(got, np.stack([e[k] for e in expected]), np.float64)
+
+
+@pytest.mark.parametrize("dialect", ["paper", "dcll"])
+def test_the_papers_network_in_float32_equals_its_definition(dialect):
+    """16, 24 and 32 channels with pooling, dropout and refractoriness: gradients of all layers after ten steps."""
+    model, carry = build(Settings(dialect=dialect, w=0.3, output=False))
+    net, weights, rng, batch = model.network, carry.weights, np.random.default_rng(1), 3
+    state = network.rest(net, (batch,))
+    with team(2) as workers:
+        stepper = Stepper(net, batch, workers, piece=2)
+        for _ in range(10):
+            x, mask = spikes(rng, net, batch, 0.05), mnist_masks(Settings(dialect=dialect), net, rng, batch)
+            goal = one_hot(rng.integers(0, 10, batch))
+            state, shown = network.step(net, weights, state, x, [goal] * 3, mask)
+            stepper.step(weights, x[None], goal, mask)
+    for k, (of, seen) in enumerate(zip(net, shown, strict=True)):
+        expected = of.synapse.gradient(seen.delta, seen.P)
+        assert np.abs(expected.W).max() > 0
+        for part, whole in zip(summed(stepper, k), expected, strict=True):
+            close(part, whole, np.float32)
+
+
+def test_the_fused_logistic_is_off_by_a_few_units_in_the_last_place_of_one():
+    u = np.linspace(-40, 40, 10001, dtype=np.float32)
+    sigma, slope = np.empty_like(u), np.empty_like(u)
+    logistic_and_slope(u, sigma, slope)
+    exact = u.astype(float)
+    assert np.abs(sigma - logistic.primitive(exact)).max() < 4 * np.finfo(np.float32).eps
+    assert np.abs(slope - logistic.derivative(exact)).max() < 4 * np.finfo(np.float32).eps
 
 
 def test_the_number_of_threads_changes_no_bit(rng):

@@ -104,11 +104,15 @@ def loaded(elsewhere, monkeypatch):
     small = {k: f._replace(shape=(2, 28, 28) if "images" in k else (2,)) for k, f in mnist.FILES.items()}
     monkeypatch.setattr(mnist, "FILES", small)
 
-    def write(what, content, pack=gzip.compress):
-        return written(elsewhere / "mnist", content, mnist.FILES["test", what].name, pack)
+    def write(what, content, pack=gzip.compress, published=False):
+        path = written(elsewhere / "mnist", content, mnist.FILES["test", what].name, pack)
+        if published:
+            sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+            small["test", what] = small["test", what]._replace(sha256=sha256)
+        return path
 
-    write("images", idx(2, 28, 28))
-    write("labels", idx(2))
+    write("images", idx(2, 28, 28), published=True)
+    write("labels", idx(2), published=True)
     return write
 
 
@@ -135,6 +139,12 @@ def idx(*shape, last=0):
         ("images", idx(2), gzip.compress, r"expected shape \(2, 28, 28\), got \(2,\)"),
         ("labels", idx(2, 28, 28), gzip.compress, r"expected shape \(2,\), got \(2, 28, 28\)"),
         ("labels", idx(2, last=10), gzip.compress, "expected labels 0..9, got 10"),
+        (
+            "images",
+            idx(2, 28, 28, last=1),
+            gzip.compress,
+            "expected the published file, got one with sha256 [0-9a-f]{64}",
+        ),
     ],
 )
 def test_one_line_says_what_is_wrong_with_a_file_and_what_to_do(what, content, pack, message, loaded):
@@ -147,7 +157,7 @@ def test_one_line_says_what_is_wrong_with_a_file_and_what_to_do(what, content, p
 
 
 def test_labels_up_to_9_are_accepted(loaded):
-    loaded("labels", idx(2, last=9))
+    loaded("labels", idx(2, last=9), published=True)
     assert mnist.load("test")[1].tolist() == [0, 9]
 
 

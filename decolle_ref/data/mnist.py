@@ -86,6 +86,9 @@ def _known(split: str, what: str) -> Array:
             raise InputError(f"{path}: expected shape {file.shape}, got {array.shape}")
         if what == "labels" and array.max() > 9:
             raise InputError(f"{path}: expected labels 0..9, got {array.max()}")
+        found = hashlib.sha256(path.read_bytes()).hexdigest()
+        if found != file.sha256:
+            raise InputError(f"{path}: expected the published file, got one with sha256 {found}")
     except InputError as problem:
         hint = f"the published file has sha256 {file.sha256}; remove this one and download it again"
         raise InputError(f"{problem} ({hint})") from None

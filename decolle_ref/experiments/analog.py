@@ -29,7 +29,7 @@ from decolle_ref.experiments.mnist_network import (
     SHAPE,
     STAGES,
     Data,
-    encode,
+    grey,
     mini_batches,
     one_hot,
     pairs,
@@ -134,7 +134,7 @@ def begin(problem: Problem, folder: Path, resume: bool) -> State:
     """The start of a run, drawn from the seed, or the place where it was left."""
     settings, path = problem.settings, folder / CHECKPOINT
     if not (resume and path.exists()):
-        (folder / "results.json").unlink(missing_ok=True)  # of an earlier run
+        checkpoint.put_aside(folder, CHECKPOINT)
         weights = analog.draw(np.random.default_rng(settings.seed), problem.net, np.float32)
         memory = pairs(analog.start(Adamax(settings.beta1, settings.beta2), weights))
         state = State(Carry(weights, (), memory), np.zeros((0, 2)))
@@ -195,7 +195,7 @@ def learn(
         if stopped():
             return None
         target, lr = one_hot(data.labels[order[k]]), rate(settings, k / len(order))
-        gradients = stepper.gradient(weights, encode(data.x[order[k]]), target)
+        gradients = stepper.gradient(weights, grey(data.x[order[k]]), target)
         losses.append(float(OBJECTIVE.loss.terms(stepper.Y, target).mean()))
         weights, memory = analog.descend(optimiser, weights, gradients, memory, lr)
         tick()
@@ -209,7 +209,7 @@ def rate(settings: Settings, done: float) -> float:
 
 def error(problem: Problem, weights: Sequence[Weights], workers: ThreadPoolExecutor) -> float:
     """The fraction of test images whose largest output is not that of their class."""
-    Y = outputs(problem.net, weights, encode(problem.data.x_test), workers)
+    Y = outputs(problem.net, weights, grey(problem.data.x_test), workers)
     return float((Y.argmax(axis=1) != problem.data.labels_test).mean())
 
 

@@ -48,6 +48,13 @@ def load(
     return Carry(weights, (), memory, updates=updates), histories
 
 
+def put_aside(folder: Path, name: str) -> None:
+    """Keep what an earlier run left in `folder`, as old.NAME and old.results.json: a new run is about to begin."""
+    for left in (name, "results.json"):
+        if (folder / left).exists():
+            (folder / left).replace(folder / f"old.{left}")
+
+
 def require_updates(path: Path, carry: Carry, expected: int) -> None:
     """Raise InputError unless a checkpoint has made as many updates as its history says."""
     if carry.updates != expected:

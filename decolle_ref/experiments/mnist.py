@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from decolle_ref import fast, store
-from decolle_ref.check import Array, exact_shape
+from decolle_ref.check import Array, InputError, exact_shape
 from decolle_ref.data import mnist
 from decolle_ref.experiments import checkpoint
 from decolle_ref.experiments.longrun import Interrupted, Progress, peak_memory, stop_requests, versions
@@ -27,7 +27,7 @@ from decolle_ref.experiments.mnist_network import (
     Votes,
     answers,
     build,
-    encode,
+    grey,
     masks,
     mini_batches,
     one_hot,
@@ -73,6 +73,8 @@ class State(NamedTuple):
 def read(settings: Settings) -> Data:
     """MNIST as published; the test images are a random choice, the same for all runs."""
     (x, labels), (x_test, labels_test) = (mnist.load(split) for split in ("train", "test"))
+    if settings.test_images > len(x_test):
+        raise InputError(f"test_images: expected at most {len(x_test)}, got {settings.test_images}")
     chosen = np.random.default_rng(TEST).permutation(len(x_test))[: settings.test_images]
     return Data(x, labels, x_test[chosen], labels_test[chosen])
 
@@ -118,7 +120,7 @@ def begin(problem: Problem, start: Carry, folder: Path, resume: bool) -> State:
     """The start of a run, or the place where it was left."""
     settings, readouts = problem.settings, len(problem.model.readouts)
     if not (resume and (folder / CHECKPOINT).exists()):
-        (folder / "results.json").unlink(missing_ok=True)  # of an earlier run
+        checkpoint.put_aside(folder, CHECKPOINT)
         state = State(start, np.zeros((0, readouts - settings.analog)), np.zeros((0, 1 + readouts)))
         save(problem, state, folder)
         return state
@@ -155,9 +157,11 @@ def batches(problem: Problem, state: State, folder: Path, workers: ThreadPoolExe
                 done += 1
                 state = State(carry, np.vstack([state.learning, errors]), state.tested)
                 if done in tests:
-                    row = np.array([done * settings.batch, *test(problem, carry, workers)])
-                    state = state._replace(tested=np.vstack([state.tested, row]))
+                    bar.advance(f"{done * settings.batch} samples, testing on {len(problem.data.labels_test)}", by=0)
+                    wrong = test(problem, carry, workers, stopped)
+                    state = state._replace(tested=np.vstack([state.tested, [done * settings.batch, *wrong]]))
                 save(problem, state, folder)
+                bar.advance(told(problem, state), by=0)
     finally:
         bar.close()
     return state
@@ -174,15 +178,9 @@ def told(problem: Problem, state: State) -> str:
     """What stands behind the progress bar: samples, errors of every readout so far, memory."""
     text = f"{len(state.learning) * problem.settings.batch} samples"
     if len(state.tested):
-        text += ", test error " + percent(state.tested[-1, 1:])
-    elif len(state.learning):
-        text += ", learning error " + percent(state.learning[-1])
+        errors = zip(problem.model.readouts, state.tested[-1, 1:], strict=True)
+        text += ", test error " + ", ".join(f"{name} {100 * error:.1f}" for name, error in errors) + " %"
     return f"{text}, {peak_memory() / 2**20:.0f} MiB"
-
-
-def percent(errors: Array) -> str:
-    """Errors in percent, the layers' in turn."""
-    return "/".join(f"{100 * error:.1f}" for error in errors) + " %"
 
 
 def learn(
@@ -195,7 +193,7 @@ def learn(
     settings, model, data, order = problem
     stepper, weights, memory, updates = tools.stepper, start.weights, start.memory, start.updates
     rng, images, labels = settings.rng(TRAIN, k), data.x[order[k]], data.labels[order[k]]
-    target, grey, stream = one_hot(labels), encode(images), spikes(settings, rng, images)
+    target, shades, stream = one_hot(labels), grey(images), spikes(settings, rng, images)
     votes = Votes(len(model.readouts) - settings.analog, settings.batch)
     stepper.rest()
     for n in range(settings.steps):
@@ -208,24 +206,28 @@ def learn(
             (w, w_top, w_analog), (m, m_top, m_analog) = model.split(weights), model.split(memory)
             m = stepper.update(model.learner, w, m, updates)
             m_top = update_top(settings, model, w_top, m_top, stepper, target, updates, rng)
-            w_analog, m_analog = update_analog(settings, model, w_analog, m_analog, tools.analog, grey, target, updates)
+            w_analog, m_analog = update_analog(
+                settings, model, w_analog, m_analog, tools.analog, shades, target, updates
+            )
             weights, memory, updates = w + w_top + w_analog, m + m_top + m_analog, updates + 1
         tick()
     errors = votes.wrong(labels) / settings.batch
     return Carry(weights, (), memory, updates=updates), errors
 
 
-def test(problem: Problem, carry: Carry, workers: ThreadPoolExecutor) -> Array:
-    """Errors of every readout on the test images, by vote."""
+def test(problem: Problem, carry: Carry, workers: ThreadPoolExecutor, stopped: Callable[[], bool]) -> Array:
+    """Errors of every readout on the test images, by vote.  Raises Interrupted if asked to stop."""
     settings, model, data = problem.settings, problem.model, problem.data
     wrong: Array = np.zeros(len(model.readouts), int)
     for first in range(0, len(data.x_test), settings.batch):
+        if stopped():
+            raise Interrupted("stopped while testing; --resume repeats the last mini-batch")
         now = slice(first, first + settings.batch)
         images, labels = data.x_test[now], data.labels_test[now]
         stepper = Stepper(model.network, len(labels), workers, BLOCK)
         found = judge(problem, carry, stepper, images, settings.rng(TEST, first)).wrong(labels)
         if model.analog is not None:
-            Y = fast.analog.outputs(model.analog, model.split(carry.weights)[2], encode(images), workers)
+            Y = fast.analog.outputs(model.analog, model.split(carry.weights)[2], grey(images), workers)
             found = np.append(found, (Y.argmax(axis=1) != labels).sum())
         wrong += found
     return wrong / len(data.x_test)
@@ -236,7 +238,7 @@ def judge(problem: Problem, carry: Carry, stepper: Stepper, images: Array, rng: 
     settings, model = problem.settings, problem.model
     stream, votes = spikes(settings, rng, images), Votes(len(model.readouts) - settings.analog, len(images))
     for n in range(0, settings.test_steps, stepper.steps):
-        mask = masks(settings, model.network, rng, stepper.steps * len(images)) if settings.test_dropout else None
+        mask = masks(settings, model.network, rng, stepper.steps, len(images)) if settings.test_dropout else None
         stepper.step(carry.weights, np.stack([next(stream) for _ in range(stepper.steps)]), masks=mask)
         counts = np.arange(n, n + stepper.steps)
         valid = (counts >= settings.burn_in) & (counts < settings.test_steps)

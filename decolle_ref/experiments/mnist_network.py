@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from decolle_ref import analog, dialects, fast, lif, network, readout
-from decolle_ref.check import Array, InputError, count, fraction, not_negative, positive
+from decolle_ref.check import Array, InputError, count, not_negative, positive
 from decolle_ref.dialects import Dialect
 from decolle_ref.encode import poisson_steps
 from decolle_ref.fast.run import Stepper
@@ -70,7 +70,7 @@ class Settings:
             not_negative(name, getattr(self, name))
         for name in ("tau_mem", "tau_syn"):
             positive(name, getattr(self, name), "seconds")
-        fraction("dropout", self.dropout)
+        readout.dropped("dropout", self.dropout)  # raises where it makes no sense
         shown = min(self.steps, self.test_steps)
         if self.burn_in >= shown:
             raise InputError(f"burn_in: expected fewer steps than the {shown} shown, got {self.burn_in}")
@@ -183,7 +183,7 @@ def pairs(memory: Sequence[Any]) -> Memory:
 def halving(settings: Settings) -> Schedule:
     """The schedule: half the learning rate after every 1/(halvings + 1) of the run, in whole mini-batches."""
     parts = settings.halvings + 1
-    ends = (settings.batches * k // parts for k in range(1, parts))
+    ends = (max(1, settings.batches * k // parts) for k in range(1, parts))
     return stepwise(tuple(settings.updates_per_batch * end for end in ends), 0.5)
 
 
@@ -200,23 +200,23 @@ def one_hot(labels: Array) -> Array:
     return np.eye(CLASSES, dtype=np.float32)[labels]
 
 
-def masks(settings: Settings, net: Network, rng: np.random.Generator, batch: int) -> list[Mask] | None:
-    """Dropout of one step, where the dialect has it."""
+def masks(settings: Settings, net: Network, rng: np.random.Generator, *lead: int) -> list[Mask] | None:
+    """Dropout of all layers, where the dialect has it, of shape (*lead, width) or (*lead, CLASSES); None without."""
     if settings.dropout == 0:
         return None
     drawn = []
     for layer in net:
         size = network.width(layer) if layer.dropout == "activity" else CLASSES
-        drawn.append(readout.draw_mask(rng, settings.dropout, layer.dropout, (batch, size), np.float32))
+        drawn.append(readout.draw_mask(rng, settings.dropout, layer.dropout, (*lead, size), np.float32))
     return drawn
 
 
 def spikes(settings: Settings, rng: np.random.Generator, images: Array) -> Iterator[Array]:
     """Poisson spikes of images (n, 28, 28) of grey values 0..255, step by step, each (n, 784)."""
-    return poisson_steps(rng, settings.rate * encode(images))
+    return poisson_steps(rng, settings.rate * grey(images))
 
 
-def encode(images: Array) -> Array:
+def grey(images: Array) -> Array:
     """Grey values 0..255 to 0..1, flat."""
     flat: Array = (images.reshape(len(images), -1) / np.float32(255)).astype(np.float32)
     return flat

@@ -4,6 +4,7 @@ Every piece is a few samples through all layers.  What comes out depends on how 
 not on how many threads there are.
 """
 
+import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -28,6 +29,8 @@ def team(threads: int) -> Iterator[ThreadPoolExecutor]:
     try:
         from threadpoolctl import threadpool_limits
     except ImportError:
+        if threads > 1:
+            warnings.warn("one thread, as threadpoolctl is not installed (extra: figures)", stacklevel=3)
         with ThreadPoolExecutor(1) as workers:
             yield workers
     else:
@@ -60,7 +63,8 @@ class Stepper:
     ) -> None:
         """All layers through the next steps, and their gradients if there is a target (batch, n_out).
 
-        spikes (steps, batch, n_in); masks: dropout, one per layer.
+        spikes (steps, batch, n_in); masks: dropout, one per layer, of shape (batch, ...) for all steps alike, or
+        (steps, batch, ...).
         """
 
         def one(piece: slice, parts: list[Part]) -> None:
@@ -99,5 +103,9 @@ class Stepper:
 
 
 def _of(mask: Mask, piece: slice) -> Mask:
-    """A mask for some samples."""
-    return Mask(*(factors[piece] if isinstance(factors, np.ndarray) else factors for factors in mask))
+    """A mask for some samples: one row for each column of their arrays, or for each sample."""
+    return Mask(*(_rows(factors, piece) if isinstance(factors, np.ndarray) else factors for factors in mask))
+
+
+def _rows(factors: Array, piece: slice) -> Array:
+    return factors[..., piece, :].reshape(-1, factors.shape[-1])

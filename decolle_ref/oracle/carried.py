@@ -28,14 +28,18 @@ class Carrying(Arithmetic):
 
     def add(self, a: Approx, b: Approx) -> Approx:
         """a + b."""
-        fits = self.holds(np.abs(a.value) + np.abs(b.value), np.minimum(grain(a.value), grain(b.value)))
-        found = chosen(fits & (a.err + b.err == 0), exact(a.value + b.value), super().add(a, b))
+        found, clean = super().add(a, b), np.asarray(a.err + b.err == 0)
+        if clean.any():
+            fits = self.holds(np.abs(a.value) + np.abs(b.value), np.minimum(grain(a.value), grain(b.value)))
+            found = chosen(fits & clean, exact(a.value + b.value), found)
         return chosen(is_exactly(a, 0), b, chosen(is_exactly(b, 0), a, found))
 
     def multiply(self, a: Approx, b: Approx) -> Approx:
         """a b."""
-        fits = self.holds(np.abs(a.value * b.value), grain(a.value) * grain(b.value))
-        found = chosen(fits & (a.err + b.err == 0), exact(a.value * b.value), super().multiply(a, b))
+        found, clean = super().multiply(a, b), np.asarray(a.err + b.err == 0)
+        if clean.any():
+            fits = self.holds(np.abs(a.value * b.value), grain(a.value) * grain(b.value))
+            found = chosen(fits & clean, exact(a.value * b.value), found)
         found = chosen(is_exactly(a, 1), b, chosen(is_exactly(b, 1), a, found))
         return chosen(is_exactly(a, 0) | is_exactly(b, 0), exact(np.zeros(())), found)
 
@@ -53,11 +57,13 @@ class Carrying(Arithmetic):
         """
         most = np.abs(a.value) + a.err
         value, size = f(a.value, b.value), f(most, np.abs(b.value) + b.err)
-        err, least = f(most, b.err) + f(a.err, np.abs(b.value)), grain(a.value).min() * grain(b.value).min()
+        err = f(most, b.err) + f(a.err, np.abs(b.value))
         found = self.total(value, size, err, terms, *more, products=products)
         for x in more:
             value, size, err = value + x.value, size + np.abs(x.value) + x.err, err + x.err
-            least = np.minimum(least, grain(x.value).min())
+        if (err > 0).all():
+            return found
+        least = np.min([grain(a.value).min() * grain(b.value).min(), *(grain(x.value).min() for x in more)])
         fits = (size == 0) | (self.holds(size, least) & (not self.profile.products))
         return chosen(fits & (err == 0), exact(value), found)
 

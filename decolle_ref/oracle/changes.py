@@ -128,6 +128,11 @@ def gain_twice(decay: str) -> Callable[[Operands, Arithmetic], Approx]:
     return lambda o, arithmetic: arithmetic.multiply(*(equations.gain(o, arithmetic, decay),) * 2)
 
 
+def with_gains(slip: Equation, right: Equation) -> Equation:
+    """The slip, in dialects that have gains other than 1."""
+    return lambda o, arithmetic: (right if o.dialect.gains == "one" else slip)(o, arithmetic)
+
+
 def refractory(after: Callable[[Arithmetic, Approx, Approx, Approx, Approx], Approx]) -> Equation:
     """R from another function of gamma, R, S and the strength delta."""
 

@@ -3,7 +3,7 @@
 import secrets
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -136,7 +136,7 @@ def content(outcomes: list[Outcome], backend: Backend, seed: int) -> dict[str, A
     """All of it as JSON."""
     return {
         "backend": backend.name,
-        "profile": report.asdict(backend.profile),
+        "profile": asdict(backend.profile),
         "seed": seed,
         "passed": all(outcome.good for outcome in outcomes),
         "vectors": {o.id: {"status": o.status, "why": o.why, **o.details} for o in outcomes},

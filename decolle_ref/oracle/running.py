@@ -111,9 +111,11 @@ class Arithmetic:
         """A sum of `terms` products whose magnitudes add up to `size`, and whose operands' errors alone make `err`.
 
         more: what is added to it, within the sum or after it, in whatever order.  Without `products` the terms are
-        there as they are: in fixed point their sum is exact.
+        there as they are: in fixed point their sum is exact, and no factor is rounded before it.
         """
         profile, between = self.profile, self._between(value, more)
+        factors = FLOATS[profile.products].unit if profile.products and products else 0.0
+        off = (2 * factors + factors**2) * size  # each product of two rounded factors
         for x in more:
             value, size, err = value + x.value, size + np.abs(x.value) + x.err, err + x.err
         if profile.fixed:
@@ -126,8 +128,7 @@ class Arithmetic:
         if n * unit >= 1:
             raise InputError(f"profile: expected wider sums than {profile.format} for {n - 1} terms (accumulate)")
         gamma = n * unit / (1 - n * unit)
-        factors = FLOATS[profile.products].unit if profile.products else 0.0
-        err = err + (gamma + 2 * factors + factors**2) * (1 + gamma) * size + n * self.tiny
+        err = err + off + gamma * (size + off) + n * self.tiny
         if not profile.accumulate:
             return Approx(value, err + OURS * np.abs(value))
         err = (err + self.unit * between + len(more) * self.tiny) * (1 + self.unit) ** len(more)

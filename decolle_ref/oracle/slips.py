@@ -41,6 +41,7 @@ from decolle_ref.oracle.changes import (
     times,
     trace,
     transposed,
+    with_gains,
     wrote,
 )
 from decolle_ref.oracle.equations import Equation
@@ -91,7 +92,9 @@ def _updates(name: str, other: str) -> dict[str, Equation]:
 SLIPS: dict[str, dict[str, Equation]] = {
     "Q": {
         "Q decays with alpha": trace("Q", "alpha", gain_of("beta")),
-        "Q decays with alpha, and takes its gain from it": trace("Q", "alpha", gain_of("alpha")),
+        "Q decays with alpha, and takes its gain from it": with_gains(
+            trace("Q", "alpha", gain_of("alpha")), equations.Q
+        ),
         "Q without its gain": on(equations.Q, speaking(gains="one")),
         "Q with its gain twice": trace("Q", "beta", gain_twice("beta")),
         "Q with the gain 1 - beta": on(equations.Q, speaking(gains="leak")),
@@ -102,7 +105,7 @@ SLIPS: dict[str, dict[str, Equation]] = {
     },
     "P": {
         "P decays with beta": trace("P", "beta", gain_of("alpha")),
-        "P decays with beta, and takes its gain from it": trace("P", "beta", gain_of("beta")),
+        "P decays with beta, and takes its gain from it": with_gains(trace("P", "beta", gain_of("beta")), equations.P),
         "P without its gain": on(equations.P, speaking(gains="one")),
         "P with its gain twice": trace("P", "alpha", gain_twice("alpha")),
         "P with the gain 1 - alpha": on(equations.P, speaking(gains="leak")),

@@ -325,7 +325,16 @@ def _losses(dtype: str) -> Iterator[Vector]:
             pair = draw(130, dense(6, 5, 4, loss=name, reduction=reduction, n_out=4), batch=3, steps=16)
             why = "another loss, sum for mean or mean over the wrong axes, softmax of targets that do not sum to 1"
             proof = shows(*others, (layers(reduction=other), "e delta dW db"))
-            yield _vector(dtype, f"loss-{name}-{reduction}".replace("_", "-"), why, pair, proof)
+            yield _vector(dtype, f"loss-{name}-{reduction}".replace("_", "-"), why, pair, proof, _loss_claim(name))
+
+
+def _loss_claim(name: str) -> Property:
+    """What the targets must be like for a loss to be tried."""
+    if name == "cross_entropy":
+        return claims("targets that do not sum to 1", lambda t, a: (abs(a["layer1_target"].sum(-1) - 1) > 0.1).any())
+    far = claims("differences of more than 1", lambda t, a: (abs(t["layer1_Y"] - a["layer1_target"]) > 1).any())
+    near = claims("differences of less than 1", lambda t, a: (abs(t["layer1_Y"] - a["layer1_target"]) < 1).any())
+    return each(far, near)
 
 
 def _convolutions(dtype: str) -> Iterator[Vector]:
@@ -691,13 +700,14 @@ def verify(folder: str | Path) -> About:
     """
     path = Path(folder)
     index = _index(path / "index.json")
-    files = {file.relative_to(path).as_posix(): file for file in sorted(path.rglob("*")) if not file.is_dir()}
+    found = [file for file in sorted(path.rglob("*")) if file.is_symlink() or not file.is_dir()]
+    files = {file.relative_to(path).as_posix(): file for file in found}
     files.pop("index.json")
     for name in sorted(index["sha256"].keys() - files.keys()):
         raise InputError(f"{path}: expected {name!r}, as index.json lists it, got none")
     for name, file in files.items():
-        if name not in index["sha256"]:
-            raise InputError(f"{file}: expected only files that index.json lists, got another")
+        if name not in index["sha256"] or file.is_symlink():
+            raise InputError(f"{file}: expected only plain files that index.json lists, got another")
         if _hash(file) != index["sha256"][name]:
             raise InputError(f"{file}: expected the SHA-256 that index.json lists, got a changed file")
     return index

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from decolle_ref.check import Array
+from decolle_ref.check import Array, InputError
+from decolle_ref.data import authors
 from decolle_ref.plots.style import BLUE, GREY, INK, ORANGE, house, save
 
 Run = dict[str, Any]  # the results of experiments.mnist
@@ -17,34 +18,37 @@ LOOKS = {
     "output": {"color": "#C85200", "marker": "D"},
     "analog": {"color": GREY, "marker": "x"},
 }
-AUTHORS = ("layer 1", "layer 2", "layer 3", "analog")  # columns of their curves after the samples
-EARLY = 6500  # samples: how far the right-hand side goes
+AUTHORS = {  # columns of their curves after the samples; the third is read by a trained output layer in the short one
+    "mnist_short": ("layer 1", "layer 2", "output", "analog"),
+    "mnist_long": ("layer 1", "layer 2", "layer 3", "analog"),
+}
 
 
-def figure3(runs: Sequence[Run], authors: Mapping[str, Array] | None = None) -> Any:
+def figure3(runs: Sequence[Run], theirs: Mapping[str, Array] | None = None) -> Any:
     """Left: the whole of the longest run.  Right: the first samples, of all runs as long as the shortest.
 
-    authors: `data.authors.curves()`.
+    theirs: `data.authors.curves()`.
     """
     longest, shortest = (of(run["samples"][-1] for run in runs) for of in (max, min))
     long = next(run for run in runs if run["samples"][-1] == longest)
     early = [run for run in runs if run["samples"][-1] == shortest]
     mark = "" if all(run["comparable"] for run in runs) else " (quick run: not comparable)"
     with house() as plt:
-        figure, (left, right) = plt.subplots(1, 2, figsize=(9.6, 3.9), width_ratios=(1, 1.25))
-        _authors(left, authors, "mnist_long", 0.8)
+        figure, (left, right) = plt.subplots(1, 2, figsize=(9.6, 4.4), width_ratios=(1, 1.25))
+        _authors(left, theirs, "mnist_long")
         _ours(left, [long])
-        left.set(xscale="log", yscale="log", title=f"the longest run: {longest:,} samples")
-        _authors(right, authors, "mnist_short", 1.0)
+        left.set(xscale="log", title=f"the longest run: {longest:,} samples")
+        _authors(right, theirs, "mnist_short")
         _ours(right, early)
         seeds = "one seed" if len(early) == 1 else f"mean and range of {len(early)} seeds"
-        right.set(xlim=(0, EARLY), yscale="log", title=f"the first samples: {seeds}")
+        right.set(xlim=(0, 1.6 * shortest), title=f"the first samples: {seeds}")
         for axis in (left, right):
-            axis.set(xlabel="training samples seen", ylabel="test error (%)")
+            axis.set(xlabel="training samples seen", ylabel="test error (%)", yscale="log")
             axis.yaxis.set_major_formatter("{x:g}")
             axis.yaxis.set_minor_formatter(lambda x, _: f"{x:g}" if f"{x:.0e}"[0] in "25" else "")
             axis.grid(axis="y", lw=0.3, color="#D0D0D0")
-        right.legend(fontsize=7, ncols=2, loc="upper right")
+        handles, labels = right.get_legend_handles_labels()
+        figure.legend(handles, labels, fontsize=7, ncols=5, loc="outside lower center")
         figure.suptitle(f"Poisson MNIST with convolutional DECOLLE [K20 Fig. 3]{mark}", fontsize=9)
     return figure
 
@@ -68,15 +72,21 @@ def _ours(axis: Any, runs: Sequence[Run]) -> None:
             axis.fill_between(samples, low, high, color=look["color"], alpha=0.15, lw=0)
 
 
-def _authors(axis: Any, authors: Mapping[str, Array] | None, which: str, width: float) -> None:
-    if authors is not None:
-        samples, *columns = np.asarray(authors[which]).T
-        for name, errors in zip(AUTHORS, columns, strict=True):
-            label = f"{name}, authors'"
-            axis.plot(samples, 100 * errors, ls=":", lw=width, color=LOOKS[name]["color"], label=label)
+def _authors(axis: Any, theirs: Mapping[str, Array] | None, which: str) -> None:
+    """Their curves, at most 60 points of each: means of as many evaluations as make one."""
+    if theirs is not None:
+        table = np.asarray(theirs[which])
+        per = max(1, len(table) // 60)
+        samples, *columns = table[: len(table) // per * per].reshape(-1, per, table.shape[1]).mean(axis=1).T
+        for name, errors in zip(AUTHORS[which], columns, strict=True):
+            axis.plot(samples, 100 * errors, ls=":", color=LOOKS[name]["color"], label=f"{name}, authors'")
 
 
 def draw_run(out: Path, results: Run) -> Path:
-    """Write mnist.png into the folder of the run."""
-    save(figure3([results]), out / "mnist.png")
+    """Write mnist.png into the folder of the run, with the authors' curves where they are at hand."""
+    try:
+        theirs = authors.curves()
+    except InputError:  # not in the data folder
+        theirs = None
+    save(figure3([results], theirs), out / "mnist.png")
     return out / "mnist.png"

@@ -16,7 +16,7 @@ static const num ONE = 65536;
 static wide floor_divide(wide a, wide b) { return a / b - (a % b < 0); }
 
 /* floor(a / b + 1/2) for b > 0 */
-static wide nearest(wide a, wide b) { return floor_divide(2 * a + b - 1, 2 * b); }
+static wide nearest(wide a, wide b) { return floor_divide(2 * a + b, 2 * b); }
 
 static num saturate(wide a)
 {
