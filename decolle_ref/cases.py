@@ -5,7 +5,7 @@ layer{l}_{letter}.npy.  `read` turns a folder into what `network.run` takes; not
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -106,10 +106,8 @@ class Case:
         readout = Readout(self._of(k)("G"), self._of(k)("c"))
         neuron = self.neuron(k, dialect)
         synapse, pool = connections(about)
-        layer = network.speak(dialect, Layer(synapse, neuron, readout, objective=objective, pool=pool))
-        if "surrogate" not in about:
-            return layer
-        return layer._replace(surrogate=replace(_surrogate(about["surrogate"]), spike=layer.surrogate.spike))
+        layer = Layer(synapse, neuron, readout, objective=objective, pool=pool)
+        return network.speak(dialect, layer, _surrogate(about["surrogate"]) if "surrogate" in about else None)
 
     def _of(self, k: int) -> Any:
         return lambda letter: self.arrays[f"layer{k + 1}_{letter}"]

@@ -10,6 +10,7 @@ One direction, once per time step, no look back.  Nothing here is mutated: a run
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
@@ -42,9 +43,13 @@ class Layer(NamedTuple):
     dropout: str = "activity"  # where dropout acts: "activity", before G, or "Y", after it
 
 
-def speak(dialect: Dialect, layer: Layer) -> Layer:
-    """The layer with all that a dialect says of it but its neuron, which comes from lif.neuron(dialect=...)."""
-    surrogate = dialect.triple()
+def speak(dialect: Dialect, layer: Layer, surrogate: Surrogate | None = None) -> Layer:
+    """The layer with all that a dialect says of it but its neuron, which comes from lif.neuron(dialect=...).
+
+    surrogate: another one than the dialect's, with the dialect's threshold.
+    """
+    own = dialect.triple()
+    surrogate = own if surrogate is None else replace(surrogate, spike=own.spike)
     return layer._replace(
         surrogate=surrogate,
         activity=dialect.value("readout"),

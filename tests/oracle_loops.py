@@ -61,7 +61,8 @@ def _forward(of, S_in):
         P, Q = of.P, of.Q
     U = [membrane(of, *sample) for sample in zip(P, R, strict=True)]
     of.R = [new_R(of, *sample) for sample in zip(R, U, strict=True)]
-    won = [[winner(u, window) for window in of.windows] for u in U]
+    ranked = [[sigma(of.surrogate, x) for x in u] for u in U] if of.axes["pooling"] == "pool_S" else U
+    won = [[winner(r, window) for window in of.windows] for r in ranked]
     S = [[spike(of, u[i]) for i in wins] for u, wins in zip(U, won, strict=True)]
     Y = [readout(of, *sample) for sample in zip(U, won, strict=True)]
     return {"Q": Q, "P": P, "R": R, "U": U, "S": S, "Y": Y}, won
@@ -169,11 +170,10 @@ def backward(of, e, U, won, slopes):
 def regulariser(of, U, won):
     """The two penalties of all samples together, and their slopes by U.
 
-    Over what is read (the winners); only where the pooling is of S does the first act before it.
+    Over what is read: the winners.
     """
-    batch, slopes = len(U), [[0.0] * of.n for _ in U]
-    first = [range(of.n)] * batch if of.axes["pooling"] == "pool_S" else won
-    total = active(of.about.get("lambda1", 0.0), U, first, slopes)
+    slopes = [[0.0] * of.n for _ in U]
+    total = active(of.about.get("lambda1", 0.0), U, won, slopes)
     silent = silent_membrane if of.about.get("activity", "rate") == "membrane" else silent_rate
     return total + silent(of, of.about.get("lambda2", 0.0), U, won, slopes), slopes
 

@@ -226,12 +226,30 @@ def test_a_callable_is_run_from_the_command_line_and_failures_leave_one_step(tmp
         cli.main(["oracle", "run", "oracle_maker:leaky", "--profile", "float32", "--seed", "0", "--out", str(out)]) == 1
     )
     text = capsys.readouterr().out
-    assert "first failure: step" in text and "oracle: oracle_maker:leaky (float32, L2):" in text
+    assert "first failure: step" in text and "oracle: NOT PASSED: oracle_maker:leaky (float32, L2):" in text
     for folder in (out / "one-step").iterdir():
         assert cases.read(folder).about["steps"] <= 2
     assert cli.main(["oracle", "run", "oracle_maker:nothing"]) == 2
     assert cli.main(["oracle", "run", "no-such-name"]) == 2
     assert cli.main(["oracle", "run"]) == 2
+
+
+def test_what_a_backend_does_not_support_is_neither_pass_nor_failure(tmp_path):
+    """NotImplementedError of a callable, exit code 3 of a program; a run in which nothing passed has not passed."""
+
+    def modest(about, arrays):
+        if "conv" in about["layers"][0]:
+            raise NotImplementedError("convolution")
+        return right(about, arrays)
+
+    conv = [v for v in kit.selection(FLOAT32, 0) if v.id.startswith(("conv", "silent"))]
+    outcomes = list(kit.run(Backend("modest", modest, FLOAT32), conv))
+    assert {o.status for o in outcomes} == {"unsupported", "pass"} and kit.passed(outcomes)
+    assert not kit.passed([o for o in outcomes if o.status == "unsupported"])
+    script = tmp_path / "backend.py"
+    script.write_text("import sys; print('no convolution', file=sys.stderr); sys.exit(3)")
+    (outcome,) = kit.run(backends.program([sys.executable, str(script)], FLOAT32), conv[:1])
+    assert (outcome.status, outcome.text) == ("unsupported", "not supported, says the backend (no convolution)")
 
 
 def test_profiles_are_read_and_refused_in_one_line(tmp_path):

@@ -90,6 +90,18 @@ def test_sums_that_saturate_on_the_way_pass():
     assert residual.check(of, wide, profile) and residual.check(of, narrow, profile)
 
 
+def test_a_potential_on_the_edge_of_a_regulariser_may_fall_on_either_side_of_it():
+    profile = PROFILES["float32"]  # in which 0.01 is a little less, and U + 0.01 > 0 does not hold at U = -0.01
+    of = case(0, profile, "paper", sizes=(2, 2, 2), learn=False)
+    edge = {f"layer{k}_b": np.full(2, -profile.quantise(0.01)) for k in (1, 2)}
+    still = {name: 0 * x for name, x in of.arrays.items() if name.endswith(("_W", "_w"))}
+    layers = [one | {"lambda1": 0.5, "lambda2": 0.0} for one in of.about["layers"]]
+    of = Case(of.about | {"layers": layers}, of.arrays | still | edge)
+    trace = run(of, profile)
+    assert (trace["layer1_U"] + 0.01 > 0).all() and (trace["layer1_U"] + profile.quantise(0.01) == 0).all()
+    assert residual.check(of, trace, profile)
+
+
 # --- planted errors
 
 

@@ -20,6 +20,13 @@ from decolle_ref.oracle.profile import Profile
 GROUP = "decolle_ref.backends"
 TIMEOUT = 120.0  # seconds for one case
 
+UNSUPPORTED = 3  # exit code of a program that does not do what a case asks for
+
+
+class Unsupported(Exception):
+    """A backend says that it does not do what a case asks for: NotImplementedError, or exit code 3."""
+
+
 Call = Callable[[dict[str, Any], dict[str, Array]], Mapping[str, Array]]
 
 
@@ -92,6 +99,8 @@ def _execute(command: list[str], timeout: float) -> None:
         raise InputError(f"{name}: expected an answer within {timeout:g} s, got none") from None
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip().splitlines()
+        if done.returncode == UNSUPPORTED:
+            raise Unsupported(said[-1] if said else "no message")
         raise InputError(f"{name}: expected exit code 0, got {done.returncode} ({said[-1] if said else 'no message'})")
 
 
@@ -123,13 +132,16 @@ def read_trace(folder: Path, about: Mapping[str, Any]) -> dict[str, Array]:
 def answer(backend: Backend, about: Mapping[str, Any], arrays: Mapping[str, Array]) -> dict[str, Array]:
     """What the backend shows of a case; it gets copies, so that it cannot change what is checked.
 
-    Raises InputError, in one line, for whatever it raises, and for anything but named arrays.
+    Raises InputError, in one line, for whatever it raises, and for anything but named arrays; Unsupported where it says
+    so.
     """
     try:
         with np.errstate(all="ignore"):
             shown = backend.call(dict(about), {name: x.copy() for name, x in arrays.items()})
-    except InputError:
+    except (InputError, Unsupported):
         raise
+    except NotImplementedError as problem:
+        raise Unsupported(first_line(problem)) from None
     except Exception as problem:
         reason = f"{type(problem).__name__}: {first_line(problem)}"
         raise InputError(f"backend {backend.name}: expected arrays, got {reason}") from None

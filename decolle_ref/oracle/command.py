@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     if args.out:
         _keep(args.out, backend, outcomes, seed)
     print(f"\n{kit.summary(outcomes, backend, seed)}")
-    return 0 if all(outcome.good for outcome in outcomes) else 1
+    return 0 if kit.passed(outcomes) else 1
 
 
 def _backend(args: argparse.Namespace) -> Backend:

@@ -120,12 +120,15 @@ def layers(case: Case, arrays: Mapping[str, Array]) -> list[Operands]:
         shown = {name: array for name, array in own.items() if array is not None}
         optimiser = learner.optimiser if learner else None
         found.append(
-            Operands(
-                in_float64(layer), dialect, _case(case, k), shown, spikes, optimiser, about.get("updates", 0), learns
-            )
+            Operands(in_float64(layer), dialect, _case(case, k), shown, spikes, optimiser, counted(about), learns)
         )
         spikes = shown["S"]
     return found
+
+
+def counted(about: Mapping[str, Any]) -> int:
+    """The updates that the optimiser's memory holds at the start: a fresh one counts from 0."""
+    return int(about.get("updates", 0)) if about.get("memory") == "given" else 0
 
 
 def in_float64(layer: Layer) -> Layer:

@@ -162,9 +162,9 @@ static void read_layer(const Case *of, Layer *L, const char *about, int k)
     L->lambda2 = number("lambda2", json_number(about, "lambda2", 0));
     if (L->lambda1 < 0 || L->lambda2 < 0) fail("lambda1, lambda2: expected numbers >= 0, got less");
     if (!HAS_EXP && (L->surrogate == LOGISTIC || L->surrogate == EXPONENTIAL))
-        fail("surrogate: expected one without exp, got %s", SURROGATES[L->surrogate]);
-    if (!HAS_EXP && L->loss == CROSS_ENTROPY) fail("loss: expected one without exp, got cross_entropy");
-    if (!HAS_EXP && (L->lambda1 > 0 || L->lambda2 > 0)) fail("lambda1, lambda2: expected 0 in fixed point, got more");
+        unsupported("surrogate: expected one without exp, got %s", SURROGATES[L->surrogate]);
+    if (!HAS_EXP && L->loss == CROSS_ENTROPY) unsupported("loss: expected one without exp, got cross_entropy");
+    if (!HAS_EXP && (L->lambda1 > 0 || L->lambda2 > 0)) unsupported("lambda1, lambda2: expected 0 in fixed point, got more");
 #ifdef MOST_TERMS
     if (L->fan_in > MOST_TERMS || L->n > MOST_TERMS || L->n_out > MOST_TERMS ||
         (double)of->batch * L->places > MOST_TERMS)
@@ -216,7 +216,7 @@ static Case read_case(const char *folder)
     static const char *const constants[] = {"decay", NULL};
     json_choice(about, "constants", constants, -1);
     of.dtype = json_choice(about, "dtype", DTYPES, -1);
-    if (HAS_EXP && of.dtype != 0) fail("dtype: expected float32, got float64");
+    if (HAS_EXP && of.dtype != 0) unsupported("dtype: expected float32, got float64");
     of.dialect = read_dialect(about);
     of.steps = size(about, "steps", -1);
     of.batch = size(about, "batch", -1);
@@ -235,7 +235,7 @@ static Case read_case(const char *folder)
     if (of.adamax) {
         of.beta1 = json_number(optimiser, "beta1", 0);
         if (of.beta1 < 0 || of.beta1 >= 1) fail("beta1: expected a number in [0, 1), got %g", of.beta1);
-        if (of.beta1 > 0 && !HAS_EXP) fail("beta1: expected 0 in fixed point, got %g", of.beta1);
+        if (of.beta1 > 0 && !HAS_EXP) unsupported("beta1: expected 0 in fixed point, got %g", of.beta1);
         of.beta2 = number("beta2", json_number(optimiser, "beta2", 0.95));
         of.eps = number("eps", json_number(optimiser, "eps", 1e-8));
         if (of.eps <= 0) fail("eps: expected more than 0, got %g", value(of.eps));

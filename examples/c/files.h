@@ -10,18 +10,30 @@
 
 #define SHAPE(...) (const long[]){__VA_ARGS__, 0} /* no axis is empty, so 0 ends the list */
 
-/* One line that says what was expected and what came, and exit code 2. */
-static void fail(const char *format, ...)
+static void stop(int code, const char *format, va_list arguments)
 {
     char line[1024];
-    va_list arguments;
-    va_start(arguments, format);
     vsnprintf(line, sizeof line, format, arguments);
-    va_end(arguments);
     for (char *p = line; *p != '\0'; p++)
         if ((unsigned char)*p < ' ') *p = ' ';
     fprintf(stderr, "%s: %s\n", PROGRAM, line);
-    exit(2);
+    exit(code);
+}
+
+/* One line that says what was expected and what came, and exit code 2. */
+static void fail(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    stop(2, format, arguments);
+}
+
+/* The same for a case that is right, but asks for what this program does not do: exit code 3. */
+static void unsupported(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    stop(3, format, arguments);
 }
 
 static void *room(double count, size_t size)
@@ -177,7 +189,7 @@ static int json_choice(const char *object, const char *key, const char *const na
     while (*p != '"' && end > name && isspace((unsigned char)end[-1])) end--;
     for (int k = 0; names[k] != NULL; k++)
         if (same(name, (size_t)(end - name), names[k])) return k;
-    fail("%s: expected a value that this program supports, got %.*s", key, (int)strcspn(name, "\",}\n"), name);
+    unsupported("%s: expected a value that this program supports, got %.*s", key, (int)strcspn(name, "\",}\n"), name);
     return -1;
 }
 
