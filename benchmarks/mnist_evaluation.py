@@ -18,7 +18,7 @@ from decolle_ref.experiments.mnist_network import Settings, build
 from decolle_ref.fast.run import Stepper, team
 from decolle_ref.network import Carry
 
-SAMPLES_AND_STEPS = 64  # in one product
+SAMPLES_AND_STEPS = 128  # in one product
 
 
 def timed(work: Callable[[], object], steps: int) -> float:
@@ -40,7 +40,7 @@ def main() -> None:
     with team(args.threads) as workers:
         for batch in args.batches:
             steps = max(1, SAMPLES_AND_STEPS // batch)
-            x = (rng.random((2 * steps if batch < 64 else 4, batch, 784)) < 0.02).astype(np.float32)
+            x = (rng.random((2 * steps, batch, 784)) < 0.02).astype(np.float32)
             one, many = Stepper(model.network, batch, workers), Stepper(model.network, batch, workers, steps)
 
             def definition(x: np.ndarray = x, batch: int = batch) -> None:

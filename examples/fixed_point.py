@@ -133,11 +133,11 @@ class Layer:
         self.surrogate = about.get("surrogate", dialect.surrogate)
         self.loss, self.mean = about["loss"], about["reduction"] == "mean"
         if self.surrogate not in SUPPORTED:
-            raise InputError(f"surrogate: expected one of {', '.join(SUPPORTED)}, got {self.surrogate}")
+            raise NotImplementedError(f"surrogate: expected one of {', '.join(SUPPORTED)}, got {self.surrogate}")
         if self.loss == "cross_entropy":
-            raise InputError("loss: expected squared_error or smooth_l1, got cross_entropy")
+            raise NotImplementedError("loss: expected squared_error or smooth_l1, got cross_entropy")
         if about.get("lambda1", 0) or about.get("lambda2", 0):
-            raise InputError("lambda1, lambda2: expected 0 in fixed point, got more")
+            raise NotImplementedError("lambda1, lambda2: expected 0 in fixed point, got more")
         self.sees, self.windows, self.shape_W = geometry(about)
         self.W, self.b = arrays["W"].reshape(self.shape_W[0], -1), arrays["b"]
         self.gain_Q, self.gain_P = (gain(dialect.gains, arrays[x]) for x in ("beta", "alpha"))
@@ -217,14 +217,14 @@ def optimiser(about: dict[str, Any]) -> tuple[int, int] | None:
         return None
     beta2, eps = (int(integers(x, given.get(x, default))) for x, default in (("beta2", 0.95), ("eps", 1e-8)))
     if given.get("beta1", 0) != 0 or eps <= 0:
-        raise InputError("optimiser: expected beta1 = 0 and eps of at least 2^-16, got others")
+        raise NotImplementedError("optimiser: expected beta1 = 0 and eps of at least 2^-16, got others")
     return beta2, eps
 
 
 def layers(about: dict[str, Any], arrays: dict[str, Array]) -> list[Layer]:
-    """The layers of a case, their arrays as integers.  Raises InputError for what this model does not support."""
+    """The layers of a case, their arrays as integers.  Raises NotImplementedError for what this model does not do."""
     if about["dialect"] is None or about["constants"] != "decay":
-        raise InputError('case: expected a dialect and "constants": "decay", got others')
+        raise NotImplementedError('case: expected a dialect and "constants": "decay", got others')
     given = about["dialect"]
     dialect = named(given) if isinstance(given, str) else Dialect("custom", **given)
     made = []

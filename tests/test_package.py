@@ -61,9 +61,12 @@ CREDIT = (
 )
 CREDIT += ("rate", "rnn", "decolle", "dropped", "slips", "derivation")
 SPIKEGRAD = ("layers", "network", "ann", "events", "snn", "operations", "fast")
+ORACLE = ("profile", "running", "equations", "learning", "residual", "changes", "slips", "report")
+ORACLE += ("carried", "descent", "driven", "exactness", "properties", "drawing", "choices", "situations", "vectors")
+ORACLE += ("release", "backends", "kit", "command", "plugin")
 ORDERS = [(order, "", name) for order in [READING_ORDER] for name in order]
 ORDERS += [(CREDIT, "credit.", name) for name in CREDIT] + [(SPIKEGRAD, "spikegrad.", name) for name in SPIKEGRAD]
-ORDERS += [(FAST, "fast.", name) for name in FAST]
+ORDERS += [(FAST, "fast.", name) for name in FAST] + [(ORACLE, "oracle.", name) for name in ORACLE]
 
 
 @pytest.mark.parametrize(("order", "folder", "name"), ORDERS, ids=[folder + name for _, folder, name in ORDERS])

@@ -14,7 +14,7 @@ import numpy as np
 from decolle_ref.check import Array
 from decolle_ref.network import Layer
 from decolle_ref.optim import Adamax, Optimiser
-from decolle_ref.oracle import equations
+from decolle_ref.oracle import equations, learning
 from decolle_ref.oracle.equations import Equation, Operands
 from decolle_ref.oracle.running import Approx, Arithmetic, exact
 from decolle_ref.surrogate import Surrogate
@@ -152,7 +152,7 @@ def sloped(argument: Callable[[Operands, Arithmetic], Approx]) -> Equation:
         slope = arithmetic.function(derivative, x, 0.0)
         low, high = x.value - x.err, x.value + x.err
         room = [np.abs(derivative(y) - slope.value) for y in (low, high, np.clip(0.0, low, high))]
-        return equations.backward(o, arithmetic, Approx(slope.value, slope.err + np.max(room, axis=0)))
+        return learning.backward(o, arithmetic, Approx(slope.value, slope.err + np.max(room, axis=0)))
 
     return slip
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from decolle_ref import cases, store
 from decolle_ref.check import InputError
-from decolle_ref.oracle import backends, kit, profile, vectors
+from decolle_ref.oracle import backends, kit, profile, release, vectors
 from decolle_ref.oracle.backends import Backend
 
 ONE_STEP = "one-step"  # the folder of excerpts in --out
@@ -87,7 +87,7 @@ def check(args: argparse.Namespace) -> int:
 
 def export(args: argparse.Namespace) -> int:
     """`decolle-ref oracle export --out DIR`."""
-    vectors.export(args.out, args.dtype)
+    release.export(args.out, args.dtype)
     print(f"wrote {args.out}")
     return 0
 

@@ -5,7 +5,8 @@ import numpy as np
 from decolle_ref.check import Array
 from decolle_ref.optim import Adamax
 from decolle_ref.oracle.carried import Carrying, chosen, hull, is_exactly, rising
-from decolle_ref.oracle.equations import Operands, correction, error, running_mean
+from decolle_ref.oracle.equations import Operands
+from decolle_ref.oracle.learning import correction, error, running_mean
 from decolle_ref.oracle.profile import FLOATS
 from decolle_ref.oracle.running import Approx, exact
 

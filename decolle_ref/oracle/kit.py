@@ -14,7 +14,7 @@ from decolle_ref.check import Array, InputError
 from decolle_ref.oracle import driven, report, residual, slips, vectors
 from decolle_ref.oracle.backends import Backend, Unsupported, answer
 from decolle_ref.oracle.profile import Profile
-from decolle_ref.oracle.vectors import Vector
+from decolle_ref.oracle.properties import Vector
 
 FRESH = 6  # random cases of every run, which no stored answer can know
 GOOD = ("pass", "expected failure", "unsupported")
@@ -53,9 +53,6 @@ def selection(profile: Profile, seed: int, only: str = "") -> list[Vector]:
 
 def quantised(vector: Vector, profile: Profile) -> Vector:
     """The vector with all its numbers, those of the optimiser too, in the backend's format."""
-    arrays = {
-        name: profile.quantise(x).astype(x.dtype) if x.dtype.kind == "f" else x for name, x in vector.arrays.items()
-    }
     about = dict(vector.about)
     if profile.fixed and about.get("optimiser", {}).get("kind") == "adamax":
         settings = {
@@ -63,7 +60,16 @@ def quantised(vector: Vector, profile: Profile) -> Vector:
         }
         settings["eps"] = max(settings.get("eps", 0.0), 2.0 ** -(profile.fraction_bits // 2))  # u is divided by
         about["optimiser"] = {"kind": "adamax", **settings}
-    return replace(vector, about=about, arrays=arrays)
+    about["layers"] = [_quantised_strengths(layer, profile) for layer in about["layers"]]
+    return replace(vectors.quantised(vector, profile.quantise), about=about)
+
+
+def _quantised_strengths(layer: dict[str, Any], profile: Profile) -> dict[str, Any]:
+    """One entry of `layers`, the strengths of its regularisers in the backend's format."""
+    strengths = {
+        name: float(profile.quantise(np.asarray(layer[name]))) for name in ("lambda1", "lambda2") if name in layer
+    }
+    return layer | strengths
 
 
 def run(backend: Backend, chosen: Iterable[Vector], expected: Mapping[str, str] | None = None) -> Iterator[Outcome]:

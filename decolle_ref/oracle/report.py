@@ -9,7 +9,7 @@ import numpy as np
 from decolle_ref.cases import Case
 from decolle_ref.check import Array
 from decolle_ref.optim import Adamax
-from decolle_ref.oracle.equations import ORDER
+from decolle_ref.oracle.learning import ORDER
 from decolle_ref.oracle.profile import Profile
 from decolle_ref.oracle.residual import Failure, Verdict, layers
 

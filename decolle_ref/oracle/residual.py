@@ -11,7 +11,8 @@ from decolle_ref.cases import Case, width
 from decolle_ref.check import Array, InputError
 from decolle_ref.lif import LIF
 from decolle_ref.network import Layer
-from decolle_ref.oracle.equations import BACKWARD, FORWARD, ORDER, UPDATE, Operands, required
+from decolle_ref.oracle.equations import FORWARD, Operands
+from decolle_ref.oracle.learning import BACKWARD, ORDER, UPDATE, required
 from decolle_ref.oracle.profile import Profile
 from decolle_ref.oracle.running import Arithmetic
 

@@ -15,7 +15,7 @@ from decolle_ref.cases import Case
 from decolle_ref.check import Array
 from decolle_ref.objective import smooth_l1, squared_error
 from decolle_ref.optim import SGD
-from decolle_ref.oracle import equations, residual
+from decolle_ref.oracle import equations, learning, residual
 from decolle_ref.oracle.changes import (
     accumulated,
     at_rest,
@@ -74,7 +74,7 @@ def consistent(slip: Approx, right: Slot) -> bool:
 
 
 def _updates(name: str, other: str) -> dict[str, Equation]:
-    equation, lr, gradient = equations.UPDATE[name], f"rate_{name}", f"d{name}"
+    equation, lr, gradient = learning.UPDATE[name], f"rate_{name}", f"d{name}"
     return {
         f"{name} moves uphill": on(equation, given(**{lr: lambda o: -o.case[lr]})),
         f"{name} moves twice as far": on(equation, given(**{lr: lambda o: 2 * o.case[lr]})),
@@ -146,41 +146,41 @@ SLIPS: dict[str, dict[str, Equation]] = {
         "Y reads the logistic function of U": on(equations.Y, surrogate("primitive", lambda own: logistic.primitive)),
     },
     "e": {
-        "e without the factor of the mean": on(equations.e, objective(reduction="sum")),
-        "e with the factor of a mean": on(equations.e, objective(reduction="mean")),
-        "e averaged over the batch alone": shared(on(equations.e, objective(reduction="sum"))),
-        "e with the wrong sign": times(equations.e, -1.0),
-        "e twice too large, as of (Y - target)^2": times(equations.e, 2.0),
-        "e of the squared error": on(equations.e, objective(loss=squared_error)),
-        "e clipped, as of the smooth L1 loss": on(equations.e, objective(loss=smooth_l1)),
+        "e without the factor of the mean": on(learning.e, objective(reduction="sum")),
+        "e with the factor of a mean": on(learning.e, objective(reduction="mean")),
+        "e averaged over the batch alone": shared(on(learning.e, objective(reduction="sum"))),
+        "e with the wrong sign": times(learning.e, -1.0),
+        "e twice too large, as of (Y - target)^2": times(learning.e, 2.0),
+        "e of the squared error": on(learning.e, objective(loss=squared_error)),
+        "e clipped, as of the smooth L1 loss": on(learning.e, objective(loss=smooth_l1)),
     },
     "delta": {
-        "delta without sigma'": lambda o, arithmetic: equations.backward(o, arithmetic, exact(np.ones_like(o.u))),
-        "delta with sigma for sigma'": on(equations.delta, surrogate("derivative", lambda own: own.primitive)),
+        "delta without sigma'": lambda o, arithmetic: learning.backward(o, arithmetic, exact(np.ones_like(o.u))),
+        "delta with sigma for sigma'": on(learning.delta, surrogate("derivative", lambda own: own.primitive)),
         "delta with sigma' of the logistic function": on(
-            equations.delta, surrogate("derivative", lambda own: logistic.derivative)
+            learning.delta, surrogate("derivative", lambda own: logistic.derivative)
         ),
         "sigma' at W P + b": sloped(drive),
         "sigma' at S": sloped(lambda o, arithmetic: exact(o.shown["S"])),
-        "delta with e for G^T e": on(equations.delta, given(G=lambda o: square(np.eye(len(o.case["G"])), o.case["G"]))),
-        "G not transposed": on(equations.delta, given(G=lambda o: square(o.case["G"].T, o.case["G"]))),
-        "delta without the regularisers": on(equations.delta, objective(regulariser=None)),
-        "delta with the wrong sign": times(equations.delta, -1.0),
+        "delta with e for G^T e": on(learning.delta, given(G=lambda o: square(np.eye(len(o.case["G"])), o.case["G"]))),
+        "G not transposed": on(learning.delta, given(G=lambda o: square(o.case["G"].T, o.case["G"]))),
+        "delta without the regularisers": on(learning.delta, objective(regulariser=None)),
+        "delta with the wrong sign": times(learning.delta, -1.0),
     },
     "dW": {
-        "dW from P of the step before": but_first(on(equations.dW, wrote(P=lambda o: o.before("P")))),
-        "dW from P of the step after": but_last(on(equations.dW, wrote(P=later("P")))),
-        "dW from Q": on(equations.dW, wrote(P=lambda o: o.shown["Q"])),
-        "dW from the input": on(equations.dW, wrote(P=lambda o: o.spikes_in)),
-        "dW averaged over the batch": shared(equations.dW),
-        "dW transposed": swapped(equations.dW),
-        "dW with the wrong sign": times(equations.dW, -1.0),
-        "dW added to that of the steps before": accumulated(equations.dW),
+        "dW from P of the step before": but_first(on(learning.dW, wrote(P=lambda o: o.before("P")))),
+        "dW from P of the step after": but_last(on(learning.dW, wrote(P=later("P")))),
+        "dW from Q": on(learning.dW, wrote(P=lambda o: o.shown["Q"])),
+        "dW from the input": on(learning.dW, wrote(P=lambda o: o.spikes_in)),
+        "dW averaged over the batch": shared(learning.dW),
+        "dW transposed": swapped(learning.dW),
+        "dW with the wrong sign": times(learning.dW, -1.0),
+        "dW added to that of the steps before": accumulated(learning.dW),
     },
     "db": {
-        "db averaged over the batch": shared(equations.db),
-        "db with the wrong sign": times(equations.db, -1.0),
-        "db added to that of the steps before": accumulated(equations.db),
+        "db averaged over the batch": shared(learning.db),
+        "db with the wrong sign": times(learning.db, -1.0),
+        "db added to that of the steps before": accumulated(learning.db),
     },
     "W": _updates("W", "b"),
     "b": _updates("b", "W"),
