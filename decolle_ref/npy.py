@@ -22,6 +22,8 @@ def read(path: Path, shape: tuple[int, ...], dtypes: tuple[np.dtype[Any], ...] =
     Raises InputError, in one line, for anything else, before reading data that the file does not have.
     """
     try:
+        if path.exists() and not path.is_file():  # a pipe would be waited for
+            raise ValueError("not a regular file")
         with path.open("rb") as file:
             version = np.lib.format.read_magic(file)
             if version not in READERS:

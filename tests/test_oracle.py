@@ -1,6 +1,7 @@
 """The oracle: its verdicts, its reports, its interfaces, and traces that mean harm."""
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -63,7 +64,7 @@ def test_the_report_names_step_layer_equation_and_entry_and_says_what_passed():
     assert outcome.status == "fail"
     first, place, got, expected, off, upstream, *_ = outcome.text.splitlines()
     assert first == "FAIL" and "layer 2, P of sample" in place
-    assert "0x1." in got and "0x1." in expected and "units in the last place of float32" in off
+    assert "0x1." in got and "0x1." in expected and " of it; " in off and "times the bound" in off
     assert upstream.startswith("everything upstream passed:") and "every layer below" in upstream
     found = outcome.details["failure"]
     assert (found["layer"], found["equation"]) == (2, "P") and float.fromhex(found["got_hex"]) == found["got"]
@@ -108,8 +109,9 @@ def test_expected_failures_are_strict_and_unknown_ids_are_errors(tmp_path):
     wrong = [o.status for o in kit.run(Backend("wrong", silent, FLOAT32), chosen, dict.fromkeys(ids, "no device"))]
     repaired = [o.status for o in kit.run(Backend("right", right, FLOAT32), chosen, dict.fromkeys(ids, "no device"))]
     assert set(repaired) == {"unexpected pass"} and "expected failure" in wrong
-    with pytest.raises(InputError, match=r"expected failures: expected ids of vectors, got 'nonsense'"):
-        list(kit.run(Backend("right", right, FLOAT32), chosen, {"nonsense": "?"}))
+    typed = ids[0][:-1]
+    with pytest.raises(InputError, match=rf"expected failures: expected ids of vectors \({ids[0]}.*\), got '{typed}'"):
+        list(kit.run(Backend("right", right, FLOAT32), chosen, {typed: "?"}))
     file = tmp_path / "expected.toml"
     file.write_text('[expected_failures]\nties = "compares with >"\n')
     assert kit.read_expected(file) == {"ties": "compares with >"}
@@ -215,8 +217,8 @@ def test_a_program_is_run_through_files(tmp_path, capsys):
     script.write_text("import sys; sys.exit('no such device')")
     assert cli.main([*options, "--", sys.executable, str(script)]) == 1
     assert "expected exit code 0, got 1 (no such device)" in capsys.readouterr().out
-    assert cli.main([*options, "--", "./no-such-program"]) == 1
-    assert "expected a program, got none (No such file or directory)" in capsys.readouterr().out
+    assert cli.main([*options, "--", "./no-such-program"]) == 2
+    assert capsys.readouterr().err == "decolle-ref: error: ./no-such-program: expected a program, got none\n"
 
 
 def test_a_callable_is_run_from_the_command_line_and_failures_leave_one_step(tmp_path, capsys, monkeypatch):
@@ -226,9 +228,12 @@ def test_a_callable_is_run_from_the_command_line_and_failures_leave_one_step(tmp
         cli.main(["oracle", "run", "oracle_maker:leaky", "--profile", "float32", "--seed", "0", "--out", str(out)]) == 1
     )
     text = capsys.readouterr().out
-    assert "first failure: step" in text and "oracle: NOT PASSED: oracle_maker:leaky (float32, L2):" in text
-    for folder in (out / "one-step").iterdir():
-        assert cases.read(folder).about["steps"] <= 2
+    assert "first failure: step" in text and "oracle: NOT PASSED: oracle_maker:leaky (format float32):" in text
+    commands = [line.partition(": ")[2] for line in text.splitlines() if line.startswith("one step of ")]
+    assert len(commands) == len(list((out / "one-step").iterdir())) > 20
+    for command in commands[:3]:
+        assert cli.main(command.split()[1:]) == 1
+        assert "layer 2, P of sample" in capsys.readouterr().out
     assert cli.main(["oracle", "run", "oracle_maker:nothing"]) == 2
     assert cli.main(["oracle", "run", "no-such-name"]) == 2
     assert cli.main(["oracle", "run"]) == 2
@@ -252,6 +257,44 @@ def test_what_a_backend_does_not_support_is_neither_pass_nor_failure(tmp_path):
     assert (outcome.status, outcome.text) == ("unsupported", "not supported, says the backend (no convolution)")
 
 
+def quitting(about, arrays):
+    """A backend that ends the program."""
+    sys.exit(0)
+
+
+def test_a_backend_that_exits_has_failed_and_its_line_is_named():
+    (outcome,) = kit.run(Backend("quitting", quitting, FLOAT32), kit.selection(FLOAT32, 0)[:1])
+    assert outcome.status == "fail" and "SystemExit: 0 (test_oracle.py:" in outcome.text
+
+
+def test_numbers_that_the_declared_format_cannot_hold_are_refused():
+    of = case(seed=1, dtype="float32")
+    shown = simulate(of, gradients=True)
+    for name in ("bfloat16", "Q8.16"):
+        with pytest.raises(InputError, match=rf"expected numbers of the declared format {PROFILES[name].format}, got"):
+            residual.check(of, shown, PROFILES[name])
+
+
+def test_a_program_that_hangs_is_stopped_with_its_children(tmp_path):
+    note = tmp_path / "child"
+    script = tmp_path / "hang.sh"
+    script.write_text(f"#!/bin/sh\nsleep 1000 &\necho $! > {note}\nwait\n")
+    script.chmod(0o755)
+    backend = backends.program([str(script)], FLOAT32, timeout=1.0)
+    (outcome,) = kit.run(backend, kit.selection(FLOAT32, 0)[:1])
+    assert "expected an answer within 1 s, got none" in outcome.text
+    child = Path(f"/proc/{note.read_text().strip()}/stat")
+    assert not child.exists() or child.read_text().split()[2] == "Z"
+
+
+def test_a_pipe_in_place_of_an_array_is_refused(tmp_path):
+    os.mkfifo(tmp_path / "U.npy")
+    with pytest.raises(
+        InputError, match=r"U.npy: expected a plain .npy file, got something else \(not a regular file\)"
+    ):
+        npy.read(tmp_path / "U.npy", (1,))
+
+
 def test_profiles_are_read_and_refused_in_one_line(tmp_path):
     file = tmp_path / "mine.json"
     file.write_text('{"name": "mine", "format": "fixed", "integer_bits": 4, "fraction_bits": 12}')
@@ -261,6 +304,8 @@ def test_profiles_are_read_and_refused_in_one_line(tmp_path):
         ('{"bits": 8}', r"profile key: expected one of name, format,"),
         ('{"flush": 1}', r"profile flush: expected bool, got 1"),
         ("[1]", r"profile: expected a name or named values, got \[1\]"),
+        ('{"format": "fixed", "integer_bits": 2000}', r"integer_bits \+ fraction_bits: expected at most 52"),
+        ('{"sigma_ulps": 1e12}', r"profile sigma_ulps: expected an error below 0.125 of 1"),
     ):
         file.write_text(text)
         with pytest.raises(InputError, match=message):
@@ -286,6 +331,14 @@ def test_the_pytest_plugin_runs_every_vector_as_a_test(pytester, monkeypatch):
     wrong_one = pytester.runpytest_subprocess("--decolle-backend=oracle_maker:leaky", "--decolle-seed=0")
     assert wrong_one.ret == 1
     wrong_one.stdout.fnmatch_lines(["*first failure: step*"])
+
+
+def test_the_pytest_plugin_refuses_ids_that_no_vector_has(pytester, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", ":".join([str(Path(oracle_maker.__file__).parent), *sys.path]))
+    pytester.path.joinpath("x.toml").write_text('[expected_failures]\nnosuch = "because"\n')
+    run = pytester.runpytest_subprocess("--decolle-backend=oracle_maker:right", "--decolle-expected=x.toml")
+    assert run.ret == pytest.ExitCode.USAGE_ERROR
+    run.stderr.fnmatch_lines(["ERROR: expected failures: expected ids of vectors*got 'nosuch'"])
 
 
 def test_backends_live_in_a_namespace_of_their_own():

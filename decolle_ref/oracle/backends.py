@@ -1,9 +1,13 @@
 """Other implementations: Python callables, installed entry points, and programs that read and write folders."""
 
 import importlib
+import os
+import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -65,7 +69,7 @@ def _object(module: str, name: str) -> Any:
         found: Any = importlib.import_module(path.stem if path.suffix == ".py" else module)
         for part in name.split("."):
             found = getattr(found, part)
-    except Exception as problem:  # what a module raises while it is imported is not limited to a few types
+    except (Exception, SystemExit) as problem:  # what a module raises while it is imported may be anything
         raise InputError(f"backend {module}:{name}: expected an object, got {first_line(problem)}") from None
     finally:
         sys.path.remove(folder)
@@ -77,6 +81,8 @@ def program(command: Sequence[str], profile: Profile, timeout: float = TIMEOUT) 
 
     The words IN and OUT of the command become the names of the two folders; without them they are put at its end.
     """
+    if shutil.which(command[0]) is None:
+        raise InputError(f"{command[0]}: expected a program, got none")
     words = [*command] if {"IN", "OUT"} <= set(command) else [*command, "IN", "OUT"]
 
     def call(about: dict[str, Any], arrays: dict[str, Array]) -> Mapping[str, Array]:
@@ -92,16 +98,21 @@ def program(command: Sequence[str], profile: Profile, timeout: float = TIMEOUT) 
 def _execute(command: list[str], timeout: float) -> None:
     name = command[0]
     try:
-        done = subprocess.run(command, capture_output=True, timeout=timeout, check=False)
+        pipe = subprocess.PIPE
+        running = subprocess.Popen(command, stdout=pipe, stderr=pipe, start_new_session=True)
     except OSError as problem:
         raise InputError(f"{name}: expected a program, got none ({problem.strerror})") from None
+    try:
+        _, stderr = running.communicate(timeout=timeout)
     except subprocess.TimeoutExpired:
+        os.killpg(running.pid, signal.SIGKILL)  # its children too
+        running.communicate()
         raise InputError(f"{name}: expected an answer within {timeout:g} s, got none") from None
-    if done.returncode:
-        said = done.stderr.decode(errors="replace").strip().splitlines()
-        if done.returncode == UNSUPPORTED:
-            raise Unsupported(said[-1] if said else "no message")
-        raise InputError(f"{name}: expected exit code 0, got {done.returncode} ({said[-1] if said else 'no message'})")
+    if running.returncode:
+        said = [*stderr.decode(errors="replace").strip().splitlines(), "no message"][:-1] or ["no message"]
+        if running.returncode == UNSUPPORTED:
+            raise Unsupported(said[-1])
+        raise InputError(f"{name}: expected exit code 0, got {running.returncode} ({said[-1]})")
 
 
 def read_trace(folder: Path, about: Mapping[str, Any]) -> dict[str, Array]:
@@ -142,12 +153,18 @@ def answer(backend: Backend, about: Mapping[str, Any], arrays: Mapping[str, Arra
         raise
     except NotImplementedError as problem:
         raise Unsupported(first_line(problem)) from None
-    except Exception as problem:
-        reason = f"{type(problem).__name__}: {first_line(problem)}"
+    except (Exception, SystemExit) as problem:
+        reason = f"{type(problem).__name__}: {first_line(problem)}{_where(problem)}"
         raise InputError(f"backend {backend.name}: expected arrays, got {reason}") from None
     if not isinstance(shown, Mapping):
         raise InputError(f"backend {backend.name}: expected a mapping of arrays by name, got {type(shown).__name__}")
     return {str(name): _array(backend, str(name), x) for name, x in shown.items()}
+
+
+def _where(problem: BaseException) -> str:
+    """The file and line that raised."""
+    frames = traceback.extract_tb(problem.__traceback__)
+    return f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
 
 
 def _array(backend: Backend, name: str, x: Any) -> Array:

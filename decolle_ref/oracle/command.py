@@ -7,6 +7,7 @@ from decolle_ref import cases, store
 from decolle_ref.check import InputError
 from decolle_ref.oracle import backends, kit, profile, release, vectors
 from decolle_ref.oracle.backends import Backend
+from decolle_ref.oracle.properties import Vector
 
 ONE_STEP = "one-step"  # the folder of excerpts in --out
 
@@ -20,6 +21,7 @@ def add(p: argparse.ArgumentParser) -> None:
     q.add_argument("--profile", type=Path, help="a name (float32, Q8.16, ...) or a JSON file")
     q.add_argument("--seed", type=int, help="of the fresh vectors (default: a new one each time)")
     q.add_argument("--only", default="", metavar="PART", help="vectors whose id has this part")
+    q.add_argument("--case", type=Path, metavar="FOLDER", help="this case alone, such as a one-step case of --out")
     q.add_argument("--expected", type=Path, metavar="TOML", help="vectors that must fail, with reasons")
     q.add_argument("--out", type=Path, help="a folder for report.json and one-step cases of the failures")
     q.set_defaults(run=run)
@@ -43,15 +45,24 @@ def run(args: argparse.Namespace) -> int:
     """`decolle-ref oracle run BACKEND` or `... run [options] -- PROGRAM`: exit code 0 if all is as expected, else 1."""
     backend = _backend(args)
     seed = kit.random_seed() if args.seed is None else args.seed
+    chosen = [_one(args.case)] if args.case else kit.selection(backend.profile, seed, args.only)
     expected = kit.read_expected(args.expected) if args.expected else {}
     outcomes = []
-    for outcome in kit.run(backend, kit.selection(backend.profile, seed, args.only), expected):
+    for outcome in kit.run(backend, chosen, expected):
         print(outcome, flush=True)
         outcomes.append(outcome)
     if args.out:
-        _keep(args.out, backend, outcomes, seed)
+        _keep(args, backend, outcomes, seed)
     print(f"\n{kit.summary(outcomes, backend, seed)}")
     return 0 if kit.passed(outcomes) else 1
+
+
+def _one(folder: Path) -> Vector:
+    """A case folder as a vector."""
+    case = cases.read(folder)
+    return Vector(
+        case.about["name"], case.about, case.arrays, case.about.get("why", "one case"), lambda vector, trace: None
+    )
 
 
 def _backend(args: argparse.Namespace) -> Backend:
@@ -65,15 +76,17 @@ def _backend(args: argparse.Namespace) -> Backend:
     return backends.load(args.backend[0], given)
 
 
-def _keep(out: Path, backend: Backend, outcomes: list[kit.Outcome], seed: int) -> None:
+def _keep(args: argparse.Namespace, backend: Backend, outcomes: list[kit.Outcome], seed: int) -> None:
     """report.json, and a case folder of one step for every failure, with the command that runs it again."""
-    folder = store.output_folder(out)
+    folder = store.output_folder(args.out)
     store.write_json(folder / "report.json", kit.content(outcomes, backend, seed))
     for outcome in outcomes:
         if outcome.excerpt is not None:
             target = folder / ONE_STEP / outcome.id
             cases.write(target, outcome.excerpt.about, outcome.excerpt.arrays)
-            print(f"one step of {outcome.id}: {target}")
+            given = f" --profile {args.profile}" if args.profile else ""
+            name = f"-- {backend.name}" if args.program else backend.name
+            print(f"one step of {outcome.id}: decolle-ref oracle run{given} --case {target} {name}")
 
 
 def check(args: argparse.Namespace) -> int:

@@ -1,7 +1,9 @@
 """Run a backend on vectors and say what came of each.  Expected failures are named in a TOML file, and must fail."""
 
+import difflib
 import secrets
 import tomllib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -13,10 +15,12 @@ from decolle_ref.cases import Case
 from decolle_ref.check import Array, InputError
 from decolle_ref.oracle import driven, report, residual, slips, vectors
 from decolle_ref.oracle.backends import Backend, Unsupported, answer
-from decolle_ref.oracle.profile import Profile
+from decolle_ref.oracle.profile import Profile, describe
 from decolle_ref.oracle.properties import Vector
 
+FRESH_ID = "fresh"
 FRESH = 6  # random cases of every run, which no stored answer can know
+DEFAULTS = {"burn_in": 0, "n": 0, "updates": 0, "memory": "fresh"}  # so that a callable need not know them
 GOOD = ("pass", "expected failure", "unsupported")
 
 
@@ -78,18 +82,25 @@ def run(backend: Backend, chosen: Iterable[Vector], expected: Mapping[str, str] 
     Raises InputError for an id in `expected` that no vector has.
     """
     chosen, reasons = list(chosen), dict(expected or {})
-    unknown = sorted(set(reasons) - {vector.id for vector in chosen})
-    if unknown:
-        raise InputError(f"expected failures: expected ids of vectors, got {unknown[0]!r}")
+    known(reasons, chosen)
     for vector in chosen:
         outcome = judge(backend, vector)
         yield outcome if vector.id not in reasons else turned(outcome, reasons[vector.id])
 
 
+def known(reasons: Mapping[str, str], chosen: Sequence[Vector]) -> None:
+    """Raise InputError for a reason whose id no vector has."""
+    ids = [vector.id for vector in chosen]
+    for name in reasons:
+        if name not in ids:
+            near = ", ".join(difflib.get_close_matches(name, ids, cutoff=0.3)) or "none is like it"
+            raise InputError(f"expected failures: expected ids of vectors ({near}), got {name!r}")
+
+
 def judge(backend: Backend, vector: Vector) -> Outcome:
     """Run one vector and check what came back."""
     try:
-        shown = answer(backend, vector.about, vector.arrays)
+        shown = answer(backend, DEFAULTS | vector.about, vector.arrays)
         return check(Case(vector.about, vector.arrays), shown, backend.profile, vector.id, vector.why)
     except Unsupported as reason:
         return Outcome(vector.id, "unsupported", f"not supported, says the backend ({reason})", vector.why)
@@ -119,6 +130,8 @@ def check(case: Case, shown: Mapping[str, Array], profile: Profile, name: str, w
 
 def turned(outcome: Outcome, reason: str) -> Outcome:
     """The outcome of a vector that was expected to fail: strict, so that a repaired one is noticed."""
+    if outcome.status == "unsupported":
+        return outcome
     if outcome.status == "pass":
         text = f"UNEXPECTED PASS, though expected to fail ({reason})"
         return Outcome(outcome.id, "unexpected pass", text, outcome.why, outcome.details)
@@ -148,12 +161,24 @@ def read_expected(path: Path) -> dict[str, str]:
     return table
 
 
-def summary(outcomes: list[Outcome], backend: Backend, seed: int) -> str:
-    """The result in one line."""
-    counts = {status: sum(o.status == status for o in outcomes) for status in dict.fromkeys(o.status for o in outcomes)}
+def summary(outcomes: Sequence[Outcome], backend: Backend, seed: int) -> str:
+    """What failed and why, by cause, and the result in one line."""
+    counts = Counter(outcome.status for outcome in outcomes)
+    causes = Counter(
+        cause for outcome in outcomes for cause in outcome.details.get("failure", {}).get("consistent_with", [])
+    )
+    lines = [f"{number} of {counts['fail']} failures: {cause}" for cause, number in causes.most_common(5)]
+    missing = [outcome.id for outcome in outcomes if outcome.status == "unsupported"]
+    if missing:
+        lines.append(f"not supported, says the backend: {', '.join(missing)}")
+    if not any(outcome.id.startswith(FRESH_ID) for outcome in outcomes):
+        lines.append("no fresh vector was run: stored answers would pass too")
+    what = ", ".join(f"{name} {value}" for name, value in describe(backend.profile).items() if name != "name")
     parts = ", ".join(f"{number} {status}" for status, number in counts.items())
     word = "PASSED" if passed(outcomes) else "NOT PASSED"
-    return f"oracle: {word}: {backend.name} ({backend.profile.name}, {backend.profile.level}): {parts}; seed {seed}"
+    if missing and passed(outcomes):
+        word = f"PASSED what it supports, {counts['pass']} of {len(outcomes)}"
+    return "\n".join([*lines, f"oracle: {word}: {backend.name} ({what}): {parts}; seed {seed}"])
 
 
 def content(outcomes: list[Outcome], backend: Backend, seed: int) -> dict[str, Any]:

@@ -22,6 +22,15 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
 
 
 def _vectors(session: pytest.Session, config: pytest.Config) -> Iterator[pytest.Item]:
+    from decolle_ref.check import InputError
+
+    try:
+        yield from _items(session, config)
+    except InputError as problem:
+        raise pytest.UsageError(str(problem)) from None
+
+
+def _items(session: pytest.Session, config: pytest.Config) -> Iterator[pytest.Item]:
     from pathlib import Path
 
     from decolle_ref.oracle import backends, kit, profile
@@ -32,6 +41,7 @@ def _vectors(session: pytest.Session, config: pytest.Config) -> Iterator[pytest.
     seed = kit.random_seed() if seed is None else seed
     chosen = kit.selection(backend.profile, seed)
     reasons = kit.read_expected(Path(expected)) if expected else {}
+    kit.known(reasons, chosen)
     for vector in chosen:
         yield VectorItem.from_parent(session, name=vector.id, backend=backend, vector=vector, reason=reasons, seed=seed)
 

@@ -29,6 +29,7 @@ FLOATS = {
     "tf32": Float(11, 2.0**-126),  # operands of products only
     "bfloat16": Float(8, 2.0**-126),
 }
+MOST_ULPS = 1 / 8  # more would let through another sigma
 FORMATS = ("float64", "float32", "bfloat16", "fixed")
 LEVELS = ("L0", "L1", "L2")
 ROUNDINGS = {"nearest": 0.5, "floor": 1.0}  # the largest error of one rounding, in quanta
@@ -64,7 +65,16 @@ class Profile:
         choice("profile level", self.level, LEVELS)
         count("profile integer_bits", self.integer_bits, 1)
         count("profile fraction_bits", self.fraction_bits, 1)
+        if self.fixed and self.integer_bits + self.fraction_bits > FLOATS["float64"].bits - 1:
+            bits = self.integer_bits + self.fraction_bits
+            raise InputError(
+                f"profile integer_bits + fraction_bits: expected at most 52, which float64 holds, got {bits}"
+            )
         not_negative("profile sigma_ulps", self.sigma_ulps)
+        if self.sigma_ulps * (self.quantum if self.fixed else 2 * FLOATS[self.format].unit) > MOST_ULPS:
+            raise InputError(
+                f"profile sigma_ulps: expected an error below {MOST_ULPS} of 1, got {self.sigma_ulps} units"
+            )
 
     @property
     def fixed(self) -> bool:
@@ -132,6 +142,8 @@ def read(path: Path) -> Profile:
     """A profile from a JSON file, or one of PROFILES by its name.  Raises InputError for anything else."""
     if str(path) in PROFILES:
         return PROFILES[str(path)]
+    if not path.exists():
+        raise InputError(f"profile: expected one of {', '.join(PROFILES)}, or a JSON file, got {str(path)!r}")
     return of(schema.parse(path))
 
 

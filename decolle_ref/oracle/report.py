@@ -35,7 +35,7 @@ def _failure(failure: Failure, profile: Profile, explanation: Sequence[str]) -> 
         f"first failure: step {failure.step}, layer {failure.layer}, {place(failure)}",
         f"  got       {failure.got:<24.17g} {failure.got.hex()}",
         f"  expected  {failure.expected:<24.17g} {failure.expected.hex()}",
-        f"  off by    {ulps:.3g} units in the last place of {profile.format}; {exactly}",
+        f"  off by    {_size(off, failure.expected, ulps, profile)}; {exactly}",
         f"everything upstream passed: {upstream(failure)}",
     ]
     if explanation:
@@ -43,6 +43,13 @@ def _failure(failure: Failure, profile: Profile, explanation: Sequence[str]) -> 
     else:
         lines.append(f"consistent with none of the known slips in the equation of {failure.equation}")
     return lines
+
+
+def _size(off: float, expected: float, ulps: float, profile: Profile) -> str:
+    """A small difference in units in the last place, a large one relative to what was expected."""
+    if ulps < 1000 or expected == 0:
+        return f"{ulps:.3g} units in the last place of {profile.format}"
+    return f"a factor of {1 + off / abs(expected):.3g}" if off > abs(expected) else f"{off / abs(expected):.2g} of it"
 
 
 def place(failure: Failure) -> str:

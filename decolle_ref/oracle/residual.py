@@ -73,6 +73,7 @@ def check(case: Case, shown: Mapping[str, Array], profile: Profile) -> Verdict:
     constants are not decays.
     """
     arrays = require(case, shown)
+    representable(arrays, profile)
     arithmetic = Arithmetic(profile)
     slots = [
         slot
@@ -80,6 +81,16 @@ def check(case: Case, shown: Mapping[str, Array], profile: Profile) -> Verdict:
         for slot in evaluate(k, operands, arithmetic, required(case.about))
     ]
     return Verdict(profile, tuple(slots), first_failure(slots))
+
+
+def representable(arrays: Mapping[str, Array], profile: Profile) -> None:
+    """Raise InputError for a number that an implementation of this profile cannot have: its format does not hold it."""
+    for name, array in arrays.items():
+        off = profile.quantise(array) != array
+        if off.any():
+            place = tuple(int(i) for i in np.argwhere(off)[0])
+            got = f"got {float(array[place])!r} at {place}"
+            raise InputError(f"trace {name}: expected numbers of the declared format {profile.format}, {got}")
 
 
 def evaluate(k: int, operands: Operands, arithmetic: Arithmetic, names: list[str]) -> list[Slot]:
