@@ -272,8 +272,9 @@ def test_the_figure_takes_the_mean_over_runs_where_all_were_tested():
     assert samples.tolist() == [128] and errors.tolist() == [[0.25], [0.75]]
     theirs = {name: np.tile([64.0, 0.6, 0.4, 0.2, 0.3], (3, 1)) for name in plot.AUTHORS}
     figure = plot.figure3(runs, theirs)
-    labels = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert "output, authors'" in labels and "layer 3, authors'" not in labels
+    long, short = (axis.get_legend_handles_labels()[1] for axis in figure.axes)
+    assert "output, authors'" in short and "layer 3, authors'" not in short  # they read it by a trained layer there
+    assert "layer 3, authors'" in long and "output, authors'" not in long
     pyplot.close(figure)
 
 

@@ -48,8 +48,10 @@ def figure3(runs: Sequence[Run], theirs: Mapping[str, Array] | None = None) -> A
             axis.yaxis.set_major_formatter("{x:g}")
             axis.yaxis.set_minor_formatter(lambda x, _: f"{x:g}" if f"{x:.0e}"[0] in "25" else "")
             axis.grid(axis="y", lw=0.3, color="#D0D0D0")
-        handles, labels = right.get_legend_handles_labels()
-        figure.legend(handles, labels, fontsize=7, ncols=5, loc="outside lower center")
+        lines = dict(
+            pair[::-1] for axis in (left, right) for pair in zip(*axis.get_legend_handles_labels(), strict=True)
+        )
+        figure.legend(lines.values(), lines.keys(), fontsize=7, ncols=5, loc="outside lower center")
         figure.suptitle(f"Poisson MNIST with convolutional DECOLLE [K20 Fig. 3]{mark}", fontsize=9)
     return figure
 
