@@ -151,6 +151,12 @@ def _add_credit(p: argparse.ArgumentParser) -> None:
     p.set_defaults(run=run_credit)
 
 
+def _mnist_options(p: argparse.ArgumentParser, name: str) -> None:
+    p.add_argument("--download", action="store_true", help="fetch the four files first, where they are missing")
+    p.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
+    _experiment_options(p, name)
+
+
 def _add_mnist(p: argparse.ArgumentParser) -> None:
     defaults = MnistSettings()
     p.add_argument(
@@ -170,11 +176,9 @@ def _add_mnist(p: argparse.ArgumentParser) -> None:
     p.add_argument("--test-images", type=int, help=f"default {defaults.test_images}")
     p.add_argument("--test-steps", type=int, default=defaults.test_steps, help="ms (the paper has 1000)")
     p.add_argument("--analog", action="store_true", help="train the analog network beside it, on the same mini-batches")
-    p.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="changes the speed, not the result")
-    p.add_argument("--download", action="store_true", help="fetch the four files first, where they are missing")
     p.add_argument("--rate", type=float, default=defaults.rate, help="Hz, of a white pixel")
-    p.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
-    _experiment_options(p, "mnist")
+    _mnist_options(p, "mnist")
+    p.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="changes the speed, not the result")
     p.set_defaults(run=run_mnist)
 
 
@@ -182,10 +186,8 @@ def _add_analog(p: argparse.ArgumentParser) -> None:
     defaults = analog.Settings()
     p.add_argument("--epochs", type=int, help=f"default {defaults.epochs}")
     p.add_argument("--learning-rate", type=float, default=defaults.learning_rate, help="falls linearly to 0")
+    _mnist_options(p, "analog")
     p.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="changes the speed, not the result")
-    p.add_argument("--download", action="store_true", help="fetch the four files first, where they are missing")
-    p.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
-    _experiment_options(p, "analog")
     p.set_defaults(run=run_analog)
 
 
@@ -198,9 +200,7 @@ def _add_spikegrad(p: argparse.ArgumentParser) -> None:
     p.add_argument("--weight-decay", type=float, default=defaults.weight_decay)
     p.add_argument("--theta-ff", type=float, default=defaults.theta_ff, help="threshold of the forward phase")
     p.add_argument("--theta-bp", type=float, default=defaults.theta_bp, help="threshold of the backward phase")
-    p.add_argument("--download", action="store_true", help="fetch the four files first, where they are missing")
-    p.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
-    _experiment_options(p, "spikegrad-mnist")
+    _mnist_options(p, "spikegrad-mnist")
     p.set_defaults(run=run_spikegrad)
 
 
@@ -318,12 +318,7 @@ def run_mnist(args: argparse.Namespace) -> None:
         test_steps=args.test_steps,
         quick=quick,
     )
-    if args.download:
-        mnist.download(quiet=args.quiet)
-    with _one_line_warnings():
-        results = poisson_mnist.train(settings, args.out, args.resume, args.quiet, args.threads)
-    _draw("mnist", args.out, results)
-    print(f"{poisson_mnist.one_line(results)}; see {args.out}")
+    _train(args, poisson_mnist, settings, args.threads)
 
 
 def run_analog(args: argparse.Namespace) -> None:
@@ -336,12 +331,7 @@ def run_analog(args: argparse.Namespace) -> None:
         learning_rate=args.learning_rate,
         quick=args.quick,
     )
-    if args.download:
-        mnist.download(quiet=args.quiet)
-    with _one_line_warnings():
-        results = analog.train(settings, args.out, args.resume, args.quiet, args.threads)
-    _draw("analog", args.out, results)
-    print(f"{analog.one_line(results)}; see {args.out}")
+    _train(args, analog, settings, args.threads)
 
 
 def run_spikegrad(args: argparse.Namespace) -> None:
@@ -358,12 +348,21 @@ def run_spikegrad(args: argparse.Namespace) -> None:
         weight_decay=args.weight_decay,
         quick=args.quick,
     )
+    _train(args, spikegrad_mnist, settings)
+
+
+def _train(args: argparse.Namespace, experiment: Any, settings: Any, *more: Any) -> None:
+    """Run an experiment on MNIST, draw its figure, print its result."""
     if args.download:
         mnist.download(quiet=args.quiet)
     with _one_line_warnings():
-        results = spikegrad_mnist.train(settings, args.out, args.resume, args.quiet)
-    _draw("spikegrad_mnist", args.out, results)
-    print(f"{spikegrad_mnist.one_line(results)}; see {args.out}")
+        results = experiment.train(settings, args.out, args.resume, args.quiet, *more)
+    _draw(_name(experiment), args.out, results)
+    print(f"{experiment.one_line(results)}; see {args.out}")
+
+
+def _name(experiment: Any) -> str:
+    return str(experiment.__name__.rpartition(".")[2])
 
 
 @contextmanager
@@ -395,7 +394,7 @@ def run_study(args: argparse.Namespace) -> None:
     study, _ = STUDIES[args.command]
     count("seed", args.seed, 0)
     results = study.run(args.out, args.seed, args.quick, args.quiet)
-    _draw(study.__name__.rpartition(".")[2], args.out, results)
+    _draw(_name(study), args.out, results)
     if hasattr(study, "table"):
         print(study.table(results), end="\n\n")
     print(f"{study.one_line(results)}; see {args.out}")
