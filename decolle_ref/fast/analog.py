@@ -10,8 +10,8 @@ from decolle_ref import analog
 from decolle_ref.analog import OBJECTIVE, Net
 from decolle_ref.check import Array, count, float_dtype
 from decolle_ref.fast.conv import Patches
-from decolle_ref.fast.layer import largest, route
-from decolle_ref.fast.run import PIECE
+from decolle_ref.fast.layer import largest, route, views
+from decolle_ref.fast.run import PIECE, cut
 from decolle_ref.synapse import Weights
 
 
@@ -26,7 +26,7 @@ class Stage:
         channels, rows, columns = pool.shape_out
         self.size = pool.size
         used = rows * self.size, columns * self.size
-        self.tiles = channels, rows, self.size, columns, self.size, batch
+        self.windows = channels, rows, self.size, columns, self.size, batch
         self.image = *synapse.shape_in, batch
         self.patches = Patches(synapse, used, batch, dtype)
         self.U = np.zeros((channels, int(np.prod(used)) * batch), dtype)
@@ -41,20 +41,15 @@ class Stage:
         self.patches.load(a.reshape(self.image))
         self.patches.drive(weights, self.U)
         if self.size > 1:
-            largest(self._views(self.U), self.u)
+            largest(views(self.U, self.windows), self.u)
         return np.maximum(self.u, 0, out=self.a)
 
     def backward(self) -> None:
         """delta and the stage's gradient from `back`."""
         self.back *= self.a > 0
         if self.size > 1:
-            route(self._views(self.U), self.u, self.back, self._views(self.delta))
+            route(views(self.U, self.windows), self.u, self.back, views(self.delta, self.windows))
         self.patches.gradient(self.delta, self.gradient)
-
-    def _views(self, x: Array) -> list[Array]:
-        """x as one array for each place of the pooling window, in reading order."""
-        tiles = x.reshape(self.tiles)
-        return [tiles[:, :, r, :, s] for r, s in np.ndindex(self.size, self.size)]
 
 
 class Part:
@@ -102,7 +97,7 @@ class Stepper:
         dtype: npt.DTypeLike = np.float32,
     ) -> None:
         self.batch, self.workers, kind = count("batch", batch), workers, float_dtype(dtype)
-        self.pieces = [slice(first, min(first + piece, batch)) for first in range(0, batch, count("piece", piece))]
+        self.pieces = cut(batch, count("piece", piece))
         self.parts = [Part(net, s.stop - s.start, kind) for s in self.pieces]
 
     @property

@@ -44,21 +44,25 @@ class Patches:
 
     def __init__(self, synapse: Conv2d, sides: tuple[int, int], batch: int, dtype: np.dtype[np.floating]) -> None:
         channels, *sides_in = synapse.shape_in
-        k, self.n, self.rows = synapse.kernel, synapse.channels, sides[0]
+        k, self.n = synapse.kernel, synapse.channels
         self.whole = synapse.stride > 1 or channels * k < NARROW
         place = synapse.kernel, synapse.stride, synapse.padding
-        self.of_rows, self.of_columns = (spans(*place, i, o) for i, o in zip(sides_in, sides, strict=True))
-        self.width = sides[1] * batch  # numbers in one row of one channel
+        of_rows, self.of_columns = (spans(*place, i, o) for i, o in zip(sides_in, sides, strict=True))
+        self.loads = of_rows if self.whole else [Span(0, slice(None), slice(None))]  # rows of P as they are written
+        width = sides[1] * batch  # numbers in one row of one channel
+        self.bands = [  # for each kernel row: the outputs that see the image through it, and the patches they read
+            (r, slice(out.start * width, out.stop * width), slice(image.start * width, image.stop * width))
+            for r, out, image in of_rows
+        ]
         height = (k, sides[0]) if self.whole else (1, sides_in[0])
         self.X = np.zeros((channels, height[0], k, height[1], sides[1], batch), dtype)
-        self.products = channels * height[0] * k, height[1] * self.width
+        self.products = channels * height[0] * k, height[1] * width
         self.shape_W = self.n, channels, k, k
-        self.scratch = np.empty((self.n, sides[0] * self.width), dtype)
+        self.scratch = np.empty((self.n, sides[0] * width), dtype)
 
     def load(self, P: Array) -> None:
         """Write the patches of P (channels_in, height, width, batch)."""
-        rows = self.of_rows if self.whole else [Span(0, slice(None), slice(None))]
-        for r, y, from_y in rows:
+        for r, y, from_y in self.loads:
             for s, x, from_x in self.of_columns:
                 self.X[:, r, s, y, x] = P[:, from_y, from_x]
 
@@ -70,7 +74,7 @@ class Patches:
             U += b[:, None]
             return
         U[...] = b[:, None]
-        for r, out, seen in self._bands():
+        for r, out, seen in self.bands:
             part = self.scratch[:, out]
             np.matmul(np.ascontiguousarray(W[:, :, r]).reshape(self.n, -1), X[:, seen], out=part)
             U[:, out] += part
@@ -83,7 +87,7 @@ class Patches:
             dW[...] = (X @ delta.T).T.reshape(self.shape_W)
             return
         dW[...] = 0
-        for r, out, seen in self._bands():
+        for r, out, seen in self.bands:
             dW[:, :, r] = (X[:, seen] @ delta[:, out].T).T.reshape(dW[:, :, r].shape)
 
     def adjoint(self, weights: Weights, delta: Array, back: Array) -> None:
@@ -93,17 +97,9 @@ class Patches:
         if self.whole:
             np.matmul(W.reshape(self.n, -1).T, delta, out=products)
         else:
-            for r, out, seen in self._bands():
+            for r, out, seen in self.bands:
                 products[:, seen] += np.ascontiguousarray(W[:, :, r]).reshape(self.n, -1).T @ delta[:, out]
         back[...] = 0
-        for r, y, from_y in self.of_rows if self.whole else [Span(0, slice(None), slice(None))]:
+        for r, y, from_y in self.loads:
             for s, x, from_x in self.of_columns:
                 back[:, from_y, from_x] += dX[:, r, s, y, x]
-
-    def _bands(self) -> list[tuple[int, slice, slice]]:
-        """For each kernel row: the outputs that see the image through it, and the patches that they read."""
-        w = self.width
-        return [
-            (r, slice(out.start * w, out.stop * w), slice(image.start * w, image.stop * w))
-            for r, out, image in self.of_rows
-        ]

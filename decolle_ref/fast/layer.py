@@ -62,7 +62,7 @@ class Part:
         if self.R is not None:
             self._refract(self.R, self.U.reshape(len(self.U), self.steps, self.samples))
         if self.size > 1:
-            largest(self._views(self.U), self.u)
+            largest(views(self.U, self.windows), self.u)
         self.S[...] = self.layer.surrogate.spike(self.u)
         self._read(mask)
         return self.S
@@ -120,13 +120,8 @@ class Part:
             self.back *= mask.activity.T
         self.back *= self.slope
         if self.size > 1:
-            route(self._views(self.U), self.u, self.back, self._views(self.delta))
+            route(views(self.U, self.windows), self.u, self.back, views(self.delta, self.windows))
         self.patches.gradient(self.delta.reshape(self.used[0], -1), self.gradient)
-
-    def _views(self, x: Array) -> list[Array]:
-        """x as one array for each place of the pooling window, in reading order."""
-        tiles = x.reshape(self.windows)
-        return [tiles[:, :, r, :, s] for r, s in np.ndindex(self.size, self.size)]
 
 
 def columns_of(neuron: LIF, synapse: Conv2d, used: tuple[int, int, int]) -> LIF:
@@ -139,6 +134,15 @@ def columns_of(neuron: LIF, synapse: Conv2d, used: tuple[int, int, int]) -> LIF:
 
     inputs = {x: getattr(neuron, x).reshape(-1, 1) for x in ("alpha", "beta", "gain_Q", "gain_P")}
     return neuron._replace(**inputs, gamma=of_neurons(neuron.gamma), delta=of_neurons(neuron.delta))
+
+
+def views(x: Array, windows: tuple[int, ...]) -> list[Array]:
+    """x as one array for each place of the pooling window, in reading order.
+
+    windows: (channels, rows, size, columns, size, batch).
+    """
+    tiles = x.reshape(windows)
+    return [tiles[:, :, r, :, s] for r, s in np.ndindex(windows[2], windows[4])]
 
 
 def largest(views: list[Array], u: Array) -> None:

@@ -38,6 +38,11 @@ def team(threads: int) -> Iterator[ThreadPoolExecutor]:
             yield workers
 
 
+def cut(batch: int, piece: int) -> list[slice]:
+    """The samples of a batch in pieces of at most so many."""
+    return [slice(first, min(first + piece, batch)) for first in range(0, batch, piece)]
+
+
 class Stepper:
     """`network.step` for one batch of a fixed size, `steps` steps at a time, in place."""
 
@@ -45,7 +50,7 @@ class Stepper:
         self, network: Network, batch: int, workers: ThreadPoolExecutor, steps: int = 1, piece: int = PIECE
     ) -> None:
         self.batch, self.steps, self.workers = batch, steps, workers
-        self.pieces = [slice(first, min(first + piece, batch)) for first in range(0, batch, piece)]
+        self.pieces = cut(batch, piece)
         self.parts = [[Part(layer, s.stop - s.start, steps) for layer in network] for s in self.pieces]
 
     def rest(self) -> None:

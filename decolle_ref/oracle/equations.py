@@ -49,7 +49,7 @@ class Operands:
         first = np.zeros_like(self.shown[name][:1]) if start is None else start[None]
         return np.concatenate([first, self.shown[name][:-1]])
 
-    def weights(self, arithmetic: Arithmetic) -> tuple[Array, Array]:
+    def weights(self) -> tuple[Array, Array]:
         """W and b as each step read them, (T, ...)."""
         steps = len(self.spikes_in)
         W, b = (self.shown.get(x, np.broadcast_to(self.case[x], (steps, *self.case[x].shape))) for x in "Wb")
@@ -76,8 +76,11 @@ def filtered(o: Operands, arithmetic: Arithmetic, decay: str, gain: Approx, befo
 
 def started(o: Operands, name: str, found: Approx) -> Approx:
     """Where U reads the old state, what it reads at the first step is what the case starts from, exactly."""
-    if o.layer.neuron.U_reads:
-        return found
+    return found if o.layer.neuron.U_reads else pinned(o, name, found)
+
+
+def pinned(o: Operands, name: str, found: Approx) -> Approx:
+    """What a state is at the first step is what the case starts from, exactly."""
     first = exact(o.before(name)[:1])
     return Approx(*(np.concatenate([a, b[1:]]) for a, b in zip(first, found, strict=True)))
 
@@ -97,9 +100,7 @@ def P(o: Operands, arithmetic: Arithmetic) -> Approx:
 def R(o: Operands, arithmetic: Arithmetic) -> Approx:
     """R[n+1] = gamma R[n] + S[n], with the neurons' own spikes S = Theta(U).  [K20 Eq. 1]"""
     kept = arithmetic.multiply(exact(o.case["gamma"]), exact(o.before("R")))
-    found = arithmetic.add(kept, exact(shifted(o.layer.surrogate.spike(o.shown["U"]))))
-    first = exact(o.before("R")[:1])
-    return Approx(*(np.concatenate([a, b[1:]]) for a, b in zip(first, found, strict=True)))
+    return pinned(o, "R", arithmetic.add(kept, exact(shifted(o.layer.surrogate.spike(o.shown["U"])))))
 
 
 def shifted(x: Array) -> Array:
@@ -119,7 +120,7 @@ def strength(o: Operands, arithmetic: Arithmetic) -> Approx:
 
 def U(o: Operands, arithmetic: Arithmetic) -> Approx:
     """U = W P + b - delta R.  [K20 Eq. 1]  The three are one sum, in whatever order it is taken."""
-    W, b = o.weights(arithmetic)
+    W, b = o.weights()
     back = arithmetic.multiply(strength(o, arithmetic), exact(o.shown["R"]))
     drive = o.layer.synapse.drive
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from decolle_ref.cases import Case
 from decolle_ref.check import Array
-from decolle_ref.optim import Adamax
+from decolle_ref.optim import Adamax, Moments
 from decolle_ref.oracle.learning import ORDER
 from decolle_ref.oracle.profile import Profile
 from decolle_ref.oracle.residual import Failure, Verdict, layers
@@ -118,21 +118,22 @@ def excerpt(case: Case, shown: Mapping[str, Array], failure: Failure) -> Case:
             about["updates"] = operands.updates + int(operands.learns[:first].sum())
             if isinstance(operands.optimiser, Adamax):
                 about["memory"] = "given"
-                own |= moments(operands.optimiser, own, operands.shown, operands.learns[:first])
+                own |= moments(operands.optimiser, own, operands.shown, operands.learns[:first], operands.updates)
         dtype = np.dtype(about["dtype"])
         arrays |= {f"layer{k}_{name}": np.asarray(x).astype(dtype) for name, x in own.items()}
     return replace(case, about=about, arrays=arrays)
 
 
-def moments(optimiser: Adamax, own: Mapping[str, Array], shown: Mapping[str, Array], learns: Array) -> dict[str, Array]:
+def moments(
+    optimiser: Adamax, own: Mapping[str, Array], shown: Mapping[str, Array], learns: Array, updates: int
+) -> dict[str, Array]:
     """m and u after the updates of the steps before, from the gradients that were written down."""
     found: dict[str, Array] = {}
     for x in "Wb":
         gradients = shown[f"d{x}"][: len(learns)][learns]
         start = np.zeros(shown[f"d{x}"].shape[1:])
-        m, u = own.get(f"m_{x}", start), own.get(f"u_{x}", start)
+        memory = Moments(own.get(f"m_{x}", start), own.get(f"u_{x}", start), updates)
         for g in gradients:
-            m = optimiser.beta1 * m + (1 - optimiser.beta1) * g
-            u = np.maximum(optimiser.beta2 * u, np.abs(g) + optimiser.eps)
-        found |= {f"m_{x}": m, f"u_{x}": u}
+            _, memory = optimiser.update(start, g, memory, np.zeros(()))
+        found |= {f"m_{x}": memory.m, f"u_{x}": memory.u}
     return found
