@@ -13,10 +13,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from decolle_ref import network
-from decolle_ref.experiments.mnist_network import Settings, build
+from decolle_ref.decolle import network
+from decolle_ref.decolle.network import Carry
+from decolle_ref.experiments.poisson_mnist_network import Settings, build
 from decolle_ref.fast.run import Stepper, team
-from decolle_ref.network import Carry
 
 SAMPLES_AND_STEPS = 128  # in one product
 

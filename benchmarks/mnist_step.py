@@ -16,11 +16,11 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from decolle_ref.decolle.network import Carry, Layer
+from decolle_ref.decolle.synapse import Weights
 from decolle_ref.experiments.longrun import peak_memory
-from decolle_ref.experiments.mnist_network import Settings, build, masks, one_hot
+from decolle_ref.experiments.poisson_mnist_network import Settings, build, masks, one_hot
 from decolle_ref.fast.run import Stepper, team
-from decolle_ref.network import Carry, Layer
-from decolle_ref.synapse import Weights
 
 
 class Peer(torch.nn.Module):

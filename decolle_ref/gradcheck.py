@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from decolle_ref.check import Array, InputError, choice, count, exact_shape, finite
+from decolle_ref._util.check import Array, InputError, choice, count, exact_shape, finite
 
 Function = Callable[[Array], Any]
 

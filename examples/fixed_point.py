@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from decolle_ref._util.check import Array, InputError
 from decolle_ref.cases import connections
-from decolle_ref.check import Array, InputError
-from decolle_ref.dialects import Dialect, named
-from decolle_ref.synapse import Conv2d
+from decolle_ref.decolle.dialects import Dialect, named
+from decolle_ref.decolle.synapse import Conv2d
 
 BITS = 16
 ONE = 1 << BITS

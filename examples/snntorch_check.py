@@ -21,9 +21,10 @@ import snntorch as snn
 import torch
 
 from decolle_ref.cases import Case
-from decolle_ref.dialects import AXES, DIALECTS, Dialect, differences
-from decolle_ref.oracle import driven, profile
-from decolle_ref.simulate import simulate
+from decolle_ref.cases.simulate import simulate
+from decolle_ref.decolle.dialects import AXES, DIALECTS, Dialect, differences
+from decolle_ref.oracle import profile
+from decolle_ref.oracle.spikes_only import driven
 
 THRESHOLD, STEPS = 1.0, 8
 SETTINGS = {

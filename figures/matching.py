@@ -4,11 +4,11 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from decolle_ref.experiments import matching
-from decolle_ref.plots.matching import draw_run
+from decolle_ref.experiments import superspike
+from decolle_ref.plots.superspike import draw_run
 
 target = Path(__file__).with_name("matching.png")
 with tempfile.TemporaryDirectory() as folder:
-    results = matching.run(Path(folder))
+    results = superspike.run(Path(folder))
     shutil.copy(draw_run(Path(folder), results), target)
-print(matching.one_line(results), target, sep="\n")
+print(superspike.one_line(results), target, sep="\n")

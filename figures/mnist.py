@@ -8,10 +8,10 @@ import argparse
 import json
 from pathlib import Path
 
-from decolle_ref import store
+from decolle_ref._util import store
 from decolle_ref.data import authors
-from decolle_ref.experiments.mnist import one_line
-from decolle_ref.plots.mnist import figure3
+from decolle_ref.experiments.poisson_mnist import one_line
+from decolle_ref.plots.poisson_mnist import figure3
 from decolle_ref.plots.style import save
 
 parser = argparse.ArgumentParser(description=__doc__)

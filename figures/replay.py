@@ -3,7 +3,7 @@
 import tempfile
 from pathlib import Path
 
-from decolle_ref import store
+from decolle_ref._util import store
 from decolle_ref.experiments import replay
 from decolle_ref.plots.replay import draw
 from decolle_ref.plots.style import save

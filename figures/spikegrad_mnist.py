@@ -8,7 +8,7 @@ import argparse
 import json
 from pathlib import Path
 
-from decolle_ref import store
+from decolle_ref._util import store
 from decolle_ref.experiments.spikegrad_mnist import one_line
 from decolle_ref.plots.spikegrad_mnist import spikegrad
 from decolle_ref.plots.style import save

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from decolle_ref.experiments.which import compare
+from decolle_ref.experiments.dialect_comparison import compare
+from decolle_ref.plots.dialect_comparison import which
 from decolle_ref.plots.style import save
-from decolle_ref.plots.which import which
 
 target = Path(__file__).with_name("which.png")
 save(which(*compare()), target)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from decolle_ref.check import InputError
+from decolle_ref._util.check import InputError
 from decolle_ref.data import authors
 
 matplotlib.use("Agg")

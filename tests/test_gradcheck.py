@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from decolle_ref import gradcheck
-from decolle_ref.check import InputError
+from decolle_ref._util.check import InputError
 
 
 def loss(x):

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from decolle_ref.check import Array, InputError, exact_shape, finite, fraction, positive
-from decolle_ref.objective import Loss, squared_error
+from decolle_ref._util.check import Array, InputError, exact_shape, finite, fraction, positive
+from decolle_ref.decolle.objective import Loss, squared_error
 
 
 class Kernel(NamedTuple):

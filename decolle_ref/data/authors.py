@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from decolle_ref import store
-from decolle_ref.check import Array, InputError, exact_shape, finite
+from decolle_ref._util import store
+from decolle_ref._util.check import Array, InputError, exact_shape, finite
 from decolle_ref.data.location import find
 
 REGRESSION = "authors/regression.npz"

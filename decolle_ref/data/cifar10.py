@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from decolle_ref.check import Array, InputError, choice
+from decolle_ref._util.check import Array, InputError, choice
 from decolle_ref.data import location
 
 URL = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"

@@ -28,10 +28,10 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from numpy.random import RandomState
 
-from decolle_ref import store
-from decolle_ref.check import Array, InputError, count, exact_shape, finite, first_line
+from decolle_ref._util import store
+from decolle_ref._util.check import Array, InputError, count, exact_shape, finite, first_line
+from decolle_ref._util.npy import READERS
 from decolle_ref.data.authors import CHANNELS, STEPS, N
-from decolle_ref.npy import READERS
 
 FOLDER = Path("Paper_results") / "synthetic"
 S, Y, U, CELLS = 0, 1, 3, 5  # places in a row of do{k}.npy

@@ -10,7 +10,7 @@ Made to look like MNIST, but results on the two do not compare.
 
 import numpy as np
 
-from decolle_ref.check import Array, count
+from decolle_ref._util.check import Array, count
 
 # Two ways to write each digit: strokes, parted by "/", of corners x,y in hundredths, y pointing down.  Where a stroke
 # begins at the end of another the pen turns sharply.

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from decolle_ref.check import InputError
+from decolle_ref._util.check import InputError
 
 
 def folder() -> Path:

@@ -13,10 +13,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from decolle_ref import store
-from decolle_ref.check import Array, InputError, choice, exact_shape, finite, first_line
+from decolle_ref._util import store
+from decolle_ref._util.check import Array, InputError, choice, exact_shape, finite, first_line
+from decolle_ref._util.progress import Progress
 from decolle_ref.data import location
-from decolle_ref.progress import Progress
 
 MIRROR = "https://ossci-datasets.s3.amazonaws.com/mnist"
 UNSIGNED_BYTE = 0x08  # the idx code of the only type that MNIST uses

@@ -8,7 +8,7 @@ latter calls this package's own functions wherever there are any, so that the ch
 import textwrap
 from pathlib import Path
 
-from decolle_ref import store
+from decolle_ref._util import store
 from decolle_ref.errata.decolle import ENTRIES as DECOLLE
 from decolle_ref.errata.entry import Erratum
 from decolle_ref.errata.review_gradients import ENTRIES as REVIEW_GRADIENTS

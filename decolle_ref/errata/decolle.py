@@ -4,13 +4,13 @@ from itertools import pairwise
 
 import numpy as np
 
-from decolle_ref import lif, network, readout, rule
-from decolle_ref.check import Array
+from decolle_ref._util.check import Array
+from decolle_ref.decolle import lif, network, readout, rule
+from decolle_ref.decolle.objective import Objective, Regulariser
+from decolle_ref.decolle.optim import Adamax
+from decolle_ref.decolle.surrogate import Function, logistic
+from decolle_ref.decolle.synapse import Dense, Weights
 from decolle_ref.errata.entry import EXACT, derivative, deviation, erratum
-from decolle_ref.objective import Objective, Regulariser
-from decolle_ref.optim import Adamax
-from decolle_ref.surrogate import Function, logistic
-from decolle_ref.synapse import Dense, Weights
 
 CELL = lif.from_decays(alpha=0.9, beta=0.8, gamma=0.7)
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from decolle_ref import gradcheck
-from decolle_ref.check import Array
+from decolle_ref._util.check import Array
 
 Kind = Literal["misprint", "open point"]
 Check = Callable[[], tuple[float, float]]

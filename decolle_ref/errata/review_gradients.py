@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from decolle_ref.check import Array
-from decolle_ref.credit import rate, rnn
-from decolle_ref.credit.rate import Activity, tanh
-from decolle_ref.credit.rnn import Record
-from decolle_ref.credit.spiking import Synapses
+from decolle_ref._util.check import Array
+from decolle_ref.credit.neuron import rate, rnn
+from decolle_ref.credit.neuron.rate import Activity, tanh
+from decolle_ref.credit.neuron.rnn import Record
+from decolle_ref.credit.neuron.spiking import Synapses
 from decolle_ref.errata.entry import derivative, deviation, erratum
 
 N, LAYERS, STEPS, BATCH = 3, 3, 6, 2

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from decolle_ref import lif
-from decolle_ref.check import Array
-from decolle_ref.credit import spiking
-from decolle_ref.credit.spiking import Neuron, Synapses
+from decolle_ref._util.check import Array
+from decolle_ref.credit.neuron import spiking
+from decolle_ref.credit.neuron.spiking import Neuron, Synapses
+from decolle_ref.decolle import lif
 from decolle_ref.errata.entry import deviation, erratum
 
 ALPHA = float(np.exp(-1 / 5))  # tau_syn = 5 dt

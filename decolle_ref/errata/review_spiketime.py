@@ -4,14 +4,14 @@ from collections.abc import Callable
 
 import numpy as np
 
-from decolle_ref import spiketime
-from decolle_ref.check import Array
+from decolle_ref._util.check import Array
+from decolle_ref.credit import spike_time
 from decolle_ref.errata.entry import EXACT, deviation, erratum
 
 
 def first_spike(t: Array, w: Array) -> float:
     """z = exp(first spike time), followed from one input to the next; inf for a silent neuron.  [N19 Eq. 15]"""
-    return float(np.exp(spiketime.simulate(w, t)))
+    return float(np.exp(spike_time.simulate(w, t)))
 
 
 def sum_above_one(t: Array, w: Array) -> float:
@@ -26,7 +26,7 @@ def sum_above_one(t: Array, w: Array) -> float:
 
 def closed_form(t: Array, w: Array) -> float:
     """The same with the causal set as the package has it.  [N19 Eq. 15]"""
-    return float(spiketime.fire(w[None], np.exp(t)[None]).z[0, 0])
+    return float(spike_time.fire(w[None], np.exp(t)[None]).z[0, 0])
 
 
 def _neurons() -> list[tuple[Array, Array]]:

@@ -7,11 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from decolle_ref.check import Array
-from decolle_ref.credit import cost, online, spiking, superspike
-from decolle_ref.credit.spiking import Neuron, Synapses
+from decolle_ref._util.check import Array
+from decolle_ref.credit import cost
+from decolle_ref.credit.methods import online, superspike
+from decolle_ref.credit.neuron import spiking
+from decolle_ref.credit.neuron.spiking import Neuron, Synapses
+from decolle_ref.decolle.surrogate import fast_sigmoid
 from decolle_ref.errata.entry import derivative, deviation, erratum
-from decolle_ref.surrogate import fast_sigmoid
 
 SMOOTH = Neuron(alpha=0.8, beta=0.9, activity="primitive", reset="ignore")
 KERNEL = cost.double_exponential(tau_rise=0.002, tau_decay=0.010)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from decolle_ref.check import Array
+from decolle_ref._util.check import Array
 from decolle_ref.errata.entry import EXACT, erratum
 from decolle_ref.spikegrad import events
 from decolle_ref.spikegrad.ann import nearest

@@ -21,15 +21,16 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from decolle_ref import store
-from decolle_ref.check import Array
-from decolle_ref.credit import bptt, feedback, online, rate, spiking, superspike
+from decolle_ref._util import store
+from decolle_ref._util.check import Array
 from decolle_ref.credit import cost as costs
 from decolle_ref.credit.cost import Cost
-from decolle_ref.credit.feedback import Route
-from decolle_ref.credit.spiking import Synapses
+from decolle_ref.credit.methods import bptt, feedback, online, superspike
+from decolle_ref.credit.methods.feedback import Route
+from decolle_ref.credit.neuron import rate, spiking
+from decolle_ref.credit.neuron.spiking import Synapses
+from decolle_ref.decolle.optim import Adamax, Memory, update_each
 from decolle_ref.experiments.longrun import Progress, versions
-from decolle_ref.optim import Adamax, Memory, update_each
 
 KIND = "decolle_ref alignment"
 BP, FA, DFA, LOCAL = "backpropagation", "feedback alignment", "direct feedback alignment", "local errors"

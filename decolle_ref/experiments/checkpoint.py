@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from decolle_ref import store
-from decolle_ref.check import Array, InputError, finite
-from decolle_ref.network import Carry
-from decolle_ref.optim import Moments
-from decolle_ref.synapse import Synapse, Weights
+from decolle_ref._util import store
+from decolle_ref._util.check import Array, InputError, finite
+from decolle_ref.decolle.network import Carry
+from decolle_ref.decolle.optim import Moments
+from decolle_ref.decolle.synapse import Synapse, Weights
 
 Settings = dict[str, Any]  # as JSON gives it back
 

@@ -6,16 +6,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from decolle_ref import store
-from decolle_ref.check import Array, InputError, choice, count
+from decolle_ref._util import store
+from decolle_ref._util.check import Array, InputError, choice, count
 from decolle_ref.credit import cost as costs
-from decolle_ref.credit import dropped, feedback, spiking
+from decolle_ref.credit.audit import dropped
+from decolle_ref.credit.audit.dropped import Comparison
 from decolle_ref.credit.cost import Cost, Kernel, Target
-from decolle_ref.credit.dropped import Comparison
-from decolle_ref.credit.feedback import Route
-from decolle_ref.credit.spiking import Neuron
+from decolle_ref.credit.methods import feedback
+from decolle_ref.credit.methods.feedback import Route
+from decolle_ref.credit.neuron import spiking
+from decolle_ref.credit.neuron.spiking import Neuron
+from decolle_ref.decolle.surrogate import logistic
 from decolle_ref.experiments.longrun import Progress, versions
-from decolle_ref.surrogate import logistic
 
 COSTS = ("top", "local")
 FEEDBACK: dict[str, Callable[[np.random.Generator, Sequence[int]], Route]] = {

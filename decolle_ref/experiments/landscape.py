@@ -22,15 +22,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from decolle_ref import gradcheck, store
-from decolle_ref.check import Array, count
-from decolle_ref.credit import bptt, spiking
+from decolle_ref import gradcheck
+from decolle_ref._util import store
+from decolle_ref._util.check import Array, count
 from decolle_ref.credit import cost as costs
 from decolle_ref.credit.cost import Cost
-from decolle_ref.credit.spiking import Neuron, Synapses
+from decolle_ref.credit.methods import bptt
+from decolle_ref.credit.neuron import spiking
+from decolle_ref.credit.neuron.spiking import Neuron, Synapses
+from decolle_ref.decolle.optim import Adamax, stepwise, update_each
+from decolle_ref.decolle.surrogate import fast_sigmoid, sharpened
 from decolle_ref.experiments.longrun import Progress, versions
-from decolle_ref.optim import Adamax, stepwise, update_each
-from decolle_ref.surrogate import fast_sigmoid, sharpened
 
 KIND = "decolle_ref landscape"
 STEPS, SAMPLES = 60, 20  # of 1 ms; half of the samples in each class

@@ -11,7 +11,7 @@ import numpy as np
 import scipy
 
 import decolle_ref
-from decolle_ref.progress import Progress as Progress  # for the experiments, which find all they need here
+from decolle_ref._util.progress import Progress as Progress
 
 
 class Interrupted(Exception):

@@ -21,17 +21,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from decolle_ref import store
-from decolle_ref.check import Array, count
-from decolle_ref.credit import bptt, feedback, spiking
+from decolle_ref._util import store
+from decolle_ref._util.check import Array, count
 from decolle_ref.credit import cost as costs
 from decolle_ref.credit.cost import Cost
-from decolle_ref.credit.feedback import Route
-from decolle_ref.credit.spiking import Paths, Synapses
+from decolle_ref.credit.methods import bptt, feedback
+from decolle_ref.credit.methods.feedback import Route
+from decolle_ref.credit.neuron import spiking
+from decolle_ref.credit.neuron.spiking import Paths, Synapses
+from decolle_ref.decolle.objective import cross_entropy
+from decolle_ref.decolle.optim import Adamax, stepwise, update_each
+from decolle_ref.decolle.surrogate import fast_sigmoid, sharpened
 from decolle_ref.experiments.longrun import Progress, versions
-from decolle_ref.objective import cross_entropy
-from decolle_ref.optim import Adamax, stepwise, update_each
-from decolle_ref.surrogate import fast_sigmoid, sharpened
 
 KIND = "decolle_ref patterns"
 STEPS, INPUTS, HIDDEN, CLASSES, EACH, SPIKES = 80, 40, 50, 4, 10, 2  # SPIKES per input and pattern

@@ -11,17 +11,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from decolle_ref import dialects, fast, lif, network, readout, store
-from decolle_ref.check import Array, choice, count, exact_shape, float_dtype, not_negative, positive
+from decolle_ref import fast
+from decolle_ref._util import store
+from decolle_ref._util.check import Array, choice, count, exact_shape, float_dtype, not_negative, positive
 from decolle_ref.data import authors
-from decolle_ref.encode import poisson
+from decolle_ref.data.encode import poisson
+from decolle_ref.decolle import dialects, lif, network, readout
+from decolle_ref.decolle.learner import Learner
+from decolle_ref.decolle.network import Carry, Layer, Network
+from decolle_ref.decolle.objective import Objective, Regulariser
+from decolle_ref.decolle.optim import Adamax, stepwise
+from decolle_ref.decolle.synapse import Dense, Weights
 from decolle_ref.experiments import checkpoint
 from decolle_ref.experiments.longrun import Interrupted, Progress, stop_requests, versions
-from decolle_ref.learner import Learner
-from decolle_ref.network import Carry, Layer, Network
-from decolle_ref.objective import Objective, Regulariser
-from decolle_ref.optim import Adamax, stepwise
-from decolle_ref.synapse import Dense, Weights
 
 STEPS = 500
 BURN_IN = 20

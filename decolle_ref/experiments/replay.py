@@ -19,15 +19,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from decolle_ref import dialects, lif, network, store
-from decolle_ref.check import Array, InputError, choice
+from decolle_ref._util import store
+from decolle_ref._util.check import Array, InputError, choice
 from decolle_ref.data import authors
 from decolle_ref.data.authors import N
+from decolle_ref.decolle import dialects, lif, network
+from decolle_ref.decolle.lif import LIF, State
+from decolle_ref.decolle.network import Carry, Layer, Network
+from decolle_ref.decolle.readout import Readout
+from decolle_ref.decolle.synapse import Dense, Weights
 from decolle_ref.experiments.longrun import versions
-from decolle_ref.lif import LIF, State
-from decolle_ref.network import Carry, Layer, Network
-from decolle_ref.readout import Readout
-from decolle_ref.synapse import Dense, Weights
 
 LAYERS = 3
 WASHED_OUT = 300  # from here on an unknown start no longer shows: 0.9^300 = 2e-14

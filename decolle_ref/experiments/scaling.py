@@ -22,17 +22,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from decolle_ref import lif, network, readout, store
-from decolle_ref.check import Array
-from decolle_ref.credit import bptt, eprop, local, online, rtrl, spiking, superspike
+from decolle_ref._util import store
+from decolle_ref._util.check import Array
 from decolle_ref.credit import cost as costs
 from decolle_ref.credit.cost import NO_FILTER, Cost
-from decolle_ref.credit.online import Method
-from decolle_ref.credit.spiking import Synapses
+from decolle_ref.credit.methods import bptt, eprop, local, online, rtrl, superspike
+from decolle_ref.credit.methods.online import Method
+from decolle_ref.credit.neuron import spiking
+from decolle_ref.credit.neuron.spiking import Synapses
+from decolle_ref.decolle import lif, network, readout
+from decolle_ref.decolle.learner import Learner
+from decolle_ref.decolle.optim import SGD
+from decolle_ref.decolle.synapse import Dense, Weights
 from decolle_ref.experiments.longrun import Progress, versions
-from decolle_ref.learner import Learner
-from decolle_ref.optim import SGD
-from decolle_ref.synapse import Dense, Weights
 
 KERNEL = costs.double_exponential(0.005, 0.010)
 CELL = spiking.neuron()

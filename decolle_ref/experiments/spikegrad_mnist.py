@@ -14,17 +14,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from decolle_ref import store
-from decolle_ref.check import Array, choice, count, finite, not_negative, positive
+from decolle_ref._util import store
+from decolle_ref._util.check import Array, choice, count, finite, not_negative, positive
 from decolle_ref.data import mnist
+from decolle_ref.decolle.synapse import Weights
 from decolle_ref.experiments.longrun import Interrupted, Progress, stop_requests, versions
 from decolle_ref.experiments.spikegrad_state import Epoch, State, load, save
-from decolle_ref.spikegrad import ann, fast, network
+from decolle_ref.fast import spikegrad as fast
+from decolle_ref.spikegrad import ann, network
 from decolle_ref.spikegrad import operations as ops
 from decolle_ref.spikegrad.learning import Descent, Step, accuracy, step
 from decolle_ref.spikegrad.network import Network
 from decolle_ref.spikegrad.operations import Synapses, macs, operations, relative, synapses
-from decolle_ref.synapse import Weights
 
 CHECKPOINT = "checkpoint.npz"
 SHAPE = (28, 28, 1)

@@ -5,12 +5,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from decolle_ref import store
-from decolle_ref.check import Array, InputError, finite
+from decolle_ref._util import store
+from decolle_ref._util.check import Array, InputError, finite
+from decolle_ref.decolle.synapse import Weights
 from decolle_ref.experiments import checkpoint
 from decolle_ref.spikegrad import network
 from decolle_ref.spikegrad.network import Network
-from decolle_ref.synapse import Weights
 
 KIND = "decolle_ref spikegrad-mnist checkpoint"
 

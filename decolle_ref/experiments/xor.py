@@ -16,8 +16,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from decolle_ref import spiketime, store
-from decolle_ref.check import Array, count
+from decolle_ref._util import store
+from decolle_ref._util.check import Array, count
+from decolle_ref.credit import spike_time
 from decolle_ref.experiments.longrun import Progress, versions
 
 SIZES = (2, 4, 2)
@@ -47,24 +48,24 @@ def draw(seeds: Sequence[int]) -> tuple[Array, ...]:
     return tuple(np.stack(layer) for layer in zip(*drawn, strict=True))
 
 
-def respond(W: Sequence[Array]) -> tuple[spiketime.Spikes, ...]:
+def respond(W: Sequence[Array]) -> tuple[spike_time.Spikes, ...]:
     """What every network does with the four patterns."""
-    return spiketime.forward(W, _inputs(W))
+    return spike_time.forward(W, _inputs(W))
 
 
 def _inputs(W: Sequence[Array]) -> Array:
-    return np.broadcast_to(spiketime.encode(PATTERNS), (*W[0].shape[:-2], *PATTERNS.shape))
+    return np.broadcast_to(spike_time.encode(PATTERNS), (*W[0].shape[:-2], *PATTERNS.shape))
 
 
-def right(layers: Sequence[spiketime.Spikes]) -> Array:
+def right(layers: Sequence[spike_time.Spikes]) -> Array:
     """Whether the wanted output is first, strictly, for all four patterns.  (networks,)"""
-    return np.asarray((spiketime.winner(layers[-1].z) == TARGET).all(axis=-1))
+    return np.asarray((spike_time.winner(layers[-1].z) == TARGET).all(axis=-1))
 
 
-def gradient(W: Sequence[Array], layers: Sequence[spiketime.Spikes], waking: float) -> tuple[Array, ...]:
+def gradient(W: Sequence[Array], layers: Sequence[spike_time.Spikes], waking: float) -> tuple[Array, ...]:
     """d (loss + waking weight_sum) / dW of every layer, the part of the loss by backpropagation."""
-    dW, _ = spiketime.backward(W, _inputs(W), layers, spiketime.error(layers[-1].z, TARGET))
-    return tuple(g + waking * spiketime.weight_sum_slope(w) for g, w in zip(dW, W, strict=True))
+    dW, _ = spike_time.backward(W, _inputs(W), layers, spike_time.error(layers[-1].z, TARGET))
+    return tuple(g + waking * spike_time.weight_sum_slope(w) for g, w in zip(dW, W, strict=True))
 
 
 def clipped(g: Array) -> Array:
@@ -131,7 +132,7 @@ def show(W: Sequence[Array]) -> dict[str, Any]:
     return {
         "inputs": PATTERNS.tolist(),
         "outputs": [[_number(t) for t in row] for row in np.log(layers[-1].z)],
-        "winner": spiketime.winner(layers[-1].z).tolist(),
+        "winner": spike_time.winner(layers[-1].z).tolist(),
         "target": TARGET.tolist(),
         "simulation_max_difference": _number(disagreement(W, layers)),
     }
@@ -142,12 +143,12 @@ def _number(t: float) -> float | None:
     return float(t) if np.isfinite(t) else None
 
 
-def disagreement(W: Sequence[Array], layers: Sequence[spiketime.Spikes]) -> float:
+def disagreement(W: Sequence[Array], layers: Sequence[spike_time.Spikes]) -> float:
     """The largest |difference| of the spike times of all neurons from `simulate`; inf if one fires in one alone."""
     worst, heard = 0.0, PATTERNS
     for weights, spikes in zip(W, layers, strict=True):
         got = np.log(spikes.z)
-        expected = np.array([[spiketime.simulate(w, t) for w in weights] for t in heard])
+        expected = np.array([[spike_time.simulate(w, t) for w in weights] for t in heard])
         differ = got != expected  # two that are silent agree, and inf - inf is not asked for
         worst = max(worst, float(np.abs(got[differ] - expected[differ]).max(initial=0)))
         heard = expected
@@ -160,7 +161,7 @@ def arrays(W: Sequence[Array], points: int = 601) -> dict[str, Array]:
     at = np.linspace(0, max(float(x[np.isfinite(x)].max(initial=LATE)) for x in t) + 0.5, points)
     drawn: dict[str, Array] = {"at": at, "target": TARGET, "t_input": t[0], "t_hidden": t[1], "t_output": t[2]}
     for name, weights, heard, fired in zip(("hidden", "output"), W, t[:-1], t[1:], strict=True):
-        U = np.stack([spiketime.potential(weights, arrivals, at) for arrivals in heard])
+        U = np.stack([spike_time.potential(weights, arrivals, at) for arrivals in heard])
         drawn[f"U_{name}"] = np.where(at[:, None] <= fired[:, None, :], U, np.nan)
     return drawn
 

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from decolle_ref.check import Array
-from decolle_ref.synapse import Conv2d, Weights
+from decolle_ref._util.check import Array
+from decolle_ref.decolle.synapse import Conv2d, Weights
 
 NARROW = 16  # inputs of one kernel row below which a product per row is too narrow to be fast
 

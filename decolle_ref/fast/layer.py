@@ -4,13 +4,13 @@ from collections.abc import Callable
 
 import numpy as np
 
-from decolle_ref.check import Array, InputError
+from decolle_ref._util.check import Array, InputError
+from decolle_ref.decolle.lif import LIF
+from decolle_ref.decolle.network import Layer, width
+from decolle_ref.decolle.readout import KEEP, Mask
+from decolle_ref.decolle.surrogate import logistic
+from decolle_ref.decolle.synapse import Conv2d, Weights
 from decolle_ref.fast.conv import Patches
-from decolle_ref.lif import LIF
-from decolle_ref.network import Layer, width
-from decolle_ref.readout import KEEP, Mask
-from decolle_ref.surrogate import logistic
-from decolle_ref.synapse import Conv2d, Weights
 
 
 class Part:

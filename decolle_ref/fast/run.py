@@ -11,13 +11,13 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from decolle_ref.check import Array, count
+from decolle_ref._util.check import Array, count
+from decolle_ref.decolle.learner import Learner, Memory
+from decolle_ref.decolle.network import Network
+from decolle_ref.decolle.readout import KEEP, Mask
+from decolle_ref.decolle.synapse import Weights
 from decolle_ref.fast.layer import Part
 from decolle_ref.fast.update import adamax, require
-from decolle_ref.learner import Learner, Memory
-from decolle_ref.network import Network
-from decolle_ref.readout import KEEP, Mask
-from decolle_ref.synapse import Weights
 
 PIECE = 32  # samples: few enough for the caches, enough for long matrix products
 

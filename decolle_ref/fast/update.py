@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from decolle_ref.check import Array, InputError
-from decolle_ref.optim import Adamax, Moments, Optimiser
-from decolle_ref.synapse import Dense, Synapse, Weights
+from decolle_ref._util.check import Array, InputError
+from decolle_ref.decolle.optim import Adamax, Moments, Optimiser
+from decolle_ref.decolle.synapse import Dense, Synapse, Weights
 
 BLOCK = 1 << 16  # numbers worked on at a time, so that they stay in cache through all passes of the update
 

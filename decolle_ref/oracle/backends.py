@@ -15,10 +15,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from decolle_ref import cases, npy, schema
-from decolle_ref.check import Array, InputError, first_line
+from decolle_ref import cases
+from decolle_ref._util import npy
+from decolle_ref._util.check import Array, InputError, first_line
+from decolle_ref.cases import schema
 from decolle_ref.oracle import profile as profiles
-from decolle_ref.oracle import residual
+from decolle_ref.oracle.check import residual
 from decolle_ref.oracle.profile import Profile
 
 GROUP = "decolle_ref.backends"

@@ -22,7 +22,7 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
 
 
 def _vectors(session: pytest.Session, config: pytest.Config) -> Iterator[pytest.Item]:
-    from decolle_ref.check import InputError
+    from decolle_ref._util.check import InputError
 
     try:
         yield from _items(session, config)
@@ -33,15 +33,15 @@ def _vectors(session: pytest.Session, config: pytest.Config) -> Iterator[pytest.
 def _items(session: pytest.Session, config: pytest.Config) -> Iterator[pytest.Item]:
     from pathlib import Path
 
-    from decolle_ref.oracle import backends, kit, profile
+    from decolle_ref.oracle import backends, profile, runner
 
     named, expected = config.getoption("--decolle-profile"), config.getoption("--decolle-expected")
     backend = backends.load(config.getoption("--decolle-backend"), profile.read(Path(named)) if named else None)
     seed = config.getoption("--decolle-seed")
-    seed = kit.random_seed() if seed is None else seed
-    chosen = kit.selection(backend.profile, seed)
-    reasons = kit.read_expected(Path(expected)) if expected else {}
-    kit.known(reasons, chosen)
+    seed = runner.random_seed() if seed is None else seed
+    chosen = runner.selection(backend.profile, seed)
+    reasons = runner.read_expected(Path(expected)) if expected else {}
+    runner.known(reasons, chosen)
     for vector in chosen:
         yield VectorItem.from_parent(session, name=vector.id, backend=backend, vector=vector, reason=reasons, seed=seed)
 
@@ -56,9 +56,9 @@ class VectorItem(pytest.Item):
 
     def runtest(self) -> None:
         """Run it."""
-        from decolle_ref.oracle import kit
+        from decolle_ref.oracle import runner
 
-        (outcome,) = kit.run(self.backend, [self.vector], self.reasons)
+        (outcome,) = runner.run(self.backend, [self.vector], self.reasons)
         if outcome.status == "unsupported":
             pytest.skip(outcome.text)
         if not outcome.good:

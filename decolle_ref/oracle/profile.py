@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from decolle_ref import schema
-from decolle_ref.check import Array, InputError, choice, count, not_negative
+from decolle_ref._util.check import Array, InputError, choice, count, not_negative
+from decolle_ref.cases import schema
 
 
 class Float(NamedTuple):

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from decolle_ref._util.check import Array
 from decolle_ref.cases import Case
-from decolle_ref.check import Array
-from decolle_ref.optim import Adamax, Moments
-from decolle_ref.oracle.learning import ORDER
+from decolle_ref.decolle.optim import Adamax, Moments
+from decolle_ref.oracle.check.learning import ORDER
+from decolle_ref.oracle.check.residual import Failure, Verdict, layers
 from decolle_ref.oracle.profile import Profile
-from decolle_ref.oracle.residual import Failure, Verdict, layers
 
 AXES = {"Q": ("sample", "input"), "P": ("sample", "input"), "Y": ("sample", "output"), "e": ("sample", "output")}
 WEIGHTS = ("W", "b", "dW", "db")

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from decolle_ref.credit.spiking import Paths
+from decolle_ref.credit.neuron.spiking import Paths
 from decolle_ref.plots.style import BLUE, GREY, INK, ORANGE, house
 
 STEPS, LAYERS = 4, 2

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from decolle_ref import store
-from decolle_ref.check import Array
+from decolle_ref._util import store
+from decolle_ref._util.check import Array
 from decolle_ref.experiments import landscape
 from decolle_ref.experiments.landscape import Walk
 from decolle_ref.plots.style import BLUE, GREY, INK, house, save

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from decolle_ref import store
-from decolle_ref.check import Array
+from decolle_ref._util import store
+from decolle_ref._util.check import Array
 from decolle_ref.experiments import patterns
 from decolle_ref.plots.style import CYCLE, INK, LINE_STYLES, house, save
 

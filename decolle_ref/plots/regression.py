@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from decolle_ref import store
-from decolle_ref.check import Array
+from decolle_ref._util import store
+from decolle_ref._util.check import Array
 from decolle_ref.experiments import regression
 from decolle_ref.plots.style import BLUE, CYCLE, GREY, INK, LINE_STYLES, ORANGE, house, save
 

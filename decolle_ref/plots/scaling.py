@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from decolle_ref.check import Array
+from decolle_ref._util.check import Array
 from decolle_ref.plots.style import CYCLE, INK, house, save
 
 LOOK = {

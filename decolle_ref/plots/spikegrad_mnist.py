@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from decolle_ref.check import Array
+from decolle_ref._util.check import Array
 from decolle_ref.plots.style import CYCLE, GREY, INK, LINE_STYLES, house, save
 
 MARKERS = "os^Dv<>P"

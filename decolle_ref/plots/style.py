@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from decolle_ref import store
+from decolle_ref._util import store
 
 INK = "#202020"
 CYCLE = ("#006BA4", "#FF800E", "#595959", "#5F9ED1", "#C85200", "#ABABAB")  # out of tableau-colorblind10

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from decolle_ref.check import Array, InputError, choice, count
+from decolle_ref._util.check import Array, InputError, choice, count
 
 ORDERS = ("fifo", "lifo", "random")
 

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from decolle_ref.check import Array, InputError, count
+from decolle_ref._util.check import Array, InputError, count
 
 Shape = tuple[int, ...]
 

@@ -9,10 +9,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from decolle_ref.check import Array, fraction, not_negative
-from decolle_ref.spikegrad import ann, fast
+from decolle_ref._util.check import Array, fraction, not_negative
+from decolle_ref.decolle.synapse import Weights
+from decolle_ref.fast import spikegrad as fast
+from decolle_ref.spikegrad import ann
 from decolle_ref.spikegrad.network import Network
-from decolle_ref.synapse import Weights
 
 
 class Step(NamedTuple):

@@ -8,9 +8,9 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from decolle_ref.check import InputError, choice, exact_shape, finite, float_dtype, positive, same_dtype
+from decolle_ref._util.check import InputError, choice, exact_shape, finite, float_dtype, positive, same_dtype
+from decolle_ref.decolle.synapse import Weights
 from decolle_ref.spikegrad.layers import AveragePool, Conv, Dense, Map, Shape
-from decolle_ref.synapse import Weights
 
 TOPOLOGIES = {
     "mnist": ("28x28-15C5-P2-40C5-P2-300-10", 0),

@@ -5,11 +5,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from decolle_ref.check import Array
+from decolle_ref._util.check import Array
+from decolle_ref.decolle.synapse import Weights
 from decolle_ref.spikegrad import snn
 from decolle_ref.spikegrad.network import Layer, Network
 from decolle_ref.spikegrad.snn import Outcome
-from decolle_ref.synapse import Weights
 
 
 class Synapses(NamedTuple):

@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from decolle_ref.check import Array, InputError, exact_shape, finite
+from decolle_ref._util.check import Array, InputError, exact_shape, finite
+from decolle_ref.decolle.synapse import Weights
 from decolle_ref.spikegrad.events import Neurons, Phase, Spike, Targets, neurons
 from decolle_ref.spikegrad.layers import Map
 from decolle_ref.spikegrad.network import Layer, Network, check
-from decolle_ref.synapse import Weights
 
 LIMIT = 1_000_000  # spikes of one phase
 CHUNK = 256  # senders at a time when connections are listed

@@ -1,0 +1,70 @@
+"""Plain .npy files, read without trust: the header is checked against what is expected before any data is read.
+
+Plain files because a C program can read and write them, and because they cannot be compressed into bombs.
+"""
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from decolle_ref._util.check import Array, InputError, first_line
+
+FLOATS = (np.dtype("<f4"), np.dtype("<f8"))
+COUNTS = (np.dtype("u1"), np.dtype("<i4"), np.dtype("<i8"), np.dtype("?"))
+READERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+
+
+def read(path: Path, shape: tuple[int, ...], dtypes: tuple[np.dtype[Any], ...] = FLOATS) -> Array:
+    """The array in `path`, of exactly this shape, one of these dtypes, C order, and finite.
+
+    Raises InputError, in one line, for anything else, before reading data that the file does not have.
+    """
+    try:
+        if path.exists() and not path.is_file():  # a pipe would be waited for
+            raise ValueError("not a regular file")
+        with path.open("rb") as file:
+            version = np.lib.format.read_magic(file)
+            if version not in READERS:
+                raise ValueError(f"format version {version}")
+            with warnings.catch_warnings(action="error"):  # numpy warns of headers that Python 2 wrote
+                found, fortran, dtype = READERS[version](file)
+            _require(path, found, fortran, dtype, shape, dtypes)
+            count = int(np.prod(shape))
+            here, there = path.stat().st_size - file.tell(), count * dtype.itemsize
+            if here != there:
+                raise ValueError(f"{there} bytes of data promised, {here} there")
+            array = np.fromfile(file, dtype, count).reshape(shape)
+    except OSError as problem:
+        raise InputError(f"{path}: expected an array file, got none ({problem.strerror})") from None
+    except InputError:
+        raise
+    except Exception as problem:  # what a malformed header raises is not limited to a few types
+        raise InputError(f"{path}: expected a plain .npy file, got something else ({first_line(problem)})") from None
+    if not np.isfinite(array).all():
+        raise InputError(f"{path}: expected finite numbers, got NaN or infinity")
+    return array
+
+
+def _require(
+    path: Path,
+    found: tuple[int, ...],
+    fortran: bool,
+    dtype: np.dtype[Any],
+    shape: tuple[int, ...],
+    dtypes: tuple[np.dtype[Any], ...],
+) -> None:
+    if dtype not in dtypes:
+        raise InputError(f"{path}: expected dtype {' or '.join(d.str for d in dtypes)}, got {dtype}")
+    if found != shape:
+        raise InputError(f"{path}: expected shape {shape}, got {found}")
+    if fortran:
+        raise InputError(f"{path}: expected C order (last axis fastest), got Fortran order")
+
+
+def write(path: Path, array: Array) -> None:
+    """Write one array as a plain .npy file, little-endian and in C order."""
+    little = np.ascontiguousarray(array, array.dtype.newbyteorder("<")).reshape(array.shape)
+    with path.open("wb") as file:
+        np.lib.format.write_array(file, little, version=(1, 0), allow_pickle=False)

@@ -1,0 +1,97 @@
+"""Backpropagation through time: the unrolled network, walked backwards.  [N19 Box 2, Eq. 7]
+
+With g for dL/d(.), and everything on the right one step later (or above):
+
+    gS^(l)[n] = dL/dS^(l)[n] + W^(l+1)T gI^(l+1)[n+1] + V^(l)T gI^(l)[n+1] - gU^(l)[n+1]
+    gU^(l)[n] = sigma'(U - theta) gS^(l)[n] + beta gU^(l)[n+1]
+    gI^(l)[n] = gU^(l)[n+1] + alpha gI^(l)[n+1]
+    dL/dW     = sum_n gI[n+1] S^(l-1)[n]           dL/dV = sum_n gI[n+1] S^(l)[n]
+
+It needs the whole tape, O(N T) numbers, and no more than the forward pass in time.  This is Eq. 7 for the neuron of
+Eq. 4, 5; `rnn.bptt` is Eq. 7 itself.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from decolle_ref._util.check import Array
+from decolle_ref.credit import cost as costs
+from decolle_ref.credit.cost import Cost
+from decolle_ref.credit.neuron import spiking
+from decolle_ref.credit.neuron.spiking import Neuron, Paths, State, Synapses, Tape
+
+
+def adjoints(
+    cell: Neuron,
+    synapses: Sequence[Synapses],
+    sigma_prime: Sequence[Array],
+    slopes: Sequence[Array],
+    keep: Paths | None = None,
+) -> tuple[State, ...]:
+    """gI[n], gU[n] of every layer for n = 0..T, (T + 1, batch, n); the last are 0.  [N19 Eq. 7]
+
+    sigma_prime and slopes hold sigma'(U - theta) and dL/dS, (T, batch, n) per layer; `keep` leaves paths out.
+    """
+    follow = spiking.paths(cell, keep)
+    g = spiking.rest(synapses, sigma_prime[0].shape[1])
+    steps = [g]
+    for n in reversed(range(len(sigma_prime[0]))):
+        g = tuple(_earlier(cell, follow, synapses, g, k, slopes[k][n], sigma_prime[k][n]) for k in range(len(synapses)))
+        steps.append(g)
+    return tuple(State(*(np.stack(x) for x in zip(*layer, strict=True))) for layer in zip(*steps[::-1], strict=True))
+
+
+def _earlier(
+    cell: Neuron,
+    follow: Paths,
+    synapses: Sequence[Synapses],
+    later: Sequence[State],
+    k: int,
+    gS: Array,
+    sigma_prime: Array,
+) -> State:
+    """gI and gU of layer k at n, from those of all layers at n+1: each path of the forward step, the other way."""
+    gI, gU = later[k]
+    if follow.downstream and k + 1 < len(synapses):
+        gS = gS + later[k + 1].I @ synapses[k + 1].W
+    if follow.recurrent:
+        gS = gS + gI @ synapses[k].V
+    if follow.reset:
+        gS = gS - follow.reset * gU
+    leak = float(follow.past)
+    return State(I=gU + leak * cell.alpha * gI, U=sigma_prime * gS + leak * cell.beta * gU)
+
+
+def products(gI: Sequence[Array], tape: Tape) -> tuple[Synapses, ...]:
+    """dL/dW = sum_n gI[n+1] S^(l-1)[n] and dL/dV = sum_n gI[n+1] S^(l)[n].  gI[n+1] (T, batch, n) per layer."""
+    heard = spiking.heard(tape.x, tape.S)
+    return tuple(Synapses(_summed(g, below), _summed(g, own)) for g, below, own in zip(gI, heard, tape.S, strict=True))
+
+
+def _summed(g: Array, z: Array) -> Array:
+    """sum over steps and batch of g_i z_j."""
+    total: Array = g.reshape(-1, g.shape[-1]).T @ z.reshape(-1, z.shape[-1])
+    return total
+
+
+def backward(
+    cell: Neuron, synapses: Sequence[Synapses], tape: Tape, slopes: Sequence[Array], keep: Paths | None = None
+) -> tuple[Synapses, ...]:
+    """dL/dW, dL/dV from dL/dS^(l)[n], (T, batch, n) per layer; `keep` leaves paths of the gradient out.  [N19 Eq. 7]"""
+    g = adjoints(cell, synapses, [spiking.slope(cell, U) for U in tape.U], slopes, keep)
+    return products([layer.I[1:] for layer in g], tape)
+
+
+def gradient(
+    cell: Neuron, synapses: Sequence[Synapses], x: Array, cost: Cost, keep: Paths | None = None
+) -> tuple[Synapses, ...]:
+    """dL/dW, dL/dV of every layer: forward, then backward.  [N19 Eq. 7]
+
+    x (T, batch, n_in).  Raises InputError for shapes that do not fit, unstable decays, and gradients not finite.
+    """
+    spiking.check(cell, synapses, x)
+    costs.check(cost, [len(W) for W, _ in synapses], *x.shape[:2])
+    tape = spiking.forward(cell, synapses, x)
+    slopes = costs.slopes(cost.kernel, costs.errors(cost, tape.S))
+    return spiking.require_finite(backward(cell, synapses, tape, slopes, keep), "bptt")

@@ -1,0 +1,203 @@
+"""Leaky integrate-and-fire neurons as a recurrent network in discrete time.  [N19 Eq. 4, 5]
+
+    I[n+1] = alpha I[n] + W S^(l-1)[n] + V S^(l)[n]        synaptic current
+    U[n+1] = beta  U[n] + I[n] - S[n]                      membrane, with its reset
+    S[n]   = Theta(U[n] - theta)                           spike
+
+Four kinds of path lead from one step to the next, and every learning rule of the review is told by which of them its
+gradient follows (`Paths`).  The *smooth twin* of a network has sigma, the primitive of the surrogate derivative, in
+place of Theta: there the gradient exists, and a rule can be held against it.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from decolle_ref._util.check import Array, InputError, choice, exact_shape, finite, fraction, positive
+from decolle_ref.decolle.surrogate import Surrogate, fast_sigmoid
+
+RESETS = ("through", "detach", "ignore")
+ACTIVITIES = ("spike", "primitive")
+
+
+class Neuron(NamedTuple):
+    """The constants of all neurons.  (K20 calls this alpha beta, and the other way round.)"""
+
+    alpha: float  # exp(-dt/tau_syn): synapse
+    beta: float  # exp(-dt/tau_mem): membrane
+    theta: float = 1.0
+    surrogate: Surrogate = fast_sigmoid
+    activity: str = "spike"  # "spike": Theta, "primitive": sigma, the smooth twin
+    reset: str = (
+        "through"  # gradients pass "through" it, it is a constant to them ("detach"), or it is not there at all
+    )
+
+
+class Synapses(NamedTuple):
+    """The weights of one layer, or their gradient."""
+
+    W: Array  # (n, n_below): from the layer below
+    V: Array  # (n, n): from the layer itself
+
+
+class State(NamedTuple):
+    """What one layer carries from step to step."""
+
+    I: Array  # (batch, n)
+    U: Array  # (batch, n)
+
+
+class Tape(NamedTuple):
+    """Everything that happened, by layer: what backpropagation through time must remember."""
+
+    x: Array  # (T, batch, n_in), input spikes S^(0)
+    I: tuple[Array, ...]  # (T, batch, n)
+    U: tuple[Array, ...]
+    S: tuple[Array, ...]
+
+
+class Paths(NamedTuple):
+    """The paths from one step to the next: True if a gradient follows it, or, of the reset, how strongly."""
+
+    past: bool = True  # the leaks: I[n] to I[n+1] by alpha, U[n] to U[n+1] by beta
+    reset: float = True  # a neuron's spike to its own membrane
+    recurrent: bool = True  # V: spikes to the layer itself
+    downstream: bool = True  # W^(l+1): spikes to the layer above
+
+
+def neuron(
+    tau_mem: float = 0.010,
+    tau_syn: float = 0.005,
+    dt: float = 0.001,
+    theta: float = 1.0,
+    surrogate: Surrogate = fast_sigmoid,
+    activity: str = "spike",
+    reset: str = "through",
+) -> Neuron:
+    """alpha = exp(-dt/tau_syn), beta = exp(-dt/tau_mem).  [N19 Eq. 4, 5]
+
+    Times in seconds.  Raises InputError for a time that is not finite and > 0, a theta that is no number, or an
+    unknown activity or reset.
+    """
+    dt, tau_syn = float(positive("dt", dt, "seconds")), float(positive("tau_syn", tau_syn, "seconds"))
+    tau_mem = float(positive("tau_mem", tau_mem, "seconds"))
+    made = Neuron(float(np.exp(-dt / tau_syn)), float(np.exp(-dt / tau_mem)), theta, surrogate, activity, reset)
+    require(made)
+    return made
+
+
+def require(cell: Neuron) -> None:
+    """Raise InputError for a decay outside [0, 1), under which U grows without bound, and for unknown choices."""
+    fraction("alpha", cell.alpha)
+    fraction("beta", cell.beta)
+    if not cell.theta > -np.inf:  # inf: no spikes
+        raise InputError(f"theta: expected a number, or inf for no spikes, got {cell.theta}")
+    choice("activity", cell.activity, ACTIVITIES)
+    choice("reset", cell.reset, RESETS)
+
+
+def check(cell: Neuron, synapses: Sequence[Synapses], x: npt.ArrayLike) -> None:
+    """Raise InputError unless `fit` does not, and all numbers are finite and weights float64."""
+    fit(cell, synapses, finite("x", x))
+    for k, layer in enumerate(synapses, start=1):
+        for letter, array in zip("WV", layer, strict=True):
+            if finite(f"layer {k} {letter}", array).dtype != np.float64:
+                raise InputError(f"layer {k} {letter}: expected float64, got {array.dtype}")
+
+
+def fit(cell: Neuron, synapses: Sequence[Synapses], x: Array) -> None:
+    """Raise InputError unless decays are stable and layers fit each other and the input."""
+    require(cell)
+    if x.ndim != 3 or not len(x):
+        raise InputError(f"x: expected shape (steps, batch, n_in) with steps >= 1, got {x.shape}")
+    if not synapses:
+        raise InputError("synapses: expected at least one layer, got none")
+    n_below = x.shape[2]
+    for k, (W, V) in enumerate(synapses, start=1):
+        n = max(1, len(W))
+        exact_shape(f"layer {k} W", W, (n, n_below))
+        exact_shape(f"layer {k} V", V, (n, n))
+        n_below = n
+
+
+def paths(cell: Neuron, keep: Paths | None = None) -> Paths:
+    """The paths to follow: all there are, or those of them in `keep`.  A reset has one only if it is let "through"."""
+    keep = Paths() if keep is None else keep
+    return keep._replace(reset=keep.reset if cell.reset == "through" else False)
+
+
+def rest(synapses: Sequence[Synapses], batch: int) -> tuple[State, ...]:
+    """I = U = 0."""
+    return tuple(State(np.zeros((batch, len(W))), np.zeros((batch, len(W)))) for W, _ in synapses)
+
+
+def spikes(cell: Neuron, U: Array) -> Array:
+    """S = Theta(U - theta), or sigma(U - theta) in the smooth twin.  [N19 Eq. 5]"""
+    S: Array = getattr(cell.surrogate, cell.activity)(U - cell.theta)
+    return S
+
+
+def slope(cell: Neuron, U: Array) -> Array:
+    """sigma'(U - theta), which stands for dS/dU."""
+    return cell.surrogate.derivative(U - cell.theta)
+
+
+def heard(x: Array, S: Sequence[Array]) -> tuple[Array, ...]:
+    """What each layer hears from below: S^(l-1), where S^(0) = x."""
+    return (x, *S[:-1])
+
+
+def step(
+    cell: Neuron, synapses: Sequence[Synapses], state: Sequence[State], x: Array
+) -> tuple[tuple[State, ...], tuple[Array, ...]]:
+    """(I[n], U[n], S^(0)[n]) -> (I[n+1], U[n+1]), S[n] of every layer.  [N19 Eq. 4, 5]
+
+    The reference prints S^(l) in the feed-forward term of Eq. 4; S^(l-1) is meant.
+    """
+    S = tuple(spikes(cell, U) for _, U in state)
+    after = []
+    for (W, V), (I, U), below, own in zip(synapses, state, heard(x, S), S, strict=True):
+        reset = 0 if cell.reset == "ignore" else own
+        after.append(State(I=cell.alpha * I + below @ W.T + own @ V.T, U=cell.beta * U + I - reset))
+    return tuple(after), S
+
+
+def forward(cell: Neuron, synapses: Sequence[Synapses], x: Array) -> Tape:
+    """Run from rest over all steps, and remember everything.  x (T, batch, n_in).
+
+    Weights may be complex, for the complex step.  Raises InputError for unstable decays and shapes that do not fit.
+    """
+    fit(cell, synapses, x)
+    state = rest(synapses, x.shape[1])
+    states, shown = [], []
+    for now in x:
+        states.append(state)
+        state, S = step(cell, synapses, state, now)
+        shown.append(S)
+    layers = range(len(synapses))
+    return Tape(
+        x,
+        I=tuple(np.stack([s[k].I for s in states]) for k in layers),
+        U=tuple(np.stack([s[k].U for s in states]) for k in layers),
+        S=tuple(np.stack([S[k] for S in shown]) for k in layers),
+    )
+
+
+def draw(rng: np.random.Generator, sizes: Sequence[int], W_scale: float, V_scale: float = 0.0) -> tuple[Synapses, ...]:
+    """W_ij ~ N(0, W_scale^2 / n_below), V_ij ~ N(0, V_scale^2 / n); sizes = (n_in, n_1, ..., n_L)."""
+    return tuple(
+        Synapses(rng.normal(0, W_scale / np.sqrt(m), (n, m)), rng.normal(0, 1, (n, n)) * (V_scale / np.sqrt(n)))
+        for m, n in pairwise(sizes)
+    )
+
+
+def require_finite(gradient: Sequence[Synapses], method: str) -> tuple[Synapses, ...]:
+    """Return `gradient`, or raise InputError that names the first entry that is not finite."""
+    for k, layer in enumerate(gradient, start=1):
+        for letter, array in zip("WV", layer, strict=True):
+            if not np.isfinite(array).all():
+                finite(f"{method}: dL/d{letter} of layer {k} (are the recurrent weights too large?)", array)
+    return tuple(gradient)

@@ -1,0 +1,217 @@
+"""Which DECOLLE?  The paper and its authors' two code bases disagree.  Each variant is a *dialect*, and data.
+
+Underneath all of them is one dynamical system.  With P[n+1] and Q[n+1] called new, P[n] and Q[n] old,
+
+    Q[n+1] = beta  Q[n] + g_Q S^in[n]
+    P[n+1] = alpha P[n] + g_P (old or new Q)
+    U[n]   = W (old or new P) + b - delta R[n]
+    S[n]   = (U[n] >= 0 or U[n] > 0)
+    R[n+1] = gamma R[n] + S[n]
+
+so a dialect is one option on each of a few axes: which Q and P are read, the gains, how the strength w that its code is
+given becomes delta, the comparison at threshold, the decay formula, the surrogate, what the readout reads, and the
+places of dropout and pooling.  A step reads these as data; there is no `if dialect` anywhere.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from decolle_ref._util.check import Array, InputError, choice
+from decolle_ref.decolle.surrogate import (
+    Surrogate,
+    above_threshold,
+    at_threshold,
+    boxcar,
+    fast_sigmoid,
+    logistic,
+    sharpened,
+)
+
+
+class Option(NamedTuple):
+    """One choice on an axis: its equation, and the value that the step reads."""
+
+    equation: str
+    value: Any = None
+
+
+def _exact_decay(tau: Array, dt: float) -> Array:
+    return np.exp(-dt / tau)
+
+
+def _euler_decay(tau: Array, dt: float) -> Array:
+    decay: Array = 1 - dt / tau
+    if (decay <= 0).any():
+        raise InputError(f"tau: expected more than dt = {dt} s, where decays are 1 - dt/tau, got {tau.min()}")
+    return decay
+
+
+Gain = Callable[[Array], Array]
+_gain_one: Gain = np.ones_like
+_gain_leak: Gain = lambda decay: 1 - decay  # noqa: E731
+_gain_inverse: Gain = lambda decay: 1 / (1 - decay)  # noqa: E731
+
+
+def _itself(U: Array) -> Array:
+    return U
+
+
+AXES: dict[str, dict[str, Option]] = {
+    "P_reads": {
+        "old_Q": Option("P[n+1] = alpha P[n] + g_P Q[n]", 0),
+        "new_Q": Option("P[n+1] = alpha P[n] + g_P Q[n+1]", 1),
+    },
+    "U_reads": {
+        "old_P": Option("U[n] = W P[n] + b - delta R[n]", 0),
+        "new_P": Option("U[n] = W P[n+1] + b - delta R[n]", 1),
+    },
+    "gains": {
+        "one": Option("g_Q = 1, g_P = 1", _gain_one),
+        "leak": Option("g_Q = 1 - beta, g_P = 1 - alpha", _gain_leak),
+        "inverse": Option("g_Q = 1/(1-beta), g_P = 1/(1-alpha)", _gain_inverse),
+    },
+    "refractory": {
+        "w": Option("delta = w", lambda gamma: np.ones_like(gamma)),
+        "gamma_w": Option("delta = gamma w", lambda gamma: gamma),
+        "leak_w": Option("delta = (1-gamma) w", _gain_leak),
+    },
+    "threshold": {
+        "at_or_above": Option("S = 1 if U >= 0", at_threshold),
+        "above": Option("S = 1 if U > 0", above_threshold),
+    },
+    "decay": {
+        "exp": Option("alpha = exp(-dt/tau_mem), beta, gamma likewise", _exact_decay),
+        "euler": Option("alpha = 1 - dt/tau_mem, beta, gamma likewise", _euler_decay),
+        "given": Option("alpha, beta, gamma given (from time constants: exp(-dt/tau))", _exact_decay),
+    },
+    "surrogate": {
+        "logistic": Option("sigma'(U) = sigma(U) sigma(-U)", logistic),
+        "fast_sigmoid_10": Option("sigma'(U) = 1/(10 |U| + 1)^2", sharpened(fast_sigmoid, 10.0)),
+        "boxcar": Option("sigma'(U) = 1 if -1/2 < U <= 1/2 else 0", boxcar),
+    },
+    "readout": {
+        "sigma": Option("Y = G sigma(U) + c", "primitive"),
+        "spikes": Option("Y = G S + c, its gradient by sigma'", "spike"),
+    },
+    "dropout": {
+        "before_G": Option("on the activity read out, before G", "activity"),
+        "after_G": Option("on Y, after G", "Y"),
+    },
+    "pooling": {
+        "pool_U": Option("max over U, then Theta", lambda surrogate: _itself),
+        "pool_S": Option("max over S and over sigma(U)", lambda surrogate: surrogate.primitive),
+    },
+}
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """One option per axis, by name.  Raises InputError for an option that its axis does not have."""
+
+    name: str
+    P_reads: str = "old_Q"
+    U_reads: str = "old_P"
+    gains: str = "one"
+    refractory: str = "w"
+    threshold: str = "at_or_above"
+    decay: str = "exp"
+    surrogate: str = "logistic"
+    readout: str = "sigma"
+    dropout: str = "before_G"
+    pooling: str = "pool_U"
+
+    def __post_init__(self) -> None:
+        for axis, options in AXES.items():
+            choice(axis, getattr(self, axis), options)
+
+    def option(self, axis: str) -> Option:
+        """The option taken on `axis`."""
+        return AXES[axis][getattr(self, axis)]
+
+    def value(self, axis: str) -> Any:
+        """What the step reads on `axis`."""
+        return self.option(axis).value
+
+    @property
+    def delay(self) -> int:
+        """Steps from an input spike to the first U that it moves."""
+        return 2 - int(self.value("P_reads")) - int(self.value("U_reads"))
+
+    def triple(self) -> Surrogate:
+        """The dialect's surrogate with the dialect's comparison at threshold."""
+        surrogate: Surrogate = self.value("surrogate")
+        return replace(surrogate, spike=self.value("threshold"))
+
+
+paper = Dialect("paper")
+"""[K20 Eq. 1] as this project reads it; the default everywhere."""
+
+dcll = Dialect(
+    "dcll",
+    P_reads="new_Q",
+    U_reads="new_P",
+    gains="inverse",
+    refractory="gamma_w",
+    threshold="above",
+    decay="euler",
+    dropout="after_G",
+    pooling="pool_S",
+)
+"""The authors' 2018 code, which made the paper's figures."""
+
+decolle = Dialect(
+    "decolle",
+    U_reads="new_P",
+    gains="leak",
+    refractory="leak_w",
+    threshold="above",
+    decay="given",
+    surrogate="fast_sigmoid_10",
+    readout="spikes",
+)
+"""The authors' 2020 code, class LIFLayer."""
+
+decolle_base = replace(decolle, name="decolle-base", gains="inverse", refractory="w")
+"""The authors' 2020 code, class BaseLIFLayer."""
+
+decolle_nonorm = replace(
+    decolle, name="decolle-nonorm", gains="one", refractory="w", threshold="at_or_above", surrogate="boxcar"
+)
+"""The authors' 2020 code, class LIFLayerNonorm."""
+
+DIALECTS = {d.name: d for d in (paper, dcll, decolle, decolle_base, decolle_nonorm)}
+
+
+def named(name: str) -> Dialect:
+    """The dialect called `name`.  Raises InputError for an unknown one."""
+    choice("dialect", name, DIALECTS)
+    return DIALECTS[name]
+
+
+def differences(a: Dialect, b: Dialect) -> list[tuple[str, str, str]]:
+    """(axis, a's equation, b's equation) for every axis on which they differ."""
+    return [
+        (axis, a.option(axis).equation, b.option(axis).equation)
+        for axis in AXES
+        if getattr(a, axis) != getattr(b, axis)
+    ]
+
+
+def table() -> str:
+    """All dialects, axis by axis, as a Markdown table."""
+    head = ["", *(f"`{name}`" for name in DIALECTS)]
+    rows = [
+        [axis.replace("_", " "), *(_cell(d.option(axis).equation) for d in DIALECTS.values())]
+        for axis in (f.name for f in fields(Dialect))
+        if axis in AXES
+    ]
+    delay = ["steps from spike to U", *(str(d.delay) for d in DIALECTS.values())]
+    lines = [head, ["---"] * len(head), *rows[:2], delay, *rows[2:]]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+
+
+def _cell(equation: str) -> str:
+    return equation.replace("|", "\\|")

@@ -1,0 +1,134 @@
+"""What each layer minimises: a loss on its own readout, and two regularisers on its own U.  [K20 Sec. 3.2, Eq. 4]
+
+    L = reduce_k loss(Y_k, Yhat_k) + lambda1 <relu(U + 0.01)> + lambda2 relu(0.1 - <activity>)
+
+Every term is written next to its derivative.  `reduction` is a named choice: "sum" adds the terms of the loss over
+batch and outputs, "mean" averages them (cross-entropy has one term per sample, the others one per output).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from decolle_ref._util.check import Array, choice, not_negative
+from decolle_ref.decolle.surrogate import Surrogate, magnitude
+
+
+class Loss(NamedTuple):
+    """A loss as its terms and the derivative of their sum with respect to Y."""
+
+    name: str
+    terms: Callable[[Array, Array], Array]
+    slope: Callable[[Array, Array], Array]
+
+
+def _smooth_l1_terms(Y: Array, target: Array) -> Array:
+    d = Y - target
+    m = magnitude(d)
+    return np.where(m.real < 1, d * d / 2, m - 0.5)
+
+
+def _clip(d: Array) -> Array:
+    return np.where(np.abs(d.real) < 1, d, np.sign(d.real))
+
+
+def _log_softmax(Y: Array) -> Array:
+    shifted: Array = Y - Y.real.max(axis=-1, keepdims=True)  # exp cannot overflow
+    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)))
+
+
+def _cross_entropy_slope(Y: Array, target: Array) -> Array:
+    slope: Array = np.exp(_log_softmax(Y)) * target.sum(axis=-1, keepdims=True) - target
+    return slope
+
+
+squared_error = Loss("squared_error", lambda Y, target: (Y - target) ** 2 / 2, lambda Y, target: Y - target)
+"""1/2 (Y - Yhat)^2, e = Y - Yhat.  [K20 Sec. 3.2]"""
+
+smooth_l1 = Loss("smooth_l1", _smooth_l1_terms, lambda Y, target: _clip(Y - target))
+"""1/2 d^2 if |d| < 1 else |d| - 1/2, with d = Y - Yhat; e = clip(d, -1, 1).  [K20 Sec. 3.2]"""
+
+cross_entropy = Loss("cross_entropy", lambda Y, target: -(target * _log_softmax(Y)).sum(axis=-1), _cross_entropy_slope)
+"""-sum_k Yhat_k log softmax(Y)_k for class probabilities Yhat; e = softmax(Y) - Yhat (where they sum to 1)."""
+
+LOSSES = {loss.name: loss for loss in (squared_error, smooth_l1, cross_entropy)}
+REDUCTIONS = ("sum", "mean")
+ACTIVITIES = ("rate", "membrane")
+
+
+@dataclass(frozen=True)
+class Regulariser:
+    """lambda1 <relu(U + 0.01)> + lambda2 relu(0.1 - <activity>).  [K20 Eq. 4]
+
+    The first term keeps U below threshold, the second keeps the layer from falling silent.  Printed with activity = U
+    ("membrane"), the two pull <U> in opposite directions; the public codes use activity = sigma(U) ("rate").  <.> is
+    the mean over neurons; "membrane" applies its relu per sample and then averages over the batch, "rate" has the batch
+    inside the relu, as coded.
+    """
+
+    lambda1: float = 0.0
+    lambda2: float = 0.0
+    activity: str = "rate"
+
+    def __post_init__(self) -> None:
+        not_negative("lambda1", self.lambda1)
+        not_negative("lambda2", self.lambda2)
+        choice("activity", self.activity, ACTIVITIES)
+
+    def value(self, U: Array, surrogate: Surrogate) -> Array:
+        """The two terms of [K20 Eq. 4] for U of shape (..., n); 0 for an empty batch."""
+        if U.size == 0:
+            return np.zeros((), U.dtype)
+        above = np.where(U.real + 0.01 > 0, U + 0.01, 0)
+        shortfall = 0.1 - self._mean_activity(U, surrogate)
+        below = np.where(shortfall.real > 0, shortfall, 0)
+        return self.lambda1 * _mean(above) + self.lambda2 * _mean(below)
+
+    def derivative(self, U: Array, surrogate: Surrogate) -> Array:
+        """d value / dU, of U's shape: lambda1 1[U > -0.01] / N - lambda2 1[<activity> < 0.1] activity'(U) / N."""
+        slope = surrogate.derivative(U) if self.activity == "rate" else np.ones_like(U)
+        silent = self._mean_activity(U, surrogate) < 0.1
+        first: Array = self.lambda1 * (U + 0.01 > 0).astype(U.dtype)
+        return (first - self.lambda2 * np.where(silent, slope, 0)) / max(U.size, 1)
+
+    def _mean_activity(self, U: Array, surrogate: Surrogate) -> Array:
+        if self.activity == "rate":
+            return _mean(surrogate.primitive(U))
+        return np.asarray(U.mean(axis=-1, keepdims=True))
+
+
+def _mean(x: Array) -> Array:
+    """The mean over everything, 0 for an empty batch."""
+    return np.asarray(x.sum() / max(x.size, 1))
+
+
+@dataclass(frozen=True)
+class Objective:
+    """The loss of one layer with its reduction and regularisers."""
+
+    loss: Loss = squared_error
+    reduction: str = "mean"
+    regulariser: Regulariser | None = None
+
+    def __post_init__(self) -> None:
+        choice("reduction", self.reduction, REDUCTIONS)
+
+    def value(self, U: Array, Y: Array, target: Array, surrogate: Surrogate) -> Array:
+        """L, a scalar."""
+        terms = self.loss.terms(Y, target)
+        total = terms.sum() if self.reduction == "sum" else _mean(terms)
+        return total if self.regulariser is None else total + self.regulariser.value(U, surrogate)
+
+    def error(self, Y: Array, target: Array) -> Array:
+        """e_k = dL/dY_k, of Y's shape."""
+        slope = self.loss.slope(Y, target)
+        if self.reduction == "sum":
+            return slope
+        per_sample = Y.shape[-1] if self.loss is cross_entropy else 1
+        return slope * per_sample / max(Y.size, 1)
+
+    def penalty(self, U: Array, surrogate: Surrogate) -> Array | float:
+        """dL/dU of the regularisers alone, of U's shape."""
+        return 0.0 if self.regulariser is None else self.regulariser.derivative(U, surrogate)

@@ -1,0 +1,65 @@
+"""Max-pooling: of every window of potentials the largest is shown; the error goes back to where it came from."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from decolle_ref._util.check import Array, InputError, count
+from decolle_ref.decolle.synapse import image
+
+
+@dataclass(frozen=True)
+class MaxPool:
+    """Windows of size x size, side by side, over images of `shape` (channels, height, width).
+
+    Rows and columns that do not fill a window are left out.  Raises InputError where not one window fits in.
+    """
+
+    shape: tuple[int, int, int]
+    size: int
+
+    def __post_init__(self) -> None:
+        image("shape", self.shape)
+        count("size", self.size)
+        if self.size > min(self.shape[1:]):
+            raise InputError(f"size: expected at most {min(self.shape[1:])}, the side of the image, got {self.size}")
+
+    @property
+    def shape_out(self) -> tuple[int, int, int]:
+        """(channels, height, width) of the windows."""
+        channels, height, width = self.shape
+        return channels, height // self.size, width // self.size
+
+    @property
+    def n_in(self) -> int:
+        """The number of neurons."""
+        return int(np.prod(self.shape))
+
+    @property
+    def n(self) -> int:
+        """The number of windows."""
+        return int(np.prod(self.shape_out))
+
+    def winners(self, x: Array) -> Array:
+        """The index of each window's largest entry, of several the first in reading order.  (..., n_in) -> (..., n)."""
+        windows = self.windows()
+        best = x.real[..., windows].argmax(axis=-1)
+        index: Array = windows[np.arange(self.n), best]
+        return index
+
+    def pick(self, x: Array, winners: Array) -> Array:
+        """The entries of x at the winners.  (..., n_in) -> (..., n)."""
+        return np.take_along_axis(x, winners, axis=-1)
+
+    def route(self, delta: Array, winners: Array) -> Array:
+        """The adjoint of `pick`: delta at the winners, 0 elsewhere.  (..., n) -> (..., n_in)."""
+        back: Array = np.zeros((*delta.shape[:-1], self.n_in), delta.dtype)
+        np.put_along_axis(back, winners, delta, axis=-1)
+        return back
+
+    def windows(self) -> Array:
+        """The indices of each window's entries, in reading order.  (n, size^2)."""
+        channels, height, width = self.shape_out
+        index = np.arange(self.n_in).reshape(self.shape)[:, : height * self.size, : width * self.size]
+        tiles = index.reshape(channels, height, self.size, width, self.size).transpose(0, 1, 3, 2, 4)
+        return tiles.reshape(self.n, self.size**2)

@@ -1,0 +1,287 @@
+"""The convolutional DECOLLE network of the Poisson MNIST experiment.  [K20 Sec. 4.2]
+
+Three layers of 16, 24 and 32 channels, 7x7, padding 2, pooling 2, 1, 2, each with its own random readout of ten
+classes, smooth L1 and Adamax; on top, if asked, a linear layer that is trained by the same loss on what the readout of
+the third layer reads ("one additional fully connected layer without spiking neuron dynamics").
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+
+from decolle_ref import fast
+from decolle_ref._util.check import Array, InputError, count, not_negative, positive
+from decolle_ref.data.encode import poisson_steps
+from decolle_ref.decolle import convnet, dialects, lif, network, readout
+from decolle_ref.decolle.dialects import Dialect
+from decolle_ref.decolle.learner import Learner, Memory
+from decolle_ref.decolle.network import Carry, Layer, Network
+from decolle_ref.decolle.objective import Objective, smooth_l1
+from decolle_ref.decolle.optim import Adamax, Schedule, stepwise
+from decolle_ref.decolle.pool import MaxPool
+from decolle_ref.decolle.readout import Mask
+from decolle_ref.decolle.synapse import Conv2d, Dense, Synapse, Weights
+from decolle_ref.fast.run import Stepper
+
+SHAPE, CLASSES = (1, 28, 28), 10
+STAGES, KERNEL, PADDING = ((16, 2), (24, 1), (32, 2)), 7, 2  # stages: channels and size of the pool
+SCALE = 50.0, 8.0, 8.0  # of the initial weights: the spikes of the input are far sparser than those of the layers
+FASTER = 8.0  # the learning rate of layer 1 over that of the others, for the same reason
+OBJECTIVE = Objective(smooth_l1)
+T = TypeVar("T")
+WEIGHTS, ORDER, TRAIN, TEST = range(4)  # what each random stream is for
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All that a run depends on.  Raises InputError for values that make no sense."""
+
+    samples: int = 3968  # training images shown, in whole mini-batches
+    seed: int = 0
+    dialect: str = "paper"
+    output: bool = True  # the trained layer on top
+    analog: bool = False  # the analog network beside it, with as many updates on the same mini-batches
+    batch: int = 64
+    steps: int = 500  # ms
+    burn_in: int = 50
+    test_images: int = 1024
+    test_steps: int = 300
+    rate: float = 50.0  # Hz, of a white pixel
+    dropout: float = 0.5
+    test_dropout: bool = False  # dropout left active at test
+    learning_rate: float = 5e-3  # per unit of normalised trace
+    output_rate: float = 1e-3
+    analog_rate: float = 3e-4
+    beta2: float = 0.95
+    halvings: int = 3  # of all learning rates, at equal distances over the run
+    w: float = 0.0  # refractory strength: the authors' MNIST script has none
+    tau_mem: float = 0.020
+    tau_syn: float = 0.0075
+    quick: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("batch", "steps", "test_images", "test_steps"):
+            count(name, getattr(self, name))
+        count("samples", self.samples, self.batch)
+        for name in ("seed", "burn_in", "halvings"):
+            count(name, getattr(self, name), 0)
+        for name in ("rate", "learning_rate", "output_rate", "analog_rate", "w"):
+            not_negative(name, getattr(self, name))
+        for name in ("tau_mem", "tau_syn"):
+            positive(name, getattr(self, name), "seconds")
+        readout.dropped("dropout", self.dropout)  # raises where it makes no sense
+        shown = min(self.steps, self.test_steps)
+        if self.burn_in >= shown:
+            raise InputError(f"burn_in: expected fewer steps than the {shown} shown, got {self.burn_in}")
+        dialects.named(self.dialect)
+        Adamax(beta2=self.beta2)  # raises where it makes no sense
+
+    @property
+    def batches(self) -> int:
+        """Mini-batches in all."""
+        return self.samples // self.batch
+
+    @property
+    def updates_per_batch(self) -> int:
+        """One at every step after burn-in."""
+        return self.steps - self.burn_in
+
+    def rng(self, *stream: int) -> np.random.Generator:
+        """A stream of its own for everything random, so that a run can go on from any mini-batch."""
+        return np.random.default_rng((self.seed, *stream))
+
+
+class Data(NamedTuple):
+    """Images (n, 28, 28) of grey values 0..255 and labels (n,), as published."""
+
+    x: Array
+    labels: Array
+    x_test: Array
+    labels_test: Array
+
+
+class Model(NamedTuple):
+    """What learns, and how.  Weights and memory come in this order: layers, output layer, analog network."""
+
+    network: Network
+    top: Dense | None
+    analog: convnet.Net | None
+    learner: Learner  # of the layers
+    top_learner: Learner
+
+    @property
+    def synapses(self) -> list[Synapse]:
+        """Of all that learns."""
+        found: list[Synapse] = [layer.synapse for layer in self.network]
+        if self.top:
+            found.append(self.top)
+        if self.analog:
+            found += [*(stage.synapse for stage in self.analog.stages), self.analog.top]
+        return found
+
+    @property
+    def readouts(self) -> list[str]:
+        """What answers: every layer, the output layer, the analog network."""
+        layers = [f"layer {k + 1}" for k in range(len(self.network))]
+        return layers + ["output"] * bool(self.top) + ["analog"] * bool(self.analog)
+
+    def split(self, each: tuple[T, ...]) -> tuple[tuple[T, ...], tuple[T, ...], tuple[T, ...]]:
+        """Weights or memory of the layers, of the output layer, of the analog network."""
+        above = len(self.network)
+        last = above + bool(self.top)
+        return each[:above], each[above:last], each[last:]
+
+
+def build(settings: Settings) -> tuple[Model, Carry]:
+    """All that learns and its start, drawn from the seed."""
+    rng, dialect = settings.rng(WEIGHTS), dialects.named(settings.dialect)
+    net, weights = layers(settings, dialect, rng)
+    optimiser, schedule = Adamax(beta2=settings.beta2), halving(settings)
+    learner = Learner([rates(settings, k, layer) for k, layer in enumerate(net)], optimiser, schedule)
+    memory = learner.start(weights)
+    rate: Array = np.asarray(settings.output_rate, np.float32)
+    top_learner = Learner([Weights(rate, rate)], optimiser, schedule, descend=fast.descend)
+    top = Dense(network.width(net[-1]), CLASSES) if settings.output else None
+    reference = convnet.build(SHAPE, STAGES, KERNEL, PADDING, CLASSES) if settings.analog else None
+    if top is not None:
+        weights.append(Weights(np.zeros((CLASSES, top.n_in), np.float32), np.zeros(CLASSES, np.float32)))
+        memory += top_learner.start(weights[-1:])
+    if reference is not None:
+        drawn = convnet.draw(rng, reference, np.float32)
+        weights += drawn
+        memory += pairs(convnet.start(optimiser, drawn))
+    return Model(net, top, reference, learner, top_learner), Carry(tuple(weights), (), memory)
+
+
+def layers(settings: Settings, dialect: Dialect, rng: np.random.Generator) -> tuple[Network, list[Weights]]:
+    """The spiking layers and their weights."""
+    net: list[Layer] = []
+    weights, shape = [], SHAPE
+    for (channels, size), scale in zip(STAGES, SCALE, strict=True):
+        synapse = Conv2d(shape, channels, KERNEL, padding=PADDING)
+        neuron = lif.neuron(settings.tau_mem, settings.tau_syn, w=settings.w, dtype=np.float32, dialect=dialect)
+        pool = None if size == 1 else MaxPool(synapse.shape, size)
+        shape = synapse.shape if pool is None else pool.shape_out
+        G = readout.draw(rng, int(np.prod(shape)), CLASSES, dtype=np.float32)
+        net.append(network.speak(dialect, Layer(synapse, neuron, G, objective=OBJECTIVE, pool=pool)))
+        weights.append(synapse.draw(rng, neuron, scale))
+    return tuple(net), weights
+
+
+def rates(settings: Settings, k: int, layer: Layer) -> Weights:
+    """Learning rates of layer k (from 0): of W per unit of normalised trace."""
+    rate: Array = np.asarray(settings.learning_rate, np.float32)
+    return Weights(W=rate * (FASTER if k == 0 else 1) / lif.trace_gain(layer.neuron), b=rate)
+
+
+def pairs(memory: Sequence[Any]) -> Memory:
+    """The optimiser's memory of W, b, W, b, ... as one pair for each layer."""
+    return tuple(zip(memory[::2], memory[1::2], strict=True))
+
+
+def halving(settings: Settings) -> Schedule:
+    """The schedule: half the learning rate after every 1/(halvings + 1) of the run, in whole mini-batches."""
+    parts = settings.halvings + 1
+    ends = (max(1, settings.batches * k // parts) for k in range(1, parts))
+    return stepwise(tuple(settings.updates_per_batch * end for end in ends), 0.5)
+
+
+def mini_batches(seed: int, samples: int, batch: int, n: int) -> Array:
+    """Indices of the images of every mini-batch: all n in a random order, then all in another.  (batches, batch)."""
+    rng = np.random.default_rng((seed, ORDER))
+    order = np.concatenate([rng.permutation(n) for _ in range(-(-samples // n))])
+    batches = samples // batch
+    return order[: batches * batch].reshape(batches, batch)
+
+
+def one_hot(labels: Array) -> Array:
+    """The targets of every readout: (n, CLASSES)."""
+    return np.eye(CLASSES, dtype=np.float32)[labels]
+
+
+def masks(settings: Settings, net: Network, rng: np.random.Generator, *lead: int) -> list[Mask] | None:
+    """Dropout of all layers, where the dialect has it, of shape (*lead, width) or (*lead, CLASSES); None without."""
+    if settings.dropout == 0:
+        return None
+    drawn = []
+    for layer in net:
+        size = network.width(layer) if layer.dropout == "activity" else CLASSES
+        drawn.append(readout.draw_mask(rng, settings.dropout, layer.dropout, (*lead, size), np.float32))
+    return drawn
+
+
+def spikes(settings: Settings, rng: np.random.Generator, images: Array) -> Iterator[Array]:
+    """Poisson spikes of images (n, 28, 28) of grey values 0..255, step by step, each (n, 784)."""
+    return poisson_steps(rng, settings.rate * grey(images))
+
+
+def grey(images: Array) -> Array:
+    """Grey values 0..255 to 0..1, flat."""
+    flat: Array = (images.reshape(len(images), -1) / np.float32(255)).astype(np.float32)
+    return flat
+
+
+class Votes:
+    """At every step each readout gives one vote to the class that it finds largest; the most voted class wins."""
+
+    def __init__(self, readouts: int, batch: int) -> None:
+        self.counts = np.zeros((readouts, batch, CLASSES), int)
+
+    def add(self, Y: Array) -> None:
+        """One step, or many: Y (steps, readouts, batch, CLASSES)."""
+        self.counts += (Y.argmax(axis=-1)[..., None] == np.arange(CLASSES)).sum(axis=0)
+
+    def wrong(self, labels: Array) -> Array:
+        """Mistakes of every readout; of classes with equally many votes the first wins."""
+        found: Array = (self.counts.argmax(axis=-1) != labels).sum(axis=-1)
+        return found
+
+
+def answers(model: Model, weights: tuple[Weights, ...], stepper: Stepper) -> Array:
+    """Y of all spiking readouts, the output layer's last: (steps, readouts, batch, CLASSES)."""
+    Y = [stepper.outputs(k) for k in range(len(model.network))]
+    if model.top is not None:
+        Y.append(model.top.drive(weights[len(Y)], stepper.read(len(Y) - 1)))
+    return np.stack(Y, axis=1)
+
+
+def update_top(
+    settings: Settings,
+    model: Model,
+    weights: tuple[Weights, ...],
+    memory: Memory,
+    stepper: Stepper,
+    target: Array,
+    updates: int,
+    rng: np.random.Generator,
+) -> Memory:
+    """One update of the output layer, if there is one: a linear layer whose P is what it reads, and delta its error."""
+    if model.top is None:
+        return ()
+    a = stepper.read(len(model.network) - 1)[0]
+    if settings.dropout:
+        a = a * readout.draw_mask(rng, settings.dropout, "activity", a.shape, np.float32).activity
+    e = OBJECTIVE.error(model.top.drive(weights[0], a), target)
+    return model.top_learner.update([model.top], weights, memory, [e], [a], updates)[1]
+
+
+def update_analog(
+    settings: Settings,
+    model: Model,
+    weights: tuple[Weights, ...],
+    memory: Memory,
+    stepper: fast.convnet.Stepper | None,
+    images: Array,
+    target: Array,
+    updates: int,
+) -> tuple[tuple[Weights, ...], Memory]:
+    """One update of the analog network, if there is one, by backpropagation."""
+    if stepper is None:
+        return (), ()
+    gradients = stepper.gradient(weights, images, target)
+    rate = settings.analog_rate * model.learner.schedule(updates)
+    flat = [of for pair in memory for of in pair]
+    weights, moments = convnet.descend(model.learner.optimiser, weights, gradients, flat, rate)
+    return weights, pairs(moments)

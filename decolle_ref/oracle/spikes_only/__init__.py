@@ -1,0 +1,1 @@
+"""spikes_only."""

@@ -1,0 +1,95 @@
+"""The catalogue as files with hashes, and with golden traces of the vectors that can have one.
+
+A golden trace is the same to the last bit on every machine, so one hash stands for all files.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from decolle_ref import cases
+from decolle_ref._util import npy, store
+from decolle_ref._util.check import InputError, first_line
+from decolle_ref.cases import Case, simulate
+from decolle_ref.oracle.vectors import exactness
+from decolle_ref.oracle.vectors.catalogue import catalogue
+from decolle_ref.oracle.vectors.properties import About, Trace, Vector, check
+
+FORMAT, VERSION = "decolle_ref vectors", 1
+
+
+def golden(vector: Vector) -> Trace | None:
+    """The trace that is the same on every machine, of a vector that can have one."""
+    case = Case(vector.about, vector.arrays)
+    return exactness.run(case) if exactness.portable(vector.about, case.dialect()) else None
+
+
+def export(folder: str | Path, dtype: str = "float64") -> str:
+    """Write the catalogue into a new folder: a case per vector, golden traces, index.json; returns its SHA-256.
+
+    Every property is run first.  The same bytes every time and on every machine, so the returned hash stands for all.
+    """
+    with store.new_folder(folder) as path:
+        listed = [_write(path, vector) for vector in catalogue(dtype)]
+        about = {"format": FORMAT, "version": VERSION, "dtype": dtype, "vectors": listed}
+        store.write_json(path / "index.json", about | {"sha256": _hashes(path)})
+        return _hash(path / "index.json")
+
+
+def _write(path: Path, vector: Vector) -> About:
+    """One vector; returns its entry in the index."""
+    check(vector)
+    cases.write(path / vector.id, vector.about, vector.arrays)
+    shown = golden(vector)
+    if shown is not None:
+        sizes = [{key: layer[key] for key in ("n_in", "n", "n_out")} for layer in vector.about["layers"]]
+        same = {key: vector.about[key] for key in ("dtype", "steps", "batch")}
+        about = {"format": simulate.FORMAT, "version": simulate.VERSION, "case": vector.id, **same, "layers": sizes}
+        to = path / vector.id / "golden"
+        to.mkdir()
+        store.write_json(to / "trace.json", about)
+        for name, x in shown.items():
+            npy.write(to / f"{name}.npy", x)
+    return {"id": vector.id, "why": vector.why, "golden": shown is not None, "bits": vector.bits}
+
+
+def verify(folder: str | Path) -> About:
+    """Compare an exported folder with its index, and return the index.
+
+    Raises InputError, in one line, for a file that is missing, extra or changed, and for another index or version.
+    """
+    path = Path(folder)
+    index = _index(path / "index.json")
+    found = [file for file in sorted(path.rglob("*")) if file.is_symlink() or not file.is_dir()]
+    files = {file.relative_to(path).as_posix(): file for file in found}
+    files.pop("index.json")
+    for name in sorted(index["sha256"].keys() - files.keys()):
+        raise InputError(f"{path}: expected {name!r}, as index.json lists it, got none")
+    for name, file in files.items():
+        if name not in index["sha256"] or file.is_symlink():
+            raise InputError(f"{file}: expected only plain files that index.json lists, got another")
+        if _hash(file) != index["sha256"][name]:
+            raise InputError(f"{file}: expected the SHA-256 that index.json lists, got a changed file")
+    return index
+
+
+def _index(file: Path) -> About:
+    try:
+        index = json.loads(file.read_text())
+    except (OSError, ValueError, RecursionError) as problem:
+        raise InputError(f"{file}: expected an index of vectors, got none ({first_line(problem)})") from None
+    known = isinstance(index, dict) and index.get("format") == FORMAT and isinstance(index.get("sha256"), dict)
+    if not known:
+        raise InputError(f"{file}: expected format {FORMAT!r} with hashes, got something else")
+    if index.get("version") != VERSION:
+        raise InputError(f"{file}: expected vectors version {VERSION}, got {index.get('version')!r}")
+    return dict(index)
+
+
+def _hashes(path: Path) -> Mapping[str, str]:
+    return {file.relative_to(path).as_posix(): _hash(file) for file in sorted(path.rglob("*")) if file.is_file()}
+
+
+def _hash(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()

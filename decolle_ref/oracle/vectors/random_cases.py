@@ -1,0 +1,148 @@
+"""Drawing cases: lively networks from a seed, or on a grid where all is exact, and vectors made of them."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from decolle_ref import cases
+from decolle_ref._util.check import Array, float_dtype
+from decolle_ref.cases import Case
+from decolle_ref.decolle import lif
+from decolle_ref.decolle.dialects import named
+from decolle_ref.decolle.synapse import Conv2d
+from decolle_ref.oracle.vectors import exactness
+from decolle_ref.oracle.vectors.exactness import ADAMAX
+from decolle_ref.oracle.vectors.properties import About, Arrays, Pair, Property, Vector, each, exact, letter
+
+SINGLE = 24  # bits of the significand of float32
+
+
+def dense(*sizes: int, **settings: Any) -> list[About]:
+    """Layers of these sizes, inputs first."""
+    return [_entry(n_in, n, settings) for n_in, n in pairwise(sizes)]
+
+
+def conv(
+    shape: tuple[int, int, int], channels: int, kernel: int, stride: int = 1, padding: int = 0, **settings: Any
+) -> About:
+    """A convolutional layer on images of `shape` (channels_in, height, width)."""
+    of = Conv2d(shape, channels, kernel, stride, padding)
+    sizes = dict(zip(("channels_in", "height", "width"), shape, strict=True))
+    about = sizes | {"channels": channels, "kernel": kernel, "stride": stride, "padding": padding}
+    return _entry(of.n_in, of.n, {"conv": about, **settings})
+
+
+def _entry(n_in: int, n: int, settings: About) -> About:
+    defaults = {"n_out": 3, "loss": "squared_error", "reduction": "mean", "surrogate": "fast_sigmoid"}
+    given = {key: value for key, value in (defaults | settings).items() if value is not None}
+    return {"n_in": n_in, "n": n, **given}
+
+
+def draw(seed: int | list[int], stack: list[About], dialect: str = "paper", rate: float = 0.4, **keys: Any) -> Pair:
+    """A network with decays, weights, readout, targets and rates at random, in float64; keys go into case.json.
+
+    Weights and rates are per unit of steady trace, so that networks of all dialects are about equally lively.
+    """
+    rng = np.random.default_rng(seed)
+    about: About = {"dialect": dialect, "dtype": "float64", "constants": "decay", "steps": 24, "batch": 2}
+    about |= {"initial_state": "rest", "targets": True, "learn": True, "optimiser": ADAMAX, "layers": stack} | keys
+    spikes = rng.random((about["steps"], about["batch"], stack[0]["n_in"])) < rate
+    arrays: Arrays = {"inputs": spikes.astype(np.uint8)}
+    for k, layer in enumerate(stack, start=1):
+        arrays |= {f"layer{k}_{name}": x for name, x in _draw_layer(rng, about, layer).items()}
+    return about, arrays
+
+
+def bare(stack: list[About], dialect: str, seed: int) -> Pair:
+    """A case without targets."""
+    return draw(seed, stack, dialect, targets=False, learn=False)
+
+
+def _draw_layer(rng: np.random.Generator, about: About, layer: About) -> Arrays:
+    n_in, n, n_out, shape_W, shape_b = layer["n_in"], layer["n"], layer["n_out"], *cases.connections(layer)[0].shapes
+    dialect, alpha, beta, gamma = named(about["dialect"]), *_decays(rng, n_in, n)
+    gain = lif.trace_gain(lif.from_decays(alpha, beta, gamma, dialect=dialect))
+    if len(shape_W) > 2:  # one weight for a whole channel
+        channels = gain.reshape(shape_W[1], -1)
+        gain = exactness.in_order(channels)[:, None, None] / channels.shape[1]
+    step: Array = 0.05 / (gain if about["optimiser"]["kind"] == "adamax" else gain**2)
+    of = {
+        "W": rng.uniform(-1, 2, shape_W) * 4 / np.sqrt(np.prod(shape_W[1:])) / gain,
+        "b": -rng.uniform(0.05, 0.3, shape_b),
+        "G": rng.uniform(-1, 1, (n_out, cases.width(layer))),
+        "c": rng.uniform(-0.1, 0.1, n_out),
+        "w": rng.uniform(0.5, 1.5, n) / dialect.value("refractory")(gamma),
+        "target": rng.uniform(-2, 2, (about["steps"], about["batch"], n_out)),
+        "rate_W": step * rng.uniform(0.5, 1.5, shape_W if len(shape_W) > 2 else n_in),
+        "rate_b": 0.02 * rng.uniform(0.5, 1.5, shape_b),
+    }
+    if layer["loss"] == "cross_entropy":
+        of["target"] = rng.uniform(0, 1, of["target"].shape)
+    return {name: np.asarray(x) for name, x in of.items()} | {"alpha": alpha, "beta": beta, "gamma": gamma}
+
+
+def _decays(rng: np.random.Generator, n_in: int, n: int) -> tuple[Array, Array, Array]:
+    return rng.uniform(0.5, 0.75, n_in), rng.uniform(0.4, 0.65, n_in), rng.uniform(0.4, 0.7, n)
+
+
+# Changing them
+
+
+def as_dtype(pair: Pair, dtype: str) -> Pair:
+    """The case in float32 or float64, with the arrays that its description calls for; counts stay what they are."""
+    about, arrays = pair
+    kinds = {name: x.dtype if name == "inputs" else float_dtype(dtype) for name, x in arrays.items()}
+    return about | {"dtype": dtype}, {name: arrays[name].astype(kinds[name]) for name in cases.shapes(about)}
+
+
+def on_grid(pair: Pair, seed: int, alphas: Sequence[float] = (0.5, 0.75)) -> Pair:
+    """The same network with these decays and 1/2, and all else small multiples of powers of two; boxcar, SGD."""
+    about, arrays = pair
+    rng, dialect, new = np.random.default_rng(seed), named(about["dialect"]), dict(arrays)
+    for k, layer in enumerate(about["layers"], start=1):
+        size = {name: arrays[f"layer{k}_{name}"].shape for name in ("W", "b", "G", "target", "rate_W", "rate_b")}
+        alpha = np.full(layer["n_in"], 0.5) if "conv" in layer else rng.choice(alphas, layer["n_in"])
+        beta, gamma = np.full(layer["n_in"], 0.5), np.full(layer["n"], 0.5)
+        gain = lif.trace_gain(lif.from_decays(alpha, beta, gamma, dialect=dialect))
+        gain = gain[0] if "conv" in layer else gain  # the same for all
+        of = {"W": rng.integers(-1, 4, size["W"]) / gain, "b": -rng.integers(1, 4, size["b"]) / 4}
+        of |= {"G": rng.integers(-2, 3, size["G"]) / 2, "c": np.zeros(layer["n_out"])}
+        of |= {"w": 1 / dialect.value("refractory")(gamma), "target": rng.integers(-2, 3, size["target"]) / 2}
+        of |= {"rate_W": np.full(size["rate_W"], 2.0**-6) / gain, "rate_b": np.full(size["rate_b"], 2.0**-6)}
+        of |= {"alpha": alpha, "beta": beta, "gamma": gamma}
+        new |= {f"layer{k}_{name}": x for name, x in of.items()}
+    coarse = [layer | {"surrogate": "boxcar"} for layer in about["layers"]]
+    return about | {"layers": coarse, "optimiser": {"kind": "sgd"}}, new
+
+
+def put(pair: Pair, **changes: Any) -> Pair:
+    """The pair with arrays replaced: inputs whole, others in every layer, by a number or a function of the array."""
+    about, arrays = pair
+    new = dict(arrays)
+    for name, x in arrays.items():
+        change = changes.get(letter(name))
+        if change is not None:
+            new[name] = np.asarray(change(x)) if callable(change) else np.full(x.shape, change)
+    return about, new
+
+
+# Vectors of them
+
+
+def vector(dtype: str, id: str, why: str, pair: Pair, *properties: Property) -> Vector:
+    """A vector with all of these properties."""
+    about, arrays = as_dtype(pair, dtype)
+    return Vector(id, {"name": id, "why": why, **about}, arrays, why, each(*properties))
+
+
+def exact_vector(dtype: str, id: str, why: str, pair: Pair, *properties: Property, fixed: int = 0) -> Vector:
+    """As many steps of the case as are exact in 24 bits of a significand, and in so many of fixed point."""
+    about, arrays = pair
+    bits = SINGLE, fixed
+    steps = exactness.exact_steps(Case(*as_dtype(pair, "float64")), *bits)
+    timed = {name: x[:steps] for name, x in arrays.items() if letter(name) in ("inputs", "target")}
+    made = vector(dtype, id, why, (about | {"steps": steps}, arrays | timed), exact, *properties)
+    return replace(made, bits=bits)

@@ -1,0 +1,304 @@
+"""The case format: what is written is read back, and nothing else is."""
+
+import json
+import shutil
+
+import jsonschema
+import numpy as np
+import pytest
+
+from decolle_ref import cases
+from decolle_ref._util.check import InputError
+from decolle_ref.cases import schema, simulate
+from decolle_ref.cli.main import main
+from decolle_ref.decolle import network
+from decolle_ref.decolle.dialects import AXES, DIALECTS
+from tests.support.cases import make
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A case that learns, on disk."""
+    cases.write(tmp_path / "case", *make(learn=True))
+    return tmp_path / "case"
+
+
+def edit(folder, **changes):
+    about = json.loads((folder / "case.json").read_text())
+    about |= changes
+    (folder / "case.json").write_text(json.dumps({k: v for k, v in about.items() if v != "remove"}))
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_a_case_is_read_back_as_it_was_written(dialect, tmp_path):
+    about, arrays = make(dialect)
+    cases.write(tmp_path / "case", about, arrays)
+    case = cases.read(tmp_path / "case")
+    assert about.items() <= case.about.items()
+    expected = cases.shapes(case.about)
+    assert expected.keys() == case.arrays.keys() == arrays.keys()
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(case.arrays[name], array)
+
+
+def test_a_dialect_can_be_spelled_axis_by_axis(tmp_path):
+    about, arrays = make("dcll")
+    spelled = {axis: getattr(DIALECTS["dcll"], axis) for axis in AXES}
+    cases.write(tmp_path / "a", about, arrays)
+    cases.write(tmp_path / "b", about | {"dialect": spelled}, arrays)
+    a, b = (simulate.simulate(cases.read(tmp_path / x)) for x in "ab")
+    for name in a:
+        np.testing.assert_array_equal(a[name], b[name])
+
+
+def test_the_simulator_is_the_network(folder, tmp_path):
+    """Every array of the trace is what network.run shows."""
+    case = cases.read(folder)
+    assert main(["simulate", str(folder), "--out", str(tmp_path / "trace"), "--gradients"]) == 0
+    run = list(network.run(case.network(), case.start(), case.inputs, case.targets(), case.learner()))
+    for k in (1, 2):
+        for name in ("Q", "P", "R", "U", "S", "Y", "loss", "e", "delta"):
+            series = np.stack([getattr(shown[k - 1], name) for _, shown in run])
+            np.testing.assert_array_equal(np.load(tmp_path / "trace" / f"layer{k}_{name}.npy"), series)
+        end = run[-1][0]
+        np.testing.assert_array_equal(np.load(tmp_path / "trace" / f"layer{k}_W_final.npy"), end.weights[k - 1].W)
+        P, delta = (np.load(tmp_path / "trace" / f"layer{k}_{name}.npy") for name in ("P", "delta"))
+        dW = np.load(tmp_path / "trace" / f"layer{k}_dW.npy")
+        np.testing.assert_allclose(dW, np.einsum("tbi,tbj->tij", delta, P), rtol=1e-13, atol=1e-15)
+
+
+def test_a_run_split_over_two_cases_equals_one(folder, tmp_path):
+    """The final arrays of a trace are the initial ones of the next case: state, memory and counters."""
+    whole = cases.read(folder)
+    half = whole.about["steps"] // 2
+    timed = {name for name, shape in cases.shapes(whole.about).items() if shape[0] == whole.about["steps"]}
+    first = {k: v[:half] if k in timed else v for k, v in whole.arrays.items()}
+    cases.write(tmp_path / "first", {**strip(whole.about), "steps": half}, first)
+    middle = simulate.simulate(cases.read(tmp_path / "first"))
+    second = {k: v[half:] if k in timed else v for k, v in whole.arrays.items()}
+    for k in (1, 2):
+        second |= {f"layer{k}_{x}": middle[f"layer{k}_{x}_final"] for x in ("W", "b", "m_W", "u_W", "m_b", "u_b")}
+        second |= {f"layer{k}_{x}0": middle[f"layer{k}_{x}_final"] for x in "PQR"}
+    about = {**strip(whole.about), "steps": whole.about["steps"] - half, "initial_state": "given", "memory": "given"}
+    cases.write(tmp_path / "second", about | {"n": half, "updates": half}, second)
+    end, both = simulate.simulate(whole), simulate.simulate(cases.read(tmp_path / "second"))
+    for name in (n for n in end if n.endswith("_final")):
+        np.testing.assert_array_equal(end[name], both[name])
+
+
+def strip(about):
+    return {k: v for k, v in about.items() if k not in ("format", "version")}
+
+
+def test_case_and_trace_follow_their_published_schemas(folder, tmp_path):
+    for name in ("case", "trace"):
+        jsonschema.Draft202012Validator.check_schema(schema.schema(name))
+    main(["simulate", str(folder), "--out", str(tmp_path / "trace")])
+    jsonschema.validate(json.loads((folder / "case.json").read_text()), schema.schema("case"))
+    jsonschema.validate(json.loads((tmp_path / "trace" / "trace.json").read_text()), schema.schema("trace"))
+
+
+def test_the_schema_knows_every_axis_option_loss_and_surrogate():
+    (spelled,) = [rule for rule in schema.schema("case")["properties"]["dialect"]["anyOf"] if rule["type"] == "object"]
+    assert {axis: rule["enum"] for axis, rule in spelled["properties"].items()} == {a: list(o) for a, o in AXES.items()}
+
+
+DAMAGED = [
+    ({"n": "remove", "burn_in": -1.0}, "burn_in: expected at least 0, got -1"),
+    ({"steps": 20.5}, "steps: expected integer, got 20.5"),
+    ({"version": 2}, "expected format version 1, got 2, which is newer than this program"),
+    ({"format": "other"}, "format: expected 'decolle_ref case', got 'other'"),
+    ({"dialect": "DECOLLE"}, "dialect: expected one of paper, dcll"),
+    (
+        {"dialect": {**{a: next(iter(o)) for a, o in AXES.items()}, "gains": "two"}},
+        "dialect.gains: expected one of one",
+    ),
+    ({"dialect": {"gains": "one"}}, "dialect: expected P_reads, got none"),
+    ({"tempo": 3}, "top level: expected only format"),
+    ({"steps": 0}, "steps: expected at least 1, got 0"),
+    ({"steps": True}, "steps: expected integer, got True"),
+    ({"dt": -1}, "dt: expected more than 0, got -1"),
+    ({"dt": "remove"}, "dt: expected seconds, as constants are time constants, got none"),
+    ({"steps": 10**9}, r"inputs.npy: expected shape \(1000000000, 2, 6\), got \(20, 2, 6\)"),
+    ({"layers": []}, "layers: expected items at least 1"),
+    ({"targets": False}, "targets: expected true, as the case learns, got false"),
+    ({"initial_state": "given"}, "layer1_P0.npy: expected an array file, got none"),
+    ({"learn": False}, "layer1_rate_W.npy: expected only arrays that case.json calls for"),
+    ({"dtype": "float32"}, "layer1_W.npy: expected dtype <f4, got float64"),
+    ({"optimiser": {"kind": "adam"}}, "optimiser.kind: expected 'adamax', got 'adam'|optimiser.kind: expected 'sgd'"),
+]
+
+
+@pytest.mark.parametrize(("changes", "message"), DAMAGED)
+def test_a_case_against_the_format_is_refused_in_one_line_and_nothing_is_written(
+    changes, message, folder, tmp_path, capsys
+):
+    edit(folder, **changes)
+    with pytest.raises(InputError, match=message) as refusal:
+        cases.read(folder)
+    assert "\n" not in str(refusal.value)
+    assert main(["simulate", str(folder), "--out", str(tmp_path / "trace")]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    assert [p.name for p in tmp_path.iterdir()] == ["case"]
+
+
+@pytest.mark.parametrize(("changes", "_"), DAMAGED)
+def test_our_reading_of_the_schema_agrees_with_jsonschema(changes, _, folder):
+    edit(folder, **changes)
+    about = json.loads((folder / "case.json").read_text())
+    ours = not list(schema.faults(about, schema.schema("case")))
+    assert ours == jsonschema.Draft202012Validator(schema.schema("case")).is_valid(about)
+
+
+def test_an_integer_written_as_2_0_is_an_integer(folder):
+    text = (
+        (folder / "case.json")
+        .read_text()
+        .replace('"steps": 20', '"steps": 20.0')
+        .replace('version": 1', 'version": 1.0')
+    )
+    (folder / "case.json").write_text(text)
+    assert cases.read(folder).about["steps"] == 20
+
+
+def test_a_run_that_leaves_the_range_of_its_dtype_is_refused(tmp_path):
+    about, arrays = make(dtype="float32")
+    arrays["layer1_W"] = np.full((5, 6), 3e38, np.float32)
+    cases.write(tmp_path / "case", about, arrays)
+    with pytest.raises(InputError, match=r"layer1_U: expected numbers within float32, got inf at"):
+        simulate.run(cases.read(tmp_path / "case"), tmp_path / "trace")
+    assert [p.name for p in tmp_path.iterdir()] == ["case"]
+
+
+def test_arrays_cannot_be_written_outside_the_folder(tmp_path):
+    about, arrays = make()
+    with pytest.raises(InputError, match=r"arrays: expected names like layer1_W, got '../evil'"):
+        cases.write(tmp_path / "case", about, arrays | {"../evil": np.zeros(1)})
+    assert list(tmp_path.iterdir()) == []
+
+
+def with_nan(path):
+    array = np.load(path)
+    array.flat[0] = np.nan
+    np.save(path, array)
+
+
+def claiming(path, shape):
+    """The same file with a header that claims another shape."""
+    raw = path.read_bytes()
+    with path.open("wb") as file:
+        header = {"descr": "<f8", "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        file.write(raw[-64:])
+
+
+ARRAY_DAMAGE = [
+    (lambda p: p.unlink(), "expected an array file, got none"),
+    (with_nan, "expected finite numbers, got NaN or infinity"),
+    (lambda p: np.save(p, np.load(p).T.copy()), r"expected shape \(5, 6\), got \(6, 5\)"),
+    (lambda p: np.save(p, np.asfortranarray(np.load(p))), "expected C order"),
+    (lambda p: np.save(p, np.load(p).astype(">f8")), "expected dtype <f8, got >f8"),
+    (lambda p: np.save(p, np.array([{}], dtype=object), allow_pickle=True), "expected dtype <f8, got object"),
+    (lambda p: p.write_bytes(p.read_bytes()[:-8]), "240 bytes of data promised, 232 there"),
+    (lambda p: p.write_bytes(p.read_bytes() + b"x"), "240 bytes of data promised, 241 there"),
+    (lambda p: p.write_bytes(b""), "expected a plain .npy file"),
+    (lambda p: p.write_bytes(b"PK\x03\x04" + bytes(200)), "expected a plain .npy file"),
+    (lambda p: claiming(p, (100_000, 12_500)), r"expected shape \(5, 6\), got \(100000, 12500\)"),
+    (lambda p: claiming(p, (5, 6)), "240 bytes of data promised, 64 there"),
+    (lambda p: p.rename(p.with_name("layer1_weights.npy")), "layer1_weights.npy: expected only arrays"),
+]
+
+
+@pytest.mark.parametrize(("damage", "message"), ARRAY_DAMAGE)
+def test_a_damaged_array_is_refused_in_one_line(damage, message, folder):
+    damage(folder / "layer1_W.npy")
+    with pytest.raises(InputError, match=message) as refusal:
+        cases.read(folder)
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{", '{"a": NaN}', '{"a": 1, "a": 2}', "[" * 100_000, "\ud800".encode("utf-8", "surrogatepass")]
+)
+def test_what_is_not_a_json_object_is_refused(text, folder):
+    path = folder / "case.json"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(InputError, match=r"case.json: (expected JSON, got something else|top level: expected object)"):
+        cases.read(folder)
+
+
+def test_a_folder_with_something_in_it_is_not_written_over(folder, tmp_path):
+    with pytest.raises(InputError, match="expected a new or empty folder"):
+        cases.write(folder, *make())
+    (tmp_path / "empty").mkdir()
+    cases.write(tmp_path / "empty", *make())
+
+
+def test_a_case_that_would_not_be_read_back_is_not_written(tmp_path):
+    about, arrays = make()
+    del arrays["layer2_b"]
+    with pytest.raises(InputError, match=r"layer2_b.npy: expected an array file, got none"):
+        cases.write(tmp_path / "case", about, arrays)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_missing_folder_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"nowhere/case.json: expected a JSON file, got none"):
+        cases.read(tmp_path / "nowhere")
+
+
+def test_layers_must_follow_on_each_other(folder):
+    about = json.loads((folder / "case.json").read_text())
+    about["layers"][1]["n_in"] = 3
+    edit(folder, layers=about["layers"])
+    with pytest.raises(InputError, match=r"layers\[1\].n_in: expected 5, got 3"):
+        cases.read(folder)
+
+
+def test_a_case_of_unknown_dialect_is_read_but_not_simulated(tmp_path):
+    cases.write(tmp_path / "case", *make(None))
+    case = cases.read(tmp_path / "case")
+    with pytest.raises(InputError, match="dialect: expected a name or one option per axis, got null"):
+        simulate.simulate(case)
+    shutil.rmtree(tmp_path / "case")
+
+
+def convolutional(pool=2):
+    """A case of one convolutional layer, pooled, and a dense one above it."""
+    about, arrays = make(sizes=(2 * 4 * 4, 3 * 4 * 4, 5), learn=True)
+    conv = {"channels_in": 2, "height": 4, "width": 4, "channels": 3, "kernel": 3, "padding": 1}
+    rng, seen = np.random.default_rng(0), 3 * (4 // pool) ** 2
+    about["layers"][0] |= {"conv": conv, "pool": pool}
+    about["layers"][1]["n_in"] = seen
+    arrays |= {"layer1_W": rng.normal(0, 0.02, (3, 2, 3, 3)), "layer1_b": -rng.random(3)}
+    arrays |= {"layer1_rate_W": np.full((3, 2, 3, 3), 1e-5), "layer1_rate_b": np.full(3, 1e-3)}
+    arrays["layer1_G"] = rng.normal(size=(2, seen))
+    for name in ("W", "tau_mem", "tau_syn", "rate_W"):
+        arrays[f"layer2_{name}"] = arrays[f"layer2_{name}"][..., :seen]
+    return about, arrays
+
+
+def test_a_case_may_be_convolutional_and_pooled(tmp_path):
+    cases.write(tmp_path / "case", *convolutional())
+    case = cases.read(tmp_path / "case")
+    simulate.run(case, tmp_path / "trace", gradients=True)
+    shapes = {name: np.load(tmp_path / f"trace/layer1_{name}.npy").shape[2:] for name in ("U", "S", "Y", "delta")}
+    assert shapes == {"U": (48,), "S": (12,), "Y": (2,), "delta": (48,)}
+    assert np.load(tmp_path / "trace/layer1_dW.npy").shape[1:] == (3, 2, 3, 3)
+    assert np.load(tmp_path / "trace/layer1_S.npy").any()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"n": 47}, r"layers\[0\].n: expected 48, as conv says, got 47"),
+        ({"n_in": 31}, r"layers\[0\].n_in: expected 32, as conv says, got 31"),
+        ({"pool": 5}, r"layers\[0\].size: expected at most 4, the side of the image, got 5"),
+        ({"pool": 1}, r"layers\[1\].n_in: expected 48, got 12"),
+    ],
+)
+def test_a_convolution_that_does_not_fit_is_refused_in_one_line(change, message, tmp_path):
+    about, arrays = convolutional()
+    about["layers"][0] |= change
+    with pytest.raises(InputError, match=message):
+        cases.write(tmp_path / "case", about, arrays)

@@ -1,0 +1,205 @@
+"""The converter, on a stand-in for the authors' repository written from the recording in the formats of 2018."""
+
+import argparse
+import os
+import pickle
+import shutil
+import sys
+import types
+from collections import OrderedDict
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+
+from decolle_ref._util.check import InputError
+from decolle_ref.data import authors
+from decolle_ref.data.convert import FOLDER, MAGIC, PROTOCOL, convert, input_spikes, numpy_file, read, torch_file
+
+LAYERS = (1, 2, 3)
+
+
+class FloatStorage:
+    """What torch.FloatStorage is to a pickle: a name, and numbers kept beside it."""
+
+    def __init__(self, key, numbers):
+        self.key, self.numbers = key, numbers.astype("<f4")
+
+
+class Tensor:
+    def __init__(self, storage, offset, size, stride):
+        self.view = (storage, offset, size, stride, False, OrderedDict())
+
+    def __reduce__(self):
+        return sys.modules["torch._utils"]._rebuild_tensor_v2, self.view
+
+
+class TorchPickler(pickle.Pickler):
+    def persistent_id(self, obj):
+        if isinstance(obj, FloatStorage):
+            return ("storage", sys.modules["torch"].FloatStorage, obj.key, "cuda:0", len(obj.numbers), None)
+        return None
+
+
+@contextmanager
+def torch_names():
+    """Modules called torch and torch._utils, so that pickle can refer to what is in them by name."""
+    torch, utils = types.ModuleType("torch"), types.ModuleType("torch._utils")
+    torch.FloatStorage = type("FloatStorage", (), {"__module__": "torch"})
+    utils._rebuild_tensor_v2 = type("_rebuild_tensor_v2", (), {"__module__": "torch._utils"})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "torch", torch)
+        patch.setitem(sys.modules, "torch._utils", utils)
+        yield
+
+
+def write_torch(path, tensors, storages):
+    """The stream of torch.save as it was in 2018."""
+    with path.open("wb") as file:
+        for part in (MAGIC, PROTOCOL, {"protocol_version": PROTOCOL, "little_endian": True, "type_sizes": {}}):
+            pickle.dump(part, file, protocol=2)
+        with torch_names():
+            TorchPickler(file, protocol=2).dump(tensors)
+        pickle.dump([s.key for s in storages], file, protocol=2)
+        for s in storages:
+            file.write(len(s.numbers).to_bytes(8, "little") + s.numbers.tobytes())
+
+
+def write_state(path, recording, k):
+    """W column by column, b, and G and c behind each other in one storage."""
+    W, b, G, c = (recording[f"layer{k}_{letter}"] for letter in "WbGc")
+    first, second = FloatStorage("1", W.T.ravel()), FloatStorage("2", b)
+    third = FloatStorage("3", np.concatenate([G.ravel(), c]))
+    taus = [FloatStorage(str(4 + i), recording[f"tau_{x}_over_dt"]) for i, x in enumerate("ms")]
+    tensors = OrderedDict({"dclllayer.i2h.weight": Tensor(first, 0, W.shape, (1, len(W)))})
+    tensors["dclllayer.i2h.bias"] = Tensor(second, 0, (256,), (1,))
+    tensors["dclllayer.i2h.tau_m__dt"] = Tensor(taus[0], 0, (1,), (1,))
+    tensors["dclllayer.i2h.tau_s__dt"] = Tensor(taus[1], 0, (1,), (1,))
+    tensors["dclllayer.i2o.weight"] = Tensor(third, 0, (1, 256), (256, 1))
+    tensors["dclllayer.i2o.bias"] = Tensor(third, 256, (1,), (1,))
+    tensors._metadata = OrderedDict(version=1)
+    write_torch(path, tensors, [first, second, third, *taus])
+
+
+def write_objects(path, array, module):
+    """np.save of an object array; in 2018 numpy's module was numpy.core."""
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(array))
+        file.write(pickle.dumps(array, protocol=2).replace(b"numpy._core", module).replace(b"numpy.core", module))
+
+
+def write_clone(clone, recording, module=b"numpy.core"):
+    folder = clone / FOLDER
+    folder.mkdir(parents=True)
+    options = argparse.Namespace(seed=1, alpha=0.9, alphas=0.87, alpharp=0.9, arp=3, batchsize=1, no_save=False)
+    (folder / "args.pkl").write_bytes(pickle.dumps(options, protocol=3))
+    for k in LAYERS:
+        write_state(folder / f"slice_state{k - 1}.pkl", recording, k)
+        cells = np.empty((500, 5), object)
+        S, U, Y = (recording[f"layer{k}_{x}"].astype(np.float32) for x in "SUY")
+        for n in range(500):
+            row = S[n : n + 1], Y[n : n + 1], np.zeros((1, 256), np.float32), U[n : n + 1], np.array(0.5, np.float32)
+            for place, array in enumerate(row):
+                cells[n, place] = array
+        write_objects(folder / f"do{k}.npy", cells, module)
+    np.save(folder / "deps.npy", recording["layer3_P"][:, None])
+    np.save(folder / "target.npy", np.stack([recording[f"layer{k}_target"] for k in LAYERS])[..., None, None])
+    return clone
+
+
+@pytest.fixture(scope="module")
+def clone(recording, tmp_path_factory):
+    return write_clone(tmp_path_factory.mktemp("dcll"), recording)
+
+
+def test_conversion_gives_the_recording_back_bit_for_bit(recording, clone, tmp_path, monkeypatch):
+    convert(clone, tmp_path / "authors" / "regression.npz")
+    monkeypatch.setenv("DECOLLE_REF_DATA", str(tmp_path))
+    found = authors.regression()
+    assert list(found) == list(recording)
+    for name, array in recording.items():
+        assert (found[name].dtype, found[name].shape) == (array.dtype, array.shape), name
+        assert found[name].tobytes() == array.tobytes(), name
+
+
+def test_conversion_knows_both_names_of_numpys_core(tmp_path):
+    for module in (b"numpy.core", b"numpy._core"):
+        write_objects(tmp_path / "x.npy", np.array([np.arange(3), "word"], object), module)
+        whole, word = read(tmp_path / "x.npy", numpy_file).items
+        np.testing.assert_array_equal(whole.items, np.arange(3))
+        assert word == "word"
+
+
+def test_the_input_is_drawn_again_from_the_seed(recording):
+    np.testing.assert_array_equal(input_spikes(1), recording["input_spikes"])
+    with pytest.raises(InputError, match=r"seed: expected an integer below 2\^32"):
+        input_spikes(2**32)
+
+
+class Foreign:
+    """Unpickled carelessly, it makes a folder."""
+
+    def __init__(self, path):
+        self.path = str(path)
+
+    def __reduce__(self):
+        return os.mkdir, (self.path,)
+
+
+def test_a_pickle_that_would_run_something_is_refused_unrun(tmp_path):
+    trap = Foreign(tmp_path / "trap")
+    write_objects(tmp_path / "objects.npy", np.array([trap, 1], object), b"numpy.core")
+    write_torch(tmp_path / "tensors.pkl", OrderedDict(weight=trap), [])
+    (tmp_path / "whole.pkl").write_bytes(pickle.dumps(trap))
+    for name, form in (("objects.npy", numpy_file), ("tensors.pkl", torch_file), ("whole.pkl", torch_file)):
+        with pytest.raises(InputError, match=rf"{name}: .*calls for {os.mkdir.__module__}\.mkdir$"):
+            read(tmp_path / name, form)
+    assert not (tmp_path / "trap").exists()
+
+
+FILES = ["args.pkl", "deps.npy", "target.npy", "do1.npy", "do3.npy", "slice_state0.pkl", "slice_state2.pkl"]
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("kept", [None, 0, 0.5, -1], ids=["missing", "empty", "half", "one byte short"])
+def test_a_missing_or_truncated_file_is_refused_and_nothing_is_written(clone, tmp_path, name, kept):
+    folder = shutil.copytree(clone / FOLDER, tmp_path / "clone" / FOLDER)
+    whole = (folder / name).read_bytes()
+    (folder / name).unlink()
+    if kept is not None:
+        (folder / name).write_bytes(whole[: -1 if kept == -1 else int(kept * len(whole))])
+    with pytest.raises(InputError, match=name) as refusal:
+        convert(tmp_path / "clone", tmp_path / "target" / "regression.npz")
+    assert "\n" not in str(refusal.value)
+    assert not (tmp_path / "target").exists()
+
+
+OUTSIDE = [((7,), (1,), 0), ((3, 3), (1, 1), 0), ((2,), (-1,), 1), ((2,), (6,), 0), ((2,), (1,), 5)]
+
+
+@pytest.mark.parametrize(("size", "stride", "offset"), OUTSIDE)
+def test_a_tensor_outside_its_storage_is_refused(tmp_path, size, stride, offset):
+    storage = FloatStorage("0", np.arange(6))
+    write_torch(tmp_path / "x.pkl", OrderedDict(w=Tensor(storage, offset, size, stride)), [storage])
+    with pytest.raises(InputError, match="expected a tensor within its storage"):
+        read(tmp_path / "x.pkl", torch_file)
+
+
+def test_a_storage_that_claims_more_than_the_file_holds_is_refused(tmp_path):
+    storage = FloatStorage("0", np.arange(6))
+    write_torch(tmp_path / "x.pkl", OrderedDict(w=Tensor(storage, 0, (6,), (1,))), [storage])
+    content = (tmp_path / "x.pkl").read_bytes()
+    many = content.replace(b"K\x06N", b"J\xff\xff\xff\x7fN")  # in the pickled storage
+    assert many != content
+    (tmp_path / "x.pkl").write_bytes(many.replace((6).to_bytes(8, "little"), (2**31 - 1).to_bytes(8, "little")))
+    with pytest.raises(InputError, match=r"x\.pkl: expected 8589934588 bytes .*, got 24$"):
+        read(tmp_path / "x.pkl", torch_file)
+
+
+def test_what_torch_itself_writes_in_its_old_format_is_read(tmp_path):
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    tensors = OrderedDict(w=torch.arange(6.0).reshape(2, 3).t(), b=torch.nn.Parameter(torch.ones(2)))
+    torch.save(tensors, tmp_path / "x.pkl", _use_new_zipfile_serialization=False)
+    found = read(tmp_path / "x.pkl", torch_file)
+    np.testing.assert_array_equal(found["w"], [[0, 3], [1, 4], [2, 5]])
+    np.testing.assert_array_equal(found["b"], [1, 1])

@@ -1,0 +1,95 @@
+"""Optimisers, the learner, and the fast path."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from decolle_ref import fast
+from decolle_ref._util.check import InputError
+from decolle_ref.decolle import learner, optim
+from decolle_ref.decolle.learner import Learner
+from decolle_ref.decolle.optim import SGD, Adamax
+from decolle_ref.decolle.synapse import Dense, Weights
+
+
+def test_sgd_steps_against_the_gradient(rng):
+    W, g = rng.normal(size=(2, 3, 4))
+    new, _ = SGD().update(W, g, None, np.asarray(0.1))
+    np.testing.assert_array_equal(new, W - 0.1 * g)
+
+
+def test_adamax_written_out_for_one_number():
+    """Three steps by hand, with a momentum so that the bias correction shows."""
+    adamax, w, memory = Adamax(beta1=0.5, beta2=0.9, eps=1e-300), np.array([1.0]), None
+    memory = adamax.start(w)
+    m = u = 0.0
+    by_hand = 1.0
+    for t, g in enumerate([2.0, -1.0, 0.5], start=1):
+        w, memory = adamax.update(w, np.array([g]), memory, np.asarray(0.1))
+        m, u = 0.5 * m + 0.5 * g, max(0.9 * u, abs(g))
+        by_hand -= 0.1 / (1 - 0.5**t) * m / u
+        assert w[0] == pytest.approx(by_hand, rel=1e-15)
+
+
+def test_adamax_defaults_are_the_papers():
+    assert (Adamax().beta1, Adamax().beta2) == (0.0, 0.95)
+
+
+def test_the_size_of_an_adamax_step_does_not_depend_on_the_scale_of_the_gradient(rng):
+    W, g = rng.normal(size=(2, 5))
+    steps = [Adamax(eps=1e-300).update(W, c * g, Adamax().start(W), np.asarray(0.1))[0] for c in (1.0, 2.0**40)]
+    np.testing.assert_array_equal(*steps)
+
+
+def test_schedule_drops_at_its_boundaries():
+    rate = optim.stepwise((10, 20), 0.5)
+    assert [rate(n) for n in (0, 9, 10, 19, 20, 1000)] == [1, 1, 0.5, 0.5, 0.25, 0.25]
+
+
+@given(st.integers(1, 40), st.integers(1, 40), st.lists(st.integers(1, 3), max_size=2), st.integers(0, 2**32 - 1))
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_fast_update_equals_the_readable_one(dtype, n_in, n, batch, seed):
+    """Bit for bit for one sample; for batches up to the order of the sum over samples (4 additions at most here)."""
+    rng = np.random.default_rng(seed)
+    synapse, adamax = Dense(n_in, n), Adamax()
+    weights = Weights(rng.normal(size=(n, n_in)).astype(dtype), rng.normal(size=n).astype(dtype))
+    rate = Weights(rng.random(n_in).astype(dtype), np.asarray(0.1, dtype))
+    memory = (adamax.start(weights.W), adamax.start(weights.b))
+    ours = Weights(weights.W.copy(), weights.b.copy())
+    ours_memory = (adamax.start(ours.W), adamax.start(ours.b))
+    for _ in range(3):
+        delta, P = rng.normal(size=(*batch, n)).astype(dtype), rng.random((*batch, n_in)).astype(dtype)
+        weights, memory = learner.descend(adamax, synapse, weights, memory, delta, P, rate)
+        ours, ours_memory = fast.descend(adamax, synapse, ours, ours_memory, delta, P, rate)
+    exact = int(np.prod(batch)) == 1
+    for a, b in zip((*weights, *memory[0], *memory[1]), (*ours, *ours_memory[0], *ours_memory[1]), strict=True):
+        if exact:
+            np.testing.assert_array_equal(a, b)
+        else:
+            np.testing.assert_allclose(a, b, rtol=1e3 * np.finfo(dtype).eps, atol=1e3 * np.finfo(dtype).eps)
+
+
+def test_fast_update_refuses_what_it_cannot_do():
+    one = Weights(np.ones((1, 1)), np.ones(1))
+    with pytest.raises(InputError, match=r"fast: expected Adamax with beta1 = 0, got SGD\(\)"):
+        fast.descend(SGD(), Dense(1, 1), one, (None, None), np.ones(1), np.ones(1), one)
+
+
+@pytest.mark.parametrize("bad", [-1e-3, np.nan, np.inf])
+def test_learning_rates_must_be_finite_and_not_negative(bad):
+    with pytest.raises(InputError, match=f"^layer 1 learning rate: expected finite numbers >= 0, got {bad}$"):
+        Learner([Weights(np.asarray(bad), np.asarray(0.1))])
+
+
+def test_rates_must_broadcast_to_the_weights():
+    weights = [Weights(np.ones((4, 5)), np.ones(4))]
+    teacher = Learner([Weights(np.ones(7), np.ones(4))])
+    with pytest.raises(InputError, match=r"^layer 1 rate of W: expected to broadcast to \(4, 5\), got \(7,\)$"):
+        teacher.check(weights, teacher.start(weights))
+
+
+@pytest.mark.parametrize("bad", [-0.1, 1.0, np.nan])
+def test_adamax_betas_must_lie_below_one(bad):
+    with pytest.raises(InputError, match=rf"^beta2: expected a number in \[0, 1\), got {bad}$"):
+        Adamax(beta2=bad)

@@ -1,0 +1,278 @@
+"""The examples: backends written in other frameworks compute what the reference computes."""
+
+import importlib.util
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from decolle_ref import cases
+from decolle_ref.cases import Case, simulate
+from decolle_ref.decolle import lif
+from decolle_ref.decolle.dialects import DIALECTS
+from decolle_ref.decolle.synapse import Conv2d
+from decolle_ref.oracle import backends, profile, runner
+from decolle_ref.oracle.check import residual
+from decolle_ref.oracle.vectors import catalogue
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+SHOWN = ("Q", "P", "R", "U", "S", "Y", "e", "delta", "dW", "db")
+SURROGATES = ("logistic", "fast_sigmoid", "fast_sigmoid_10", "piecewise_linear", "exponential", "boxcar")
+LOSSES = ("squared_error", "smooth_l1", "cross_entropy")
+ADAMAX = {"kind": "adamax", "beta1": 0.3, "beta2": 0.9, "eps": 1e-8}
+
+
+def example(name):
+    """The module examples/<name>.py."""
+    spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def dense(sizes, **each):
+    """Entries of `layers` for a stack of dense layers."""
+    own = {"n_out": 3, "loss": "squared_error", "reduction": "mean"} | each
+    return [{"n_in": n_in, "n": n} | own for n_in, n in pairwise(sizes)]
+
+
+def convolutional(**each):
+    """Two convolutions, the first pooled with a margin left over, and a dense layer."""
+    own = {"n_out": 3, "loss": "squared_error", "reduction": "mean"} | each
+    first = Conv2d((2, 7, 8), 3, 3, 1, 1)
+    pooled = (3, 7 // 2, 8 // 2)
+    second = Conv2d(pooled, 2, 2, 2, 1)
+    entries = [(first, {"pool": 2}), (second, {})]
+    return [{"n_in": s.n_in, "n": s.n, "conv": _conv(s)} | pool | own for s, pool in entries] + dense(
+        (second.n, 5), **each
+    )
+
+
+def _conv(s):
+    sides = dict(zip(("channels_in", "height", "width"), s.shape_in, strict=True))
+    return sides | {"channels": s.channels, "kernel": s.kernel, "stride": s.stride, "padding": s.padding}
+
+
+def lively(layers, dialect="paper", seed=0, steps=15, batch=3, dtype="float64", **changes):
+    """A random case in which every layer spikes: constants as decays, one per input or neuron."""
+    about = {
+        "name": "lively",
+        "dialect": dialect,
+        "dtype": dtype,
+        "constants": "decay",
+        "steps": steps,
+        "batch": batch,
+        "initial_state": "rest",
+        "targets": True,
+        "learn": True,
+        "layers": layers,
+    } | changes
+    rng = np.random.default_rng(seed)
+    arrays = {name: _draw(rng, name, shape) for name, shape in cases.shapes(about).items()}
+    for k, layer in enumerate(layers, start=1):
+        _balance(about, layer, arrays, f"layer{k}_")
+    return Case(about, {name: a if name == "inputs" else a.astype(dtype) for name, a in arrays.items()})
+
+
+def _draw(rng, name, shape):
+    letter = name.split("_", 1)[-1]
+    ranges = {"alpha": (0.8, 0.95), "beta": (0.6, 0.9), "gamma": (0.3, 0.8), "w": (0.5, 1.5), "b": (-0.4, -0.1)}
+    if name == "inputs":
+        return (rng.random(shape) < 0.4).astype(np.uint8)
+    if letter == "target":
+        return rng.dirichlet(np.ones(shape[-1]), shape[:-1])
+    low, high = ranges.get(letter, (-1, 2) if letter == "W" else (0, 1) if letter in ("u_W", "u_b") else (-1, 1))
+    return rng.uniform(low, high, shape)
+
+
+def _balance(about, layer, arrays, of):
+    """Weights, state, learning rates and refractory strength of a size that fits the dialect's gains."""
+    speaker = DIALECTS[about["dialect"]]
+    unit = lif.from_decays(*(arrays[of + x] for x in ("alpha", "beta", "gamma")), dialect=speaker)
+    gain = lif.trace_gain(unit)
+    per_input = gain if arrays[of + "W"].ndim == 2 else gain.mean()
+    fan_in = arrays[of + "W"][0].size
+    arrays[of + "W"] *= 6 / np.sqrt(fan_in) / per_input
+    arrays[of + "w"] = arrays[of + "w"] / speaker.value("refractory")(unit.gamma)
+    if about["initial_state"] == "given":
+        arrays[of + "P0"] = np.abs(arrays[of + "P0"]) * 0.2 * gain
+        arrays[of + "Q0"] = np.abs(arrays[of + "Q0"]) * unit.gain_Q / (1 - unit.beta)
+        arrays[of + "R0"] = np.abs(arrays[of + "R0"])
+    if about["learn"]:
+        arrays[of + "rate_W"] = np.full_like(arrays[of + "rate_W"], 1e-2) / per_input**2
+        arrays[of + "rate_b"] = np.abs(arrays[of + "rate_b"]) * 1e-2
+
+
+def holds(case, backend):
+    """Every equation on the backend's own numbers, within the bounds of the profile it declares."""
+    verdict = residual.check(case, backend(case.about, case.arrays), profile.of(backend.profile))
+    assert verdict, verdict.failure
+
+
+def agrees(case, backend, within):
+    """All arrays of the interface, each to `within` of its largest magnitude; spikes exactly; and none is idle."""
+    got, expected = backend(case.about, case.arrays), simulate.simulate(case, gradients=True)
+    for k in range(1, len(case.about["layers"]) + 1):
+        names = SHOWN + (("W", "b", "W_final", "b_final") if case.about["learn"] else ())
+        for name in (f"layer{k}_{x}" for x in names):
+            assert got[name].shape == expected[name].shape, name
+            assert got[name].dtype == case.about["dtype"], name
+            size = np.abs(expected[name]).max()
+            assert size > 0, name
+            exactly = name.endswith("_S")
+            assert np.abs(got[name] - expected[name]).max() <= (0 if exactly else within * size), name
+        assert 0.02 < expected[f"layer{k}_S"].mean() < 0.9, k
+
+
+@pytest.fixture(scope="module")
+def pytorch():
+    pytest.importorskip("torch", reason="PyTorch is not installed")
+    return example("pytorch_backend").backend
+
+
+@pytest.fixture(scope="module")
+def jax():
+    pytest.importorskip("jax", reason="JAX is not installed")
+    return example("jax_backend").backend
+
+
+@pytest.fixture(scope="module")
+def snntorch():
+    pytest.importorskip("snntorch", reason="snnTorch is not installed")
+    return example("snntorch_check")
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("reduction", ["sum", "mean"])
+def test_autograd_agrees_in_every_dialect_loss_and_reduction(pytorch, dialect, loss, reduction):
+    layers = dense((6, 7, 5), loss=loss, reduction=reduction)
+    agrees(lively(layers, dialect, optimiser={"kind": "sgd"}), pytorch, 1e-10)
+
+
+@pytest.mark.parametrize("surrogate", SURROGATES)
+def test_autograd_agrees_with_every_surrogate(pytorch, surrogate):
+    agrees(lively(dense((6, 7, 5), surrogate=surrogate), learn=False), pytorch, 1e-10)
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("optimiser", [{"kind": "sgd"}, ADAMAX], ids=["sgd", "adamax"])
+def test_autograd_agrees_on_convolutions_with_a_pool(pytorch, dialect, optimiser):
+    agrees(lively(convolutional(), dialect, optimiser=optimiser), pytorch, 1e-10)
+
+
+def test_autograd_agrees_from_a_given_state_memory_and_step(pytorch):
+    given = {"initial_state": "given", "memory": "given", "n": 3, "updates": 2, "burn_in": 6}
+    agrees(lively(dense((6, 7, 5)), optimiser=ADAMAX, **given), pytorch, 1e-10)
+
+
+@pytest.mark.parametrize("activity", ["rate", "membrane"])
+def test_autograd_agrees_on_the_regularisers(pytorch, activity):
+    layers = convolutional(lambda1=0.3, lambda2=0.5, activity=activity)
+    case = lively(layers, "decolle", steps=8)
+    agrees(case, pytorch, 1e-10)
+    plain = Case({**case.about, "layers": convolutional()}, case.arrays)
+    assert (
+        pytorch(case.about, case.arrays)["layer1_delta"] != pytorch(plain.about, plain.arrays)["layer1_delta"]
+    ).any()
+
+
+def test_the_update_of_the_example_is_that_of_torch_optim(pytorch):
+    """With one rate for all, its Adamax moves a tensor as `torch.optim`'s does."""
+    import torch
+    from torch.optim.adamax import adamax
+
+    ours, theirs = (torch.linspace(-1, 1, 7, dtype=torch.float64) for _ in range(2))
+    m, u, t = torch.zeros_like(ours), torch.zeros_like(ours), torch.zeros(())
+    mover = pytorch.__globals__["Adamax"](ours, 0.1, m.clone(), u.clone(), 0, beta1=0.3, beta2=0.9, eps=1e-8)
+    for step in range(20):
+        ours.grad = torch.sin(ours * 3 + step)
+        mover.step()
+        g = torch.sin(theirs * 3 + step)
+        adamax([theirs], [g], [m], [u], [t], eps=1e-8, beta1=0.3, beta2=0.9, lr=0.1, weight_decay=0.0)
+    assert torch.allclose(ours, theirs, rtol=1e-14, atol=0)
+
+
+def test_jax_agrees_on_two_dense_layers(jax):
+    agrees(lively(dense((6, 7, 5), loss="smooth_l1"), optimiser=ADAMAX), jax, 1e-10)
+
+
+def test_jax_agrees_on_spikes_read_out_with_regularisers(jax):
+    layers = dense((6, 7), reduction="sum", lambda1=0.3, lambda2=0.2)
+    agrees(lively(layers, "decolle-nonorm", optimiser={"kind": "sgd"}), jax, 1e-10)
+
+
+def test_jax_agrees_on_a_convolution_with_a_pool(jax):
+    agrees(lively(convolutional(loss="cross_entropy")[:1], "dcll", steps=8), jax, 1e-10)
+
+
+def test_jax_holds_every_equation_in_float32(jax):
+    case = lively(dense((6, 7), lambda1=0.3), "decolle-base", dtype="float32", burn_in=3)
+    holds(case, jax)
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_pytorch_holds_every_equation_in_float32(pytorch, dialect):
+    holds(lively(convolutional(loss="cross_entropy", lambda2=0.2), dialect, dtype="float32"), pytorch)
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_the_wrong_backend_is_wrong_where_P_has_a_gain_and_nowhere_else(dialect):
+    case, module = lively(convolutional(), dialect, dtype="float32", steps=8), example("wrong_backend")
+    verdict = residual.check(case, module.backend(case.about, case.arrays), profile.of(module.backend.profile))
+    if DIALECTS[dialect].gains == "one":
+        assert verdict, verdict.failure
+    else:
+        assert (verdict.failure.layer, verdict.failure.equation) == (1, "P")
+
+
+def test_the_readme_shows_the_report_on_the_wrong_backend():
+    loaded = backends.load(f"{EXAMPLES / 'wrong_backend.py'}:backend")
+    (vector,) = (v for v in catalogue.catalogue("float32") if v.id == "dense-decolle-base")
+    said = str(runner.judge(loaded, vector)).splitlines()
+    shown = (EXAMPLES / "README.md").read_text()
+    for start in ("dense-decolle-base: FAIL", "first failure:", "consistent with:"):
+        (line,) = (line for line in said if line.startswith(start))
+        assert line in shown, line
+
+
+def test_the_wrong_backend_is_right_once_the_gain_is_put_back():
+    source = (EXAMPLES / "wrong_backend.py").read_text()
+    repaired = source.replace("(new_Q if of.P_reads else Q)", "of.gain_P * (new_Q if of.P_reads else Q)")
+    assert repaired != source
+    names = {}
+    exec(repaired, names)
+    for dialect in ("paper", "dcll", "decolle"):
+        agrees(lively(convolutional(), dialect, optimiser=ADAMAX), names["backend"], 1e-12)
+
+
+def test_a_snntorch_synapse_follows_one_convention_to_the_last_bit(snntorch):
+    (found,) = snntorch.matches("Synaptic, subtract")
+    assert found == ("new_Q", "new_P", "one", "above", "w", snntorch.THRESHOLD, "before")
+
+
+def test_the_oracle_passes_snntorch_spikes_under_its_convention_only(snntorch):
+    (found,) = snntorch.matches("Synaptic, subtract")
+    assert snntorch.verdict(found).status == "pass"
+    others = {"P_reads": "old_Q", "U_reads": "old_P", "gains": "leak", "threshold": "at_or_above"}
+    for axis, option in (others | {"refractory": "gamma_w"}).items():
+        assert snntorch.verdict(found._replace(**{axis: option})).status == "fail", axis
+
+
+def test_snntorch_resets_to_zero_follow_none(snntorch):
+    assert snntorch.matches("Synaptic, zero") == []
+
+
+def test_a_snntorch_reset_within_the_step_is_the_gamma_w_convention_below_two_thresholds(snntorch):
+    (found,) = snntorch.matches("Synaptic, subtract, reset_delay=False", strong=False)
+    assert found == ("new_Q", "new_P", "one", "above", "gamma_w", snntorch.THRESHOLD, "after")
+    assert snntorch.matches("Synaptic, subtract, reset_delay=False", strong=True) == []
+
+
+def test_snntorch_stays_within_rounding_over_two_layers(snntorch):
+    (found,) = snntorch.matches("Synaptic, subtract")
+    spikes, differ, apart, size = snntorch.rounding(found)
+    assert spikes > 1000
+    assert differ == 0
+    assert apart < 1e-5 * size
