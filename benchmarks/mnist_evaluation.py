@@ -16,7 +16,7 @@ import numpy as np
 from decolle_ref.decolle import network
 from decolle_ref.decolle.network import Carry
 from decolle_ref.experiments.poisson_mnist_network import Settings, build
-from decolle_ref.fast.run import Stepper, team
+from decolle_ref.fast.run import Stepper, worker_pool
 
 SAMPLES_AND_STEPS = 128  # in one product
 
@@ -37,7 +37,7 @@ def main() -> None:
     model, carry = build(Settings(output=False))
     rng = np.random.default_rng(0)
     print(f"threads {args.threads}; ms per step: definition, fast, fast with many steps at once; ratios to the last")
-    with team(args.threads) as workers:
+    with worker_pool(args.threads) as workers:
         for batch in args.batches:
             steps = max(1, SAMPLES_AND_STEPS // batch)
             x = (rng.random((2 * steps, batch, 784)) < 0.02).astype(np.float32)

@@ -20,7 +20,7 @@ from decolle_ref.decolle.network import Carry, Layer
 from decolle_ref.decolle.synapse import Weights
 from decolle_ref.experiments.longrun import peak_memory
 from decolle_ref.experiments.poisson_mnist_network import Settings, build, masks, one_hot
-from decolle_ref.fast.run import Stepper, team
+from decolle_ref.fast.run import Stepper, worker_pool
 
 
 class Peer(torch.nn.Module):
@@ -105,13 +105,13 @@ def main() -> None:
         pairs = zip(model.network, carry.weights, strict=False)
         return [Peer(layer, weights, args.batch, dropout) for layer, weights in pairs]
 
-    with team(args.threads) as workers:
+    with worker_pool(args.threads) as workers:
         stepper = Stepper(model.network, args.batch, workers)
         difference = agreement(settings, carry, stepper, peers(0.0), inputs, target)
         theirs = peers(settings.dropout)
         optimiser = torch.optim.Adamax([p for peer in theirs for p in peer.conv.parameters()], 1e-6, (0.0, 0.95))
         images = [torch.from_numpy(x.reshape(-1, 1, 28, 28)) for x in inputs]
-        goal, memory, n = torch.from_numpy(target), carry.memory, 0
+        goal, memory, n = torch.from_numpy(target), carry.opt_state, 0
 
         def ours_once() -> None:
             nonlocal memory, n

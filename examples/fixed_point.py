@@ -171,7 +171,7 @@ class Layer:
         Y = narrow(activity @ at["G"].T + at["c"] * ONE)
         return {"Q": Q, "P": P, "R": self.R, "U": U, "S": S, "Y": Y}
 
-    def assess(self, now: dict[str, Array], target: Array) -> dict[str, Array]:
+    def local_gradients(self, now: dict[str, Array], target: Array) -> dict[str, Array]:
         """The error of this step and the gradients."""
         d = saturate(now["Y"] - target)
         d = np.clip(d, -ONE, ONE) if self.loss == "smooth_l1" else d
@@ -244,7 +244,7 @@ def backend(about: dict[str, Any], arrays: dict[str, Array]) -> dict[str, Array]
         for k, layer in enumerate(stack, start=1):
             now = layer.forward(S_in)
             if about["targets"]:
-                now |= layer.assess(now, layer.arrays["target"][t])
+                now |= layer.local_gradients(now, layer.arrays["target"][t])
             if about["learn"] and about.get("n", 0) + t >= about.get("burn_in", 0):
                 layer.learn(now, adamax)
             layer.advance(now["U"])

@@ -13,7 +13,7 @@ def backend(about, arrays):
     """Run a case: (the content of case.json, its arrays by name) -> the trace's arrays by name, time first."""
     case, recorded = Case(about, arrays), {}
     layers, learner, start = case.network(), case.learner(), case.start()
-    weights, states, memory, updates = start.weights, [*start.state], start.memory, start.updates
+    weights, states, memory, updates = start.weights, [*start.state], start.opt_state, start.updates
     for n in range(about["steps"]):
         S, shown = case.inputs[n].astype(about["dtype"]), []
         for k, layer in enumerate(layers):
@@ -43,7 +43,7 @@ def forward(layer, weights, state, S_in):
     if of.U_reads:
         P, Q = new_P, new_Q
     U = layer.synapse.drive(weights, P) - of.delta * R
-    winners = layer.pool.winners(layer.rank(U)) if layer.pool else None
+    winners = layer.pool.winners(layer.pool_key(U)) if layer.pool else None
     u = layer.pool.pick(U, winners) if layer.pool else U
     read = getattr(layer.surrogate, layer.activity)(u)  # sigma(u), or spikes
     Y = read @ layer.readout.G.T + layer.readout.c

@@ -5,12 +5,12 @@ from pathlib import Path
 
 from decolle_ref._util import store
 from decolle_ref.experiments import alignment
-from decolle_ref.plots.alignment import draw
+from decolle_ref.plots.alignment import plot
 from decolle_ref.plots.style import save
 
 target = Path(__file__).with_name("alignment.png")
 with tempfile.TemporaryDirectory() as folder:
     results = alignment.run(Path(folder))
     arrays, _ = store.read_arrays(Path(folder) / "alignment.npz", alignment.KIND)
-save(draw(arrays, results), target)
+save(plot(arrays, results), target)
 print(alignment.table(results), alignment.one_line(results), target, sep="\n")

@@ -5,9 +5,9 @@ import tempfile
 from pathlib import Path
 
 from decolle_ref.experiments import landscape
-from decolle_ref.plots.landscape import draw_run
+from decolle_ref.plots.landscape import save_figures
 
 with tempfile.TemporaryDirectory() as folder:
     results = landscape.run(Path(folder))
     print(landscape.one_line(results))
-    print(shutil.copy(draw_run(Path(folder), results), Path(__file__).parent))
+    print(shutil.copy(save_figures(Path(folder), results), Path(__file__).parent))

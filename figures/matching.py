@@ -5,10 +5,10 @@ import tempfile
 from pathlib import Path
 
 from decolle_ref.experiments import superspike
-from decolle_ref.plots.superspike import draw_run
+from decolle_ref.plots.superspike import save_figures
 
 target = Path(__file__).with_name("matching.png")
 with tempfile.TemporaryDirectory() as folder:
     results = superspike.run(Path(folder))
-    shutil.copy(draw_run(Path(folder), results), target)
+    shutil.copy(save_figures(Path(folder), results), target)
 print(superspike.one_line(results), target, sep="\n")

@@ -5,10 +5,10 @@ import tempfile
 from pathlib import Path
 
 from decolle_ref.experiments import xor
-from decolle_ref.plots.xor import draw_run
+from decolle_ref.plots.xor import save_figures
 
 target = Path(__file__).with_name("xor.png")
 with tempfile.TemporaryDirectory() as folder:
     results = xor.run(Path(folder))
-    shutil.copy(draw_run(Path(folder), results), target)
+    shutil.copy(save_figures(Path(folder), results), target)
 print(xor.one_line(results), target, sep="\n")

@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 ROWS = re.findall(r"^\| (\[\w+ [^\]]+\])[^|]*\| `([\w.]+)` \| `(\w+)` \|$", README, re.MULTILINE)
-TESTS = "\n".join(path.read_text() for path in (ROOT / "tests").glob("*.py"))
+TESTS = "\n".join(path.read_text() for path in (ROOT / "tests").rglob("*.py"))
 
 
 def find(name):

@@ -79,7 +79,7 @@ class Case:
         if about["initial_state"] == "given":
             state = tuple(State(*(self._of(k)(x) for x in ("P0", "Q0", "R0"))) for k in layers)
         learner, updates = self.learner(), about.get("updates", 0)
-        memory = learner.start(self.weights()) if learner else ()
+        memory = learner.init(self.weights()) if learner else ()
         if learner and about.get("memory") == "given" and isinstance(learner.optimiser, Adamax):
             memory = tuple(
                 tuple(Moments(self._of(k)(f"m_{x}"), self._of(k)(f"u_{x}"), updates) for x in "Wb") for k in layers
@@ -109,7 +109,7 @@ class Case:
         neuron = self.neuron(k, dialect)
         synapse, pool = connections(about)
         layer = Layer(synapse, neuron, readout, objective=objective, pool=pool)
-        return network.speak(dialect, layer, _surrogate(about["surrogate"]) if "surrogate" in about else None)
+        return network.with_dialect(dialect, layer, _surrogate(about["surrogate"]) if "surrogate" in about else None)
 
     def _of(self, k: int) -> Any:
         return lambda letter: self.arrays[f"layer{k + 1}_{letter}"]
@@ -192,7 +192,7 @@ def read(folder: str | Path) -> Case:
     }
     case = Case(about, arrays)
     try:
-        network.check(case.network(dialects.paper if about["dialect"] is None else None), case.weights())
+        network.validate(case.network(dialects.paper if about["dialect"] is None else None), case.weights())
         case.learner()
     except InputError as problem:
         raise InputError(f"{path}: {problem}") from None

@@ -20,7 +20,7 @@ from decolle_ref.decolle.synapse import Weights
 
 FORMAT, VERSION = "decolle_ref trace", 1
 STATES = ("Q", "P", "R", "U", "S", "Y")
-LEARNING = ("loss", "e", "delta")
+LEARNING = {"loss": "loss", "e": "dY", "delta": "dU"}  # name in a trace: name in a Snapshot
 
 
 def simulate(case: Case, gradients: bool = False) -> dict[str, Array]:
@@ -46,10 +46,10 @@ def _rows(
     layers: tuple[Layer, ...], weights: tuple[Weights, ...], shown: tuple[Snapshot, ...], gradients: bool
 ) -> Iterator[tuple[str, Array]]:
     for k, (layer, w, seen) in enumerate(zip(layers, weights, shown, strict=True), start=1):
-        names = STATES if seen.delta is None else STATES + LEARNING
-        yield from ((f"layer{k}_{name}", np.asarray(getattr(seen, name))) for name in names)
-        if gradients and seen.delta is not None:
-            dW, db = rule.gradient(layer.synapse, seen.delta, seen.P)
+        names = dict(zip(STATES, STATES, strict=True)) | ({} if seen.dU is None else LEARNING)
+        yield from ((f"layer{k}_{name}", np.asarray(getattr(seen, field))) for name, field in names.items())
+        if gradients and seen.dU is not None:
+            dW, db = rule.gradient(layer.synapse, seen.dU, seen.P)
             yield from ((f"layer{k}_dW", dW), (f"layer{k}_db", db), (f"layer{k}_W", w.W), (f"layer{k}_b", w.b))
 
 
@@ -63,7 +63,7 @@ def _end(carry: Carry) -> Iterator[tuple[str, Array]]:
     for k, (weights, state) in enumerate(zip(carry.weights, carry.state, strict=True), start=1):
         for name, array in (*weights._asdict().items(), *state._asdict().items()):
             yield f"layer{k}_{name}_final", array
-    for k, memory in enumerate(carry.memory, start=1):
+    for k, memory in enumerate(carry.opt_state, start=1):
         for letter, moments in zip("Wb", memory, strict=True):
             if moments is not None:
                 yield from ((f"layer{k}_m_{letter}_final", moments.m), (f"layer{k}_u_{letter}_final", moments.u))

@@ -406,7 +406,7 @@ def _draw(name: str, out: Path, results: dict[str, Any]) -> None:
     if importlib.util.find_spec("matplotlib") is None:
         print("figures not drawn: matplotlib is not installed", file=sys.stderr)
     else:
-        importlib.import_module(f"decolle_ref.plots.{name}").draw_run(out, results)
+        importlib.import_module(f"decolle_ref.plots.{name}").save_figures(out, results)
 
 
 def _given(value: T | None, default: T) -> T:

@@ -121,7 +121,7 @@ def slopes(kernel: Kernel, e: Sequence[Array]) -> tuple[Array, ...]:
     return tuple(filtered(kernel, layer[::-1])[::-1] for layer in e)
 
 
-def check(cost: Cost, sizes: Sequence[int], steps: int, batch: int) -> None:
+def validate(cost: Cost, sizes: Sequence[int], steps: int, batch: int) -> None:
     """Raise InputError unless every layer has a target or None, of its shape and finite, and epsilon fades."""
     fraction("kernel rise", cost.kernel.rise)
     fraction("kernel decay", cost.kernel.decay)

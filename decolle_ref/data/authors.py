@@ -19,11 +19,11 @@ def regression() -> dict[str, Array]:
     """
     path = find(REGRESSION)
     arrays = store.read_npz(path, "recorded regression run")
-    require(arrays, str(path))
+    validate(arrays, str(path))
     return arrays
 
 
-def require(arrays: dict[str, Array], where: str) -> None:
+def validate(arrays: dict[str, Array], where: str) -> None:
     """Raise InputError unless every array is there, of its shape and finite."""
     for name, shape in shapes().items():
         if name not in arrays:

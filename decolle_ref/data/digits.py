@@ -68,7 +68,7 @@ BOX, RADIUS, MOVE = (15.5, 18.5), (0.8, 1.6), (-1.2, 1.2)
 LEAST_SIDE = 8  # below this no digit can be told from another
 
 
-def draw(rng: np.random.Generator, n: int, side: int = 28) -> tuple[Array, Array]:
+def generate(rng: np.random.Generator, n: int, side: int = 28) -> tuple[Array, Array]:
     """(images (n, side, side) in 0..255, labels (n,) in 0..9), uint8, every digit equally often (+- 1), shuffled.
 
     Raises InputError if n is not an integer >= 1 or side not an integer >= 8.

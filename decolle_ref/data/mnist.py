@@ -69,7 +69,7 @@ def load(split: str) -> tuple[Array, Array]:
     return _known(split, "images"), _known(split, "labels")
 
 
-def require(images: Array, labels: Array, name: str, shape: tuple[int, ...] = (28, 28)) -> None:
+def validate(images: Array, labels: Array, name: str, shape: tuple[int, ...] = (28, 28)) -> None:
     """Raise InputError unless there is a finite image of `shape` for every label, and every label is one of 0..9."""
     exact_shape(f"{name} images", finite(f"{name} images", images), (len(labels), *shape))
     if len(labels) == 0 or labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() > 9:

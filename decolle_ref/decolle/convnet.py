@@ -2,12 +2,12 @@
 
     a^0 = x,   u^l = pool(W^l a^(l-1) + b^l),   a^l = relu(u^l),   Y = W^L a^(L-1) + b^L        [K20 Sec. 4.2]
 
-    delta^L = e = dL/dY,   delta^l = pool^T (1[u^l > 0] W^(l+1)T delta^(l+1)),
-    dL/dW^l = delta^l (x) a^(l-1),   dL/db^l = delta^l
+    dU^L = dY,   dU^l = pool^T (1[u^l > 0] W^(l+1)T dU^(l+1)),
+    dL/dW^l = dU^l (x) a^(l-1),   dL/db^l = dU^l
 
 Convolutions and pools as in the spiking network, then one linear layer that is trained with the others.  relu never
 falls, so relu before the pool gives the same numbers; after it there are fewer to rectify.  The rule of DECOLLE is what
-is left when every layer has its own e, and W^(l+1)T delta^(l+1) is replaced by G^T e.
+is left when every layer has its own dY, and W^(l+1)T dU^(l+1) is replaced by G^T dY.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from decolle_ref._util.check import Array, InputError, float_dtype
 from decolle_ref.decolle.objective import Objective, smooth_l1
-from decolle_ref.decolle.optim import Memory, Optimiser, update_each
+from decolle_ref.decolle.optim import Optimiser, OptState, update_each
 from decolle_ref.decolle.pool import MaxPool
 from decolle_ref.decolle.synapse import Conv2d, Dense, Weights
 
@@ -64,7 +64,7 @@ def build(
     return Net(tuple(made), Dense(int(np.prod(shape)), n_out))
 
 
-def draw(rng: np.random.Generator, net: Net, dtype: npt.DTypeLike = np.float64) -> tuple[Weights, ...]:
+def init_weights(rng: np.random.Generator, net: Net, dtype: npt.DTypeLike = np.float64) -> tuple[Weights, ...]:
     """W, b ~ U(-1, 1) / sqrt(weights per neuron), as PyTorch begins; one `Weights` per layer, the top last."""
     kind, weights = float_dtype(dtype), []
     for shape in [*(stage.synapse.shape_W for stage in net.stages), (net.top.n, net.top.n_in)]:
@@ -89,15 +89,15 @@ def forward(net: Net, weights: Sequence[Weights], x: Array) -> Seen:
     return Seen(tuple(a), tuple(winners), net.top.drive(weights[-1], a[-1]))
 
 
-def backward(net: Net, weights: Sequence[Weights], seen: Seen, e: Array) -> tuple[Weights, ...]:
-    """dL/dW and dL/db of all layers from e = dL/dY (..., n_out), summed over the batch axes.  [K20 Sec. 4.2]"""
-    gradients = [net.top.gradient(e, seen.a[-1])]
-    back = net.top.adjoint(weights[-1], e)
+def backward(net: Net, weights: Sequence[Weights], seen: Seen, dY: Array) -> tuple[Weights, ...]:
+    """dL/dW and dL/db of all layers from dY = dL/dY (..., n_out), summed over the batch axes.  [K20 Sec. 4.2]"""
+    gradients = [net.top.gradient(dY, seen.a[-1])]
+    back = net.top.adjoint(weights[-1], dY)
     for l, stage in reversed(list(enumerate(net.stages))):
-        delta = stage.pool.route(back * (seen.a[l + 1] > 0), seen.winners[l])
-        gradients.insert(0, stage.synapse.gradient(delta, seen.a[l]))
+        dU = stage.pool.route(back * (seen.a[l + 1] > 0), seen.winners[l])
+        gradients.insert(0, stage.synapse.gradient(dU, seen.a[l]))
         if l > 0:  # nobody asks for the error of the image
-            back = stage.synapse.adjoint(weights[l], delta)
+            back = stage.synapse.adjoint(weights[l], dU)
     return tuple(gradients)
 
 
@@ -108,26 +108,26 @@ def loss(net: Net, weights: Sequence[Weights], x: Array, target: Array) -> Array
 
 
 def gradient(net: Net, weights: Sequence[Weights], x: Array, target: Array) -> tuple[Weights, ...]:
-    """dL/dW and dL/db of all layers: forward, e = dL/dY, backward."""
+    """dL/dW and dL/db of all layers: forward, dY = dL/dY, backward."""
     seen = forward(net, weights, x)
     return backward(net, weights, seen, OBJECTIVE.error(seen.Y, target))
 
 
-def start(optimiser: Optimiser, weights: Sequence[Weights]) -> tuple[Memory, ...]:
-    """The optimiser's memory before the first update."""
-    return tuple(optimiser.start(array) for w in weights for array in w)
+def init(optimiser: Optimiser, weights: Sequence[Weights]) -> tuple[OptState, ...]:
+    """The optimiser's state before the first update."""
+    return tuple(optimiser.init(array) for w in weights for array in w)
 
 
-def descend(
+def update(
     optimiser: Optimiser,
     weights: Sequence[Weights],
     gradients: Sequence[Weights],
-    memory: Sequence[Memory],
+    opt_state: Sequence[OptState],
     learning_rate: float,
-) -> tuple[tuple[Weights, ...], tuple[Memory, ...]]:
-    """One update of all layers, at one learning rate: (weights, memory)."""
+) -> tuple[tuple[Weights, ...], tuple[OptState, ...]]:
+    """One update of all layers, at one learning rate: (weights, opt_state)."""
     arrays = [array for w in weights for array in w]
     slopes = [array for g in gradients for array in g]
     rate = np.asarray(learning_rate, arrays[0].dtype)
-    moved, memory = update_each(optimiser, arrays, slopes, memory, [rate] * len(arrays))
-    return tuple(map(Weights, moved[::2], moved[1::2])), memory
+    moved, opt_state = update_each(optimiser, arrays, slopes, opt_state, [rate] * len(arrays))
+    return tuple(map(Weights, moved[::2], moved[1::2])), opt_state

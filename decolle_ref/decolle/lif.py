@@ -104,7 +104,7 @@ def from_decays(
     )
 
 
-def draw_time_constants(rng: np.random.Generator, n_in: int) -> tuple[Array, Array]:
+def sample_time_constants(rng: np.random.Generator, n_in: int) -> tuple[Array, Array]:
     """tau_mem ~ U(5, 35) ms and tau_syn ~ U(5, 10) ms for each input channel, in seconds.  [K20 Sec. 3.2]"""
     return rng.uniform(0.005, 0.035, n_in), rng.uniform(0.005, 0.010, n_in)
 
@@ -115,7 +115,7 @@ def rest(lif: LIF, n_in: int, n: int, batch: tuple[int, ...] = ()) -> State:
     return State(np.zeros((*batch, n_in), dtype), np.zeros((*batch, n_in), dtype), np.zeros((*batch, n), dtype))
 
 
-def require(lif: LIF, n_in: int, n: int, name: str) -> None:
+def validate(lif: LIF, n_in: int, n: int, name: str) -> None:
     """Raise InputError unless every constant is a number or has one value per input or neuron."""
     sizes = {"alpha": n_in, "beta": n_in, "gamma": n, "delta": n, "gain_Q": n_in, "gain_P": n_in}
     for letter, size in sizes.items():
@@ -124,7 +124,7 @@ def require(lif: LIF, n_in: int, n: int, name: str) -> None:
             raise InputError(f"{name} {letter}: expected shape () or ({size},), got {shape}")
 
 
-def require_state(state: State, n_in: int, n: int, batch: tuple[int, ...], name: str) -> None:
+def validate_state(state: State, n_in: int, n: int, batch: tuple[int, ...], name: str) -> None:
     """Raise InputError unless P, Q, R are finite and of shape (*batch, n_in), (*batch, n_in), (*batch, n)."""
     for letter, array, size in zip(State._fields, state, (n_in, n_in, n), strict=True):
         exact_shape(f"{name} {letter}", finite(f"{name} {letter}", array), (*batch, size))

@@ -2,8 +2,8 @@
 
     spikes in -> Q -> P -> (W) -> U -> S -> next layer
                       |          |
-                      |          +-> sigma(U) -> (G) -> Y -> loss -> e -> (G^T) ->+
-                      |          +-> sigma'(U) ------------------------------------x -> delta
+                      |          +-> sigma(U) -> (G) -> Y -> loss -> dY -> (G^T) ->+
+                      |          +-> sigma'(U) ------------------------------------x -> dU
                       +---------------------------------------------------------- x -> dW
 
 One direction, once per time step, no look back.  Nothing here is mutated: a run is a sequence of `Carry`s.
@@ -20,7 +20,7 @@ import numpy.typing as npt
 from decolle_ref._util.check import Array, InputError, exact_shape, finite
 from decolle_ref.decolle import lif, readout, rule
 from decolle_ref.decolle.dialects import Dialect
-from decolle_ref.decolle.learner import Learner, Memory
+from decolle_ref.decolle.learner import Learner, OptState
 from decolle_ref.decolle.lif import LIF, State
 from decolle_ref.decolle.objective import Objective
 from decolle_ref.decolle.pool import MaxPool
@@ -39,11 +39,11 @@ class Layer(NamedTuple):
     objective: Objective = Objective()
     activity: str = "primitive"  # what the readout reads of the surrogate: "primitive", sigma(U), or "spike", S
     pool: MaxPool | None = None  # between U and what is transmitted and read
-    rank: Function = np.asarray  # of U, a function that never falls: decides who wins a pool
+    pool_key: Function = np.asarray  # of U, a function that never falls: decides who wins a pool
     dropout: str = "activity"  # where dropout acts: "activity", before G, or "Y", after it
 
 
-def speak(dialect: Dialect, layer: Layer, surrogate: Surrogate | None = None) -> Layer:
+def with_dialect(dialect: Dialect, layer: Layer, surrogate: Surrogate | None = None) -> Layer:
     """The layer with all that a dialect says of it but its neuron, which comes from lif.neuron(dialect=...).
 
     surrogate: another one than the dialect's, with the dialect's threshold.
@@ -53,7 +53,7 @@ def speak(dialect: Dialect, layer: Layer, surrogate: Surrogate | None = None) ->
     return layer._replace(
         surrogate=surrogate,
         activity=dialect.value("readout"),
-        rank=dialect.value("pooling")(surrogate),
+        pool_key=dialect.value("pooling")(surrogate),
         dropout=dialect.value("dropout"),
     )
 
@@ -76,8 +76,8 @@ class Snapshot(NamedTuple):
     S: Array  # (..., n), or (..., pool.n): what is transmitted
     Y: Array  # (..., n_out)
     loss: Array | None = None  # ()
-    e: Array | None = None  # (..., n_out), dL/dY
-    delta: Array | None = None  # (..., n), dL/dU
+    dY: Array | None = None  # (..., n_out), dL/dY
+    dU: Array | None = None  # (..., n), dL/dU
 
 
 class Carry(NamedTuple):
@@ -85,32 +85,32 @@ class Carry(NamedTuple):
 
     weights: tuple[Weights, ...]
     state: tuple[State, ...]
-    memory: Memory = ()  # the optimiser's own state, one entry per layer
+    opt_state: OptState = ()  # the optimiser's own state, one entry per layer
     n: int = 0  # steps since rest
     updates: int = 0  # updates made so far
 
 
-def check(network: Sequence[Layer], weights: Sequence[Weights]) -> None:
+def validate(network: Sequence[Layer], weights: Sequence[Weights]) -> None:
     """Raise InputError unless the layers fit each other, and `weights` fits them, is finite and of their dtype."""
     if not network or len(weights) != len(network):
         raise InputError(f"weights: expected one per layer ({len(network)}), got {len(weights)}")
     for k, (layer, w) in enumerate(zip(network, weights, strict=True), start=1):
         n_in, n, dtype = layer.synapse.n_in, layer.synapse.n, layer.neuron.alpha.dtype
-        layer.synapse.require(w, dtype, f"layer {k}")
-        lif.require(layer.neuron, n_in, n, f"layer {k}")
+        layer.synapse.validate(w, dtype, f"layer {k}")
+        lif.validate(layer.neuron, n_in, n, f"layer {k}")
         if layer.pool is not None and layer.pool.n_in != n:
             raise InputError(f"layer {k} pool: expected {n} neurons, got {layer.pool.n_in}")
-        readout.require(layer.readout, width(layer), dtype, f"layer {k}")
+        readout.validate(layer.readout, width(layer), dtype, f"layer {k}")
         if k > 1 and width(network[k - 2]) != n_in:
             raise InputError(f"layer {k} n_in: expected {width(network[k - 2])}, got {n_in}")
 
 
-def check_state(network: Sequence[Layer], state: Sequence[State]) -> None:
+def validate_state(network: Sequence[Layer], state: Sequence[State]) -> None:
     """Raise InputError unless every layer has a finite state of its size and all share a batch shape."""
     if len(state) != len(network):
         raise InputError(f"state: expected one per layer ({len(network)}), got {len(state)}")
     for k, (layer, s) in enumerate(zip(network, state, strict=True), start=1):
-        lif.require_state(s, layer.synapse.n_in, layer.synapse.n, state[0].P.shape[:-1], f"layer {k}")
+        lif.validate_state(s, layer.synapse.n_in, layer.synapse.n, state[0].P.shape[:-1], f"layer {k}")
 
 
 def rest(network: Sequence[Layer], batch: tuple[int, ...] = ()) -> tuple[State, ...]:
@@ -136,17 +136,17 @@ def forward(
 
 def pooled(layer: Layer, U: Array) -> Array:
     """The potentials that are transmitted and read: U, or the largest of every window."""
-    return U if layer.pool is None else layer.pool.pick(U, layer.pool.winners(layer.rank(U)))
+    return U if layer.pool is None else layer.pool.pick(U, layer.pool.winners(layer.pool_key(U)))
 
 
-def assess(layer: Layer, seen: Snapshot, target: Array, mask: Mask = KEEP) -> Snapshot:
-    """Add the layer's loss, its error e = dL/dY and delta = dL/dU.  [K20 Eq. 3, 4]"""
+def local_gradients(layer: Layer, seen: Snapshot, target: Array, mask: Mask = KEEP) -> Snapshot:
+    """Add the layer's loss, the gradients dY = dL/dY and dU = dL/dU.  [K20 Eq. 3, 4]"""
     u = pooled(layer, seen.U)
-    e = layer.objective.error(seen.Y, target)
-    delta = rule.error_signal(layer.readout, layer.surrogate, layer.objective, e, u, mask)
+    dY = layer.objective.error(seen.Y, target)
+    dU = rule.error_signal(layer.readout, layer.surrogate, layer.objective, dY, u, mask)
     if layer.pool is not None:
-        delta = layer.pool.route(delta, layer.pool.winners(layer.rank(seen.U)))
-    return seen._replace(loss=layer.objective.value(u, seen.Y, target, layer.surrogate), e=e, delta=delta)
+        dU = layer.pool.route(dU, layer.pool.winners(layer.pool_key(seen.U)))
+    return seen._replace(loss=layer.objective.value(u, seen.Y, target, layer.surrogate), dY=dY, dU=dU)
 
 
 def local_loss(layer: Layer, weights: Weights, P: Array, R: Array, target: Array, mask: Mask = KEEP) -> Array:
@@ -156,14 +156,14 @@ def local_loss(layer: Layer, weights: Weights, P: Array, R: Array, target: Array
     return layer.objective.value(u, Y, target, layer.surrogate)
 
 
-def frozen_error_loss(layer: Layer, weights: Weights, P: Array, R: Array, e: Array, mask: Mask = KEEP) -> Array:
-    """<e, G primitive(U)> + regularisers, with e held besides P and R.  [K20 Eq. 3]
+def frozen_error_loss(layer: Layer, weights: Weights, P: Array, R: Array, dY: Array, mask: Mask = KEEP) -> Array:
+    """<dY, G primitive(U)> + regularisers, with dY held besides P and R.  [K20 Eq. 3]
 
     Its exact gradient is the update of every dialect.  Where the readout reads sigma(U) that is also the gradient of
     `local_loss`; where it reads spikes, the loss itself is flat almost everywhere and this is the function descended.
     """
     u = pooled(layer, layer.synapse.drive(weights, P) - layer.neuron.delta * R)
-    linear = (e * readout.output(layer.readout, layer.surrogate.primitive(u), mask)).sum()
+    linear = (dY * readout.output(layer.readout, layer.surrogate.primitive(u), mask)).sum()
     regulariser = layer.objective.regulariser
     return np.asarray(linear if regulariser is None else linear + regulariser.value(u, layer.surrogate))
 
@@ -186,7 +186,7 @@ def step(
         mask = KEEP if masks is None else masks[k]
         new, seen = forward(layer, weights[k], state[k], spikes, mask)
         after.append(new)
-        shown.append(seen if targets is None else assess(layer, seen, targets[k], mask))
+        shown.append(seen if targets is None else local_gradients(layer, seen, targets[k], mask))
         spikes = seen.S
     return tuple(after), tuple(shown)
 
@@ -206,10 +206,10 @@ def run(
     updates the weights before the next step.
     Raises InputError for shapes that do not fit, non-finite spikes, targets or weights, and a learner without targets.
     """
-    check(network, start.weights)
-    check_state(network, start.state)
+    validate(network, start.weights)
+    validate_state(network, start.state)
     if learner is not None:
-        learner.check(start.weights, start.memory)
+        learner.validate(start.weights, start.opt_state)
         if targets is None:
             raise InputError("targets: expected one per layer and step to learn from, got none")
     carry, synapses = start, [layer.synapse for layer in network]
@@ -219,12 +219,12 @@ def run(
         x = _spikes(network[0], spikes, carry)
         goal = None if goals is None else _targets(network, next(goals, ()), x.shape[:-1], carry)
         state, shown = step(network, carry.weights, carry.state, x, goal, None if dropped is None else next(dropped))
-        weights, memory, updates = carry.weights, carry.memory, carry.updates
+        weights, opt_state, updates = carry.weights, carry.opt_state, carry.updates
         if learner is not None and carry.n >= learner.burn_in:
-            deltas = [s.delta for s in shown if s.delta is not None]
-            weights, memory = learner.update(synapses, weights, memory, deltas, [s.P for s in shown], updates)
+            dU = [s.dU for s in shown if s.dU is not None]
+            weights, opt_state = learner.update(synapses, weights, opt_state, dU, [s.P for s in shown], updates)
             updates += 1
-        carry = Carry(weights, state, memory, carry.n + 1, updates)
+        carry = Carry(weights, state, opt_state, carry.n + 1, updates)
         yield carry, shown
 
 

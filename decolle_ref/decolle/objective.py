@@ -45,13 +45,13 @@ def _cross_entropy_slope(Y: Array, target: Array) -> Array:
 
 
 squared_error = Loss("squared_error", lambda Y, target: (Y - target) ** 2 / 2, lambda Y, target: Y - target)
-"""1/2 (Y - Yhat)^2, e = Y - Yhat.  [K20 Sec. 3.2]"""
+"""1/2 (Y - Yhat)^2, dY = Y - Yhat.  [K20 Sec. 3.2]"""
 
 smooth_l1 = Loss("smooth_l1", _smooth_l1_terms, lambda Y, target: _clip(Y - target))
-"""1/2 d^2 if |d| < 1 else |d| - 1/2, with d = Y - Yhat; e = clip(d, -1, 1).  [K20 Sec. 3.2]"""
+"""1/2 d^2 if |d| < 1 else |d| - 1/2, with d = Y - Yhat; dY = clip(d, -1, 1).  [K20 Sec. 3.2]"""
 
 cross_entropy = Loss("cross_entropy", lambda Y, target: -(target * _log_softmax(Y)).sum(axis=-1), _cross_entropy_slope)
-"""-sum_k Yhat_k log softmax(Y)_k for class probabilities Yhat; e = softmax(Y) - Yhat (where they sum to 1)."""
+"""-sum_k Yhat_k log softmax(Y)_k for class probabilities Yhat; dY = softmax(Y) - Yhat (where they sum to 1)."""
 
 LOSSES = {loss.name: loss for loss in (squared_error, smooth_l1, cross_entropy)}
 REDUCTIONS = ("sum", "mean")
@@ -122,7 +122,7 @@ class Objective:
         return total if self.regulariser is None else total + self.regulariser.value(U, surrogate)
 
     def error(self, Y: Array, target: Array) -> Array:
-        """e_k = dL/dY_k, of Y's shape."""
+        """dY_k = dL/dY_k, of Y's shape."""
         slope = self.loss.slope(Y, target)
         if self.reduction == "sum":
             return slope

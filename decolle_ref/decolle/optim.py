@@ -1,4 +1,4 @@
-"""Optimisers as pure updates of one array: parameter, gradient, memory, rate -> parameter, memory.  [K20 Sec. 3.2]"""
+"""Optimisers as pure updates of one array: parameter, gradient, optimiser state, learning rate -> parameter, optimiser state.  [K20 Sec. 3.2]"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from decolle_ref._util.check import Array, InputError, count, positive
 
 
 class Moments(NamedTuple):
-    """Adamax's memory of one array."""
+    """Adamax's state of one array."""
 
     m: Array  # running mean of the gradient
     u: Array  # decaying maximum of its magnitude
@@ -19,12 +19,12 @@ class Moments(NamedTuple):
 
 @dataclass(frozen=True)
 class SGD:
-    """W <- W - lr g.  No memory."""
+    """W <- W - lr g.  No state."""
 
-    def start(self, parameter: Array) -> None:
-        """No memory."""
+    def init(self, parameter: Array) -> None:
+        """No state."""
 
-    def update(self, parameter: Array, g: Array, memory: None, lr: Array) -> tuple[Array, None]:
+    def update(self, parameter: Array, g: Array, opt_state: None, lr: Array) -> tuple[Array, None]:
         """W - lr g."""
         return parameter - lr * g, None
 
@@ -47,20 +47,20 @@ class Adamax:
                 raise InputError(f"{name}: expected a number in [0, 1), got {getattr(self, name)}")
         positive("eps", self.eps)
 
-    def start(self, parameter: Array) -> Moments:
+    def init(self, parameter: Array) -> Moments:
         """m = u = 0."""
         return Moments(np.zeros_like(parameter), np.zeros_like(parameter), 0)
 
-    def update(self, parameter: Array, g: Array, memory: Moments, lr: Array) -> tuple[Array, Moments]:
+    def update(self, parameter: Array, g: Array, opt_state: Moments, lr: Array) -> tuple[Array, Moments]:
         """One step; lr is an array that broadcasts against the parameter."""
-        t = memory.t + 1
-        m = self.beta1 * memory.m + (1 - self.beta1) * g
-        u = np.maximum(self.beta2 * memory.u, np.abs(g) + self.eps)
+        t = opt_state.t + 1
+        m = self.beta1 * opt_state.m + (1 - self.beta1) * g
+        u = np.maximum(self.beta2 * opt_state.u, np.abs(g) + self.eps)
         return parameter - lr / (1 - self.beta1**t) * (m / u), Moments(m, u, t)
 
 
 Optimiser = SGD | Adamax
-Memory = Any  # None for SGD, Moments for Adamax
+OptState = Any  # None for SGD, Moments for Adamax
 
 Schedule = Callable[[int], float]
 
@@ -69,11 +69,11 @@ def update_each(
     optimiser: Optimiser,
     arrays: Sequence[Array],
     gradients: Sequence[Array],
-    memory: Sequence[Memory],
-    rates: Sequence[Array],
-) -> tuple[tuple[Array, ...], tuple[Memory, ...]]:
-    """`optimiser.update` for several arrays side by side: (new arrays, new memory)."""
-    moved = [optimiser.update(*one) for one in zip(arrays, gradients, memory, rates, strict=True)]
+    opt_state: Sequence[OptState],
+    learning_rates: Sequence[Array],
+) -> tuple[tuple[Array, ...], tuple[OptState, ...]]:
+    """`optimiser.update` for several arrays side by side: (new arrays, new optimiser state)."""
+    moved = [optimiser.update(*one) for one in zip(arrays, gradients, opt_state, learning_rates, strict=True)]
     return tuple(array for array, _ in moved), tuple(m for _, m in moved)
 
 

@@ -51,10 +51,10 @@ class MaxPool:
         """The entries of x at the winners.  (..., n_in) -> (..., n)."""
         return np.take_along_axis(x, winners, axis=-1)
 
-    def route(self, delta: Array, winners: Array) -> Array:
-        """The adjoint of `pick`: delta at the winners, 0 elsewhere.  (..., n) -> (..., n_in)."""
-        back: Array = np.zeros((*delta.shape[:-1], self.n_in), delta.dtype)
-        np.put_along_axis(back, winners, delta, axis=-1)
+    def route(self, dU: Array, winners: Array) -> Array:
+        """The adjoint of `pick`: dU at the winners, 0 elsewhere.  (..., n) -> (..., n_in)."""
+        back: Array = np.zeros((*dU.shape[:-1], self.n_in), dU.dtype)
+        np.put_along_axis(back, winners, dU, axis=-1)
         return back
 
     def windows(self) -> Array:

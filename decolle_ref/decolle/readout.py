@@ -2,7 +2,7 @@
 
     Y_k = sum_i G_ki sigma(U_i) + c_k
 
-G and c are drawn once and never learned.  The error e_k = dL/dY_k travels back to the neurons of this layer through the
+G and c are drawn once and never learned.  The error dY_k = dL/dY_k travels back to the neurons of this layer through the
 same G, and no further.  Dropout multiplies what is read, or Y, by 0 or 1/(1-p), and the error on its way back likewise.
 """
 
@@ -42,7 +42,7 @@ class Mask(NamedTuple):
 KEEP = Mask()
 
 
-def draw(
+def sample_readout(
     rng: np.random.Generator,
     n: int,
     n_out: int,
@@ -57,7 +57,7 @@ def draw(
     return Readout(G.astype(float_dtype(dtype)), np.zeros(n_out, dtype))
 
 
-def require(readout: Readout, n: int, dtype: np.dtype[Any], name: str) -> None:
+def validate(readout: Readout, n: int, dtype: np.dtype[Any], name: str) -> None:
     """Raise InputError unless G is (n_out, n) and c (n_out,), finite and of `dtype`."""
     n_out = readout.G.shape[0] if readout.G.ndim else 0
     for letter, array, shape in (("G", readout.G, (n_out, n)), ("c", readout.c, (n_out,))):
@@ -65,7 +65,7 @@ def require(readout: Readout, n: int, dtype: np.dtype[Any], name: str) -> None:
         same_dtype(f"{name} {letter}", array, dtype)
 
 
-def draw_mask(
+def sample_mask(
     rng: np.random.Generator, p: float, place: str, sizes: tuple[int, ...], dtype: npt.DTypeLike = np.float64
 ) -> Mask:
     """Factors that are 0 with probability p, else 1/(1-p), of shape `sizes`; place is "activity" or "Y".
@@ -74,12 +74,12 @@ def draw_mask(
     nearer to 1 than to 255/256, or another place.
     """
     choice("place", place, Mask._fields)
-    count = dropped("p", p)
+    count = drop_count("p", p)
     kept = rng.integers(0, 256, sizes, np.uint8) >= count
     return Mask(**{place: np.multiply(kept, 256 / (256 - count), dtype=float_dtype(dtype))})
 
 
-def dropped(name: str, p: float) -> int:
+def drop_count(name: str, p: float) -> int:
     """How many of the 256 values of a random byte drop an entry.  Raises InputError unless 0 <= p <= 255/256."""
     fraction(name, p)
     if round(256 * p) == 256:
@@ -93,10 +93,10 @@ def output(readout: Readout, activity: Array, mask: Mask = KEEP) -> Array:
     return Y
 
 
-def local_error(readout: Readout, e: Array, mask: Mask = KEEP) -> Array:
-    """sum_k G_ki e_k: the error of the outputs, projected back on the neurons.  [K20 Eq. 3]
+def local_error(readout: Readout, dY: Array, mask: Mask = KEEP) -> Array:
+    """sum_k G_ki dY_k: the error of the outputs, projected back on the neurons.  [K20 Eq. 3]
 
     (..., n_out) -> (..., n).  The paper's MSE special case prints error_i = Y_i - Yhat_i, without this projection.
     """
-    back: Array = mask.activity * ((mask.Y * e) @ readout.G)
+    back: Array = mask.activity * ((mask.Y * dY) @ readout.G)
     return back

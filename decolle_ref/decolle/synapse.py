@@ -1,4 +1,4 @@
-"""How inputs reach neurons: the drive W P + b, and its adjoint delta (x) P.  [K20 Eq. 1, 2]
+"""How inputs reach neurons: the drive W P + b, and its adjoint dU (x) P.  [K20 Eq. 1, 2]
 
 Arrays of neurons and inputs are flat in both synapses.  `Conv2d` reads them as images, channel by channel, row by row:
 input j is (channel, row, column) in C order.
@@ -15,7 +15,7 @@ from decolle_ref.decolle.lif import LIF, trace_gain
 
 
 class Weights(NamedTuple):
-    """What is learned in one layer, or anything of the same shape: a gradient, learning rates, optimiser memory."""
+    """What is learned in one layer, or anything of the same shape: a gradient, learning rates, optimiser state."""
 
     W: Array  # Dense: (n, n_in); Conv2d: (channels, channels_in, kernel, kernel)
     b: Array  # Dense: (n,); Conv2d: (channels,)
@@ -41,20 +41,20 @@ class Dense:
         """sum_j W_ij P_j + b_i.  [K20 Eq. 1]  (..., n_in) -> (..., n)."""
         return P @ weights.W.T + weights.b
 
-    def gradient(self, delta: Array, P: Array) -> Weights:
-        """dL/dW_ij = delta_i P_j and dL/db_i = delta_i, summed over the batch axes.  [K20 Eq. 3]"""
-        delta, P = delta.reshape(-1, self.n), P.reshape(-1, self.n_in)
-        return Weights(W=delta.T @ P, b=delta.sum(axis=0))
+    def gradient(self, dU: Array, P: Array) -> Weights:
+        """dL/dW_ij = dU_i P_j and dL/db_i = dU_i, summed over the batch axes.  [K20 Eq. 3]"""
+        dU, P = dU.reshape(-1, self.n), P.reshape(-1, self.n_in)
+        return Weights(W=dU.T @ P, b=dU.sum(axis=0))
 
-    def adjoint(self, weights: Weights, delta: Array) -> Array:
-        """dL/dP_j = sum_i W_ij delta_i, where delta = dL/dU.  (..., n) -> (..., n_in)."""
-        return np.asarray(delta @ weights.W)
+    def adjoint(self, weights: Weights, dU: Array) -> Array:
+        """dL/dP_j = sum_i W_ij dU_i, where dU = dL/dU.  (..., n) -> (..., n_in)."""
+        return np.asarray(dU @ weights.W)
 
-    def require(self, weights: Weights, dtype: np.dtype[Any], name: str) -> None:
+    def validate(self, weights: Weights, dtype: np.dtype[Any], name: str) -> None:
         """Raise InputError unless `weights` has this synapse's shapes, only finite numbers, and `dtype`."""
-        _require(weights, self.shapes, dtype, name)
+        _validate(weights, self.shapes, dtype, name)
 
-    def draw(self, rng: np.random.Generator, lif: LIF, scale: float = 1.0, bias: float = 0.0) -> Weights:
+    def init_weights(self, rng: np.random.Generator, lif: LIF, scale: float = 1.0, bias: float = 0.0) -> Weights:
         """W_ij ~ U(-1, 1) scale / (sqrt(n_in) trace_gain_j), b_i = bias + U(-0.1, 0.1).
 
         Per unit of normalised trace, so that the spread of U does not depend on the time constants drawn.
@@ -125,24 +125,24 @@ class Conv2d:
         U = sum(weights.W[:, :, r, s] @ seen for r, s, seen in self._seen(P))
         return (U + weights.b[:, None]).reshape(*P.shape[:-1], self.n)
 
-    def gradient(self, delta: Array, P: Array) -> Weights:
-        """dL/dW_oc(r, s) = sum_{y,x} delta_o(y, x) P_c(stride y + r - padding, ...), dL/db_o = sum_{y,x} delta_o(y, x).
+    def gradient(self, dU: Array, P: Array) -> Weights:
+        """dL/dW_oc(r, s) = sum_{y,x} dU_o(y, x) P_c(stride y + r - padding, ...), dL/db_o = sum_{y,x} dU_o(y, x).
 
         Summed over the batch axes too.  [K20 Eq. 3]
         """
-        back = delta.reshape(-1, self.channels, self.n // self.channels)
-        dW = np.empty(self.shape_W, np.result_type(delta, P))
+        back = dU.reshape(-1, self.channels, self.n // self.channels)
+        dW = np.empty(self.shape_W, np.result_type(dU, P))
         for r, s, seen in self._seen(P.reshape(-1, self.n_in)):
             dW[:, :, r, s] = (back @ seen.swapaxes(-1, -2)).sum(axis=0)
         return Weights(W=dW, b=back.sum(axis=(0, 2)))
 
-    def adjoint(self, weights: Weights, delta: Array) -> Array:
-        """dL/dP_c(i, j) = sum_{o,r,s} W_oc(r, s) delta_o(y, x) over all (y, x) that see (i, j) through (r, s).
+    def adjoint(self, weights: Weights, dU: Array) -> Array:
+        """dL/dP_c(i, j) = sum_{o,r,s} W_oc(r, s) dU_o(y, x) over all (y, x) that see (i, j) through (r, s).
 
-        i = stride y + r - padding, j = stride x + s - padding; delta = dL/dU.  (..., n) -> (..., n_in).
+        i = stride y + r - padding, j = stride x + s - padding; dU = dL/dU.  (..., n) -> (..., n_in).
         """
-        error = delta.reshape(*delta.shape[:-1], self.channels, self.n // self.channels)
-        back = np.zeros((*delta.shape[:-1], 1 + self.n_in), np.result_type(delta, weights.W))  # [0]: all the padding
+        error = dU.reshape(*dU.shape[:-1], self.channels, self.n // self.channels)
+        back = np.zeros((*dU.shape[:-1], 1 + self.n_in), np.result_type(dU, weights.W))  # [0]: all the padding
         for r, s, seen in self._seen(np.arange(1, 1 + self.n_in)):  # which input each neuron sees, 0 for padding
             back[..., seen] += weights.W[:, :, r, s].T @ error
         return back[..., 1:]
@@ -156,11 +156,11 @@ class Conv2d:
             seen = image[..., r :: self.stride, s :: self.stride][..., :height, :width]
             yield r, s, seen.reshape(*seen.shape[:-2], height * width)
 
-    def require(self, weights: Weights, dtype: np.dtype[Any], name: str) -> None:
+    def validate(self, weights: Weights, dtype: np.dtype[Any], name: str) -> None:
         """Raise InputError unless `weights` has this synapse's shapes, only finite numbers, and `dtype`."""
-        _require(weights, self.shapes, dtype, name)
+        _validate(weights, self.shapes, dtype, name)
 
-    def draw(self, rng: np.random.Generator, lif: LIF, scale: float = 1.0, bias: float = 0.0) -> Weights:
+    def init_weights(self, rng: np.random.Generator, lif: LIF, scale: float = 1.0, bias: float = 0.0) -> Weights:
         """W ~ U(-1, 1) scale / (sqrt(weights per neuron) trace_gain of the channel), b_o = bias + U(-0.1, 0.1)."""
         shape = self.shape_W
         gain = np.broadcast_to(trace_gain(lif), (self.n_in,)).reshape(self.shape_in[0], -1).mean(axis=1)
@@ -180,7 +180,7 @@ def image(name: str, shape: tuple[int, ...]) -> None:
         count(f"{name} {side}", value)
 
 
-def _require(weights: Weights, shapes: Sequence[tuple[int, ...]], dtype: np.dtype[Any], name: str) -> None:
+def _validate(weights: Weights, shapes: Sequence[tuple[int, ...]], dtype: np.dtype[Any], name: str) -> None:
     for letter, array, shape in zip("Wb", weights, shapes, strict=True):
         exact_shape(f"{name} {letter}", finite(f"{name} {letter}", array), shape)
         same_dtype(f"{name} {letter}", array, dtype)

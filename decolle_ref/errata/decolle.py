@@ -122,7 +122,7 @@ def threshold() -> tuple[float, float]:
 def projection() -> tuple[float, float]:
     """The rule with G = 1, and with the readout's own G.  [K20 Eq. 3]"""
     rng = np.random.default_rng(0)
-    drawn = readout.draw(rng, n=4, n_out=4, amplitude=2.0)
+    drawn = readout.sample_readout(rng, n=4, n_out=4, amplitude=2.0)
     layer = network.Layer(Dense(3, 4), CELL, drawn, objective=Objective(reduction="sum"))
     w = Weights(rng.normal(0, 1, (4, 3)), rng.normal(0, 1, 4))
     P, R, target = rng.random(3), rng.random(4), rng.normal(0, 1, 4)
@@ -174,7 +174,7 @@ def regularisers() -> tuple[float, float]:
 def adamax() -> tuple[float, float]:
     """50 updates by hand with beta2 = 95, and by the package's Adamax.  [K20 Sec. 3.2]"""
     g, lr, optimiser = np.ones(1), np.array(1e-3), Adamax(beta2=0.95)
-    W, memory = np.zeros(1), optimiser.start(g)
+    W, memory = np.zeros(1), optimiser.init(g)
     by_hand, u = np.zeros(1), np.zeros(1)
     for _ in range(50):
         W, memory = optimiser.update(W, g, memory, lr)

@@ -29,7 +29,7 @@ from decolle_ref.credit.methods import bptt, feedback, online, superspike
 from decolle_ref.credit.methods.feedback import Route
 from decolle_ref.credit.neuron import rate, spiking
 from decolle_ref.credit.neuron.spiking import Synapses
-from decolle_ref.decolle.optim import Adamax, Memory, update_each
+from decolle_ref.decolle.optim import Adamax, OptState, update_each
 from decolle_ref.experiments.longrun import Progress, versions
 
 KIND = "decolle_ref alignment"
@@ -46,7 +46,7 @@ CELL = spiking.neuron(tau_mem=0.010, tau_syn=0.005, reset="detach")
 
 State = TypeVar("State")
 Rates = tuple[Array, ...]  # weights of the rate network by layer
-Trained = tuple[tuple[Synapses, ...], tuple[Memory, ...]]  # the spiking network and its optimiser
+Trained = tuple[tuple[Synapses, ...], tuple[OptState, ...]]  # the spiking network and its optimiser
 
 
 class Curve(NamedTuple):
@@ -96,7 +96,7 @@ class RateTask(NamedTuple):
 
 def weights(rng: np.random.Generator, sizes: Sequence[int], gain: float) -> Rates:
     """W_ij ~ N(0, gain^2 / n_below)."""
-    return tuple(W for W, _ in spiking.draw(rng, sizes, gain))
+    return tuple(W for W, _ in spiking.init_weights(rng, sizes, gain))
 
 
 def rate_task(rng: np.random.Generator) -> RateTask:
@@ -110,9 +110,9 @@ def rate_task(rng: np.random.Generator) -> RateTask:
         x[TRAIN:],
         y[TRAIN:],
         weights(rng, STUDENT, 0.5),
-        feedback.draw_alignment(rng, hidden),
-        feedback.draw_direct(rng, hidden),
-        feedback.draw_direct(rng, hidden),
+        feedback.sample_alignment(rng, hidden),
+        feedback.sample_direct(rng, hidden),
+        feedback.sample_direct(rng, hidden),
     )
 
 
@@ -179,10 +179,10 @@ def spiking_task(rng: np.random.Generator) -> SpikingTask:
     return SpikingTask(
         x,
         cost,
-        spiking.draw(rng, NET, 0.4),
+        spiking.init_weights(rng, NET, 0.4),
         {
-            FA: feedback.alignment(feedback.draw_alignment(rng, NET[1:])),
-            DFA: feedback.direct(feedback.draw_direct(rng, NET[1:])),
+            FA: feedback.alignment(feedback.sample_alignment(rng, NET[1:])),
+            DFA: feedback.direct(feedback.sample_direct(rng, NET[1:])),
             CONTROL: feedback.own,
         },
     )
@@ -214,7 +214,7 @@ def train_spiking(rule: str, seed: int, epochs: int, bar: Progress) -> Curve:
         silent = costs.value(task.cost, [np.zeros_like(layer) for layer in S])
         return [angle(*pair) for pair in zip(*both, strict=True)], float(costs.value(task.cost, S) / silent)
 
-    memory = tuple(optimiser.start(s.W) for s in task.synapses)
+    memory = tuple(optimiser.init(s.W) for s in task.synapses)
     return learn((task.synapses, memory), epoch, measure, epochs, bar)
 
 

@@ -19,7 +19,7 @@ Settings = dict[str, Any]  # as JSON gives it back
 def save(path: Path, kind: str, carry: Carry, histories: Mapping[str, Array], settings: Settings) -> None:
     """Write the checkpoint, atomically; histories are any arrays that grow with the run."""
     arrays = dict(histories)
-    for k, (weights, memory) in enumerate(zip(carry.weights, carry.memory, strict=True)):
+    for k, (weights, memory) in enumerate(zip(carry.weights, carry.opt_state, strict=True)):
         for letter, array, moments in zip("Wb", weights, memory, strict=True):
             arrays |= {f"{letter}{k}": array, f"m_{letter}{k}": moments.m, f"u_{letter}{k}": moments.u}
     store.write_arrays(path, kind, arrays, {"settings": settings, "updates": carry.updates})
@@ -44,7 +44,7 @@ def load(
         raise InputError(f"{path}: expected a complete checkpoint, got one without {missing}") from None
     for k, (synapse, w, moments) in enumerate(zip(synapses, weights, memory, strict=True), start=1):
         for found in (w, *(Weights(*both) for both in zip(*(m[:2] for m in moments), strict=True))):
-            synapse.require(found, np.dtype(dtype), f"{path} layer {k}")
+            synapse.validate(found, np.dtype(dtype), f"{path} layer {k}")
     return Carry(weights, (), memory, updates=updates), histories
 
 

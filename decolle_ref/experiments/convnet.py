@@ -39,7 +39,7 @@ from decolle_ref.experiments.poisson_mnist_network import (
     pairs,
 )
 from decolle_ref.fast.convnet import Stepper, outputs
-from decolle_ref.fast.run import team
+from decolle_ref.fast.run import worker_pool
 
 CHECKPOINT = "checkpoint.npz"
 KIND = "decolle_ref analog checkpoint"
@@ -100,8 +100,8 @@ def read(settings: Settings) -> Data:
 
 def build(settings: Settings, data: Data) -> Problem:
     """The network and its data, checked, and the order in which it sees them."""
-    mnist.require(data.x, data.labels, "training")
-    mnist.require(data.x_test, data.labels_test, "test")
+    mnist.validate(data.x, data.labels, "training")
+    mnist.validate(data.x_test, data.labels_test, "test")
     n = len(data.x)
     if n < settings.batch:
         raise InputError(f"training images: expected at least the {settings.batch} of one mini-batch, got {n}")
@@ -124,7 +124,7 @@ def train(
     folder = store.output_folder(out)
     problem = build(settings, read(settings) if data is None else data)
     state = begin(problem, folder, resume)
-    with team(threads) as workers:
+    with worker_pool(threads) as workers:
         state = epochs(problem, state, folder, workers, quiet)
     results = report(problem, state)
     store.write_json(folder / "results.json", results)
@@ -136,8 +136,8 @@ def begin(problem: Problem, folder: Path, resume: bool) -> State:
     settings, path = problem.settings, folder / CHECKPOINT
     if not (resume and path.exists()):
         checkpoint.put_aside(folder, CHECKPOINT)
-        weights = convnet.draw(np.random.default_rng(settings.seed), problem.net, np.float32)
-        memory = pairs(convnet.start(Adamax(settings.beta1, settings.beta2), weights))
+        weights = convnet.init_weights(np.random.default_rng(settings.seed), problem.net, np.float32)
+        memory = pairs(convnet.init(Adamax(settings.beta1, settings.beta2), weights))
         state = State(Carry(weights, (), memory), np.zeros((0, 2)))
         save(problem, state, folder)
         return state
@@ -190,7 +190,7 @@ def learn(
     """One epoch: (carry, mean loss while learning); None if asked to stop within it."""
     settings, _, data, order = problem
     optimiser, losses = Adamax(settings.beta1, settings.beta2), []
-    weights, memory = state.carry.weights, tuple(m for pair in state.carry.memory for m in pair)
+    weights, memory = state.carry.weights, tuple(m for pair in state.carry.opt_state for m in pair)
     end = problem.end(len(state.history) + 1)
     for k in range(state.carry.updates, end):
         if stopped():
@@ -198,7 +198,7 @@ def learn(
         target, lr = one_hot(data.labels[order[k]]), rate(settings, k / len(order))
         gradients = stepper.gradient(weights, grey(data.x[order[k]]), target)
         losses.append(float(OBJECTIVE.loss.terms(stepper.Y, target).mean()))
-        weights, memory = convnet.descend(optimiser, weights, gradients, memory, lr)
+        weights, memory = convnet.update(optimiser, weights, gradients, memory, lr)
         tick()
     return Carry(weights, (), pairs(memory), updates=end), float(np.mean(losses))
 

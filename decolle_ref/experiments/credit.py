@@ -22,8 +22,8 @@ from decolle_ref.experiments.longrun import Progress, versions
 COSTS = ("top", "local")
 FEEDBACK: dict[str, Callable[[np.random.Generator, Sequence[int]], Route]] = {
     "none": lambda rng, sizes: feedback.own,
-    "alignment": lambda rng, sizes: feedback.alignment(feedback.draw_alignment(rng, sizes)),
-    "direct": lambda rng, sizes: feedback.direct(feedback.draw_direct(rng, sizes)),
+    "alignment": lambda rng, sizes: feedback.alignment(feedback.sample_alignment(rng, sizes)),
+    "direct": lambda rng, sizes: feedback.direct(feedback.sample_direct(rng, sizes)),
 }
 QUICK_STEPS = 10
 
@@ -64,7 +64,7 @@ def compare(settings: Settings, quiet: bool = True) -> dict[str, Comparison]:
     check(settings)
     rng = np.random.default_rng(settings.seed)
     cell = spiking.neuron(theta=0.5, surrogate=logistic, activity=settings.activity, reset=settings.reset)
-    synapses = spiking.draw(rng, settings.sizes, 2.0, 1.0)
+    synapses = spiking.init_weights(rng, settings.sizes, 2.0, 1.0)
     x = (rng.random((settings.steps, 1, settings.sizes[0])) < 0.4).astype(float)
     cost = _cost(settings, cell, x, rng)
     route = FEEDBACK[settings.feedback](rng, settings.sizes[1:])
@@ -80,7 +80,7 @@ def compare(settings: Settings, quiet: bool = True) -> dict[str, Comparison]:
 def _cost(settings: Settings, cell: Neuron, x: Array, rng: np.random.Generator) -> Cost:
     sizes = settings.sizes[1:]
     if settings.cost == "top":
-        other = spiking.forward(cell, spiking.draw(rng, settings.sizes, 2.0, 1.0), x).S[-1]
+        other = spiking.forward(cell, spiking.init_weights(rng, settings.sizes, 2.0, 1.0), x).S[-1]
         kernel = Kernel(0.8, 0.9)
         return costs.on_top(len(sizes), costs.van_rossum(kernel, other), kernel)
     goal = rng.normal(size=(settings.steps, 1, sizes[-1]))

@@ -42,11 +42,11 @@ def _same(dialect: Dialect, seed: int) -> list[tuple[Layer, Weights]]:
     rng = np.random.default_rng(seed)
     stack = []
     for n_in, n in pairwise(SIZES):
-        taus = lif.draw_time_constants(rng, n_in)
+        taus = lif.sample_time_constants(rng, n_in)
         plain = lif.neuron(*taus)
-        W, b = Dense(n_in, n).draw(rng, plain, scale=25.0, bias=-0.5)
-        layer = Layer(Dense(n_in, n), lif.neuron(*taus, dialect=dialect), readout.draw(rng, n, 1))
-        stack.append((network.speak(dialect, layer), Weights(W, b)))
+        W, b = Dense(n_in, n).init_weights(rng, plain, scale=25.0, bias=-0.5)
+        layer = Layer(Dense(n_in, n), lif.neuron(*taus, dialect=dialect), readout.sample_readout(rng, n, 1))
+        stack.append((network.with_dialect(dialect, layer), Weights(W, b)))
     return stack
 
 
@@ -55,7 +55,7 @@ def _matched(dialect: Dialect, seed: int) -> list[tuple[Layer, Weights]]:
     stack = []
     for layer, weights in _same(paper, seed):
         twin = rescale(layer.neuron, weights, paper, dialect)
-        stack.append((network.speak(dialect, layer._replace(neuron=twin.neuron)), twin.weights))
+        stack.append((network.with_dialect(dialect, layer._replace(neuron=twin.neuron)), twin.weights))
     return stack
 
 

@@ -109,7 +109,7 @@ def train(
 ) -> tuple[tuple[Synapses, ...], list[float]]:
     """Adamax on the surrogate gradient of all W: (last weights, the true loss before each update and at the end)."""
     optimiser, schedule = Adamax(beta1=0.9), stepwise((2 * updates // 3,), DROP)
-    memory = tuple(optimiser.start(W) for W, _ in first)
+    memory = tuple(optimiser.init(W) for W, _ in first)
     synapses, losses = tuple(first), []
     for k in range(updates):
         losses.append(float(loss(CELL, synapses, asked)))

@@ -80,7 +80,7 @@ def raster(times: Array) -> Array:
     return x
 
 
-def draw_task(rng: np.random.Generator) -> Task:
+def sample_task(rng: np.random.Generator) -> Task:
     """Spike times are uniform and frozen; class k has the patterns k, k + CLASSES, ..."""
     labels = np.arange(CLASSES * EACH) % CLASSES
     times = rng.integers(0, STEPS, (len(labels), INPUTS, SPIKES)).astype(float)
@@ -91,9 +91,9 @@ def draw_task(rng: np.random.Generator) -> Task:
     return Task(raster(times), labels, np.concatenate(copies, axis=1), np.tile(labels, COPIES))
 
 
-def draw_network(rng: np.random.Generator) -> tuple[Synapses, ...]:
+def init_network(rng: np.random.Generator) -> tuple[Synapses, ...]:
     """Weak hidden weights, so that little is said at first; no recurrent weights among outputs."""
-    hidden, top = spiking.draw(rng, (INPUTS, HIDDEN, CLASSES), 0.6, 0.3)
+    hidden, top = spiking.init_weights(rng, (INPUTS, HIDDEN, CLASSES), 0.6, 0.3)
     return hidden, Synapses(top.W / 0.6, 0 * top.V)
 
 
@@ -131,10 +131,10 @@ def gradient(
 def learn(rule: str, seed: int, epochs: int) -> Learned:
     """One full-batch step of Adamax per epoch."""
     rng = np.random.default_rng(seed)
-    task, synapses = draw_task(rng), draw_network(rng)
-    route = feedback.direct(feedback.draw_direct(rng, (HIDDEN, CLASSES)))
+    task, synapses = sample_task(rng), init_network(rng)
+    route = feedback.direct(feedback.sample_direct(rng, (HIDDEN, CLASSES)))
     cost, found = cost_of(task.labels), []
-    memory = tuple(ADAMAX.start(array) for layer in synapses for array in layer)
+    memory = tuple(ADAMAX.init(array) for layer in synapses for array in layer)
     rate, schedule = RATES[rule], stepwise((2 * epochs // 3,), 1 / 3)
     for epoch in range(epochs):
         g, y = gradient(rule, synapses, task.x, cost, route)
@@ -166,7 +166,7 @@ def run(out: Path, seed: int = 0, quick: bool = False, quiet: bool = False) -> d
     bar.close()
     results = {"experiment": "patterns", "seed": first, "quick": quick, "versions": versions()}
     results |= {"seeds": list(seeds), "asked": ASKED, "rules": {rule: summary(found) for rule, found in done.items()}}
-    task = draw_task(np.random.default_rng(first))
+    task = sample_task(np.random.default_rng(first))
     arrays = {"x": task.x.astype(np.uint8), "labels": task.labels, "outputs": done[BPTT][0].outputs}
     arrays["accuracy"] = np.array(
         [[one.accuracy for one in found] for found in done.values()]

@@ -37,7 +37,7 @@ from decolle_ref.experiments.poisson_mnist_network import (
     update_analog,
     update_top,
 )
-from decolle_ref.fast.run import Stepper, team
+from decolle_ref.fast.run import Stepper, worker_pool
 
 CHECKPOINT = "checkpoint.npz"
 KIND = "decolle_ref mnist checkpoint"
@@ -103,14 +103,14 @@ def train(
     """
     folder = store.output_folder(out)
     given = read(settings) if data is None else data
-    mnist.require(given.x, given.labels, "training")
-    mnist.require(given.x_test, given.labels_test, "test")
+    mnist.validate(given.x, given.labels, "training")
+    mnist.validate(given.x_test, given.labels_test, "test")
     model, start = build(settings)
     problem = Problem(
         settings, model, given, mini_batches(settings.seed, settings.samples, settings.batch, len(given.x))
     )
     state = begin(problem, start, folder, resume)
-    with team(threads) as workers:
+    with worker_pool(threads) as workers:
         state = batches(problem, state, folder, workers, quiet)
     results = report(problem, state)
     store.write_json(folder / "results.json", results)
@@ -192,7 +192,7 @@ def learn(
     Overwrites the weights and memory of `start`.
     """
     settings, model, data, order = problem
-    stepper, weights, memory, updates = tools.stepper, start.weights, start.memory, start.updates
+    stepper, weights, memory, updates = tools.stepper, start.weights, start.opt_state, start.updates
     rng, images, labels = settings.rng(TRAIN, k), data.x[order[k]], data.labels[order[k]]
     target, shades, stream = one_hot(labels), grey(images), spikes(settings, rng, images)
     votes = Votes(len(model.readouts) - settings.analog, settings.batch)

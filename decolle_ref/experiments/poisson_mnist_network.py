@@ -16,7 +16,7 @@ from decolle_ref._util.check import Array, InputError, count, not_negative, posi
 from decolle_ref.data.encode import poisson_steps
 from decolle_ref.decolle import convnet, dialects, lif, network, readout
 from decolle_ref.decolle.dialects import Dialect
-from decolle_ref.decolle.learner import Learner, Memory
+from decolle_ref.decolle.learner import Learner, OptState
 from decolle_ref.decolle.network import Carry, Layer, Network
 from decolle_ref.decolle.objective import Objective, smooth_l1
 from decolle_ref.decolle.optim import Adamax, Schedule, stepwise
@@ -71,7 +71,7 @@ class Settings:
             not_negative(name, getattr(self, name))
         for name in ("tau_mem", "tau_syn"):
             positive(name, getattr(self, name), "seconds")
-        readout.dropped("dropout", self.dropout)  # raises where it makes no sense
+        readout.drop_count("dropout", self.dropout)  # raises where it makes no sense
         shown = min(self.steps, self.test_steps)
         if self.burn_in >= shown:
             raise InputError(f"burn_in: expected fewer steps than the {shown} shown, got {self.burn_in}")
@@ -140,18 +140,18 @@ def build(settings: Settings) -> tuple[Model, Carry]:
     net, weights = layers(settings, dialect, rng)
     optimiser, schedule = Adamax(beta2=settings.beta2), halving(settings)
     learner = Learner([rates(settings, k, layer) for k, layer in enumerate(net)], optimiser, schedule)
-    memory = learner.start(weights)
+    memory = learner.init(weights)
     rate: Array = np.asarray(settings.output_rate, np.float32)
-    top_learner = Learner([Weights(rate, rate)], optimiser, schedule, descend=fast.descend)
+    top_learner = Learner([Weights(rate, rate)], optimiser, schedule, update_layer=fast.update_layer)
     top = Dense(network.width(net[-1]), CLASSES) if settings.output else None
     reference = convnet.build(SHAPE, STAGES, KERNEL, PADDING, CLASSES) if settings.analog else None
     if top is not None:
         weights.append(Weights(np.zeros((CLASSES, top.n_in), np.float32), np.zeros(CLASSES, np.float32)))
-        memory += top_learner.start(weights[-1:])
+        memory += top_learner.init(weights[-1:])
     if reference is not None:
-        drawn = convnet.draw(rng, reference, np.float32)
+        drawn = convnet.init_weights(rng, reference, np.float32)
         weights += drawn
-        memory += pairs(convnet.start(optimiser, drawn))
+        memory += pairs(convnet.init(optimiser, drawn))
     return Model(net, top, reference, learner, top_learner), Carry(tuple(weights), (), memory)
 
 
@@ -164,9 +164,9 @@ def layers(settings: Settings, dialect: Dialect, rng: np.random.Generator) -> tu
         neuron = lif.neuron(settings.tau_mem, settings.tau_syn, w=settings.w, dtype=np.float32, dialect=dialect)
         pool = None if size == 1 else MaxPool(synapse.shape, size)
         shape = synapse.shape if pool is None else pool.shape_out
-        G = readout.draw(rng, int(np.prod(shape)), CLASSES, dtype=np.float32)
-        net.append(network.speak(dialect, Layer(synapse, neuron, G, objective=OBJECTIVE, pool=pool)))
-        weights.append(synapse.draw(rng, neuron, scale))
+        G = readout.sample_readout(rng, int(np.prod(shape)), CLASSES, dtype=np.float32)
+        net.append(network.with_dialect(dialect, Layer(synapse, neuron, G, objective=OBJECTIVE, pool=pool)))
+        weights.append(synapse.init_weights(rng, neuron, scale))
     return tuple(net), weights
 
 
@@ -176,7 +176,7 @@ def rates(settings: Settings, k: int, layer: Layer) -> Weights:
     return Weights(W=rate * (FASTER if k == 0 else 1) / lif.trace_gain(layer.neuron), b=rate)
 
 
-def pairs(memory: Sequence[Any]) -> Memory:
+def pairs(memory: Sequence[Any]) -> OptState:
     """The optimiser's memory of W, b, W, b, ... as one pair for each layer."""
     return tuple(zip(memory[::2], memory[1::2], strict=True))
 
@@ -208,7 +208,7 @@ def masks(settings: Settings, net: Network, rng: np.random.Generator, *lead: int
     drawn = []
     for layer in net:
         size = network.width(layer) if layer.dropout == "activity" else CLASSES
-        drawn.append(readout.draw_mask(rng, settings.dropout, layer.dropout, (*lead, size), np.float32))
+        drawn.append(readout.sample_mask(rng, settings.dropout, layer.dropout, (*lead, size), np.float32))
     return drawn
 
 
@@ -251,18 +251,18 @@ def update_top(
     settings: Settings,
     model: Model,
     weights: tuple[Weights, ...],
-    memory: Memory,
+    memory: OptState,
     stepper: Stepper,
     target: Array,
     updates: int,
     rng: np.random.Generator,
-) -> Memory:
+) -> OptState:
     """One update of the output layer, if there is one: a linear layer whose P is what it reads, and delta its error."""
     if model.top is None:
         return ()
     a = stepper.read(len(model.network) - 1)[0]
     if settings.dropout:
-        a = a * readout.draw_mask(rng, settings.dropout, "activity", a.shape, np.float32).activity
+        a = a * readout.sample_mask(rng, settings.dropout, "activity", a.shape, np.float32).activity
     e = OBJECTIVE.error(model.top.drive(weights[0], a), target)
     return model.top_learner.update([model.top], weights, memory, [e], [a], updates)[1]
 
@@ -271,17 +271,17 @@ def update_analog(
     settings: Settings,
     model: Model,
     weights: tuple[Weights, ...],
-    memory: Memory,
+    memory: OptState,
     stepper: fast.convnet.Stepper | None,
     images: Array,
     target: Array,
     updates: int,
-) -> tuple[tuple[Weights, ...], Memory]:
+) -> tuple[tuple[Weights, ...], OptState]:
     """One update of the analog network, if there is one, by backpropagation."""
     if stepper is None:
         return (), ()
     gradients = stepper.gradient(weights, images, target)
     rate = settings.analog_rate * model.learner.schedule(updates)
     flat = [of for pair in memory for of in pair]
-    weights, moments = convnet.descend(model.learner.optimiser, weights, gradients, flat, rate)
+    weights, moments = convnet.update(model.learner.optimiser, weights, gradients, flat, rate)
     return weights, pairs(moments)

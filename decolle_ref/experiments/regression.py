@@ -111,11 +111,11 @@ def build(settings: Settings) -> Problem:
     layers, weights, rates = [], [], []
     n_in, below = CHANNELS, spikes
     for k, n in enumerate(settings.layers):
-        tau_mem, tau_syn = lif.draw_time_constants(rng, n_in)
+        tau_mem, tau_syn = lif.sample_time_constants(rng, n_in)
         neuron = lif.neuron(tau_mem, tau_syn, dtype=settings.dtype, dialect=dialect)
-        G = readout.draw(rng, n, 1, settings.readout_amplitude, settings.dtype)
-        layers.append(network.speak(dialect, Layer(Dense(n_in, n), neuron, G, objective=objective)))
-        drawn = layers[-1].synapse.draw(rng, neuron, SCALE[min(k, 1)])
+        G = readout.sample_readout(rng, n, 1, settings.readout_amplitude, settings.dtype)
+        layers.append(network.with_dialect(dialect, Layer(Dense(n_in, n), neuron, G, objective=objective)))
+        drawn = layers[-1].synapse.init_weights(rng, neuron, SCALE[min(k, 1)])
         settled, below = settle(layers[-1], drawn, below)
         weights.append(settled)
         rate = np.asarray(settings.learning_rate, settings.dtype)
@@ -123,7 +123,7 @@ def build(settings: Settings) -> Problem:
         n_in = n
     updates = settings.epochs * (STEPS - BURN_IN)
     schedule = stepwise((updates * 2 // 5, updates * 3 // 5, updates * 4 // 5), 0.2)
-    learner = Learner(rates, Adamax(beta2=settings.beta2), schedule, BURN_IN, fast.descend)
+    learner = Learner(rates, Adamax(beta2=settings.beta2), schedule, BURN_IN, fast.update_layer)
     goals = targets(len(layers)).astype(settings.dtype)
     return Problem(tuple(layers), tuple(weights), learner, spikes, goals)
 
@@ -170,13 +170,13 @@ def learn(problem: Problem, start: Carry) -> tuple[Carry, Measured]:
 def watch(problem: Problem, weights: tuple[Weights, ...]) -> tuple[Measured, dict[str, Array]]:
     """Show the sequence once with learning off: what `learn` measures, and the states of [K20 Fig. 1].
 
-    The outputs Y of all layers, and of the top layer its input spikes, P, Q, U, S, sigma'(U), e and delta; time first.
+    The outputs Y of all layers, and of the top layer its input spikes, P, Q, U, S, sigma'(U), dY and dU; time first.
     """
     shown = [s for _, s in passes(problem, Carry(weights, ()), None)]
     Y = np.stack([[layer.Y for layer in s] for s in shown])
     rate = np.array([[layer.S.mean() for layer in s] for s in shown])
     measured = Measured(((Y - problem.targets) ** 2)[BURN_IN:].mean(axis=(0, 2)), rate[BURN_IN:].mean(axis=0))
-    top = {name: np.stack([getattr(s[-1], name) for s in shown]) for name in ("P", "Q", "U", "S", "e", "delta")}
+    top = {name: np.stack([getattr(s[-1], name) for s in shown]) for name in ("P", "Q", "U", "S", "dY", "dU")}
     below = problem.spikes if len(problem.network) == 1 else np.stack([s[-2].S for s in shown])
     derivative = problem.network[-1].surrogate.derivative(top["U"])
     return measured, {"spikes_in": below, "derivative": derivative, "Y": Y, "target": problem.targets, **top}
@@ -210,8 +210,8 @@ def begin(problem: Problem, settings: Settings, folder: Path, resume: bool) -> t
         checkpoint.require_updates(path, carry, len(history) * (STEPS - BURN_IN))
         return carry, [Measured(*row) for row in history]
     (folder / "results.json").unlink(missing_ok=True)  # of an earlier run
-    weights = tuple(Weights(w.W.copy(), w.b.copy()) for w in problem.weights)  # fast.descend overwrites its own
-    carry = Carry(weights, (), problem.learner.start(weights))
+    weights = tuple(Weights(w.W.copy(), w.b.copy()) for w in problem.weights)  # fast.update_layer overwrites its own
+    carry = Carry(weights, (), problem.learner.init(weights))
     save(folder, carry, [], settings)
     return carry, []
 

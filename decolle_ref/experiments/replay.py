@@ -94,7 +94,7 @@ def build(recording: dict[str, Array], reading: str = "stored") -> tuple[Network
     layers, weights = [], []
     for k in range(LAYERS):
         W, b, G, c = (recording[f"layer{k + 1}_{letter}"].astype(np.float64) for letter in "WbGc")
-        layers.append(network.speak(dialects.dcll, Layer(Dense(W.shape[1], N), neuron, Readout(G, c))))
+        layers.append(network.with_dialect(dialects.dcll, Layer(Dense(W.shape[1], N), neuron, Readout(G, c))))
         weights.append(Weights(W, b))
     return tuple(layers), tuple(weights)
 

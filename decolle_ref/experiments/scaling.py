@@ -56,7 +56,7 @@ class Sweep(NamedTuple):
 
 def problem(n: int, steps: int, rng: np.random.Generator) -> tuple[tuple[Synapses, ...], Array, Cost]:
     """One recurrent layer, its input spikes, and a target that the neurons follow without a filter."""
-    synapses = spiking.draw(rng, (n, n), W_scale=0.5, V_scale=0.1)
+    synapses = spiking.init_weights(rng, (n, n), W_scale=0.5, V_scale=0.1)
     x = (rng.random((steps, 1, n)) < RATE).astype(float)
     return synapses, x, costs.on_top(1, costs.Target(np.full((steps, 1, n), RATE)))
 
@@ -95,13 +95,13 @@ def prepare_bptt(n: int, steps: int, rng: np.random.Generator) -> Go:
 def prepare_decolle(n: int, steps: int, rng: np.random.Generator) -> Go:
     """The core's own loop with plain gradient descent at every step; kept is its carry besides the weights."""
     neuron = lif.neuron()
-    layers = (network.Layer(Dense(n, n), neuron, readout.draw(rng, n, N_OUT)),)
-    weights = (layers[0].synapse.draw(rng, neuron),)
+    layers = (network.Layer(Dense(n, n), neuron, readout.sample_readout(rng, n, N_OUT)),)
+    weights = (layers[0].synapse.init_weights(rng, neuron),)
     learner = Learner([Weights(np.asarray(1e-6), np.asarray(1e-6))], SGD())
     x, goals = (rng.random((steps, n)) < RATE).astype(float), [[np.full(N_OUT, 0.1)]] * steps
 
     def go() -> object:
-        carry = network.Carry(weights, network.rest(layers), learner.start(weights))
+        carry = network.Carry(weights, network.rest(layers), learner.init(weights))
         for after, _ in network.run(layers, carry, x, goals, learner):
             carry = after
         return carry._replace(weights=())

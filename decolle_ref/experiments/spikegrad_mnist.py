@@ -93,8 +93,8 @@ def read(settings: Settings) -> Data:
 
 def build(settings: Settings, data: Data) -> Problem:
     """The network and its data, checked."""
-    mnist.require(data.x, data.labels, "training", SHAPE)
-    mnist.require(data.x_test, data.labels_test, "test", SHAPE)
+    mnist.validate(data.x, data.labels, "training", SHAPE)
+    mnist.validate(data.x_test, data.labels_test, "test", SHAPE)
     net = network.named("mnist", settings.theta_ff, settings.theta_bp)
     return Problem(settings, net, [synapses(layer) for layer in net], data)
 
@@ -102,7 +102,7 @@ def build(settings: Settings, data: Data) -> Problem:
 def begin(problem: Problem) -> State:
     """Weights from the seed, at rest."""
     rng = np.random.default_rng(problem.settings.seed)
-    weights = network.draw(rng, problem.net, np.float32)
+    weights = network.init_weights(rng, problem.net, np.float32)
     return State(weights, tuple(map(Descent().start, weights)), [])
 
 

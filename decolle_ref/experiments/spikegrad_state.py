@@ -58,5 +58,5 @@ def load(path: Path, settings: dict[str, Any], net: Network) -> State:
     if len(history) > settings["epochs"]:
         raise InputError(f"{path}: expected at most {settings['epochs']} epochs, got {len(history)}")
     for found in (weights, velocity):
-        network.check(net, found)
+        network.validate(net, found)
     return State(weights, velocity, history)

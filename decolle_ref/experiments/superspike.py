@@ -83,7 +83,7 @@ class Learned(NamedTuple):
     U_best: Array  # (STEPS,), with the weights that are kept
 
 
-def draw_task(rng: np.random.Generator) -> Task:
+def sample_task(rng: np.random.Generator) -> Task:
     """100 frozen Poisson trains of 10 Hz; a random target spike in each of five stretches, 14 steps apart or more."""
     x = poisson(rng, HZ, STEPS, INPUTS)[:, None, :].astype(float)
     stretch = (STEPS - 100) // SPIKES
@@ -99,16 +99,16 @@ def prepare(variant: str, seed: int) -> Setting:
     serves best when it is lively.
     """
     rng = np.random.default_rng(seed)
-    task = draw_task(rng)
+    task = sample_task(rng)
     if variant in (ALONE, RESET):
         method = superspike.method if variant == ALONE else eprop.method
-        return Setting(task, spiking.draw(rng, (INPUTS, 1), 0.1), (0.015,), method, feedback.own)
+        return Setting(task, spiking.init_weights(rng, (INPUTS, 1), 0.1), (0.015,), method, feedback.own)
     scale = 0.3 if variant == LAYERS else 1.0
-    hidden, top = spiking.draw(rng, (INPUTS, HIDDEN), scale), spiking.draw(rng, (HIDDEN, 1), 0.1)
+    hidden, top = spiking.init_weights(rng, (INPUTS, HIDDEN), scale), spiking.init_weights(rng, (HIDDEN, 1), 0.1)
     if variant == FIXED:  # nothing changes below: what the hidden layer sends is the input of the output neuron
         sent = spiking.forward(CELL, hidden, task.x).S[0]
         return Setting(task._replace(x=sent), top, (0.05,), superspike.method, feedback.own)
-    route = feedback.direct(feedback.draw_direct(rng, (HIDDEN, 1)))
+    route = feedback.direct(feedback.sample_direct(rng, (HIDDEN, 1)))
     return Setting(task, hidden + top, (0.003, 0.01), superspike.method, route)
 
 
@@ -142,7 +142,7 @@ def learn(setting: Setting, trials: int) -> Learned:
     A distance of 0 ends it: then e = 0 at every step, hence dW = 0, and nothing would change any more.
     """
     synapses, schedule = setting.synapses, falling(trials)
-    memory = tuple(ADAMAX.start(W) for W, _ in synapses)
+    memory = tuple(ADAMAX.init(W) for W, _ in synapses)
     found, S, U = [], [], []
     for k in range(trials + 1):
         seen = trial(setting, synapses)

@@ -39,7 +39,7 @@ class Trained(NamedTuple):
     untrained: int  # networks that had all four right before the first update
 
 
-def draw(seeds: Sequence[int]) -> tuple[Array, ...]:
+def init_weights(seeds: Sequence[int]) -> tuple[Array, ...]:
     """W_ij ~ N(MEAN / m, SPREAD^2 / m) of every layer: one network per seed, whatever the other seeds are."""
     drawn = []
     for seed in seeds:
@@ -97,7 +97,7 @@ def run(out: Path, seed: int = 0, quick: bool = False, quiet: bool = False) -> d
     """
     folder, first = store.output_folder(out), count("seed", seed, 0)
     seeds = range(first, first + (QUICK_NETWORKS if quick else NETWORKS))
-    done, asleep = train(draw(seeds), quiet=quiet), train(draw(seeds), waking=0, quiet=quiet)
+    done, asleep = train(init_weights(seeds), quiet=quiet), train(init_weights(seeds), waking=0, quiet=quiet)
     shown = tuple(w[0] for w in done.W)
     results = {"experiment": "xor", "seed": first, "quick": quick, "versions": versions(), "settings": settings()}
     results |= summary(seeds, done, asleep) | {"shown": show(shown)}

@@ -1,6 +1,6 @@
 """The only home of in-place, fused and threaded code; each piece is tested against its readable definition."""
 
 from decolle_ref.fast import convnet as convnet
-from decolle_ref.fast.update import descend
+from decolle_ref.fast.update import update_layer
 
-__all__ = ["convnet", "descend"]
+__all__ = ["convnet", "update_layer"]

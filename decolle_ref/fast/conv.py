@@ -79,26 +79,26 @@ class Patches:
             np.matmul(np.ascontiguousarray(W[:, :, r]).reshape(self.n, -1), X[:, seen], out=part)
             U[:, out] += part
 
-    def gradient(self, delta: Array, into: Weights) -> None:
-        """`Conv2d.gradient` of delta (n, rows x columns x batch)."""
+    def gradient(self, dU: Array, into: Weights) -> None:
+        """`Conv2d.gradient` of dU (n, rows x columns x batch)."""
         X, dW = self.X.reshape(self.products), into.W
-        np.sum(delta, axis=1, out=into.b)
+        np.sum(dU, axis=1, out=into.b)
         if self.whole:
-            dW[...] = (X @ delta.T).T.reshape(self.shape_W)
+            dW[...] = (X @ dU.T).T.reshape(self.shape_W)
             return
         dW[...] = 0
         for r, out, seen in self.bands:
-            dW[:, :, r] = (X[:, seen] @ delta[:, out].T).T.reshape(dW[:, :, r].shape)
+            dW[:, :, r] = (X[:, seen] @ dU[:, out].T).T.reshape(dW[:, :, r].shape)
 
-    def adjoint(self, weights: Weights, delta: Array, back: Array) -> None:
-        """`Conv2d.adjoint` of delta (n, rows x columns x batch) into back, shaped as P: gathers what `load` spread."""
+    def adjoint(self, weights: Weights, dU: Array, back: Array) -> None:
+        """`Conv2d.adjoint` of dU (n, rows x columns x batch) into back, shaped as P: gathers what `load` spread."""
         W, dX = weights.W, np.zeros_like(self.X)
         products = dX.reshape(self.products)
         if self.whole:
-            np.matmul(W.reshape(self.n, -1).T, delta, out=products)
+            np.matmul(W.reshape(self.n, -1).T, dU, out=products)
         else:
             for r, out, seen in self.bands:
-                products[:, seen] += np.ascontiguousarray(W[:, :, r]).reshape(self.n, -1).T @ delta[:, out]
+                products[:, seen] += np.ascontiguousarray(W[:, :, r]).reshape(self.n, -1).T @ dU[:, out]
         back[...] = 0
         for r, y, from_y in self.loads:
             for s, x, from_x in self.of_columns:

@@ -1,4 +1,4 @@
-"""`convnet.gradient` in place, for batches of a fixed size, cut into pieces for several threads."""
+"""`convnet.gradient` in place, for batches of a fixed size, cut into chunks for several threads."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,10 +12,10 @@ from decolle_ref.decolle.convnet import OBJECTIVE, Net
 from decolle_ref.decolle.synapse import Weights
 from decolle_ref.fast.conv import Patches
 from decolle_ref.fast.layer import largest, route, views
-from decolle_ref.fast.run import PIECE, cut
+from decolle_ref.fast.run import CHUNK, cut
 
 
-class Stage:
+class StageBuffers:
     """One stage with all the memory that it needs; the batch is the last axis of every array.
 
     Neurons that no pooling window covers are left out.
@@ -33,7 +33,7 @@ class Stage:
         self.a = np.zeros((pool.n, batch), dtype)
         self.back = np.zeros_like(self.a)  # dL/da, to be written from above
         self.u = self.U.reshape(self.a.shape) if self.size == 1 else np.zeros_like(self.a)
-        self.delta = self.back.reshape(self.U.shape) if self.size == 1 else np.zeros_like(self.U)
+        self.dU = self.back.reshape(self.U.shape) if self.size == 1 else np.zeros_like(self.U)
         self.gradient = Weights(np.zeros(synapse.shape_W, dtype), np.zeros(channels, dtype))
 
     def forward(self, weights: Weights, a: Array) -> Array:
@@ -45,18 +45,18 @@ class Stage:
         return np.maximum(self.u, 0, out=self.a)
 
     def backward(self) -> None:
-        """delta and the stage's gradient from `back`."""
+        """dU and the stage's gradient from `back`."""
         self.back *= self.a > 0
         if self.size > 1:
-            route(views(self.U, self.windows), self.u, self.back, views(self.delta, self.windows))
-        self.patches.gradient(self.delta, self.gradient)
+            route(views(self.U, self.windows), self.u, self.back, views(self.dU, self.windows))
+        self.patches.gradient(self.dU, self.gradient)
 
 
-class Part:
+class NetBuffers:
     """`convnet.forward` and `convnet.backward` for a few images; Y and `gradient` are overwritten each time."""
 
     def __init__(self, net: Net, samples: int, dtype: np.dtype[np.floating]) -> None:
-        self.stages = [Stage(stage, samples, dtype) for stage in net.stages]
+        self.stages = [StageBuffers(stage, samples, dtype) for stage in net.stages]
         top = Weights(np.zeros((net.top.n, net.top.n_in), dtype), np.zeros(net.top.n, dtype))
         self.gradient = *(stage.gradient for stage in self.stages), top
         self.Y = np.zeros((samples, net.top.n), dtype)
@@ -69,23 +69,23 @@ class Part:
         np.matmul(weights[-1].W, a, out=self.Y.T)
         self.Y += weights[-1].b
 
-    def backward(self, weights: Sequence[Weights], e: Array) -> None:
-        """`gradient` from e = dL/dY (samples, n_out)."""
+    def backward(self, weights: Sequence[Weights], dY: Array) -> None:
+        """`gradient` from dY = dL/dY (samples, n_out)."""
         last, top = self.stages[-1], self.gradient[-1]
-        np.matmul(last.a, e, out=top.W.T)
-        np.sum(e, axis=0, out=top.b)
-        np.matmul(weights[-1].W.T, e.T, out=last.back)
+        np.matmul(last.a, dY, out=top.W.T)
+        np.sum(dY, axis=0, out=top.b)
+        np.matmul(weights[-1].W.T, dY.T, out=last.back)
         for l, stage in reversed(list(enumerate(self.stages))):
             stage.backward()
             if l > 0:
                 below = self.stages[l - 1]
-                stage.patches.adjoint(weights[l], stage.delta, below.back.reshape(stage.image))
+                stage.patches.adjoint(weights[l], stage.dU, below.back.reshape(stage.image))
 
 
 class Stepper:
     """`convnet.forward` and `convnet.gradient` for `batch` images at a time.
 
-    What comes out depends on `piece`, in the last bits, but not on how many threads there are.
+    What comes out depends on `chunk`, in the last bits, but not on how many threads there are.
     """
 
     def __init__(
@@ -93,12 +93,12 @@ class Stepper:
         net: Net,
         batch: int,
         workers: ThreadPoolExecutor,
-        piece: int = PIECE,
+        chunk: int = CHUNK,
         dtype: npt.DTypeLike = np.float32,
     ) -> None:
         self.batch, self.workers, kind = count("batch", batch), workers, float_dtype(dtype)
-        self.pieces = cut(batch, count("piece", piece))
-        self.parts = [Part(net, s.stop - s.start, kind) for s in self.pieces]
+        self.chunks = cut(batch, count("chunk", chunk))
+        self.parts = [NetBuffers(net, s.stop - s.start, kind) for s in self.chunks]
 
     @property
     def Y(self) -> Array:
@@ -108,21 +108,21 @@ class Stepper:
     def forward(self, weights: Sequence[Weights], x: Array) -> Array:
         """Y for images x (batch, n_in)."""
 
-        def one(piece: slice, part: Part) -> None:
-            part.forward(weights, x[piece])
+        def one(chunk: slice, part: NetBuffers) -> None:
+            part.forward(weights, x[chunk])
 
-        list(self.workers.map(one, self.pieces, self.parts))
+        list(self.workers.map(one, self.chunks, self.parts))
         return self.Y
 
     def gradient(self, weights: Sequence[Weights], x: Array, target: Array) -> tuple[Weights, ...]:
         """dL/dW and dL/db of all layers, for x (batch, n_in) and target (batch, n_out)."""
 
-        def one(piece: slice, part: Part) -> None:
-            part.forward(weights, x[piece])
+        def one(chunk: slice, part: NetBuffers) -> None:
+            part.forward(weights, x[chunk])
             share = len(part.Y) / self.batch  # the mean is over the whole batch
-            part.backward(weights, share * OBJECTIVE.error(part.Y, target[piece]))
+            part.backward(weights, share * OBJECTIVE.error(part.Y, target[chunk]))
 
-        list(self.workers.map(one, self.pieces, self.parts))
+        list(self.workers.map(one, self.chunks, self.parts))
         return tuple(map(total, zip(*(part.gradient for part in self.parts), strict=True)))
 
 

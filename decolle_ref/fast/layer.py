@@ -13,8 +13,8 @@ from decolle_ref.decolle.synapse import Conv2d, Weights
 from decolle_ref.fast.conv import Patches
 
 
-class Part:
-    """`network.forward` and `network.assess` of one layer, for `samples` samples and `steps` steps at a time.
+class LayerBuffers:
+    """`network.forward` and `network.local_gradients` of one layer, for `samples` samples and `steps` steps at a time.
 
     Arrays of neurons are (n, steps * samples), with n as in the definition.  With fixed weights many steps share one
     product: only traces and R go step by step.  Neurons that no pooling window covers are left out, as nothing depends
@@ -44,7 +44,7 @@ class Part:
         self.u = self.U if self.size == 1 else zeros(width(layer), steps * samples)
         self.S, self.activity, self.slope, self.back = (zeros(*self.u.shape) for _ in range(4))
         self.read = self.S if layer.activity == "spike" else self.activity
-        self.delta = self.back if self.size == 1 else zeros(*self.U.shape)
+        self.dU = self.back if self.size == 1 else zeros(*self.U.shape)
         self.Y = zeros(steps * samples, len(layer.readout.c))
         self.gradient = Weights(zeros(*synapse.shape_W), zeros(channels))
 
@@ -120,8 +120,8 @@ class Part:
             self.back *= mask.activity.T
         self.back *= self.slope
         if self.size > 1:
-            route(views(self.U, self.windows), self.u, self.back, views(self.delta, self.windows))
-        self.patches.gradient(self.delta.reshape(self.used[0], -1), self.gradient)
+            route(views(self.U, self.windows), self.u, self.back, views(self.dU, self.windows))
+        self.patches.gradient(self.dU.reshape(self.used[0], -1), self.gradient)
 
 
 def columns_of(neuron: LIF, synapse: Conv2d, used: tuple[int, int, int]) -> LIF:
@@ -154,15 +154,15 @@ def largest(views: list[Array], u: Array) -> None:
         np.maximum(u, other, out=u)
 
 
-def route(views: list[Array], u: Array, back: Array, deltas: list[Array]) -> None:
+def route(views: list[Array], u: Array, back: Array, dUs: list[Array]) -> None:
     """`MaxPool.route`: the error of each window to its largest entry, of several the first; 0 to the others."""
     u, back = u.reshape(views[0].shape), back.reshape(views[0].shape)
     free: Array = np.ones(u.shape, bool)
-    for view, delta in zip(views, deltas, strict=True):
+    for view, dU in zip(views, dUs, strict=True):
         wins = view == u
         wins &= free
         free ^= wins
-        np.multiply(back, wins, out=delta)
+        np.multiply(back, wins, out=dU)
 
 
 def logistic_and_slope(u: Array, sigma: Array, slope: Array) -> None:

@@ -1,6 +1,6 @@
-"""A convolutional network, step by step, with the batch cut into pieces for several threads.
+"""A convolutional network, step by step, with the batch cut into chunks for several threads.
 
-Every piece is a few samples through all layers.  What comes out depends on how the batch is cut, in the last bits, but
+Every chunk is a few samples through all layers.  What comes out depends on how the batch is cut, in the last bits, but
 not on how many threads there are.
 """
 
@@ -12,18 +12,18 @@ from contextlib import contextmanager
 import numpy as np
 
 from decolle_ref._util.check import Array, count
-from decolle_ref.decolle.learner import Learner, Memory
+from decolle_ref.decolle.learner import Learner, OptState
 from decolle_ref.decolle.network import Network
 from decolle_ref.decolle.readout import KEEP, Mask
 from decolle_ref.decolle.synapse import Weights
-from decolle_ref.fast.layer import Part
-from decolle_ref.fast.update import adamax, require
+from decolle_ref.fast.layer import LayerBuffers
+from decolle_ref.fast.update import adamax, parse_adamax
 
-PIECE = 32  # samples: few enough for the caches, enough for long matrix products
+CHUNK = 32  # samples: few enough for the caches, enough for long matrix products
 
 
 @contextmanager
-def team(threads: int) -> Iterator[ThreadPoolExecutor]:
+def worker_pool(threads: int) -> Iterator[ThreadPoolExecutor]:
     """Workers who each multiply their matrices alone.  One worker where threadpoolctl is not installed."""
     count("threads", threads)
     try:
@@ -38,20 +38,20 @@ def team(threads: int) -> Iterator[ThreadPoolExecutor]:
             yield workers
 
 
-def cut(batch: int, piece: int) -> list[slice]:
-    """The samples of a batch in pieces of at most so many."""
-    return [slice(first, min(first + piece, batch)) for first in range(0, batch, piece)]
+def cut(batch: int, chunk: int) -> list[slice]:
+    """The samples of a batch in chunks of at most so many."""
+    return [slice(first, min(first + chunk, batch)) for first in range(0, batch, chunk)]
 
 
 class Stepper:
     """`network.step` for one batch of a fixed size, `steps` steps at a time, in place."""
 
     def __init__(
-        self, network: Network, batch: int, workers: ThreadPoolExecutor, steps: int = 1, piece: int = PIECE
+        self, network: Network, batch: int, workers: ThreadPoolExecutor, steps: int = 1, chunk: int = CHUNK
     ) -> None:
         self.batch, self.steps, self.workers = batch, steps, workers
-        self.pieces = cut(batch, piece)
-        self.parts = [[Part(layer, s.stop - s.start, steps) for layer in network] for s in self.pieces]
+        self.chunks = cut(batch, chunk)
+        self.parts = [[LayerBuffers(layer, s.stop - s.start, steps) for layer in network] for s in self.chunks]
 
     def rest(self) -> None:
         """Every layer at P = Q = R = 0."""
@@ -72,21 +72,21 @@ class Stepper:
         (steps, batch, ...).
         """
 
-        def one(piece: slice, parts: list[Part]) -> None:
-            x = np.ascontiguousarray(spikes[:, piece].transpose(2, 0, 1))
+        def one(chunk: slice, parts: list[LayerBuffers]) -> None:
+            x = np.ascontiguousarray(spikes[:, chunk].transpose(2, 0, 1))
             for k, part in enumerate(parts):
-                mask = KEEP if masks is None else _of(masks[k], piece)
+                mask = KEEP if masks is None else _of(masks[k], chunk)
                 x = part.forward(weights[k], x, mask)
                 if target is not None:
-                    part.learn(target[piece], len(target[piece]) / self.batch, mask)
+                    part.learn(target[chunk], len(target[chunk]) / self.batch, mask)
 
-        list(self.workers.map(one, self.pieces, self.parts))
+        list(self.workers.map(one, self.chunks, self.parts))
 
-    def update(self, learner: Learner, weights: Sequence[Weights], memory: Memory, updates: int) -> Memory:
-        """`Learner.update` with the gradients of the last step, overwriting weights and memory."""
-        optimiser, factor = require(learner.optimiser), learner.schedule(updates)
+    def update(self, learner: Learner, weights: Sequence[Weights], opt_state: OptState, updates: int) -> OptState:
+        """`Learner.update` with the gradients of the last step, overwriting weights and optimiser state."""
+        optimiser, factor = parse_adamax(learner.optimiser), learner.schedule(updates)
         new = []
-        for k, (w, moments, rate) in enumerate(zip(weights, memory, learner.rates, strict=True)):
+        for k, (w, moments, rate) in enumerate(zip(weights, opt_state, learner.learning_rates, strict=True)):
             gradients = [parts[k].gradient for parts in self.parts]
             for of, of_pieces in zip(moments, zip(*gradients, strict=True), strict=True):
                 np.copyto(of.m, sum(of_pieces))
@@ -107,10 +107,10 @@ class Stepper:
         return x.reshape(len(x), self.steps, -1).transpose(1, 2, 0)
 
 
-def _of(mask: Mask, piece: slice) -> Mask:
+def _of(mask: Mask, chunk: slice) -> Mask:
     """A mask for some samples: one row for each column of their arrays, or for each sample."""
-    return Mask(*(_rows(factors, piece) if isinstance(factors, np.ndarray) else factors for factors in mask))
+    return Mask(*(_rows(factors, chunk) if isinstance(factors, np.ndarray) else factors for factors in mask))
 
 
-def _rows(factors: Array, piece: slice) -> Array:
-    return factors[..., piece, :].reshape(-1, factors.shape[-1])
+def _rows(factors: Array, chunk: slice) -> Array:
+    return factors[..., chunk, :].reshape(-1, factors.shape[-1])

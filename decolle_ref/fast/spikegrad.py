@@ -15,7 +15,7 @@ from decolle_ref.spikegrad.layers import AveragePool, Conv, Map
 from decolle_ref.spikegrad.network import Layer, Network
 
 
-class Kept(NamedTuple):
+class Cache(NamedTuple):
     """What the backward phase needs of one layer."""
 
     columns: Array  # inputs of every neuron, one row for each place; empty in pooling layers
@@ -78,9 +78,9 @@ def adjoint(connections: Map, W: Array, delta: Array) -> Array:
     return padded[:, pad : pad + height, pad : pad + width]
 
 
-def forward(net: Network, weights: Sequence[Weights], x: Array) -> tuple[Array, list[Kept]]:
+def forward(net: Network, weights: Sequence[Weights], x: Array) -> tuple[Array, list[Cache]]:
     """`ann.forward`: V of the top layer, and what the backward phase needs of every layer."""
-    kept: list[Kept] = []
+    kept: list[Cache] = []
     for layer, w in zip(net[:-1], weights[:-1], strict=True):
         z, rows = _integrate(layer, w, x)
         z /= layer.theta_ff
@@ -88,9 +88,9 @@ def forward(net: Network, weights: Sequence[Weights], x: Array) -> tuple[Array, 
         x = nearest(z)
         if layer.relu:
             np.maximum(x, 0, out=x)
-        kept.append(Kept(rows, gate, x))
+        kept.append(Cache(rows, gate, x))
     V, rows = _integrate(net[-1], weights[-1], x)
-    return V, [*kept, Kept(rows, None, V)]
+    return V, [*kept, Cache(rows, None, V)]
 
 
 def _integrate(layer: Layer, weights: Weights, x: Array) -> tuple[Array, Array]:
@@ -100,18 +100,18 @@ def _integrate(layer: Layer, weights: Weights, x: Array) -> tuple[Array, Array]:
     return V, rows
 
 
-def only(kept: Sequence[Kept], samples: Array) -> list[Kept]:
+def only(kept: Sequence[Cache], samples: Array) -> list[Cache]:
     """What was kept of some samples of the batch, given by a mask."""
 
     def some(columns: Array) -> Array:
         places = len(columns) // len(samples)
         return columns[np.repeat(samples, places)] if places else columns
 
-    return [Kept(some(own.columns), None if own.gate is None else own.gate[samples], own.S[samples]) for own in kept]
+    return [Cache(some(own.columns), None if own.gate is None else own.gate[samples], own.S[samples]) for own in kept]
 
 
 def backward(
-    net: Network, weights: Sequence[Weights], kept: Sequence[Kept], U: Array, gradient: str = "spike"
+    net: Network, weights: Sequence[Weights], kept: Sequence[Cache], U: Array, gradient: str = "spike"
 ) -> tuple[list[Array], list[Weights]]:
     """(`ann.backward`, `ann.increments`).  U of the top layer is overwritten."""
     errors: list[Array] = []

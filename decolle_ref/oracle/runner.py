@@ -120,7 +120,7 @@ def check(case: Case, shown: Mapping[str, Array], profile: Profile, name: str, w
     verdict = residual.check(case, shown, profile)
     if verdict.failure is None:
         return Outcome(name, "pass", report.text(verdict), why, report.content(verdict))
-    arrays = residual.require(case, shown)
+    arrays = residual.validate(case, shown)
     explanation = hypotheses.explain(case, arrays, profile, verdict.failure)
     return Outcome(
         name,

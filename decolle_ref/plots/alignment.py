@@ -21,7 +21,7 @@ TITLES = {
 LOSSES = {"rate": "test loss / variance\nof the target", "spiking": "loss / loss of\na silent network"}
 
 
-def draw(arrays: dict[str, Array], results: dict[str, Any]) -> Any:
+def plot(arrays: dict[str, Array], results: dict[str, Any]) -> Any:
     """Left: angles by rule (colour) and hidden layer (line style).  Right: losses.  Median and range over the seeds.
 
     arrays and results: what experiments.alignment wrote to alignment.npz and results.json.
@@ -50,11 +50,11 @@ def draw(arrays: dict[str, Array], results: dict[str, Any]) -> Any:
     return figure
 
 
-def draw_run(out: Path, results: dict[str, Any]) -> Path:
+def save_figures(out: Path, results: dict[str, Any]) -> Path:
     """Draw alignment.png in the folder of a run from what it wrote there, and return its path."""
     arrays, _ = store.read_arrays(out / "alignment.npz", alignment.KIND)
     path = out / "alignment.png"
-    save(draw(arrays, results), path)
+    save(plot(arrays, results), path)
     return path
 
 

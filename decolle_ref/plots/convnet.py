@@ -34,7 +34,7 @@ def _curve(axis: Any, values: Sequence[float], **look: Any) -> None:
     axis.grid(axis="y", lw=0.3, color="#D0D0D0")
 
 
-def draw_run(out: Path, results: dict[str, Any]) -> Path:
+def save_figures(out: Path, results: dict[str, Any]) -> Path:
     """Write analog.png into the folder of the run."""
     save(curves(results), out / "analog.png")
     return out / "analog.png"

@@ -43,7 +43,7 @@ def credit(results: dict[str, Any]) -> Any:
     return figure
 
 
-def draw_run(out: Path, results: dict[str, Any]) -> Path:
+def save_figures(out: Path, results: dict[str, Any]) -> Path:
     """Write credit.png into the folder of the run."""
     save(credit(results), out / "credit.png")
     return out / "credit.png"

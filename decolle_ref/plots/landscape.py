@@ -12,7 +12,7 @@ from decolle_ref.experiments.landscape import Walk
 from decolle_ref.plots.style import BLUE, GREY, INK, house, save
 
 
-def draw(arrays: dict[str, Array], results: dict[str, Any]) -> Any:
+def plot(arrays: dict[str, Array], results: dict[str, Any]) -> Any:
     """Left: true and virtual loss.  Right: their slopes along the line, each scaled to a largest magnitude of 1.
 
     arrays and results: what experiments.landscape wrote to landscape.npz and results.json.
@@ -32,11 +32,11 @@ def draw(arrays: dict[str, Array], results: dict[str, Any]) -> Any:
     return figure
 
 
-def draw_run(folder: Path, results: dict[str, Any]) -> Path:
+def save_figures(folder: Path, results: dict[str, Any]) -> Path:
     """Draw the figure of a finished run into its folder; returns its path."""
     arrays, _ = store.read_arrays(folder / "landscape.npz", landscape.KIND)
     path = folder / "landscape.png"
-    save(draw(arrays, results), path)
+    save(plot(arrays, results), path)
     return path
 
 

@@ -11,7 +11,7 @@ from decolle_ref.experiments import patterns
 from decolle_ref.plots.style import CYCLE, INK, LINE_STYLES, house, save
 
 
-def draw(arrays: dict[str, Array], results: dict[str, Any]) -> Any:
+def plot(arrays: dict[str, Array], results: dict[str, Any]) -> Any:
     """Left: one pattern of each class and the outputs it causes after learning.  Right: accuracy, by rule.
 
     arrays and results: what experiments.patterns wrote to patterns.npz and results.json.
@@ -63,8 +63,8 @@ def _curves(axis: Any, accuracy: Array, results: dict[str, Any]) -> None:
     axis.legend(loc="lower right", title="rule (noisy copies right, %)", alignment="left")
 
 
-def draw_run(out: Path, results: dict[str, Any]) -> Path:
+def save_figures(out: Path, results: dict[str, Any]) -> Path:
     """Write patterns.png into the folder of the run."""
     arrays, _ = store.read_arrays(out / "patterns.npz", patterns.KIND)
-    save(draw(arrays, results), out / "patterns.png")
+    save(plot(arrays, results), out / "patterns.png")
     return out / "patterns.png"

@@ -85,7 +85,7 @@ def _authors(axis: Any, theirs: Mapping[str, Array] | None, which: str) -> None:
             axis.plot(samples, 100 * errors, ls=":", color=LOOKS[name]["color"], label=f"{name}, authors'")
 
 
-def draw_run(out: Path, results: Run) -> Path:
+def save_figures(out: Path, results: Run) -> Path:
     """Write mnist.png into the folder of the run, with the authors' curves where they are at hand."""
     try:
         theirs = authors.curves()

@@ -36,10 +36,10 @@ def states(run: dict[str, Array], mark: str = "") -> Any:
             axes[4].vlines(t[run["S"][:, k] > 0], row + 0.1, row + 0.9, color=CYCLE[row], lw=0.8)
         axes[4].set(ylabel="S", yticks=np.arange(len(neurons)) + 0.5, yticklabels=[f"{k}" for k in neurons])
         _lines(axes[5], t, run["derivative"][:, neurons], "σ′(U)")
-        axes[6].plot(t, run["e"][:, 0], color=INK)
+        axes[6].plot(t, run["dY"][:, 0], color=INK)
         axes[6].axhline(0, color=GREY, lw=0.5)
         axes[6].set_ylabel("error\nY − Ŷ")
-        _lines(axes[7], t, -run["delta"][:, neurons[:synapses]] * run["P"][:, inputs[:synapses]], "ΔW ∝\n−∂L/∂W")
+        _lines(axes[7], t, -run["dU"][:, neurons[:synapses]] * run["P"][:, inputs[:synapses]], "ΔW ∝\n−∂L/∂W")
         axes[7].axhline(0, color=GREY, lw=0.5)
         _readout(axes[8], t, run["Y"][:, -1, 0], run["target"][:, -1, 0])
         axes[8].set(xlabel="time step n (1 ms)", xlim=(0, len(t)))
@@ -81,7 +81,7 @@ def curve(mse: Array, names: Sequence[str], mark: str = "") -> Any:
     return figure
 
 
-def draw_run(folder: Path, results: dict[str, Any]) -> list[Path]:
+def save_figures(folder: Path, results: dict[str, Any]) -> list[Path]:
     """Draw the three figures of a finished run into its folder; returns their paths."""
     run, _ = store.read_arrays(folder / "states.npz", regression.STATES)
     mark = "" if results["comparable"] else "  (quick run, not comparable)"

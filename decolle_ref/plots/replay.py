@@ -14,7 +14,7 @@ RECORDED = "#A9CBE3"  # light enough for the thin dark line to be seen on it
 FLOOR = 1e-8  # dU below it is drawn here: at step 0 the two agree by construction
 
 
-def draw(arrays: dict[str, Array], results: dict[str, Any]) -> Any:
+def plot(arrays: dict[str, Array], results: dict[str, Any]) -> Any:
     """Left: U and spikes of one lively neuron per layer.  Right: the largest |dU| of the layer at each step.
 
     arrays and results: what experiments.replay wrote to replay.npz and results.json.
@@ -39,11 +39,11 @@ def lively(S: Array) -> int:
     return int(np.argmin(np.abs(S.sum(axis=0, dtype=int) - 12)))
 
 
-def draw_run(folder: Path, results: dict[str, Any]) -> list[Path]:
+def save_figures(folder: Path, results: dict[str, Any]) -> list[Path]:
     """Draw the figure of a finished run into its folder; returns its path."""
     arrays, _ = store.read_arrays(folder / "replay.npz", replay.KIND)
     path = folder / "replay.png"
-    save(draw(arrays, results), path)
+    save(plot(arrays, results), path)
     return [path]
 
 

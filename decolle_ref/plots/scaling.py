@@ -24,7 +24,7 @@ PANELS = (
 )
 
 
-def draw(results: dict[str, Any]) -> Any:
+def plot(results: dict[str, Any]) -> Any:
     """Bytes above, time below; against N on the left and T on the right.  results: what experiments.scaling wrote."""
     measured, quick = results["measured"], "quick run: " if results["quick"] else ""
     with house() as plt:
@@ -49,10 +49,10 @@ def draw(results: dict[str, Any]) -> Any:
     return figure
 
 
-def draw_run(out: Path, results: dict[str, Any]) -> Path:
+def save_figures(out: Path, results: dict[str, Any]) -> Path:
     """Draw scaling.png in the folder of a run, and return its path."""
     path = out / "scaling.png"
-    save(draw(results), path)
+    save(plot(results), path)
     return path
 
 

@@ -115,7 +115,7 @@ def _redundancy(axis: Any, runs: Sequence[Run]) -> None:
     axis.legend(fontsize=7)
 
 
-def draw_run(out: Path, results: Run) -> Path:
+def save_figures(out: Path, results: Run) -> Path:
     """Write spikegrad_mnist.png into the folder of the run."""
     save(spikegrad([results]), out / "spikegrad_mnist.png")
     return out / "spikegrad_mnist.png"

@@ -15,7 +15,7 @@ FLOOR = 2e-3  # distances below it, in fact 0, are drawn here: one spike one ste
 STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1)))
 
 
-def draw(arrays: dict[str, Array], results: dict[str, Any]) -> Any:
+def plot(arrays: dict[str, Array], results: dict[str, Any]) -> Any:
     """Top: one neuron of the first seed, over a trial.  Bottom: distances of every variant and seed over learning.
 
     arrays and results: what experiments.matching wrote to superspike.npz and results.json.
@@ -38,11 +38,11 @@ def draw(arrays: dict[str, Array], results: dict[str, Any]) -> Any:
     return figure
 
 
-def draw_run(out: Path, results: dict[str, Any]) -> Path:
+def save_figures(out: Path, results: dict[str, Any]) -> Path:
     """Draw superspike.png in the folder of a run from what it wrote there, and return its path."""
     arrays, _ = store.read_arrays(out / "superspike.npz", superspike.KIND)
     path = out / "superspike.png"
-    save(draw(arrays, results), path)
+    save(plot(arrays, results), path)
     return path
 
 

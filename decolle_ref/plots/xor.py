@@ -17,7 +17,7 @@ LOWEST = -1.5  # potentials are not drawn below it; the threshold is 1
 ARROW = 0.3  # its length, and the room for it, in units of U
 
 
-def draw(arrays: dict[str, Array], results: dict[str, Any]) -> Any:
+def plot(arrays: dict[str, Array], results: dict[str, Any]) -> Any:
     """One row per pattern.  Left: the hidden neurons, right: the outputs; spikes out on top, spikes in at the bottom.
 
     arrays and results: what experiments.xor wrote to xor.npz and results.json.
@@ -39,11 +39,11 @@ def draw(arrays: dict[str, Array], results: dict[str, Any]) -> Any:
     return figure
 
 
-def draw_run(folder: Path, results: dict[str, Any]) -> Path:
+def save_figures(folder: Path, results: dict[str, Any]) -> Path:
     """Draw the figure of a finished run into its folder; returns its path."""
     arrays, _ = store.read_arrays(folder / "xor.npz", xor.KIND)
     path = folder / "xor.png"
-    save(draw(arrays, results), path)
+    save(plot(arrays, results), path)
     return path
 
 

@@ -71,12 +71,12 @@ def _connections(part: str, shape: Shape, pad: int, text: str) -> Map:
     return AveragePool(shape, size) if found[2] else Dense(shape, size)
 
 
-def draw(rng: np.random.Generator, net: Network, dtype: npt.DTypeLike = np.float64) -> tuple[Weights, ...]:
+def init_weights(rng: np.random.Generator, net: Network, dtype: npt.DTypeLike = np.float64) -> tuple[Weights, ...]:
     """W ~ N(0, 2 / fan-in) in units of the threshold, b = 0; pooling layers get their fixed weight 1 / size^2."""
-    return tuple(_draw(rng, layer, float_dtype(dtype)) for layer in net)
+    return tuple(_init_layer(rng, layer, float_dtype(dtype)) for layer in net)
 
 
-def _draw(rng: np.random.Generator, layer: Layer, dtype: npt.DTypeLike) -> Weights:
+def _init_layer(rng: np.random.Generator, layer: Layer, dtype: npt.DTypeLike) -> Weights:
     connections = layer.map
     if isinstance(connections, AveragePool):
         return Weights(np.array(1 / connections.size**2, dtype), np.array(0, dtype))
@@ -86,7 +86,7 @@ def _draw(rng: np.random.Generator, layer: Layer, dtype: npt.DTypeLike) -> Weigh
     return Weights(W.astype(dtype), np.zeros(n, dtype))
 
 
-def check(net: Network, weights: Sequence[Weights]) -> None:
+def validate(net: Network, weights: Sequence[Weights]) -> None:
     """Raise InputError unless layers fit onto each other, and weights onto layers, in one dtype and finite."""
     for below, above in pairwise(net):
         if below.map.shape != above.map.shape_in:

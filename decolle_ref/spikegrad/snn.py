@@ -13,7 +13,7 @@ from decolle_ref._util.check import Array, InputError, exact_shape, finite
 from decolle_ref.decolle.synapse import Weights
 from decolle_ref.spikegrad.events import Neurons, Phase, Spike, Targets, neurons
 from decolle_ref.spikegrad.layers import Map
-from decolle_ref.spikegrad.network import Layer, Network, check
+from decolle_ref.spikegrad.network import Layer, Network, validate
 
 LIMIT = 1_000_000  # spikes of one phase
 CHUNK = 256  # senders at a time when connections are listed
@@ -47,7 +47,7 @@ def forward(
     By default x is multiplied with the weights of the first layer; with spiking_input its entries are numbers of input
     spikes.  Raises InputError for weights or an x that do not fit, or for more than `limit` spikes.
     """
-    check(net, weights)
+    validate(net, weights)
     exact_shape("x", finite("x", x), net[0].map.shape_in)
     layers = [_at_rest(layer, w) for layer, w in zip(net, weights, strict=True)]
     if not spiking_input:

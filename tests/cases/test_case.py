@@ -58,7 +58,7 @@ def test_the_simulator_is_the_network(folder, tmp_path):
     run = list(network.run(case.network(), case.start(), case.inputs, case.targets(), case.learner()))
     for k in (1, 2):
         for name in ("Q", "P", "R", "U", "S", "Y", "loss", "e", "delta"):
-            series = np.stack([getattr(shown[k - 1], name) for _, shown in run])
+            series = np.stack([getattr(shown[k - 1], {"e": "dY", "delta": "dU"}.get(name, name)) for _, shown in run])
             np.testing.assert_array_equal(np.load(tmp_path / "trace" / f"layer{k}_{name}.npy"), series)
         end = run[-1][0]
         np.testing.assert_array_equal(np.load(tmp_path / "trace" / f"layer{k}_W_final.npy"), end.weights[k - 1].W)

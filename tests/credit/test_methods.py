@@ -138,7 +138,7 @@ def test_local_errors_are_superspike_without_a_filter():
 
 
 def core_layer(n_in, n, rng, neuron, triple=surrogate.logistic, n_out=2):
-    read = readout.draw(rng, n, n_out, 2.0)
+    read = readout.sample_readout(rng, n, n_out, 2.0)
     layer = network.Layer(Dense(n_in, n), neuron, read, triple, Objective(squared_error, "sum"))
     return layer, Weights(rng.normal(0, 0.4, (n, n_in)), rng.normal(0, 0.3, n) - 0.3)
 
@@ -158,7 +158,7 @@ def test_local_errors_are_the_rule_of_decolle(activity):
     ours = [np.zeros_like(w.W) for w in weights]
     carry = network.Carry(tuple(weights), network.rest(layers, (1,)))
     for _, shown in network.run(layers, carry, x, [[y, y] for y in goal]):
-        ours = [g + s.delta.T @ s.P for g, s in zip(ours, shown, strict=True)]
+        ours = [g + s.dU.T @ s.P for g, s in zip(ours, shown, strict=True)]
     synapses = [spiking.Synapses(w.W, np.zeros((len(w.b),) * 2)) for w in weights]
     cost = costs.Cost(tuple(Target(goal, layer.readout.G) for layer in layers))
     theirs = online.gradient(local.method, SPIKING._replace(activity=activity), synapses, x, cost)
@@ -194,12 +194,12 @@ def last_loss(layer, weights, state, x, target):
     """L at the last step as a function of the weights, R and all."""
     for spikes in x:
         state, seen = network.forward(layer, weights, state, spikes)
-    return network.assess(layer, seen, target).loss
+    return network.local_gradients(layer, seen, target).loss
 
 
 def test_direct_feedback_reaches_hidden_layers_and_alignment_goes_layer_by_layer(rng):
     errors, slopes = [rng.normal(size=(2, n)) for n in (5, 4, 3)], [rng.random((2, n)) for n in (5, 4, 3)]
-    G, H = feedback.draw_alignment(rng, (5, 4, 3)), feedback.draw_direct(rng, (5, 4, 3))
+    G, H = feedback.sample_alignment(rng, (5, 4, 3)), feedback.sample_direct(rng, (5, 4, 3))
     down = feedback.alignment(G)(errors, slopes)
     e2 = errors[1] + (slopes[2] * errors[2]) @ G[1]
     np.testing.assert_allclose(down[1], e2)
@@ -215,7 +215,7 @@ def test_direct_feedback_reaches_hidden_layers_and_alignment_goes_layer_by_layer
 @given(st.sampled_from(sorted(dropped.RULES)), st.sampled_from(sorted(dropped.RULES)), SEEDS)
 def test_method_and_omitted_terms_add_up_to_the_reference(method, reference, seed):
     synapses, x, cost = make((5, 4, 3), seed, local=True)
-    G = feedback.draw_alignment(np.random.default_rng(seed), (4, 3))
+    G = feedback.sample_alignment(np.random.default_rng(seed), (4, 3))
     found = dropped.compare(TWIN, synapses, x, cost, method, reference, feedback.alignment(G))
     assert dropped.remainder(found) < 1e-10
 

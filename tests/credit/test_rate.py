@@ -16,7 +16,7 @@ ACTIVATIONS = st.sampled_from([rate.tanh, rate.linear, rate.of(surrogate.logisti
 
 def case(f, sizes, seed):
     rng = np.random.default_rng(seed)
-    W = [layer.W for layer in spiking.draw(rng, sizes, 1.5)]
+    W = [layer.W for layer in spiking.init_weights(rng, sizes, 1.5)]
     x, target = rng.normal(size=(3, sizes[0])), rng.normal(size=(3, sizes[-1]))
     seen = rate.forward(f, W, x)
     return rng, W, x, target, seen, seen.y[-1] - target
@@ -74,7 +74,7 @@ def test_local_errors_are_the_exact_gradient_of_each_layers_own_loss(f, sizes, s
 @given(ACTIVATIONS, SIZES, st.integers(1, 7), SEEDS)
 def test_bptt_is_rtrl_is_the_exact_gradient_in_a_recurrent_network_of_rates(f, sizes, steps, seed):
     rng = np.random.default_rng(seed)
-    synapses = spiking.draw(rng, sizes, 1.0, 1.0)
+    synapses = spiking.init_weights(rng, sizes, 1.0, 1.0)
     x, v = rng.normal(size=(steps, 2, sizes[0])), rng.normal(size=(steps, 2, sizes[-1]))
     seen = rnn.forward(f, synapses, x)
     backward, forward = rnn.bptt(f, synapses, seen, v), rnn.rtrl(f, synapses, seen, v)
@@ -103,7 +103,7 @@ def test_an_error_of_another_shape_is_refused_and_not_spread_over_the_batch(shap
     _, W, _, _, seen, _ = case(rate.tanh, (4, 5, 3), 0)
     with pytest.raises(InputError, match=r"dL_dy: expected shape \(3, 3\), got"):
         rate.backpropagation(rate.tanh, W, seen, np.ones(shape))
-    synapses = spiking.draw(np.random.default_rng(0), (4, 3), 1.0, 1.0)
+    synapses = spiking.init_weights(np.random.default_rng(0), (4, 3), 1.0, 1.0)
     record = rnn.forward(rate.tanh, synapses, np.ones((5, 2, 4)))
     for route in (rnn.bptt, rnn.rtrl):
         with pytest.raises(InputError, match=r"dL_dy: expected shape \(5, 2, 3\), got"):

@@ -11,7 +11,7 @@ seeds = st.integers(0, 2**32 - 1)
 
 @given(seeds, st.integers(1, 40), st.integers(digits.LEAST_SIDE, 40))
 def test_images_are_grey_bytes_on_black_and_labels_are_balanced(seed, n, side):
-    images, labels = digits.draw(np.random.default_rng(seed), n, side)
+    images, labels = digits.generate(np.random.default_rng(seed), n, side)
     assert images.shape == (n, side, side) and labels.shape == (n,)
     assert images.dtype == labels.dtype == np.uint8
     counts = np.bincount(labels, minlength=10)
@@ -22,26 +22,26 @@ def test_images_are_grey_bytes_on_black_and_labels_are_balanced(seed, n, side):
 
 @given(seeds, st.integers(1, 30))
 def test_the_border_stays_black(seed, n):
-    images, _ = digits.draw(np.random.default_rng(seed), n)
+    images, _ = digits.generate(np.random.default_rng(seed), n)
     images[:, 1:-1, 1:-1] = 0
     assert not images.any()
 
 
 def test_the_same_seed_draws_the_same_digits_and_another_one_others():
-    first, again, other = (digits.draw(np.random.default_rng(seed), 30) for seed in (1, 1, 2))
+    first, again, other = (digits.generate(np.random.default_rng(seed), 30) for seed in (1, 1, 2))
     np.testing.assert_array_equal(first[0], again[0])
     np.testing.assert_array_equal(first[1], again[1])
     assert not np.array_equal(first[0], other[0]) and not np.array_equal(first[1], other[1])
 
 
 def test_no_two_digits_are_the_same(rng):
-    images, labels = digits.draw(rng, 1000)
+    images, labels = digits.generate(rng, 1000)
     assert len(np.unique(images.reshape(1000, -1), axis=0)) == 1000
     assert len(np.unique(labels[:20])) > 2  # shuffled, not sorted
 
 
 def test_a_digit_is_about_20_by_20_in_28_by_28(rng):
-    images, _ = digits.draw(rng, 500)
+    images, _ = digits.generate(rng, 500)
     heights, widths = ((images.any(axis) != 0).sum(1) for axis in (2, 1))
     larger = np.maximum(heights, widths)
     low, high = np.array(digits.BOX) + 2 * np.array(digits.RADIUS)  # the box of the line and the pen on both sides
@@ -79,14 +79,14 @@ def test_rounding_off_keeps_ends_and_lines_and_shortens_corners():
 
 def test_a_larger_image_is_the_same_digits_drawn_finer():
     """Four pixels of the image of double side and one of the other differ by the softness of the pen's edge alone."""
-    small, fine = (digits.draw(np.random.default_rng(4), 20, side)[0].astype(float) for side in (28, 56))
+    small, fine = (digits.generate(np.random.default_rng(4), 20, side)[0].astype(float) for side in (28, 56))
     means = fine.reshape(20, 28, 2, 28, 2).mean(axis=(2, 4))
     assert np.abs(means - small).mean() < 0.05 * 255
     assert np.corrcoef(means.ravel(), small.ravel())[0, 1] > 0.98
 
 
 def accuracy_of_least_squares(n_train, n_test):
-    (x, y), (x_test, y_test) = (digits.draw(np.random.default_rng(s), n) for s, n in ((1, n_train), (2, n_test)))
+    (x, y), (x_test, y_test) = (digits.generate(np.random.default_rng(s), n) for s, n in ((1, n_train), (2, n_test)))
     flat, flat_test = (np.column_stack([i.reshape(len(i), -1) / 255, np.ones(len(i))]) for i in (x, x_test))
     W = np.linalg.lstsq(flat, np.eye(10)[y], rcond=None)[0]
     return ((flat_test @ W).argmax(1) == y_test).mean()
@@ -109,4 +109,4 @@ def test_a_linear_classifier_gets_most_digits_right_but_not_all():
 )
 def test_unusable_numbers_are_named(n, side, message, rng):
     with pytest.raises(InputError, match=f"^{message}$"):
-        digits.draw(rng, n, side)
+        digits.generate(rng, n, side)

@@ -124,7 +124,12 @@ def idx(*shape, last=0):
 @pytest.mark.parametrize(
     ("what", "content", "pack", "message"),
     [
-        ("images", gzip.compress(idx(2, 28, 28), mtime=0)[:-9], bytes, r"expected a whole gzip file, got a damaged one \(.+\)"),
+        (
+            "images",
+            gzip.compress(idx(2, 28, 28), mtime=0)[:-9],
+            bytes,
+            r"expected a whole gzip file, got a damaged one \(.+\)",
+        ),
         ("images", b"<html>not found</html>", bytes, r"expected a whole gzip file, got a damaged one \(.+\)"),
         ("images", b"", bytes, "expected an idx file of unsigned bytes, got one that begins "),
         (

@@ -73,7 +73,7 @@ def test_update_of_three_convolutional_layers_is_the_exact_gradient_entry_by_ent
     mask, goal = masks(rng, net, batch), targets(rng, net, batch)
     _, shown = network.step(net, weights, carry.state, inputs[0], goal, mask)
     for layer, w, seen, m in zip(net, weights, shown, mask, strict=True):
-        gradient = rule.gradient(layer.synapse, seen.delta, seen.P)
+        gradient = rule.gradient(layer.synapse, seen.dU, seen.P)
         frozen = (layer, seen, m)
         by_W = gradcheck.check(lambda W, w=w, f=frozen: descended(f, Weights(W, w.b)), gradient.W, w.W)
         by_b = gradcheck.check(lambda b, w=w, f=frozen: descended(f, Weights(w.W, b)), gradient.b, w.b)
@@ -93,19 +93,19 @@ def local(frozen, weights, target):
 def descended(frozen, weights):
     """What the layer descends, with P, R, e and dropout held."""
     layer, seen, mask = frozen
-    return network.frozen_error_loss(layer, weights, seen.P, seen.R, seen.e, mask)
+    return network.frozen_error_loss(layer, weights, seen.P, seen.R, seen.dY, mask)
 
 
 def test_the_gradient_is_that_of_the_local_loss_by_finite_differences_too(rng):
     synapse = Conv2d((2, 6, 6), 3, 3, padding=1)
     pool = MaxPool(synapse.shape, 2)
-    layer = Layer(synapse, lif.neuron(), readout.draw(rng, pool.n, 4, 2.0), pool=pool)
-    weights = synapse.draw(rng, layer.neuron, 3.0)
+    layer = Layer(synapse, lif.neuron(), readout.sample_readout(rng, pool.n, 4, 2.0), pool=pool)
+    weights = synapse.init_weights(rng, layer.neuron, 3.0)
     P, target = rng.exponential(1, (2, synapse.n_in)), rng.normal(size=(2, 4))
-    mask = readout.draw_mask(rng, 0.5, "activity", (2, pool.n))
+    mask = readout.sample_mask(rng, 0.5, "activity", (2, pool.n))
     state = lif.State(P, np.zeros_like(P), np.zeros((2, synapse.n)))
     _, seen = network.forward(layer, weights, state, np.zeros_like(P), mask)
-    gradient = rule.gradient(synapse, network.assess(layer, seen, target, mask).delta, P)
+    gradient = rule.gradient(synapse, network.local_gradients(layer, seen, target, mask).dU, P)
     loss = lambda W: network.local_loss(layer, Weights(W, weights.b), P, seen.R, target, mask)  # noqa: E731
     assert gradcheck.check(loss, gradient.W, weights.W, "central")
     of_b = lambda b: network.local_loss(layer, Weights(weights.W, b), P, seen.R, target, mask)  # noqa: E731
@@ -149,14 +149,14 @@ def test_pooled_layers_transmit_and_read_the_largest_potential_of_each_window(ma
 
 @given(st.floats(0, 0.9), st.sampled_from(readout.Mask._fields), st.integers(0, 2**32 - 1))
 def test_dropout_keeps_the_mean_of_what_it_masks(p, place, seed):
-    mask = getattr(readout.draw_mask(np.random.default_rng(seed), p, place, (100, 100)), place)
+    mask = getattr(readout.sample_mask(np.random.default_rng(seed), p, place, (100, 100)), place)
     share = 1 - round(256 * p) / 256
     assert set(np.unique(mask)) <= {0, 1 / share}
     assert abs((mask > 0).mean() - share) <= 6 * np.sqrt(share * (1 - share) / mask.size)
 
 
 def test_without_dropout_a_mask_changes_nothing(rng):
-    G = readout.draw(rng, 5, 2)
+    G = readout.sample_readout(rng, 5, 2)
     x, e = rng.normal(size=(3, 5)), rng.normal(size=(3, 2))
     ones = readout.Mask(np.ones((3, 5)), np.ones((3, 2)))
     np.testing.assert_array_equal(readout.output(G, x, ones), readout.output(G, x))
@@ -173,11 +173,11 @@ def test_shapes_that_do_not_fit_are_refused_in_one_line(rng):
     with pytest.raises(InputError, match=r"size: expected at most 2, the side of the image, got 3"):
         MaxPool((1, 2, 3), 3)
     conv = Conv2d((1, 4, 4), 2, 3)
-    wrong = Layer(conv, lif.neuron(), readout.draw(rng, 1, 1), pool=MaxPool((1, 2, 2), 2))
-    weights = conv.draw(rng, wrong.neuron)
+    wrong = Layer(conv, lif.neuron(), readout.sample_readout(rng, 1, 1), pool=MaxPool((1, 2, 2), 2))
+    weights = conv.init_weights(rng, wrong.neuron)
     with pytest.raises(InputError, match=r"layer 1 pool: expected 8 neurons, got 4"):
-        network.check([wrong], [weights])
+        network.validate([wrong], [weights])
     with pytest.raises(InputError, match=r"layer 1 W: expected shape \(2, 1, 3, 3\), got \(2, 1, 3, 2\)"):
-        network.check([wrong._replace(pool=None)], [Weights(weights.W[..., :2], weights.b)])
+        network.validate([wrong._replace(pool=None)], [Weights(weights.W[..., :2], weights.b)])
     with pytest.raises(InputError, match=r"place: expected one of activity, Y, got 'before_G'"):
-        readout.draw_mask(rng, 0.5, "before_G", (1, 1))
+        readout.sample_mask(rng, 0.5, "before_G", (1, 1))

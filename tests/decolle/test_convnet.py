@@ -23,8 +23,8 @@ from decolle_ref.experiments.longrun import Interrupted, versions
 from decolle_ref.experiments.poisson_mnist_network import Data, mini_batches
 from decolle_ref.fast.conv import Patches
 from decolle_ref.fast.convnet import Stepper, outputs
-from decolle_ref.fast.run import team
-from decolle_ref.plots.convnet import curves, draw_run
+from decolle_ref.fast.run import worker_pool
+from decolle_ref.plots.convnet import curves, save_figures
 
 SEEDS = st.integers(0, 2**32 - 1)
 CHANNELS = st.sampled_from((1, 2, 3, 8))  # 8: one product per kernel row in the fast path, where the kernel is 2 or 3
@@ -47,7 +47,7 @@ def nets(draw, channels=CHANNELS, kernel=4):
 def problem(net, seed, batch, dtype=np.float64):
     """Weights, images, and targets on both sides of where smooth L1 turns linear."""
     rng = np.random.default_rng(seed)
-    weights = [Weights(2 * w.W, 2 * w.b) for w in convnet.draw(rng, net, dtype)]
+    weights = [Weights(2 * w.W, 2 * w.b) for w in convnet.init_weights(rng, net, dtype)]
     x = rng.normal(size=(batch, net.stages[0].synapse.n_in))
     return weights, x.astype(dtype), rng.normal(0, 2, (batch, net.top.n)).astype(dtype)
 
@@ -132,10 +132,10 @@ def test_adjoint_of_patches_equals_the_definition(synapse, seed, batch):
 
 
 @given(nets(), SEEDS, st.integers(1, 5), st.integers(1, 3))
-def test_fast_step_equals_the_definition_for_any_cut(net, seed, batch, piece):
+def test_fast_step_equals_the_definition_for_any_cut(net, seed, batch, chunk):
     weights, x, target = problem(net, seed, batch)
-    with team(2) as workers:
-        stepper = Stepper(net, batch, workers, piece, np.float64)
+    with worker_pool(2) as workers:
+        stepper = Stepper(net, batch, workers, chunk, np.float64)
         stepper.gradient(weights, -x, target)  # what an earlier batch left behind plays no part
         assert distance(stepper.gradient(weights, x, target), convnet.gradient(net, weights, x, target)) <= 1e-12
     expected = convnet.forward(net, weights, x).Y
@@ -146,8 +146,8 @@ def test_fast_step_equals_the_definition_for_any_cut(net, seed, batch, piece):
 def test_fast_step_in_float32_equals_the_definition_in_float64(seed):
     net = convnet.build((1, 14, 14), [(8, 2), (6, 1), (4, 2)], 5, 2)
     weights, x, target = problem(net, seed, 8, np.float32)
-    with team(1) as workers:
-        found = Stepper(net, 8, workers, piece=3).gradient(weights, x, target)
+    with worker_pool(1) as workers:
+        found = Stepper(net, 8, workers, chunk=3).gradient(weights, x, target)
     assert {array.dtype for w in found for array in w} == {np.dtype(np.float32)}
     double = [Weights(w.W.astype(float), w.b.astype(float)) for w in weights]
     assert distance(found, convnet.gradient(net, double, x.astype(float), target.astype(float))) <= 1e-5
@@ -158,8 +158,8 @@ def test_the_number_of_threads_changes_no_bit():
     weights, x, target = problem(net, 0, 20, np.float32)
     found = []
     for threads in (1, 3):
-        with team(threads) as workers:
-            found.append(flat(Stepper(net, 20, workers, piece=3).gradient(weights, x, target)))
+        with worker_pool(threads) as workers:
+            found.append(flat(Stepper(net, 20, workers, chunk=3).gradient(weights, x, target)))
     np.testing.assert_array_equal(*found)
 
 
@@ -167,7 +167,7 @@ def test_the_number_of_threads_changes_no_bit():
 def test_outputs_do_not_depend_on_how_the_images_are_cut(net, seed, batch):
     weights, x, _ = problem(net, seed, 9)
     expected = convnet.forward(net, weights, x).Y
-    with team(2) as workers:
+    with worker_pool(2) as workers:
         found = outputs(net, weights, x, workers, batch)
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12 * np.abs(expected).max())
 
@@ -182,12 +182,12 @@ def bars(rng, n, side=10):
 
 def test_it_learns_which_way_a_bar_runs(rng):
     net = convnet.build((1, 10, 10), [(8, 2), (8, 1), (8, 2)], 3, 1, 2)
-    weights, optimiser = convnet.draw(rng, net), Adamax()
-    memory = convnet.start(optimiser, weights)
+    weights, optimiser = convnet.init_weights(rng, net), Adamax()
+    memory = convnet.init(optimiser, weights)
     for _ in range(150):
         x, labels = bars(rng, 16)
         slopes = convnet.gradient(net, weights, x, np.eye(2)[labels])
-        weights, memory = convnet.descend(optimiser, weights, slopes, memory, 3e-3)
+        weights, memory = convnet.update(optimiser, weights, slopes, memory, 3e-3)
     x, labels = bars(rng, 500)
     assert (convnet.forward(net, weights, x).Y.argmax(axis=1) != labels).mean() < 0.05
 
@@ -195,7 +195,7 @@ def test_it_learns_which_way_a_bar_runs(rng):
 @pytest.fixture(scope="module")
 def data():
     """A hundred generated digits to learn from, and fifty to be tested on."""
-    x, labels = digits.draw(np.random.default_rng(0), 150)
+    x, labels = digits.generate(np.random.default_rng(0), 150)
     return Data(x[:100], labels[:100], x[100:], labels[100:])
 
 
@@ -260,7 +260,7 @@ def test_a_run_begun_anew_puts_the_one_before_aside(finished, data, tmp_path, mo
 
 def test_digits_are_learned(data, tmp_path):
     """Four hundred of them, seen four times; by chance nine in ten would be wrong."""
-    x, labels = digits.draw(np.random.default_rng(1), 400)
+    x, labels = digits.generate(np.random.default_rng(1), 400)
     epochs = train(SMALL, tmp_path, quiet=True, data=data._replace(x=x, labels=labels))["epochs"]
     assert epochs["loss"][-1] < 0.5 * epochs["loss"][0]
     assert epochs["error"][-1] < 0.2
@@ -286,7 +286,7 @@ def test_results_say_what_they_depend_on(finished):
 
 
 def test_the_figure_is_drawn_from_the_results(finished, tmp_path):
-    assert draw_run(tmp_path, finished[1]).read_bytes().startswith(b"\x89PNG")
+    assert save_figures(tmp_path, finished[1]).read_bytes().startswith(b"\x89PNG")
     left, right = curves(finished[1]).axes
     np.testing.assert_allclose(left.lines[-1].get_ydata(), 100 * np.array(finished[1]["epochs"]["error"]))
     np.testing.assert_array_equal(right.lines[-1].get_ydata(), finished[1]["epochs"]["loss"])

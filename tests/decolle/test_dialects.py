@@ -28,11 +28,13 @@ def stack(seed, dialect=paper):
     rng = np.random.default_rng(seed)
     layers, weights = [], []
     for n_in, n in pairwise(SIZES):
-        neuron = lif.neuron(*lif.draw_time_constants(rng, n_in), rng.uniform(0.002, 0.01, n), w=rng.uniform(0.5, 2, n))
-        layer = Layer(Dense(n_in, n), neuron, readout.draw(rng, n, 2))
-        drawn = layer.synapse.draw(rng, neuron, scale=30.0)
+        neuron = lif.neuron(
+            *lif.sample_time_constants(rng, n_in), rng.uniform(0.002, 0.01, n), w=rng.uniform(0.5, 2, n)
+        )
+        layer = Layer(Dense(n_in, n), neuron, readout.sample_readout(rng, n, 2))
+        drawn = layer.synapse.init_weights(rng, neuron, scale=30.0)
         twin = rescale(neuron, Weights(drawn.W, -np.abs(drawn.b)), paper, dialect)
-        layers.append(network.speak(dialect, layer._replace(neuron=twin.neuron)))
+        layers.append(network.with_dialect(dialect, layer._replace(neuron=twin.neuron)))
         weights.append(twin.weights)
     return layers, weights
 
@@ -88,14 +90,16 @@ def test_the_strength_that_matches_dcll_is_gamma_over_one_minus_gamma_times_as_l
 def test_gains_only_rescale_W(dialect, rng):
     """Dialects that differ in gains alone have the same potentials at every step once W is rescaled per column."""
     other = replace(dialect, gains="one", name="unit gains")
-    tau = lif.draw_time_constants(rng, 4)
+    tau = lif.sample_time_constants(rng, 4)
     neuron = lif.neuron(*tau, dialect=dialect)
     weights = Weights(rng.normal(size=(3, 4)) / lif.trace_gain(neuron), rng.normal(size=3))
     twin = rescale(neuron, weights, dialect, other)
     spikes = rng.random((40, 4)) < 0.3
     results = []
     for unit, w in ((neuron, weights), (twin.neuron, twin.weights)):
-        layer = network.speak(dialect, Layer(Dense(4, 3), unit, readout.draw(np.random.default_rng(0), 3, 1)))
+        layer = network.with_dialect(
+            dialect, Layer(Dense(4, 3), unit, readout.sample_readout(np.random.default_rng(0), 3, 1))
+        )
         results.append(recorded([layer], [w], spikes)[0][0])
     np.testing.assert_allclose(results[0], results[1], rtol=1e-12, atol=1e-12)
 
@@ -120,7 +124,9 @@ def test_learning_maps_exactly_between_dialects_that_learn_alike(optimiser, rng)
     """
     layers, weights = stack(3)
     twins = [rescale(layer.neuron, w, paper, dcll, learning=True) for layer, w in zip(layers, weights, strict=True)]
-    theirs = [network.speak(dcll, layer._replace(neuron=t.neuron)) for layer, t in zip(layers, twins, strict=True)]
+    theirs = [
+        network.with_dialect(dcll, layer._replace(neuron=t.neuron)) for layer, t in zip(layers, twins, strict=True)
+    ]
     power = 2 if isinstance(optimiser, SGD) else 1
     steps, still = 40, np.asarray(0.0)
     rates = [Weights(1e-3 / lif.trace_gain(layer.neuron), still) for layer in layers]
@@ -131,7 +137,7 @@ def test_learning_maps_exactly_between_dialects_that_learn_alike(optimiser, rng)
     ends = []
     for net, w, rate, goal in ((layers, weights, rates, targets), (theirs, [t.weights for t in twins], mapped, early)):
         teacher = Learner(rate, optimiser)
-        start = Carry(tuple(w), network.rest(net), teacher.start(w))
+        start = Carry(tuple(w), network.rest(net), teacher.init(w))
         ends.append([carry.weights for carry, _ in network.run(net, start, spikes, goal, teacher)])
     for k in range(3):
         later = steps - shift(k + 1, paper, dcll)
@@ -155,20 +161,22 @@ GRADIENT_OF = {
 def test_the_update_of_every_dialect_is_the_exact_gradient_of_a_smooth_function(dialect, seed, batch):
     rng = np.random.default_rng(seed)
     objective = Objective(smooth_l1, "mean", Regulariser(0.3, 0.2))
-    neuron = lif.neuron(*lif.draw_time_constants(rng, 4), dialect=dialect)
-    layer = network.speak(dialect, Layer(Dense(4, 3), neuron, readout.draw(rng, 3, 2, 2.0), objective=objective))
+    neuron = lif.neuron(*lif.sample_time_constants(rng, 4), dialect=dialect)
+    layer = network.with_dialect(
+        dialect, Layer(Dense(4, 3), neuron, readout.sample_readout(rng, 3, 2, 2.0), objective=objective)
+    )
     weights = Weights(rng.normal(size=(3, 4)) / lif.trace_gain(neuron), rng.normal(0, 0.3, 3))
     spikes = rng.integers(0, 2, (20, *batch, 4))
     *_, (_, (seen,)) = network.run([layer], Carry((weights,), network.rest([layer], batch)), spikes)
     target = rng.normal(size=(*batch, 2))
-    seen = network.assess(layer, seen, target)
-    dW = rule.gradient(layer.synapse, seen.delta, seen.P).W
+    seen = network.local_gradients(layer, seen, target)
+    dW = rule.gradient(layer.synapse, seen.dU, seen.P).W
 
     def descended(W):
         moved = Weights(W, weights.b)
         if GRADIENT_OF[dialect.name] == "the loss":
             return network.local_loss(layer, moved, seen.P, seen.R, target)
-        return network.frozen_error_loss(layer, moved, seen.P, seen.R, seen.e)
+        return network.frozen_error_loss(layer, moved, seen.P, seen.R, seen.dY)
 
     report = gradcheck.check(descended, dW, weights.W)
     assert report, str(report)
@@ -177,7 +185,9 @@ def test_the_update_of_every_dialect_is_the_exact_gradient_of_a_smooth_function(
 @EACH
 def test_an_input_spike_reaches_U_after_the_dialects_delay(dialect):
     neuron = lif.neuron(dialect=dialect)
-    layer = network.speak(dialect, Layer(Dense(1, 1), neuron, readout.draw(np.random.default_rng(0), 1, 1)))
+    layer = network.with_dialect(
+        dialect, Layer(Dense(1, 1), neuron, readout.sample_readout(np.random.default_rng(0), 1, 1))
+    )
     spikes = np.array([[1], [0], [0], [0]])
     ((U, _),) = recorded([layer], [Weights(np.ones((1, 1)), np.full(1, -1e9))], spikes)
     assert np.flatnonzero(U > -1e9)[0] == dialect.delay

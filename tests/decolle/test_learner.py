@@ -22,7 +22,7 @@ def test_sgd_steps_against_the_gradient(rng):
 def test_adamax_written_out_for_one_number():
     """Three steps by hand, with a momentum so that the bias correction shows."""
     adamax, w, memory = Adamax(beta1=0.5, beta2=0.9, eps=1e-300), np.array([1.0]), None
-    memory = adamax.start(w)
+    memory = adamax.init(w)
     m = u = 0.0
     by_hand = 1.0
     for t, g in enumerate([2.0, -1.0, 0.5], start=1):
@@ -38,7 +38,7 @@ def test_adamax_defaults_are_the_papers():
 
 def test_the_size_of_an_adamax_step_does_not_depend_on_the_scale_of_the_gradient(rng):
     W, g = rng.normal(size=(2, 5))
-    steps = [Adamax(eps=1e-300).update(W, c * g, Adamax().start(W), np.asarray(0.1))[0] for c in (1.0, 2.0**40)]
+    steps = [Adamax(eps=1e-300).update(W, c * g, Adamax().init(W), np.asarray(0.1))[0] for c in (1.0, 2.0**40)]
     np.testing.assert_array_equal(*steps)
 
 
@@ -55,13 +55,13 @@ def test_fast_update_equals_the_readable_one(dtype, n_in, n, batch, seed):
     synapse, adamax = Dense(n_in, n), Adamax()
     weights = Weights(rng.normal(size=(n, n_in)).astype(dtype), rng.normal(size=n).astype(dtype))
     rate = Weights(rng.random(n_in).astype(dtype), np.asarray(0.1, dtype))
-    memory = (adamax.start(weights.W), adamax.start(weights.b))
+    memory = (adamax.init(weights.W), adamax.init(weights.b))
     ours = Weights(weights.W.copy(), weights.b.copy())
-    ours_memory = (adamax.start(ours.W), adamax.start(ours.b))
+    ours_memory = (adamax.init(ours.W), adamax.init(ours.b))
     for _ in range(3):
         delta, P = rng.normal(size=(*batch, n)).astype(dtype), rng.random((*batch, n_in)).astype(dtype)
-        weights, memory = learner.descend(adamax, synapse, weights, memory, delta, P, rate)
-        ours, ours_memory = fast.descend(adamax, synapse, ours, ours_memory, delta, P, rate)
+        weights, memory = learner.update_layer(adamax, synapse, weights, memory, delta, P, rate)
+        ours, ours_memory = fast.update_layer(adamax, synapse, ours, ours_memory, delta, P, rate)
     exact = int(np.prod(batch)) == 1
     for a, b in zip((*weights, *memory[0], *memory[1]), (*ours, *ours_memory[0], *ours_memory[1]), strict=True):
         if exact:
@@ -73,7 +73,7 @@ def test_fast_update_equals_the_readable_one(dtype, n_in, n, batch, seed):
 def test_fast_update_refuses_what_it_cannot_do():
     one = Weights(np.ones((1, 1)), np.ones(1))
     with pytest.raises(InputError, match=r"fast: expected Adamax with beta1 = 0, got SGD\(\)"):
-        fast.descend(SGD(), Dense(1, 1), one, (None, None), np.ones(1), np.ones(1), one)
+        fast.update_layer(SGD(), Dense(1, 1), one, (None, None), np.ones(1), np.ones(1), one)
 
 
 @pytest.mark.parametrize("bad", [-1e-3, np.nan, np.inf])
@@ -85,8 +85,10 @@ def test_learning_rates_must_be_finite_and_not_negative(bad):
 def test_rates_must_broadcast_to_the_weights():
     weights = [Weights(np.ones((4, 5)), np.ones(4))]
     teacher = Learner([Weights(np.ones(7), np.ones(4))])
-    with pytest.raises(InputError, match=r"^layer 1 rate of W: expected to broadcast to \(4, 5\), got \(7,\)$"):
-        teacher.check(weights, teacher.start(weights))
+    with pytest.raises(
+        InputError, match=r"^layer 1 learning rate of W: expected to broadcast to \(4, 5\), got \(7,\)$"
+    ):
+        teacher.validate(weights, teacher.init(weights))
 
 
 @pytest.mark.parametrize("bad", [-0.1, 1.0, np.nan])

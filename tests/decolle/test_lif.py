@@ -89,7 +89,7 @@ def test_each_input_keeps_its_own_time_constants():
 
 
 def test_drawn_time_constants_lie_in_the_papers_ranges(rng):
-    tau_mem, tau_syn = lif.draw_time_constants(rng, 1000)
+    tau_mem, tau_syn = lif.sample_time_constants(rng, 1000)
     assert 0.005 <= tau_mem.min() < 0.006 and 0.034 < tau_mem.max() <= 0.035
     assert 0.005 <= tau_syn.min() < 0.0052 and 0.0098 < tau_syn.max() <= 0.010
 

@@ -23,9 +23,9 @@ def stack(seed=0, dtype=np.float64, sizes=SIZES):
     rng = np.random.default_rng(seed)
     layers, weights = [], []
     for n_in, n in pairwise(sizes):
-        neuron = lif.neuron(*lif.draw_time_constants(rng, n_in), dtype=dtype)
-        layers.append(Layer(Dense(n_in, n), neuron, readout.draw(rng, n, N_OUT, 2.0, dtype)))
-        weights.append(layers[-1].synapse.draw(rng, neuron, scale=10.0))
+        neuron = lif.neuron(*lif.sample_time_constants(rng, n_in), dtype=dtype)
+        layers.append(Layer(Dense(n_in, n), neuron, readout.sample_readout(rng, n, N_OUT, 2.0, dtype)))
+        weights.append(layers[-1].synapse.init_weights(rng, neuron, scale=10.0))
     return layers, weights
 
 
@@ -42,7 +42,7 @@ def learner(weights, rate=1e-3, **options):
 
 
 def start(layers, weights, batch=(), teacher=None):
-    return Carry(tuple(weights), network.rest(layers, batch), teacher.start(weights) if teacher else ())
+    return Carry(tuple(weights), network.rest(layers, batch), teacher.init(weights) if teacher else ())
 
 
 def last(run):
@@ -234,10 +234,10 @@ def with_state(given, **changes):
         (lambda g: {"start": g["start"]._replace(state=())}, r"^state: expected one per layer \(3\), got 0$"),
         (lambda g: with_state(g, R=np.zeros(1)), r"^layer 1 R: expected shape \(6,\), got \(1,\)$"),
         (lambda g: with_state(g, P=np.full(5, np.nan)), "^layer 1 P: expected finite numbers, got nan"),
-        (lambda g: {"learner": learner(g["start"].weights)}, r"^memory: expected one per layer \(3\), got 0$"),
+        (lambda g: {"learner": learner(g["start"].weights)}, r"^opt_state: expected one per layer \(3\), got 0$"),
         (
             lambda g: {"targets": None, "learner": learner(g["start"].weights)},
-            "^(targets|memory): expected one per layer",
+            "^(targets|opt_state): expected one per layer",
         ),
     ],
 )
@@ -250,4 +250,4 @@ def test_layers_that_do_not_fit_each_other_are_named():
     layers, weights = stack(sizes=(5, 6))
     other, more = stack(sizes=(5, 4))
     with pytest.raises(InputError, match=r"^layer 2 n_in: expected 6, got 5$"):
-        network.check(layers + other, weights + more)
+        network.validate(layers + other, weights + more)

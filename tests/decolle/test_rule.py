@@ -22,8 +22,8 @@ def situations(draw):
     n_in, n, n_out = draw(sizes), draw(sizes), draw(sizes)
     batch = tuple(draw(st.lists(st.integers(1, 3), max_size=2)))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    neuron = lif.neuron(*lif.draw_time_constants(rng, n_in))
-    G = readout.draw(rng, n, n_out, amplitude=2.0)
+    neuron = lif.neuron(*lif.sample_time_constants(rng, n_in))
+    G = readout.sample_readout(rng, n, n_out, amplitude=2.0)
     surrogate = draw(st.sampled_from(list(SURROGATES.values())))
     layer = Layer(Dense(n_in, n), neuron, G, surrogate, draw(objectives))
     weights = Weights(rng.normal(0, 1, (n, n_in)), rng.normal(0, 0.3, n))
@@ -34,7 +34,7 @@ def situations(draw):
 def update(layer, weights, P, R, target):
     state = lif.State(P, np.zeros_like(P), R)
     _, seen = network.forward(layer, weights, state, np.zeros_like(P))
-    return rule.gradient(layer.synapse, network.assess(layer, seen, target).delta, P)
+    return rule.gradient(layer.synapse, network.local_gradients(layer, seen, target).dU, P)
 
 
 @given(situations())
@@ -51,12 +51,12 @@ def test_update_is_the_exact_gradient_of_the_local_loss(situation):
 def test_loss_in_the_snapshot_is_the_local_loss(situation):
     layer, weights, P, R, target = situation
     _, seen = network.forward(layer, weights, lif.State(P, np.zeros_like(P), R), np.zeros_like(P))
-    assert network.assess(layer, seen, target).loss == local_loss(*situation)
+    assert network.local_gradients(layer, seen, target).loss == local_loss(*situation)
 
 
 def test_taylor_remainder_of_the_local_loss_falls_with_the_square_of_the_step(rng):
-    neuron = lif.neuron(*lif.draw_time_constants(rng, 7))
-    layer = Layer(Dense(7, 6), neuron, readout.draw(rng, 6, 3, 2.0))
+    neuron = lif.neuron(*lif.sample_time_constants(rng, 7))
+    layer = Layer(Dense(7, 6), neuron, readout.sample_readout(rng, 6, 3, 2.0))
     weights = Weights(rng.normal(0, 1, (6, 7)), rng.normal(0, 1, 6))
     P, R, target = rng.exponential(1, (4, 7)), rng.exponential(1, (4, 6)), rng.normal(0, 1, (4, 3))
     dW, _ = update(layer, weights, P, R, target)
@@ -82,7 +82,7 @@ def test_three_factors_of_one_synapse():
 
 def test_no_error_leaves_its_layer(rng):
     """Changing the target of one layer changes the delta of that layer alone."""
-    layers = [Layer(Dense(4, 4), lif.neuron(), readout.draw(rng, 4, 2), logistic) for _ in range(3)]
+    layers = [Layer(Dense(4, 4), lif.neuron(), readout.sample_readout(rng, 4, 2), logistic) for _ in range(3)]
     weights = [Weights(rng.normal(size=(4, 4)), rng.normal(size=4)) for _ in layers]
     state = tuple(lif.State(*rng.exponential(1, (3, 4))) for _ in layers)
     targets = rng.normal(size=(3, 2))
@@ -90,5 +90,5 @@ def test_no_error_leaves_its_layer(rng):
     other[1] += 1
     _, shown = network.step(layers, weights, state, np.ones(4), targets)
     _, changed = network.step(layers, weights, state, np.ones(4), other)
-    same = [np.array_equal(a.delta, b.delta) for a, b in zip(shown, changed, strict=True)]
+    same = [np.array_equal(a.dU, b.dU) for a, b in zip(shown, changed, strict=True)]
     assert same == [True, False, True]

@@ -185,7 +185,7 @@ def test_a_tie_with_the_threshold_is_the_dialects(dialect, program, programs, tm
 
 def test_a_dialect_spelled_out_is_the_named_one(programs, tmp_path):
     about, arrays = make("dcll")
-    axes = json.loads((EXAMPLES.parent / "decolle_ref/schemas/case.schema.json").read_text())
+    axes = json.loads((EXAMPLES.parent / "decolle_ref/cases/schemas/case.schema.json").read_text())
     axes = axes["properties"]["dialect"]["anyOf"][2]["required"]
     spelled = about | {"dialect": {axis: getattr(DIALECTS["dcll"], axis) for axis in axes}}
     write(tmp_path / "a", about, arrays)

@@ -10,7 +10,7 @@ from decolle_ref._util.check import InputError
 from decolle_ref.experiments import alignment
 from decolle_ref.experiments.alignment import BP, CONTROL, DFA, FA, LEARNED, at_end
 from decolle_ref.experiments.longrun import Progress
-from decolle_ref.plots.alignment import draw_run
+from decolle_ref.plots.alignment import save_figures
 
 NO_BAR = Progress("", 0, quiet=True)
 ACOS_ROUNDING = np.degrees(np.sqrt(2 * 1e-15))  # arccos turns an error e of a cosine near 1 into sqrt(2 e)
@@ -71,7 +71,7 @@ def test_a_quick_run_writes_results_and_a_figure(tmp_path, monkeypatch):
     assert arrays["rate_angle"].shape[:2] == (5, 2) and arrays["spiking_angle"].shape[:2] == (4, 2)
     np.testing.assert_allclose(arrays["rate_angle"][0], 0, atol=ACOS_ROUNDING)  # backpropagation, to itself
     assert (arrays["rate_angle"][4] == 90).all()  # the control does not move hidden layers
-    assert (tmp_path / "results.json").exists() and draw_run(tmp_path, results).exists()
+    assert (tmp_path / "results.json").exists() and save_figures(tmp_path, results).exists()
     assert alignment.one_line(results).startswith("alignment (quick: not comparable): ")
     assert alignment.table(results).count("\n") == 1 + 5 + 4
 

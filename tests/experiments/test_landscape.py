@@ -11,7 +11,7 @@ from decolle_ref._util.check import InputError
 from decolle_ref.experiments import landscape
 from decolle_ref.experiments.landscape import CELL, Walk
 from decolle_ref.experiments.longrun import Progress
-from decolle_ref.plots.landscape import draw_run
+from decolle_ref.plots.landscape import save_figures
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +134,7 @@ def test_a_run_leaves_results_arrays_and_a_figure_and_can_be_repeated(folder, re
     assert json.loads((folder / "results.json").read_text()) == results
     assert landscape.one_line(results).startswith("landscape (quick: not comparable): loss ")
     assert landscape.one_line(results | {"quick": False}).startswith("landscape: loss ")
-    assert draw_run(folder, results).read_bytes().startswith(b"\x89PNG")
+    assert save_figures(folder, results).read_bytes().startswith(b"\x89PNG")
     assert sorted(p.name for p in folder.iterdir()) == ["landscape.npz", "landscape.png", "results.json"]
     assert landscape.run(tmp_path, quick=True, quiet=True) == results
 

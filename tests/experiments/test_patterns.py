@@ -10,16 +10,16 @@ from decolle_ref.credit import cost as costs
 from decolle_ref.credit.audit import dropped
 from decolle_ref.credit.methods import bptt, feedback, online
 from decolle_ref.experiments import patterns
-from decolle_ref.plots.patterns import draw_run
+from decolle_ref.plots.patterns import save_figures
 
 
 @pytest.fixture(scope="module")
 def task():
-    return patterns.draw_task(np.random.default_rng(0))
+    return patterns.sample_task(np.random.default_rng(0))
 
 
 def test_patterns_are_frozen_and_differ_and_copies_are_near_their_own(task):
-    again = patterns.draw_task(np.random.default_rng(0))
+    again = patterns.sample_task(np.random.default_rng(0))
     assert (task.x == again.x).all() and np.bincount(task.labels).tolist() == [patterns.EACH] * patterns.CLASSES
     flat = costs.filtered(patterns.KERNEL, task.x).transpose(1, 0, 2).reshape(len(task.labels), -1)
     noisy = costs.filtered(patterns.KERNEL, task.x_noisy).transpose(1, 0, 2).reshape(len(task.labels_noisy), -1)
@@ -29,8 +29,8 @@ def test_patterns_are_frozen_and_differ_and_copies_are_near_their_own(task):
 
 def test_the_update_of_bptt_is_the_gradient_of_the_package_and_e_prop_that_of_its_own_module(task):
     rng = np.random.default_rng(1)
-    synapses, cost = patterns.draw_network(rng), patterns.cost_of(task.labels)
-    route = feedback.direct(feedback.draw_direct(rng, (patterns.HIDDEN, patterns.CLASSES)))
+    synapses, cost = patterns.init_network(rng), patterns.cost_of(task.labels)
+    route = feedback.direct(feedback.sample_direct(rng, (patterns.HIDDEN, patterns.CLASSES)))
     g, y = patterns.gradient(patterns.BPTT, synapses, task.x, cost, route)
     exact = bptt.gradient(patterns.CELL, synapses, task.x, cost)
     assert dropped.relative_error(dropped.flat(g), dropped.flat(exact)) < 1e-12
@@ -43,7 +43,7 @@ def test_the_update_of_bptt_is_the_gradient_of_the_package_and_e_prop_that_of_it
 
 
 def test_the_control_leaves_the_hidden_layer_alone(task):
-    synapses, cost = patterns.draw_network(np.random.default_rng(1)), patterns.cost_of(task.labels)
+    synapses, cost = patterns.init_network(np.random.default_rng(1)), patterns.cost_of(task.labels)
     (hidden, top), _ = patterns.gradient(patterns.CONTROL, synapses, task.x, cost, feedback.own)
     assert not hidden.W.any() and not hidden.V.any() and top.W.any()
 
@@ -60,7 +60,7 @@ def test_learning_raises_the_accuracy_and_a_run_leaves_its_results_and_a_figure(
     found = results["rules"][patterns.BPTT]
     assert min(found["accuracy_end"]) > max(found["accuracy_start"]) + 0.15
     assert json.loads((tmp_path / "results.json").read_text()) == results
-    assert draw_run(tmp_path, results).stat().st_size > 10_000
+    assert save_figures(tmp_path, results).stat().st_size > 10_000
     assert "(quick: not comparable)" in patterns.one_line(results) and len(patterns.table(results).splitlines()) == 6
     with pytest.raises(InputError, match="seed: expected an integer >= 0, got -1"):
         patterns.run(tmp_path, seed=-1, quiet=True)

@@ -33,7 +33,7 @@ from decolle_ref.experiments.poisson_mnist_network import (
     spikes,
     update_analog,
 )
-from decolle_ref.fast.run import Stepper, team
+from decolle_ref.fast.run import Stepper, worker_pool
 from decolle_ref.plots import poisson_mnist as plot
 
 SMALL = Settings(samples=12, batch=4, steps=8, burn_in=3, test_images=5, test_steps=9)
@@ -41,7 +41,7 @@ SMALL = Settings(samples=12, batch=4, steps=8, burn_in=3, test_images=5, test_st
 
 @pytest.fixture(scope="module")
 def data():
-    x, labels = digits.draw(np.random.default_rng(1), 25)
+    x, labels = digits.generate(np.random.default_rng(1), 25)
     return poisson_mnist.Data(x[:20], labels[:20], x[20:], labels[20:])
 
 
@@ -114,8 +114,8 @@ def test_test_errors_are_those_of_the_readable_network(dialect, dropout, data):
     settings = replace(SMALL, dialect=dialect, test_dropout=dropout)
     model, carry = build(settings)
     problem = poisson_mnist.Problem(settings, model, data, np.zeros((3, 4), int))
-    with team(1) as workers:
-        stepper = Stepper(model.network, 5, workers, steps=3, piece=2)
+    with worker_pool(1) as workers:
+        stepper = Stepper(model.network, 5, workers, steps=3, chunk=2)
         ours = poisson_mnist.judge(problem, carry, stepper, data.x_test, settings.rng(7))
     rng, inputs, dropped = settings.rng(7), [], []
     stream = spikes(settings, rng, data.x_test)
@@ -152,7 +152,7 @@ def test_learning_takes_memory_that_does_not_grow_with_the_steps(data):
         settings = replace(SMALL, steps=steps)
         model, carry = build(settings)
         problem = poisson_mnist.Problem(settings, model, data, np.arange(12).reshape(3, 4))
-        with team(1) as workers:
+        with worker_pool(1) as workers:
             tools = poisson_mnist.equip(problem, workers)
             tracemalloc.start()
             poisson_mnist.learn(problem, tools, carry, 0, lambda: False, lambda: None)
@@ -188,7 +188,7 @@ def test_learning_lowers_the_loss_of_every_readout(data):
                 total = total + ((poisson_mnist.answers(model, weights, stepper)[0] - target) ** 2).mean(axis=(1, 2))
         return total
 
-    with team(1) as workers:
+    with worker_pool(1) as workers:
         stepper = Stepper(model.network, 4, workers)
         before = loss(carry.weights, stepper)
         after, _ = poisson_mnist.learn(
@@ -233,14 +233,14 @@ def test_milestones_are_whole_mini_batches_and_the_end():
 def test_one_update_of_the_analog_network_is_its_gradient_handed_to_adamax(data):
     settings = replace(SMALL, analog=True)
     model, carry = build(settings)
-    weights, memory = model.split(carry.weights)[2], model.split(carry.memory)[2]
+    weights, memory = model.split(carry.weights)[2], model.split(carry.opt_state)[2]
     images, target = grey(data.x[:4]), one_hot(data.labels[:4])
-    with team(1) as workers:
-        stepper = fast.analog.Stepper(model.analog, 4, workers)
+    with worker_pool(1) as workers:
+        stepper = fast.convnet.Stepper(model.analog, 4, workers)
         got, _ = update_analog(settings, model, weights, memory, stepper, images, target, 0)
-    optimiser, start = model.learner.optimiser, convnet.start(model.learner.optimiser, weights)
+    optimiser, start = model.learner.optimiser, convnet.init(model.learner.optimiser, weights)
     gradients = convnet.gradient(model.analog, weights, images, target)
-    expected, _ = convnet.descend(optimiser, weights, gradients, start, settings.analog_rate)
+    expected, _ = convnet.update(optimiser, weights, gradients, start, settings.analog_rate)
     for a, b, before in zip(got, expected, weights, strict=True):
         np.testing.assert_allclose(a.W, b.W, rtol=0, atol=0.01 * settings.analog_rate)  # of one step
         assert np.abs(a.W - before.W).max() > 0.9 * settings.analog_rate

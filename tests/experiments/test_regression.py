@@ -14,7 +14,7 @@ from decolle_ref._util.check import InputError
 from decolle_ref.cli.main import main
 from decolle_ref.experiments import regression
 from decolle_ref.experiments.regression import Settings, train
-from decolle_ref.plots.regression import draw_run
+from decolle_ref.plots.regression import save_figures
 
 SMALL = Settings(epochs=16, layers=(32, 32, 32))
 COMMAND = [sys.executable, "-c", "import sys; from decolle_ref.cli.main import main; sys.exit(main())", "regression"]
@@ -111,7 +111,7 @@ def test_quick_is_the_same_network_and_says_so(tmp_path, capsys):
 
 def test_figures_are_drawn_from_stored_arrays(finished):
     folder, results = finished
-    for path in draw_run(folder, results):
+    for path in save_figures(folder, results):
         assert path.read_bytes().startswith(b"\x89PNG")
 
 
@@ -185,7 +185,7 @@ def test_a_checkpoint_that_contradicts_itself_is_refused(name, change, message, 
 @pytest.mark.parametrize("layers", [(1,), (2, 5), (2, 2, 2)])
 def test_networks_of_a_few_neurons_are_drawn_too(layers, tmp_path):
     results = train(replace(SMALL, epochs=1, layers=layers), tmp_path, quiet=True)
-    assert len(draw_run(tmp_path, results)) == 3
+    assert len(save_figures(tmp_path, results)) == 3
 
 
 def test_a_checkpoint_of_other_settings_is_refused(finished):

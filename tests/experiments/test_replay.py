@@ -8,7 +8,7 @@ from decolle_ref._util.check import InputError
 from decolle_ref.data import authors
 from decolle_ref.decolle import dialects, lif, network
 from decolle_ref.experiments import replay
-from decolle_ref.plots.replay import draw_run
+from decolle_ref.plots.replay import save_figures
 
 LAYERS = (1, 2, 3)
 
@@ -82,7 +82,7 @@ def simulated(rng, n_in=12, n=12, steps=40):
     W = rng.normal(size=(n, n_in)) / 200
     weights = replay.Weights(W, rng.normal(size=n) / 10)
     readout = replay.Readout(np.zeros((1, n)), np.zeros(1))
-    layer = network.speak(dialects.dcll, replay.Layer(replay.Dense(n_in, n), neuron, readout))
+    layer = network.with_dialect(dialects.dcll, replay.Layer(replay.Dense(n_in, n), neuron, readout))
     spikes = (rng.random((200 + steps, n_in)) < 0.1).astype(float)
     runs = list(network.run((layer,), replay.Carry((weights,), network.rest((layer,))), spikes[:200]))
     state = runs[-1][0].state[0]
@@ -111,11 +111,11 @@ def test_the_traces_above_hold_the_refractory_state_below(rng):
 
 def test_a_recording_that_does_not_fit_is_refused_in_one_line(recording):
     with pytest.raises(InputError, match=r"^file: expected an array layer2_U, got none$"):
-        authors.require({name: array for name, array in recording.items() if name != "layer2_U"}, "file")
+        authors.validate({name: array for name, array in recording.items() if name != "layer2_U"}, "file")
     with pytest.raises(InputError, match=r"^file layer1_W: expected shape \(256, 100\), got \(100, 256\)$"):
-        authors.require(recording | {"layer1_W": recording["layer1_W"].T}, "file")
+        authors.validate(recording | {"layer1_W": recording["layer1_W"].T}, "file")
     with pytest.raises(InputError, match=r"^file layer3_U: expected finite numbers, got nan at index \(0, 0\)$"):
-        authors.require(recording | {"layer3_U": recording["layer3_U"] * np.nan}, "file")
+        authors.validate(recording | {"layer3_U": recording["layer3_U"] * np.nan}, "file")
 
 
 def test_a_run_leaves_results_arrays_and_a_figure(recording, tmp_path):
@@ -123,6 +123,6 @@ def test_a_run_leaves_results_arrays_and_a_figure(recording, tmp_path):
     assert replay.one_line(results).startswith("replay regression: 0 of 384000 spikes differ")
     arrays, _ = store.read_arrays(tmp_path / "new" / "replay.npz", replay.KIND)
     np.testing.assert_array_equal(arrays["S"], arrays["S_recorded"])
-    (figure,) = draw_run(tmp_path / "new", results)
+    (figure,) = save_figures(tmp_path / "new", results)
     assert figure.read_bytes().startswith(b"\x89PNG")
     assert sorted(p.name for p in (tmp_path / "new").iterdir()) == ["replay.npz", "replay.png", "results.json"]

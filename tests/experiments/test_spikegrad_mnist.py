@@ -15,7 +15,7 @@ from decolle_ref.experiments import spikegrad_mnist as experiment
 from decolle_ref.experiments.longrun import Interrupted
 from decolle_ref.experiments.spikegrad_mnist import Data, Settings, train
 from decolle_ref.experiments.spikegrad_state import KIND
-from decolle_ref.plots.spikegrad_mnist import draw_run, spikegrad
+from decolle_ref.plots.spikegrad_mnist import save_figures, spikegrad
 from decolle_ref.spikegrad import ann, network
 from decolle_ref.spikegrad.learning import Descent, step
 
@@ -144,7 +144,7 @@ def test_building_twice_gives_the_same_weights_and_another_seed_others(data):
 def test_samples_without_error_spikes_may_be_left_out(alpha, rng):
     """The increments equal those of the definition, which goes through all samples."""
     net = network.named("mnist", 0.5, 0.5)
-    weights = [Weights(np.rint(16 * w.W) / 16, np.rint(16 * w.b) / 16) for w in network.draw(rng, net)]
+    weights = [Weights(np.rint(16 * w.W) / 16, np.rint(16 * w.b) / 16) for w in network.init_weights(rng, net)]
     x, labels = rng.integers(0, 8, (6, 28, 28, 1)) / 8, np.array([0, 1, 2, 3, 4, 5])
     ours = step(net, weights, x, labels, alpha, "spike")
     responses = ann.forward(net, weights, x)
@@ -176,7 +176,7 @@ def test_results_say_what_they_depend_on(finished):
 
 def test_figures_are_drawn_from_the_results(finished):
     folder, results = finished
-    assert draw_run(folder, results).read_bytes().startswith(b"\x89PNG")
+    assert save_figures(folder, results).read_bytes().startswith(b"\x89PNG")
     other = results | {"settings": results["settings"] | {"gradient": "float"}}
     figure = spikegrad([results, other])
     assert len(figure.axes) == 4

@@ -9,7 +9,7 @@ from decolle_ref._util.check import InputError
 from decolle_ref.credit import spike_time
 from decolle_ref.experiments import xor
 from decolle_ref.plots.style import save
-from decolle_ref.plots.xor import draw, draw_run
+from decolle_ref.plots.xor import plot, save_figures
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def test_the_stored_run_can_be_read_and_drawn(finished):
         assert U.shape == (4, len(arrays["at"]), n) and fired.shape == (4, n)
         assert (np.isnan(U) == (arrays["at"][:, None] > fired[:, None])).all()
         assert np.nanmax(U) < 1 + 1e-12
-    assert draw_run(folder, results).read_bytes().startswith(b"\x89PNG")
+    assert save_figures(folder, results).read_bytes().startswith(b"\x89PNG")
 
 
 def test_a_quick_run_is_the_same_with_fewer_networks_and_says_so(tmp_path, finished):
@@ -68,13 +68,13 @@ def test_a_quick_run_is_the_same_with_fewer_networks_and_says_so(tmp_path, finis
 
 
 def test_a_network_learns_in_company_as_it_does_alone():
-    W = xor.draw(range(5, 8))
-    together, alone = xor.train(W, epochs=20).W, xor.train(xor.draw([6]), epochs=20).W
+    W = xor.init_weights(range(5, 8))
+    together, alone = xor.train(W, epochs=20).W, xor.train(xor.init_weights([6]), epochs=20).W
     assert all(np.allclose(many[1], one[0], rtol=1e-9) for many, one in zip(together, alone, strict=True))
 
 
 def test_the_update_follows_the_gradient_of_loss_and_weight_sum():
-    W = xor.draw([2])
+    W = xor.init_weights([2])
     W[0][0, 0] = 0.3, 0.4  # a silent hidden neuron: its gradient is that of the weight sum alone
     dW = xor.gradient(W, xor.respond(W), waking=0.3)
     assert dW[0][0, 0].tolist() == [-0.3, -0.3]
@@ -100,7 +100,7 @@ def test_a_network_without_output_spikes_is_wrong_and_can_be_drawn(finished, tmp
     shown = xor.show(W)
     assert shown["winner"] == [-1] * 4 and shown["outputs"] == [[None, None]] * 4
     assert not xor.right(xor.respond(W))
-    save(draw(xor.arrays(W), finished[1] | {"shown": shown, "quick": True}), tmp_path / "silent.png")
+    save(plot(xor.arrays(W), finished[1] | {"shown": shown, "quick": True}), tmp_path / "silent.png")
 
 
 def test_a_tie_is_not_learned():

@@ -17,7 +17,7 @@ from decolle_ref.experiments.poisson_mnist_network import Settings, build, one_h
 from decolle_ref.experiments.poisson_mnist_network import masks as mnist_masks
 from decolle_ref.fast.conv import Patches, spans
 from decolle_ref.fast.layer import logistic_and_slope
-from decolle_ref.fast.run import Stepper, team
+from decolle_ref.fast.run import Stepper, worker_pool
 from tests.support.conv import layer, masks, networks, spikes, targets
 
 TOLERANCE = {np.float64: 1e-12, np.float32: 1e-5}
@@ -93,18 +93,18 @@ def test_spans_are_where_a_kernel_place_sees_the_image(kernel, stride, padding, 
 
 @given(networks(strengths=(0.0, 0.5)), st.integers(1, 5), st.integers(1, 3))
 @settings(max_examples=40)
-def test_fast_steps_equal_the_definition_in_every_dialect(made, batch, piece):
+def test_fast_steps_equal_the_definition_in_every_dialect(made, batch, chunk):
     """Y, S, delta-driven gradients and states over several steps, with pooling, dropout, refractoriness, any cut."""
     net, weights, rng = made
     state = network.rest(net, (batch,))
-    with team(2) as workers:
-        stepper = Stepper(net, batch, workers, piece=piece)
+    with worker_pool(2) as workers:
+        stepper = Stepper(net, batch, workers, chunk=chunk)
         for _ in range(8):
             x, goal, mask = spikes(rng, net, batch), targets(rng, net, batch), masks(rng, net, batch)
             state, shown = network.step(net, weights, state, x, goal, mask)
             stepper.step(weights, x[None], goal[0], mask)
             for k, (of, seen) in enumerate(zip(net, shown, strict=True)):
-                expected = of.synapse.gradient(seen.delta, seen.P)
+                expected = of.synapse.gradient(seen.dU, seen.P)
                 close(stepper.outputs(k)[0], seen.Y, np.float64)
                 for part, whole in zip(summed(stepper, k), expected, strict=True):
                     close(part, whole, np.float64)
@@ -122,15 +122,15 @@ def test_learning_fast_equals_network_run(dtype, rng):
     batch = 5
     stream = [(spikes(rng, net, batch), targets(rng, net, batch), masks(rng, net, batch)) for _ in range(20)]
     inputs, goals, mask = zip(*stream, strict=True)
-    start = Carry(weights, network.rest(net, (batch,)), learner.start(weights))
+    start = Carry(weights, network.rest(net, (batch,)), learner.init(weights))
     seen = list(network.run(net, start, inputs, goals, learner, mask))
     expected = seen[-1][0]
     nearest = min(np.abs(network.pooled(of, s.U)).min() for _, shown in seen for of, s in zip(net, shown, strict=True))
     assert nearest > 20 * np.finfo(dtype).eps  # else rounding could turn a spike
     ours = tuple(Weights(w.W.copy(), w.b.copy()) for w in weights)
-    memory = learner.start(ours)
-    with team(2) as workers:
-        stepper = Stepper(net, batch, workers, piece=2)
+    memory = learner.init(ours)
+    with worker_pool(2) as workers:
+        stepper = Stepper(net, batch, workers, chunk=2)
         for n, (x, goal, m) in enumerate(stream):
             stepper.step(ours, x[None], goal[0], m)
             memory = stepper.update(learner, ours, memory, n)
@@ -149,8 +149,8 @@ def test_many_steps_at_once_equal_step_by_step(made, steps):
     net, weights, rng = made
     batch, blocks = 3, 3
     x = np.stack([spikes(rng, net, batch) for _ in range(steps * blocks)])
-    with team(1) as workers:
-        one, many = Stepper(net, batch, workers), Stepper(net, batch, workers, steps, piece=2)
+    with worker_pool(1) as workers:
+        one, many = Stepper(net, batch, workers), Stepper(net, batch, workers, steps, chunk=2)
         for first in range(0, len(x), steps):
             block = x[first : first + steps]
             many.step(weights, block)
@@ -169,15 +169,15 @@ def test_the_papers_network_in_float32_equals_its_definition(dialect):
     model, carry = build(Settings(dialect=dialect, w=0.3, output=False))
     net, weights, rng, batch = model.network, carry.weights, np.random.default_rng(1), 3
     state = network.rest(net, (batch,))
-    with team(2) as workers:
-        stepper = Stepper(net, batch, workers, piece=2)
+    with worker_pool(2) as workers:
+        stepper = Stepper(net, batch, workers, chunk=2)
         for _ in range(10):
             x, mask = spikes(rng, net, batch, 0.05), mnist_masks(Settings(dialect=dialect), net, rng, batch)
             goal = one_hot(rng.integers(0, 10, batch))
             state, shown = network.step(net, weights, state, x, [goal] * 3, mask)
             stepper.step(weights, x[None], goal, mask)
     for k, (of, seen) in enumerate(zip(net, shown, strict=True)):
-        expected = of.synapse.gradient(seen.delta, seen.P)
+        expected = of.synapse.gradient(seen.dU, seen.P)
         assert np.abs(expected.W).max() > 0
         for part, whole in zip(summed(stepper, k), expected, strict=True):
             close(part, whole, np.float32)
@@ -197,8 +197,8 @@ def test_the_number_of_threads_changes_no_bit(rng):
     x, goal = spikes(rng, net, 9), targets(rng, net, 9)[0]
     found = []
     for threads in (1, 3):
-        with team(threads) as workers:
-            stepper = Stepper(net, 9, workers, piece=2)
+        with worker_pool(threads) as workers:
+            stepper = Stepper(net, 9, workers, chunk=2)
             for _ in range(4):
                 stepper.step(weights, x[None], goal)
             found.append([part for k in range(2) for part in summed(stepper, k)])
@@ -208,7 +208,7 @@ def test_the_number_of_threads_changes_no_bit(rng):
 
 def test_what_the_fast_path_cannot_do_is_refused_in_one_line(rng):
     of, _ = layer(rng, (1, 4, 4), 2, 3, 1, 1, 0)
-    with team(1) as workers:
+    with worker_pool(1) as workers:
         with pytest.raises(InputError, match=r"fast: expected no regulariser, got one"):
             Stepper([of._replace(objective=Objective(regulariser=Regulariser(0.1)))], 1, workers)
         stepper = Stepper([of], 1, workers)

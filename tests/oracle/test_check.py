@@ -78,7 +78,7 @@ def test_the_report_names_step_layer_equation_and_entry_and_says_what_passed():
 def test_the_excerpt_is_a_case_that_shows_the_same_failure_in_two_steps(dialect, tmp_path):
     of = case(dialect, seed=1, dtype="float32", learn=True)
     failure = residual.check(of, leaky(of.about, of.arrays), FLOAT32).failure
-    short = report.excerpt(of, residual.require(of, leaky(of.about, of.arrays)), failure)
+    short = report.excerpt(of, residual.validate(of, leaky(of.about, of.arrays)), failure)
     cases.write(tmp_path / "one", short.about, short.arrays)
     again = cases.read(tmp_path / "one")
     assert again.about["steps"] <= 2
@@ -268,7 +268,7 @@ def quitting(about, arrays):
 
 def test_a_backend_that_exits_has_failed_and_its_line_is_named():
     (outcome,) = runner.run(Backend("quitting", quitting, FLOAT32), runner.selection(FLOAT32, 0)[:1])
-    assert outcome.status == "fail" and "SystemExit: 0 (test_oracle.py:" in outcome.text
+    assert outcome.status == "fail" and "SystemExit: 0 (test_check.py:" in outcome.text
 
 
 def test_numbers_that_the_declared_format_cannot_hold_are_refused():

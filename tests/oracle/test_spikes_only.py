@@ -241,7 +241,7 @@ def test_below_a_pool_the_neurons_own_spikes_are_inferred(dialect):
 
 def test_an_undecided_winner_leaves_the_error_open_between_its_neurons():
     case = pooled("paper")
-    (o, *_) = driven.layers(case, driven.require(case, simulate(case, gradients=True), "L1"))
+    (o, *_) = driven.layers(case, driven.validate(case, simulate(case, gradients=True), "L1"))
     U = exact(np.full((1, 32), -1.0))
     U.value[0, [0, 1, 9]] = 0.25, 0.5, 0.5  # window 0 is neurons 0, 1, 4, 5; window 2 is 8, 9, 12, 13
     U.err[0, [0, 1]] = 0.2

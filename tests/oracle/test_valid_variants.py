@@ -198,7 +198,7 @@ def test_every_slip_is_named_where_it_is_the_truth():
     profile = PROFILES["float32"]
     for seed in range(40):
         of = case(seed, profile, **{key: x for key, x in SQUARE.items() if key != "reduction"})
-        operands = residual.layers(of, residual.require(of, run(of, profile)))[1]
+        operands = residual.layers(of, residual.validate(of, run(of, profile)))[1]
         for equation, name in all_names - named:
             arithmetic = Arithmetic(profile)
             slip = hypotheses.SLIPS[equation][name](operands, arithmetic)
@@ -212,7 +212,7 @@ def test_twice_the_bound_is_needed_to_tell_a_slip():
     profile = PROFILES["float32"]
     of = case(0, profile, **SQUARE)
     trace = run(of, profile)
-    operands = residual.layers(of, residual.require(of, trace))[0]
+    operands = residual.layers(of, residual.validate(of, trace))[0]
     (right,) = residual.evaluate(1, operands, Arithmetic(profile), ["U"])
     for factor, told in ((1.9, False), (2.1, True)):
         slip = right.expected + factor * right.bound

@@ -93,7 +93,7 @@ def test_the_equality_holds_with_convolution_and_pooling(seed, stack, order, spi
 
 def test_the_equality_holds_for_the_network_of_the_paper(rng):
     net = network.named("mnist")
-    weights = [Weights(np.rint(64 * w.W) / 64, np.rint(64 * w.b) / 64) for w in network.draw(rng, net)]
+    weights = [Weights(np.rint(64 * w.W) / 64, np.rint(64 * w.b) / 64) for w in network.init_weights(rng, net)]
     x = np.rint(16 * rng.random((28, 28, 1)) * rng.integers(0, 2, (28, 28, 1))) / 16
     require_equality(net, weights, x, dyadic(rng, (10,), 40), Manner(), False)
 
@@ -251,7 +251,7 @@ def test_float_errors_are_the_exact_gradient_where_nothing_is_rounded(rng):
     """Complex step through a linear network of real-valued activations, all thresholds equal."""
     theta, alpha = 0.75, 3.0
     net = [Layer(m, False, theta, theta) for m in IMAGES[0]]
-    weights = network.draw(rng, net)
+    weights = network.init_weights(rng, net)
     x, labels = rng.normal(size=(2, 5, 5, 1)), np.array([0, 2])
 
     def responses(W0):
@@ -292,8 +292,8 @@ def test_the_topologies_of_the_paper():
 
 def test_the_cifar10_network_passes_generated_images_both_ways(rng):
     net = network.named("cifar10")
-    weights = network.draw(rng, net, np.float32)
-    network.check(net, weights)
+    weights = network.init_weights(rng, net, np.float32)
+    network.validate(net, weights)
     x = rng.random((1, 32, 32, 3)).astype(np.float32)
     V, kept = fast.forward(net, weights, x)
     errors, increments = fast.backward(net, weights, kept, ann.top_error(V, np.array([3]), 400))
@@ -362,7 +362,7 @@ two = partial(chain, (1, 0, True), (1, 0, False))
         (lambda: network.parse("4x4-3C5-10"), "expected a window that fits"),
         (lambda: network.parse("5x5-P2-10"), "pooling: expected sides in multiples of 2"),
         (lambda: network.parse("5x5-0"), "size of a layer: expected an integer >= 1, got 0"),
-        (lambda: network.check([Layer(Dense((1,), 2)), *two()[0]], two()[1]), r"expected inputs of shape \(2,\)"),
+        (lambda: network.validate([Layer(Dense((1,), 2)), *two()[0]], two()[1]), r"expected inputs of shape \(2,\)"),
     ],
 )
 def test_bad_input_is_refused_in_one_line(wrong, message):

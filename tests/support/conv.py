@@ -19,13 +19,13 @@ def layer(
 ):
     """A layer of the dialect with drawn readout, time constants per input, and weights that make it spike."""
     synapse = Conv2d(shape, channels, kernel, stride, padding)
-    tau = lif.draw_time_constants(rng, synapse.n_in)
+    tau = lif.sample_time_constants(rng, synapse.n_in)
     neuron = lif.neuron(*tau, w=w, dtype=dtype, dialect=dialect)
     pooling = MaxPool(synapse.shape, pool) if pool else None
     seen = synapse.n if pooling is None else pooling.n
-    G = readout.draw(rng, seen, OUT, 2.0, dtype)
+    G = readout.sample_readout(rng, seen, OUT, 2.0, dtype)
     of = Layer(synapse, neuron, G, objective=objective or Objective(), pool=pooling)
-    return network.speak(dialect, of), synapse.draw(rng, neuron, 10.0)
+    return network.with_dialect(dialect, of), synapse.init_weights(rng, neuron, 10.0)
 
 
 @st.composite
@@ -56,7 +56,7 @@ def masks(rng, net, batch, p=0.4):
     """Dropout where the dialect has it."""
     dtype = net[0].neuron.alpha.dtype
     sizes = {"activity": network.width, "Y": lambda of: OUT}
-    return [readout.draw_mask(rng, p, of.dropout, (batch, sizes[of.dropout](of)), dtype) for of in net]
+    return [readout.sample_mask(rng, p, of.dropout, (batch, sizes[of.dropout](of)), dtype) for of in net]
 
 
 def spikes(rng, net, batch, rate=0.3):

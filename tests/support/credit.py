@@ -25,7 +25,7 @@ SEEDS = st.integers(0, 10**6)
 def make(sizes, seed=0, steps=9, batch=2, kernel=cost.NO_FILTER, local=False, scale=2.0):
     """(synapses, x, cost): a global loss on the top layer, or one on every layer through a random G."""
     rng = np.random.default_rng(seed)
-    synapses = spiking.draw(rng, sizes, scale, 1.0)
+    synapses = spiking.init_weights(rng, sizes, scale, 1.0)
     x = (rng.random((steps, batch, sizes[0])) < 0.4).astype(float)
     goal = rng.normal(size=(steps, batch, sizes[-1]))
     if not local:

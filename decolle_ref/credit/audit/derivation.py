@@ -100,7 +100,7 @@ def draw(rng: np.random.Generator, sizes: Sequence[int], loss: str = "top") -> t
     n_in, n1, n2, n_out = sizes
     tau_mem, tau_syn, theta = rng.uniform(0.005, 0.008), rng.uniform(0.002, 0.004), rng.uniform(0.4, 0.8)
     cell = spiking.neuron(tau_mem, tau_syn, theta=theta, surrogate=logistic, activity="primitive")
-    synapses = spiking.draw(rng, (n_in, n1, n2), 3.0, 2.0)
+    synapses = spiking.init_weights(rng, (n_in, n1, n2), 3.0, 2.0)
     x = (rng.random((STEPS, 1, n_in)) < 0.5).astype(float)
     target = rng.normal(0, 1, (STEPS, 1, n_out))
     tape = spiking.forward(cell, synapses, x)

@@ -90,8 +90,8 @@ def gradient(
 
     x (T, batch, n_in).  Raises InputError for shapes that do not fit, unstable decays, and gradients not finite.
     """
-    spiking.check(cell, synapses, x)
-    costs.check(cost, [len(W) for W, _ in synapses], *x.shape[:2])
+    spiking.validate(cell, synapses, x)
+    costs.validate(cost, [len(W) for W, _ in synapses], *x.shape[:2])
     tape = spiking.forward(cell, synapses, x)
     slopes = costs.slopes(cost.kernel, costs.errors(cost, tape.S))
-    return spiking.require_finite(backward(cell, synapses, tape, slopes, keep), "bptt")
+    return spiking.parse_gradient(backward(cell, synapses, tape, slopes, keep), "bptt")

@@ -35,16 +35,16 @@ def step(layer: Layer, r: Weights, seen: Snapshot) -> tuple[Weights, Split]:
 
     seen holds (batch, n) arrays.  Raises InputError for a snapshot without a target.
     """
-    if seen.delta is None:
-        raise InputError("seen: expected a snapshot with a target, got one without delta")
+    if seen.dU is None:
+        raise InputError("seen: expected a snapshot with a target, got one without dU")
     slope, neuron = layer.surrogate.derivative(seen.U), layer.neuron
     missing = Weights(-neuron.delta[..., None] * r.W, -neuron.delta * r.b)  # of dU/dW and dU/db
     after = Weights(
         neuron.gamma[..., None] * r.W + slope[:, :, None] * (seen.P[:, None, :] + missing.W),
         neuron.gamma * r.b + slope * (1 + missing.b),
     )
-    reset = Weights(np.einsum("bi,bij->ij", seen.delta, missing.W), (seen.delta * missing.b).sum(axis=0))
-    return after, Split(rule.gradient(layer.synapse, seen.delta, seen.P), reset)
+    reset = Weights(np.einsum("bi,bij->ij", seen.dU, missing.W), (seen.dU * missing.b).sum(axis=0))
+    return after, Split(rule.gradient(layer.synapse, seen.dU, seen.P), reset)
 
 
 def total(split: Split) -> Weights:

@@ -32,7 +32,7 @@ def alignment(G: Sequence[Array]) -> Route:
     """
 
     def route(errors: Sequence[Array], slopes: Sequence[Array]) -> Sequence[Array]:
-        _fit(G, [(above.shape[-1], e.shape[-1]) for e, above in pairwise(errors)], "G")
+        _validate(G, [(above.shape[-1], e.shape[-1]) for e, above in pairwise(errors)], "G")
         found = [errors[-1]]
         for l in reversed(range(len(errors) - 1)):
             found.append(errors[l] + (slopes[l + 1] * found[-1]) @ G[l])
@@ -48,24 +48,24 @@ def direct(H: Sequence[Array]) -> Route:
     """
 
     def route(errors: Sequence[Array], slopes: Sequence[Array]) -> Sequence[Array]:
-        _fit(H, [(errors[-1].shape[-1], e.shape[-1]) for e in errors[:-1]], "H")
+        _validate(H, [(errors[-1].shape[-1], e.shape[-1]) for e in errors[:-1]], "H")
         return [e + errors[-1] @ h for e, h in zip(errors[:-1], H, strict=True)] + [errors[-1]]
 
     return route
 
 
-def _fit(matrices: Sequence[Array], shapes: Sequence[tuple[int, int]], letter: str) -> None:
+def _validate(matrices: Sequence[Array], shapes: Sequence[tuple[int, int]], letter: str) -> None:
     if len(matrices) != len(shapes):
         raise InputError(f"{letter}: expected {len(shapes)} matrices, one per hidden layer, got {len(matrices)}")
     for k, (matrix, shape) in enumerate(zip(matrices, shapes, strict=True), start=1):
         exact_shape(f"{letter} {k}", matrix, shape)
 
 
-def draw_alignment(rng: np.random.Generator, sizes: Sequence[int], scale: float = 1.0) -> list[Array]:
+def sample_alignment(rng: np.random.Generator, sizes: Sequence[int], scale: float = 1.0) -> list[Array]:
     """G ~ N(0, scale^2 / n_l) for layers of sizes = (n_1, ..., n_L): one matrix per step down."""
     return [rng.normal(0, scale / np.sqrt(n), (above, n)) for n, above in pairwise(sizes)]
 
 
-def draw_direct(rng: np.random.Generator, sizes: Sequence[int], scale: float = 1.0) -> list[Array]:
+def sample_direct(rng: np.random.Generator, sizes: Sequence[int], scale: float = 1.0) -> list[Array]:
     """H ~ N(0, scale^2 / n_l) for layers of sizes = (n_1, ..., n_L): one matrix per hidden layer."""
     return [rng.normal(0, scale / np.sqrt(n), (sizes[-1], n)) for n in sizes[:-1]]

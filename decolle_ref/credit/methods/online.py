@@ -105,11 +105,11 @@ def gradient(
 
     Raises InputError for shapes that do not fit, unstable decays, and gradients not finite.
     """
-    spiking.check(cell, synapses, x)
-    costs.check(cost, [len(W) for W, _ in synapses], *x.shape[:2])
+    spiking.validate(cell, synapses, x)
+    costs.validate(cost, [len(W) for W, _ in synapses], *x.shape[:2])
     carry = start(method, synapses, x.shape[1])
     total = [Synapses(np.zeros_like(W), np.zeros_like(V)) for W, V in synapses]
     for now in x:
         carry, g = step(method, cell, synapses, cost, carry, now, route)
         total = [Synapses(t.W + dW, t.V + dV) for t, (dW, dV) in zip(total, g, strict=True)]
-    return spiking.require_finite(total, method.name)
+    return spiking.parse_gradient(total, method.name)

@@ -85,11 +85,11 @@ def neuron(
     dt, tau_syn = float(positive("dt", dt, "seconds")), float(positive("tau_syn", tau_syn, "seconds"))
     tau_mem = float(positive("tau_mem", tau_mem, "seconds"))
     made = Neuron(float(np.exp(-dt / tau_syn)), float(np.exp(-dt / tau_mem)), theta, surrogate, activity, reset)
-    require(made)
+    validate_neuron(made)
     return made
 
 
-def require(cell: Neuron) -> None:
+def validate_neuron(cell: Neuron) -> None:
     """Raise InputError for a decay outside [0, 1), under which U grows without bound, and for unknown choices."""
     fraction("alpha", cell.alpha)
     fraction("beta", cell.beta)
@@ -99,18 +99,18 @@ def require(cell: Neuron) -> None:
     choice("reset", cell.reset, RESETS)
 
 
-def check(cell: Neuron, synapses: Sequence[Synapses], x: npt.ArrayLike) -> None:
-    """Raise InputError unless `fit` does not, and all numbers are finite and weights float64."""
-    fit(cell, synapses, finite("x", x))
+def validate(cell: Neuron, synapses: Sequence[Synapses], x: npt.ArrayLike) -> None:
+    """Raise InputError unless `validate_shapes` passes and all numbers are finite and weights float64."""
+    validate_shapes(cell, synapses, finite("x", x))
     for k, layer in enumerate(synapses, start=1):
         for letter, array in zip("WV", layer, strict=True):
             if finite(f"layer {k} {letter}", array).dtype != np.float64:
                 raise InputError(f"layer {k} {letter}: expected float64, got {array.dtype}")
 
 
-def fit(cell: Neuron, synapses: Sequence[Synapses], x: Array) -> None:
+def validate_shapes(cell: Neuron, synapses: Sequence[Synapses], x: Array) -> None:
     """Raise InputError unless decays are stable and layers fit each other and the input."""
-    require(cell)
+    validate_neuron(cell)
     if x.ndim != 3 or not len(x):
         raise InputError(f"x: expected shape (steps, batch, n_in) with steps >= 1, got {x.shape}")
     if not synapses:
@@ -170,7 +170,7 @@ def forward(cell: Neuron, synapses: Sequence[Synapses], x: Array) -> Tape:
 
     Weights may be complex, for the complex step.  Raises InputError for unstable decays and shapes that do not fit.
     """
-    fit(cell, synapses, x)
+    validate_shapes(cell, synapses, x)
     state = rest(synapses, x.shape[1])
     states, shown = [], []
     for now in x:
@@ -186,7 +186,9 @@ def forward(cell: Neuron, synapses: Sequence[Synapses], x: Array) -> Tape:
     )
 
 
-def draw(rng: np.random.Generator, sizes: Sequence[int], W_scale: float, V_scale: float = 0.0) -> tuple[Synapses, ...]:
+def init_weights(
+    rng: np.random.Generator, sizes: Sequence[int], W_scale: float, V_scale: float = 0.0
+) -> tuple[Synapses, ...]:
     """W_ij ~ N(0, W_scale^2 / n_below), V_ij ~ N(0, V_scale^2 / n); sizes = (n_in, n_1, ..., n_L)."""
     return tuple(
         Synapses(rng.normal(0, W_scale / np.sqrt(m), (n, m)), rng.normal(0, 1, (n, n)) * (V_scale / np.sqrt(n)))
@@ -194,7 +196,7 @@ def draw(rng: np.random.Generator, sizes: Sequence[int], W_scale: float, V_scale
     )
 
 
-def require_finite(gradient: Sequence[Synapses], method: str) -> tuple[Synapses, ...]:
+def parse_gradient(gradient: Sequence[Synapses], method: str) -> tuple[Synapses, ...]:
     """Return `gradient`, or raise InputError that names the first entry that is not finite."""
     for k, layer in enumerate(gradient, start=1):
         for letter, array in zip("WV", layer, strict=True):

@@ -41,7 +41,7 @@ class Operands:
     def winners(self) -> Array:
         """Of every pooling window."""
         assert self.layer.pool is not None
-        return self.layer.pool.winners(self.layer.rank(self.shown["U"]))
+        return self.layer.pool.winners(self.layer.pool_key(self.shown["U"]))
 
     def before(self, name: str) -> Array:
         """`name` one step earlier, from the state that the case starts from."""

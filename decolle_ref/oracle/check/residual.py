@@ -72,7 +72,7 @@ def check(case: Case, shown: Mapping[str, Array], profile: Profile) -> Verdict:
     Raises InputError, in one line, for arrays that are missing, of another shape, or not finite, and for a case whose
     constants are not decays.
     """
-    arrays = require(case, shown)
+    arrays = validate(case, shown)
     representable(arrays, profile)
     arithmetic = Arithmetic(profile)
     slots = [
@@ -160,7 +160,7 @@ def _of(arrays: Mapping[str, Array], k: int, name: str) -> Array | None:
     return arrays.get(f"layer{k}_{name}")
 
 
-def require(case: Case, shown: Mapping[str, Array]) -> dict[str, Array]:
+def validate(case: Case, shown: Mapping[str, Array]) -> dict[str, Array]:
     """The trace's arrays in float64, if they are all there, of their shapes and finite.
 
     Raises InputError for the first that is not, and for a case that the check cannot evaluate.

@@ -56,7 +56,7 @@ def explain(case: Case, shown: Mapping[str, Array], profile: Profile, failure: F
 
     Raises InputError for a trace that `residual.check` refuses.
     """
-    operands = residual.layers(case, residual.require(case, shown))[failure.layer - 1]
+    operands = residual.layers(case, residual.validate(case, shown))[failure.layer - 1]
     arithmetic = Arithmetic(profile)
     (slot,) = residual.evaluate(failure.layer, operands, arithmetic, [failure.equation])
     slips = SLIPS.get(failure.equation, {})

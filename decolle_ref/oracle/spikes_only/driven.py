@@ -79,14 +79,14 @@ def check(case: Case, shown: Mapping[str, Array], profile: Profile) -> DrivenVer
     and 1, and for a case whose constants are not decays.
     """
     choice("profile level", profile.level, ("L0", "L1"))
-    arrays, arithmetic = require(case, shown, profile.level), Carrying(profile)
+    arrays, arithmetic = validate(case, shown, profile.level), Carrying(profile)
     found = [follow(k, o, arithmetic) for k, o in enumerate(layers(case, arrays), start=1)]
     decided, spikes = sum(each.decided for each in found), sum(each.spikes for each in found)
     failure = first_failure([slot for each in found for slot in each.slots])
     return DrivenVerdict(profile, decided, 1 - decided / spikes, max(each.width for each in found), failure)
 
 
-def require(case: Case, shown: Mapping[str, Array], level: str) -> dict[str, Array]:
+def validate(case: Case, shown: Mapping[str, Array], level: str) -> dict[str, Array]:
     """The spikes and weights that the level shows, in float64.  Raises InputError as `check` does."""
     if case.about["constants"] != "decay":
         raise InputError(f"constants: expected 'decay' for the oracle, got {case.about['constants']!r}")
