@@ -36,7 +36,7 @@ def update_layer(
 class Learner:
     """Which optimiser, at which rates, from which step on.
 
-    learning_rates: one `Weights` per layer whose W and b broadcast against that layer's W and b; schedule multiplies them.
+    learning_rates: one `Weights` per layer whose W and b broadcast against W and b; the schedule multiplies them.
     update_layer may be replaced by `fast.update_layer`, which overwrites the weights and optimiser state it is given.
     Raises InputError for a learning_rate that is negative or not finite.
     """

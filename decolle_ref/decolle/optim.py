@@ -1,4 +1,4 @@
-"""Optimisers as pure updates of one array: parameter, gradient, optimiser state, learning rate -> parameter, optimiser state.  [K20 Sec. 3.2]"""
+"""Optimisers as pure updates of one array.  [K20 Sec. 3.2]"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

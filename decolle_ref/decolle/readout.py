@@ -2,7 +2,7 @@
 
     Y_k = sum_i G_ki sigma(U_i) + c_k
 
-G and c are drawn once and never learned.  The error dY_k = dL/dY_k travels back to the neurons of this layer through the
+G and c are drawn once and never learned.  The error dY_k = dL/dY_k travels back to the neurons of its layer through the
 same G, and no further.  Dropout multiplies what is read, or Y, by 0 or 1/(1-p), and the error on its way back likewise.
 """
 
