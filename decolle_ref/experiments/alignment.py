@@ -16,13 +16,13 @@ The control trains the top layer alone.  What is called the end is the mean over
 """
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from decolle_ref._util import store
-from decolle_ref._util.check import Array
+from decolle_ref._util.check import Array, count
 from decolle_ref.credit import cost as costs
 from decolle_ref.credit.cost import Cost
 from decolle_ref.credit.methods import bptt, feedback, online, superspike
@@ -30,12 +30,12 @@ from decolle_ref.credit.methods.feedback import Route
 from decolle_ref.credit.neuron import rate, spiking
 from decolle_ref.credit.neuron.spiking import Synapses
 from decolle_ref.decolle.optim import Adamax, OptState, update_each
-from decolle_ref.experiments.longrun import Progress, versions
+from decolle_ref.experiments.harness import Experiment, Monitor, Results
+from decolle_ref.experiments.options import QUICK, SEED, option
+from decolle_ref.experiments.study import Study, Unit
 
-KIND = "decolle_ref alignment"
 BP, FA, DFA, LOCAL = "backpropagation", "feedback alignment", "direct feedback alignment", "local errors"
 CONTROL = "top layer alone"
-SEEDS = 5
 LEARNED = 0.1  # of the variance of the target: the loss on test data below which the rate network counts as trained
 POINTS = 25  # measurements after the first
 
@@ -68,7 +68,6 @@ def learn(
     epoch: Callable[[State], State],
     measure: Callable[[State], tuple[list[float], float]],
     epochs: int,
-    bar: Progress,
 ) -> Curve:
     """Train for some epochs; measure the angles of the hidden layers and the loss before, now and then, and after."""
     state, every = start, max(1, epochs // POINTS)
@@ -77,7 +76,6 @@ def learn(
         state = epoch(state)
         if n % every == 0:
             points.append((n, *measure(state)))
-    bar.advance(f"loss {points[-1][2]:.3f}")
     return Curve(*(np.array(column) for column in zip(*points, strict=True)))
 
 
@@ -141,7 +139,7 @@ def linear_fit(task: RateTask) -> float:
     return unexplained(task.x_test @ W, task.y_test)
 
 
-def train_rate(rule: str, seed: int, epochs: int, bar: Progress) -> Curve:
+def train_rate(rule: str, seed: int, epochs: int) -> Curve:
     """Stochastic gradient descent by one rule; every rule meets the same weights, data and order of data."""
     rng = np.random.default_rng(seed)
     task = rate_task(rng)
@@ -157,7 +155,7 @@ def train_rate(rule: str, seed: int, epochs: int, bar: Progress) -> Curve:
         y = rate.forward(rate.tanh, W, task.x_test).y[-1]
         return [angle(*pair) for pair in zip(*both, strict=True)], unexplained(y, task.y_test)
 
-    return learn(task.W, epoch, measure, epochs, bar)
+    return learn(task.W, epoch, measure, epochs)
 
 
 class SpikingTask(NamedTuple):
@@ -197,7 +195,7 @@ def spiking_update(rule: str, task: SpikingTask, synapses: tuple[Synapses, ...])
     return [W for W, _ in gradient]
 
 
-def train_spiking(rule: str, seed: int, epochs: int, bar: Progress) -> Curve:
+def train_spiking(rule: str, seed: int, epochs: int) -> Curve:
     """Adamax by one rule on feed-forward weights, V = 0; the loss is relative to that of a silent network."""
     task, optimiser = spiking_task(np.random.default_rng(seed)), Adamax(beta2=0.999)
 
@@ -215,10 +213,10 @@ def train_spiking(rule: str, seed: int, epochs: int, bar: Progress) -> Curve:
         return [angle(*pair) for pair in zip(*both, strict=True)], float(costs.value(task.cost, S) / silent)
 
     memory = tuple(optimiser.init(s.W) for s in task.synapses)
-    return learn((task.synapses, memory), epoch, measure, epochs, bar)
+    return learn((task.synapses, memory), epoch, measure, epochs)
 
 
-NETWORKS: dict[str, tuple[tuple[str, ...], Callable[[str, int, int, Progress], Curve], int]] = {
+NETWORKS: dict[str, tuple[tuple[str, ...], Callable[[str, int, int], Curve], int]] = {
     "rate": ((BP, FA, DFA, LOCAL, CONTROL), train_rate, EPOCHS),
     "spiking": ((BP, FA, DFA, CONTROL), train_spiking, SPIKING_EPOCHS),
 }
@@ -240,24 +238,51 @@ def summary(curves: list[Curve]) -> dict[str, Any]:
     }
 
 
-def run(out: Path, seed: int = 0, quick: bool = False, quiet: bool = False) -> dict[str, Any]:
-    """Train both networks by every rule from seeds seed, seed + 1, ...; write alignment.npz and results.json."""
-    folder, seeds = store.output_folder(out), range(seed, seed + SEEDS)
-    bar = Progress("alignment", SEEDS * sum(len(rules) for rules, _, _ in NETWORKS.values()), quiet=quiet, unit="run")
-    results: dict[str, Any] = {"experiment": "alignment", "seed": seed, "quick": quick, "versions": versions()}
-    results |= {"seeds": list(seeds), "learned_below": LEARNED}
-    arrays: dict[str, Array] = {}
-    for name, (rules, train, epochs) in NETWORKS.items():
-        curves = [[train(rule, s, epochs // 25 if quick else epochs, bar) for s in seeds] for rule in rules]
-        results[name] = {rule: summary(found) for rule, found in zip(rules, curves, strict=True)}
-        arrays[f"{name}_epoch"] = curves[0][0].epoch
-        for field in ("angle", "loss"):  # (rules, seeds, points, ...)
-            arrays[f"{name}_{field}"] = np.array([[getattr(c, field) for c in found] for found in curves])
-    bar.close()
-    results["linear_fit"] = [linear_fit(rate_task(np.random.default_rng(s))) for s in seeds]
-    store.write_arrays(folder / "alignment.npz", KIND, arrays, {})
-    store.write_json(folder / "results.json", results)
-    return results
+@dataclass(frozen=True)
+class Settings:
+    """All that a run depends on.  Raises InputError for values that make no sense."""
+
+    seed: int = option(0, SEED)
+    repeats: int = option(5, "number of seeds, counted from --seed")
+    quick: bool = option(False, QUICK)
+
+    def __post_init__(self) -> None:
+        count("seed", self.seed, 0)
+        count("repeats", self.repeats)
+
+
+class Alignment(Study):
+    """Both networks trained by every rule."""
+
+    result = Curve
+
+    def __init__(self, settings: Settings, workers: ThreadPoolExecutor, data: None = None) -> None:
+        self.settings = settings
+        variants = [f"{name}: {rule}" for name, (rules, _, _) in NETWORKS.items() for rule in rules]
+        super().__init__(variants, range(settings.seed, settings.seed + settings.repeats))
+
+    def learn(self, unit: Unit, monitor: Monitor) -> Curve:
+        """One training."""
+        name, rule = unit.variant.split(": ")
+        _, train, epochs = NETWORKS[name]
+        return train(rule, unit.seed, epochs // 25 if self.settings.quick else epochs)
+
+    def status(self, state: tuple[Any, ...]) -> str:
+        """The last loss."""
+        return f"loss {state[-1].loss[-1]:.3f}" if state else ""
+
+    def report(self, state: tuple[Any, ...]) -> tuple[Results, dict[str, Array]]:
+        """Angles and losses at the start and end, and all curves (rules, seeds, points, ...)."""
+        results: Results = {"seeds": list(self.seeds), "learned_below": LEARNED}
+        arrays, by_variant = {}, self.by_variant(state)
+        for name, (rules, _, _) in NETWORKS.items():
+            curves = [by_variant[f"{name}: {rule}"] for rule in rules]
+            results[name] = {rule: summary(by_seed) for rule, by_seed in zip(rules, curves, strict=True)}
+            arrays[f"{name}_epoch"] = curves[0][0].epoch
+            for field in ("angle", "loss"):
+                arrays[f"{name}_{field}"] = np.array([[getattr(c, field) for c in by_seed] for by_seed in curves])
+        results["linear_fit"] = [linear_fit(rate_task(np.random.default_rng(s))) for s in self.seeds]
+        return results, arrays
 
 
 def span(values: Any, unit: str = "", digits: int = 0) -> str:
@@ -265,7 +290,7 @@ def span(values: Any, unit: str = "", digits: int = 0) -> str:
     return f"{np.min(values):.{digits}f} to {np.max(values):.{digits}f}{unit}"
 
 
-def table(results: dict[str, Any]) -> str:
+def table(results: Results) -> str:
     """Fig. 5 in numbers, as a table in Markdown: smallest to largest over the seeds."""
     lines = [
         "| network, rule | layer 1: angle at start, end (degrees) | layer 2: the same | loss at start | at end |",
@@ -282,13 +307,24 @@ def table(results: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def one_line(results: dict[str, Any]) -> str:
+def one_line(results: Results) -> str:
     """The result in one line."""
     ends = {rule: np.array(results["rate"][rule]["angle_end"]).max(axis=0) for rule in (FA, DFA)}
     angles = ", ".join(f"{rule} at most {one:.0f} and {two:.0f}" for rule, (one, two) in ends.items())
     loss = max(max(results["rate"][rule]["loss_end"]) for rule in ends)
-    note = " (quick: not comparable)" if results["quick"] else ""
     return (
-        f"alignment{note}: degrees from backpropagation in layers 1, 2 over {len(results['seeds'])} seeds: {angles}; "
+        f"alignment: degrees from backpropagation in layers 1, 2 over {len(results['seeds'])} seeds: {angles}; "
         f"test loss at most {loss:.3f} of the variance (learned: below {results['learned_below']:g})"
     )
+
+
+EXPERIMENT = Experiment(
+    name="alignment",
+    summary="angles of random feedback to backpropagation over training [N19 Fig. 5]",
+    group="experiments",
+    settings=Settings,
+    make=Alignment,
+    one_line=one_line,
+    table=table,
+    example="--repeats 2",
+)

@@ -1,6 +1,7 @@
-"""Checkpoints: weights, optimiser memory and history of a run that learns with Adamax, and whose settings they are."""
+"""Checkpoints: the arrays of a run's state, and the settings of the run that they belong to."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,57 +14,78 @@ from decolle_ref.decolle.network import Carry
 from decolle_ref.decolle.optim import Moments
 from decolle_ref.decolle.synapse import Synapse, Weights
 
+NAME = "checkpoint.npz"
 Settings = dict[str, Any]  # as JSON gives it back
 
 
-def save(path: Path, kind: str, carry: Carry, histories: Mapping[str, Array], settings: Settings) -> None:
-    """Write the checkpoint, atomically; histories are any arrays that grow with the run."""
-    arrays = dict(histories)
-    for k, (weights, memory) in enumerate(zip(carry.weights, carry.opt_state, strict=True)):
-        for letter, array, moments in zip("Wb", weights, memory, strict=True):
-            arrays |= {f"{letter}{k}": array, f"m_{letter}{k}": moments.m, f"u_{letter}{k}": moments.u}
-    store.write_arrays(path, kind, arrays, {"settings": settings, "updates": carry.updates})
+def save(path: Path, kind: str, arrays: Mapping[str, Array], settings: Settings) -> None:
+    """Write a checkpoint, atomically."""
+    store.write_arrays(path, kind, arrays, {"settings": settings})
 
 
-def load(
-    path: Path, kind: str, synapses: Sequence[Synapse], dtype: npt.DTypeLike, settings: Settings, names: Sequence[str]
-) -> tuple[Carry, list[Array]]:
-    """Read a checkpoint back: (carry without state, the histories of these names).
-
-    Raises InputError if it is damaged, incomplete, or of another run.
-    """
+def load(path: Path, kind: str, settings: Settings) -> dict[str, Array]:
+    """The arrays of a checkpoint.  Raises InputError if it is damaged, or names the first setting that is another."""
     arrays, about = store.read_arrays(path, kind)
-    require_same(path, about.get("settings"), settings)
-    layers = range(len(synapses))
+    theirs = about.get("settings")
+    for name, value in settings.items():
+        other = theirs.get(name) if isinstance(theirs, dict) else None
+        if other != value:
+            raise InputError(f"{path}: expected a run with {name} = {value}, got {other}")
+    return arrays
+
+
+def put_aside(folder: Path) -> None:
+    """Keep the results of an earlier run as old.checkpoint.npz and old.results.json: a new run is about to begin."""
+    for name in (NAME, "results.json"):
+        if (folder / name).exists():
+            (folder / name).replace(folder / f"old.{name}")
+
+
+@contextmanager
+def complete(path: Path) -> Iterator[None]:
+    """Within the block a missing or unfit array of a checkpoint raises InputError."""
     try:
-        updates = int(about["updates"])
-        weights = tuple(Weights(arrays[f"W{k}"], arrays[f"b{k}"]) for k in layers)
-        memory = tuple(tuple(Moments(arrays[f"m_{x}{k}"], arrays[f"u_{x}{k}"], updates) for x in "Wb") for k in layers)
-        histories = [finite(f"{path} {name}", arrays[name]) for name in names]
+        yield
+    except InputError:
+        raise
     except (KeyError, TypeError, ValueError) as missing:
         raise InputError(f"{path}: expected a complete checkpoint, got one without {missing}") from None
-    for k, (synapse, w, moments) in enumerate(zip(synapses, weights, memory, strict=True), start=1):
-        for found in (w, *(Weights(*both) for both in zip(*(m[:2] for m in moments), strict=True))):
-            synapse.validate(found, np.dtype(dtype), f"{path} layer {k}")
-    return Carry(weights, (), memory, updates=updates), histories
 
 
-def put_aside(folder: Path, name: str) -> None:
-    """Keep what an earlier run left in `folder`, as old.NAME and old.results.json: a new run is about to begin."""
-    for left in (name, "results.json"):
-        if (folder / left).exists():
-            (folder / left).replace(folder / f"old.{left}")
+def pack(carry: Carry) -> dict[str, Array]:
+    """Weights and Adamax's state of every layer, and the number of updates."""
+    arrays: dict[str, Array] = {"updates": np.asarray(carry.updates)}
+    for k, (weights, opt_state) in enumerate(zip(carry.weights, carry.opt_state, strict=True)):
+        for letter, array, moments in zip("Wb", weights, opt_state, strict=True):
+            arrays |= {f"{letter}{k}": array, f"m_{letter}{k}": moments.m, f"u_{letter}{k}": moments.u}
+    return arrays
 
 
-def require_updates(path: Path, carry: Carry, expected: int) -> None:
+def unpack(path: Path, arrays: Mapping[str, Array], synapses: Sequence[Synapse], dtype: npt.DTypeLike) -> Carry:
+    """The inverse of `pack`, without the state of the neurons.
+
+    Raises InputError for arrays that are missing, of a wrong shape or dtype, or not finite.
+    """
+    layers = range(len(synapses))
+    with complete(path):
+        updates = int(arrays["updates"])
+        weights = tuple(Weights(arrays[f"W{k}"], arrays[f"b{k}"]) for k in layers)
+        opt_state = tuple(
+            tuple(Moments(arrays[f"m_{x}{k}"], arrays[f"u_{x}{k}"], updates) for x in "Wb") for k in layers
+        )
+    for k, (synapse, w, moments) in enumerate(zip(synapses, weights, opt_state, strict=True), start=1):
+        for pair in (w, *(Weights(*both) for both in zip(*(m[:2] for m in moments), strict=True))):
+            synapse.validate(pair, np.dtype(dtype), f"{path} layer {k}")
+    return Carry(weights, (), opt_state, updates=updates)
+
+
+def history(path: Path, arrays: Mapping[str, Array], name: str) -> Array:
+    """A finite array of a checkpoint.  Raises InputError if it is missing or not finite."""
+    with complete(path):
+        return finite(f"{path} {name}", arrays[name])
+
+
+def validate_updates(path: Path, carry: Carry, expected: int) -> None:
     """Raise InputError unless a checkpoint has made as many updates as its history says."""
     if carry.updates != expected:
         raise InputError(f"{path}: expected {expected} updates, got {carry.updates}")
-
-
-def require_same(path: Path, theirs: Any, ours: Settings) -> None:
-    """Raise InputError, naming the first difference, unless a checkpoint's settings are those of this run."""
-    for name, value in ours.items():
-        found = theirs.get(name) if isinstance(theirs, dict) else None
-        if found != value:
-            raise InputError(f"{path}: expected a run with {name} = {value}, got {found}")

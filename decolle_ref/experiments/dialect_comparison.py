@@ -1,29 +1,33 @@
 """Which DECOLLE?  One network and one input in all five dialects: with the same numbers, and with matched ones."""
 
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
-from decolle_ref._util.check import Array
+from decolle_ref._util.check import Array, count
 from decolle_ref.data.encode import poisson
 from decolle_ref.decolle import lif, network, readout
 from decolle_ref.decolle.dialects import DIALECTS, Dialect, paper
 from decolle_ref.decolle.network import Carry, Layer
 from decolle_ref.decolle.rescale import rescale, shift
 from decolle_ref.decolle.synapse import Dense, Weights
+from decolle_ref.experiments.harness import Experiment, Monitor, Report, Results, SingleStep
+from decolle_ref.experiments.options import QUICK, SEED, option
 
 SIZES = (40, 20, 10)
 
 
-class Shown(NamedTuple):
+class TopLayer(NamedTuple):
     """U and S of the top layer, (steps, neurons)."""
 
     U: Array
     S: Array
 
 
-def compare(seed: int = 0, steps: int = 200) -> tuple[dict[str, Shown], dict[str, Shown]]:
+def compare(seed: int = 0, steps: int = 200) -> tuple[dict[str, TopLayer], dict[str, TopLayer]]:
     """The top of two layers by dialect: given the same W, w and tau; and given what `rescale` makes of them.
 
     The second is written in the paper's time: entry n is step n - l (delay of paper - delay of the dialect) there.
@@ -33,7 +37,7 @@ def compare(seed: int = 0, steps: int = 200) -> tuple[dict[str, Shown], dict[str
     matched = {}
     for name, dialect in DIALECTS.items():
         shown, late = _run(_matched(dialect, seed), spikes), shift(len(SIZES) - 1, paper, dialect)
-        matched[name] = Shown(*(_delayed(x, late) for x in shown))
+        matched[name] = TopLayer(*(_delayed(x, late) for x in shown))
     return same, matched
 
 
@@ -59,11 +63,70 @@ def _matched(dialect: Dialect, seed: int) -> list[tuple[Layer, Weights]]:
     return stack
 
 
-def _run(stack: list[tuple[Layer, Weights]], spikes: Array) -> Shown:
+def _run(stack: list[tuple[Layer, Weights]], spikes: Array) -> TopLayer:
     layers, weights = zip(*stack, strict=True)
     top = [shown[-1] for _, shown in network.run(layers, Carry(weights, network.rest(layers)), spikes)]
-    return Shown(np.stack([s.U for s in top]), np.stack([s.S for s in top]))
+    return TopLayer(np.stack([s.U for s in top]), np.stack([s.S for s in top]))
 
 
 def _delayed(x: Array, steps: int) -> Array:
     return np.concatenate([np.full_like(x[:steps], np.nan), x[: len(x) - steps]])
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All that a run depends on.  Raises InputError for values that make no sense."""
+
+    seed: int = option(0, SEED)
+    steps: int = option(200, "time steps of 1 ms", quick=50)
+    quick: bool = option(False, QUICK)
+
+    def __post_init__(self) -> None:
+        count("seed", self.seed, 0)
+        count("steps", self.steps, len(SIZES) * paper.delay)
+
+
+class DialectComparison(SingleStep):
+    """One network in all dialects."""
+
+    def __init__(self, settings: Settings, workers: ThreadPoolExecutor, data: None = None) -> None:
+        self.settings = settings
+
+    def compute(self, monitor: Monitor) -> Report:
+        """The largest |dU| to the paper's dialect, with the same numbers and with matched ones, and all traces."""
+        same, matched = compare(self.settings.seed, self.settings.steps)
+        monitor.tick()
+        gaps = {
+            kind: {name: _gap(top, tops["paper"]) for name, top in tops.items()}
+            for kind, tops in (("same", same), ("matched", matched))
+        }
+        arrays = {
+            f"{kind}_{name}_{letter}": getattr(top, letter)
+            for kind, tops in (("same", same), ("matched", matched))
+            for name, top in tops.items()
+            for letter in "US"
+        }
+        return {"max_dU": gaps}, arrays
+
+
+def _gap(a: TopLayer, b: TopLayer) -> float:
+    return float(np.nanmax(np.abs(a.U - b.U)))
+
+
+def one_line(results: Results) -> str:
+    """The result in one line."""
+    same, matched = (max(results["max_dU"][kind].values()) for kind in ("same", "matched"))
+    return (
+        f"dialect-comparison: largest |dU| to the paper's dialect {same:.2g} with the same numbers, "
+        f"{matched:.0e} with matched ones"
+    )
+
+
+EXPERIMENT = Experiment(
+    name="dialect-comparison",
+    summary="one network in all dialects of DECOLLE",
+    group="experiments",
+    settings=Settings,
+    make=DialectComparison,
+    one_line=one_line,
+)

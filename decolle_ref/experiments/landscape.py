@@ -16,14 +16,14 @@ integral; in more dimensions a surrogate gradient need not be the gradient of an
 network it is one: there g is dL/ds, which the run checks.
 """
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from decolle_ref import gradcheck
-from decolle_ref._util import store
 from decolle_ref._util.check import Array, count
 from decolle_ref.credit import cost as costs
 from decolle_ref.credit.cost import Cost
@@ -32,16 +32,14 @@ from decolle_ref.credit.neuron import spiking
 from decolle_ref.credit.neuron.spiking import Neuron, Synapses
 from decolle_ref.decolle.optim import Adamax, stepwise, update_each
 from decolle_ref.decolle.surrogate import fast_sigmoid, sharpened
-from decolle_ref.experiments.longrun import Progress, versions
+from decolle_ref.experiments.harness import Experiment, Monitor, Report, Results, SingleStep
+from decolle_ref.experiments.options import QUICK, SEED, option
 
-KIND = "decolle_ref landscape"
 STEPS, SAMPLES = 60, 20  # of 1 ms; half of the samples in each class
 MANY, FEW, LAST_INPUT = 3, 1, 30  # spikes of the two inputs, all before step LAST_INPUT
 ANSWER = (30, 40)  # steps at which the output neuron of the right class is to spike
 W_RANGE = (0.1, 0.4)  # initial weights are uniform in it: hidden and output neurons spike, so there is much to learn
-UPDATES, RATE, DROP = 200, 0.01, 0.3  # the rate falls by DROP after two thirds of the updates
-POINTS = 401
-QUICK_UPDATES, QUICK_POINTS = 60, 101
+LEARNING_RATE, DROP = 0.01, 0.3  # the learning rate falls by DROP after two thirds of the updates
 TWIN_POINTS = 11
 
 CELL = spiking.neuron(tau_mem=0.010, tau_syn=0.005, surrogate=sharpened(fast_sigmoid, 5.0))
@@ -105,7 +103,7 @@ def initial(rng: np.random.Generator) -> tuple[Synapses, ...]:
 
 
 def train(
-    first: Sequence[Synapses], asked: Problem, updates: int, progress: Progress
+    first: Sequence[Synapses], asked: Problem, updates: int, tick: Callable[[str], None]
 ) -> tuple[tuple[Synapses, ...], list[float]]:
     """Adamax on the surrogate gradient of all W: (last weights, the true loss before each update and at the end)."""
     optimiser, schedule = Adamax(beta1=0.9), stepwise((2 * updates // 3,), DROP)
@@ -113,8 +111,8 @@ def train(
     synapses, losses = tuple(first), []
     for k in range(updates):
         losses.append(float(loss(CELL, synapses, asked)))
-        progress.advance(f"training, loss {losses[-1]:.2f}")
-        rates, dW = [np.array(RATE * schedule(k))] * len(first), gradient(CELL, synapses, asked)
+        tick(f"training, loss {losses[-1]:.2f}")
+        rates, dW = [np.array(LEARNING_RATE * schedule(k))] * len(first), gradient(CELL, synapses, asked)
         moved, memory = update_each(optimiser, [W for W, _ in synapses], dW, memory, rates)
         synapses = tuple(s._replace(W=W) for s, W in zip(synapses, moved, strict=True))
     return synapses, [*losses, float(loss(CELL, synapses, asked))]
@@ -131,13 +129,15 @@ def along(cell: Neuron, first: Sequence[Synapses], last: Sequence[Synapses], ask
     return float((dW * (last[0].W - first[0].W)).sum())
 
 
-def walk(first: Sequence[Synapses], last: Sequence[Synapses], asked: Problem, points: int, progress: Progress) -> Walk:
+def walk(
+    first: Sequence[Synapses], last: Sequence[Synapses], asked: Problem, points: int, tick: Callable[[str], None]
+) -> Walk:
     """L(s) and g(s) of the spiking network at evenly spaced points.  [N19 Fig. 4]"""
     where, L, g = np.linspace(0, 1, points), [], []
     for s in where:
         L.append(float(loss(CELL, point(first, last, s), asked)))
         g.append(along(CELL, first, last, asked, s))
-        progress.advance(f"along the line, loss {L[-1]:.2f}")
+        tick(f"along the line, loss {L[-1]:.2f}")
     return Walk(where, np.array(L), np.array(g))
 
 
@@ -185,42 +185,60 @@ def report(walked: Walk, losses: Sequence[float]) -> dict[str, Any]:
     }
 
 
-def run(out: Path, seed: int = 0, quick: bool = False, quiet: bool = False) -> dict[str, Any]:
-    """Train, walk, and leave landscape.npz and results.json in the folder `out`.
+@dataclass(frozen=True)
+class Settings:
+    """All that a run depends on.  Raises InputError for values that make no sense."""
 
-    Raises InputError for a bad folder or seed.
-    """
-    folder, rng = store.output_folder(out), np.random.default_rng(count("seed", seed, 0))
-    updates, points = (QUICK_UPDATES, QUICK_POINTS) if quick else (UPDATES, POINTS)
-    progress = Progress("landscape", updates + points, quiet=quiet, unit="pass")
-    asked = problem(rng)
-    first = initial(rng)
-    last, losses = train(first, asked, updates, progress)
-    walked = walk(first, last, asked, points, progress)
-    progress.close()
-    results = {
-        "experiment": "landscape",
-        "seed": seed,
-        "quick": quick,
-        "versions": versions(),
-        "updates": updates,
-        **report(walked, losses),
-        "accuracy": accuracy(last, asked),
-        "twin_error": twin_error(first, last, asked),
-    }
-    arrays = walked._asdict() | {"training_loss": np.array(losses)}
-    weights = {f"W{l}_{at}": net[l - 1].W for at, net in (("first", first), ("last", last)) for l in (1, 2)}
-    store.write_arrays(folder / "landscape.npz", KIND, arrays | weights, {"seed": seed})
-    store.write_json(folder / "results.json", results)
-    return results
+    seed: int = option(0, SEED)
+    updates: int = option(200, "updates of the training", quick=60)
+    points: int = option(401, "points of the line", quick=101)
+    quick: bool = option(False, QUICK)
+
+    def __post_init__(self) -> None:
+        count("seed", self.seed, 0)
+        count("updates", self.updates)
+        count("points", self.points, 2)
 
 
-def one_line(results: dict[str, Any]) -> str:
+class Landscape(SingleStep):
+    """Train, then walk along the line."""
+
+    tick_name = "pass"
+
+    def __init__(self, settings: Settings, workers: ThreadPoolExecutor, data: None = None) -> None:
+        self.settings, self.parts = settings, settings.updates + settings.points
+
+    def compute(self, monitor: Monitor) -> Report:
+        """The numbers of the figure, and what was recorded along the line."""
+        settings, rng = self.settings, np.random.default_rng(self.settings.seed)
+        task = problem(rng)
+        first = initial(rng)
+        last, losses = train(first, task, settings.updates, monitor.tick)
+        walked = walk(first, last, task, settings.points, monitor.tick)
+        weights = {f"W{l}_{at}": net[l - 1].W for at, net in (("first", first), ("last", last)) for l in (1, 2)}
+        return {
+            **report(walked, losses),
+            "accuracy": accuracy(last, task),
+            "twin_error": twin_error(first, last, task),
+        }, {**walked._asdict(), "training_loss": np.array(losses), **weights}
+
+
+def one_line(results: Results) -> str:
     """The result in one line."""
     return (
-        f"landscape{' (quick: not comparable)' if results['quick'] else ''}: "
-        f"loss {results['loss_at_start_of_line']:.2f} to {results['loss_after_training']:.2f} (1: silent output), "
+        f"landscape: loss {results['loss_at_start_of_line']:.2f} to {results['loss_after_training']:.2f} "
+        f"(1: silent output), "
         f"finite-difference gradient exactly 0 on {results['flat_share']:.0%} of the line, surrogate gradient on "
         f"{results['surrogate_zero_share']:.0%}; correlation of virtual and true loss "
         f"{results['virtual_correlation']:.2f}; {results['accuracy']:.0%} of samples right"
     )
+
+
+EXPERIMENT = Experiment(
+    name="landscape",
+    summary="the loss along a line, its plateaus, and the surrogate gradient [N19 Fig. 4]",
+    group="experiments",
+    settings=Settings,
+    make=Landscape,
+    one_line=one_line,
+)

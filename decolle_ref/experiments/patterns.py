@@ -16,12 +16,12 @@ rate, of 0.005, 0.015 and 0.03, that served it best on the noisy copies of four 
 with spikes moved and dropped, are not learned from: the control remembers most patterns too, but not their copies.
 """
 
-from pathlib import Path
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from decolle_ref._util import store
 from decolle_ref._util.check import Array, count
 from decolle_ref.credit import cost as costs
 from decolle_ref.credit.cost import Cost
@@ -32,14 +32,14 @@ from decolle_ref.credit.neuron.spiking import Paths, Synapses
 from decolle_ref.decolle.objective import cross_entropy
 from decolle_ref.decolle.optim import Adamax, stepwise, update_each
 from decolle_ref.decolle.surrogate import fast_sigmoid, sharpened
-from decolle_ref.experiments.longrun import Progress, versions
+from decolle_ref.experiments.harness import Experiment, Monitor, Results
+from decolle_ref.experiments.options import QUICK, SEED, option
+from decolle_ref.experiments.study import Study, Unit
 
-KIND = "decolle_ref patterns"
 STEPS, INPUTS, HIDDEN, CLASSES, EACH, SPIKES = 80, 40, 50, 4, 10, 2  # SPIKES per input and pattern
 FIRST = 20  # no class is asked for before this step
 GAIN = 5.0  # of epsilon * S before the softmax
 JITTER, DROPPED, COPIES = 1.0, 0.05, 5  # of the noisy copies: steps, share of spikes, copies of each pattern
-EPOCHS, QUICK_EPOCHS, SEEDS, QUICK_SEEDS = 120, 20, 5, 2
 ASKED = 0.95
 CELL = spiking.neuron(tau_mem=0.010, tau_syn=0.005, surrogate=sharpened(fast_sigmoid, 5.0))
 KERNEL = costs.double_exponential(0.005, 0.020)
@@ -64,9 +64,9 @@ class Learned(NamedTuple):
     """One training."""
 
     accuracy: Array  # (epochs + 1,), on the patterns, before every update and after the last
-    noisy: float  # accuracy on the noisy copies, in the end
+    noisy: Array | float  # accuracy on the noisy copies, in the end
     outputs: Array  # (STEPS, patterns, CLASSES), epsilon * S in the end
-    rates: list[float]  # spikes per step and neuron of both layers, in the end
+    spike_rates: Array  # spikes per step and neuron of both layers, in the end
 
 
 def raster(times: Array) -> Array:
@@ -145,35 +145,50 @@ def learn(rule: str, seed: int, epochs: int) -> Learned:
     tape = spiking.forward(CELL, synapses, task.x)
     y = costs.filtered(KERNEL, tape.S[-1])
     noisy = accuracy(outputs(synapses, task.x_noisy), task.labels_noisy)
-    rates = [float(S.mean()) for S in tape.S]
-    return Learned(np.array([*found, accuracy(y, task.labels)]), noisy, y, rates)
+    spike_rates = np.array([S.mean() for S in tape.S])
+    return Learned(np.array([*found, accuracy(y, task.labels)]), noisy, y, spike_rates)
 
 
-def run(out: Path, seed: int = 0, quick: bool = False, quiet: bool = False) -> dict[str, Any]:
-    """Every rule from seeds seed, seed + 1, ...: five, or two and fewer epochs if quick.
+@dataclass(frozen=True)
+class Settings:
+    """All that a run depends on.  Raises InputError for values that make no sense."""
 
-    Writes patterns.npz and results.json into `out`.  Raises InputError for a folder that cannot be written or a seed
-    below 0.
-    """
-    folder, first = store.output_folder(out), count("seed", seed, 0)
-    seeds = range(first, first + (QUICK_SEEDS if quick else SEEDS))
-    bar = Progress("patterns", len(RULES) * len(seeds), quiet=quiet, unit="run")
-    done: dict[str, list[Learned]] = {rule: [] for rule in RULES}
-    for rule, learned in done.items():
-        for s in seeds:
-            learned.append(learn(rule, s, QUICK_EPOCHS if quick else EPOCHS))
-            bar.advance(f"{rule}: {learned[-1].accuracy[-1]:.2f}")
-    bar.close()
-    results = {"experiment": "patterns", "seed": first, "quick": quick, "versions": versions()}
-    results |= {"seeds": list(seeds), "asked": ASKED, "rules": {rule: summary(found) for rule, found in done.items()}}
-    task = sample_task(np.random.default_rng(first))
-    arrays = {"x": task.x.astype(np.uint8), "labels": task.labels, "outputs": done[BPTT][0].outputs}
-    arrays["accuracy"] = np.array(
-        [[one.accuracy for one in found] for found in done.values()]
-    )  # (rules, seeds, epochs)
-    store.write_arrays(folder / "patterns.npz", KIND, arrays, {})
-    store.write_json(folder / "results.json", results)
-    return results
+    seed: int = option(0, SEED)
+    repeats: int = option(5, "number of seeds, counted from --seed", quick=2)
+    epochs: int = option(120, "updates of each training", quick=20)
+    quick: bool = option(False, QUICK)
+
+    def __post_init__(self) -> None:
+        count("seed", self.seed, 0)
+        count("repeats", self.repeats)
+        count("epochs", self.epochs)
+
+
+class Patterns(Study):
+    """Every rule learns the patterns of every seed."""
+
+    result = Learned
+
+    def __init__(self, settings: Settings, workers: ThreadPoolExecutor, data: None = None) -> None:
+        self.settings = settings
+        super().__init__(RULES, range(settings.seed, settings.seed + settings.repeats))
+
+    def learn(self, unit: Unit, monitor: Monitor) -> Learned:
+        """One training."""
+        return learn(*unit, self.settings.epochs)
+
+    def status(self, state: tuple[Any, ...]) -> str:
+        """The last accuracy."""
+        return f"{self.units[len(state) - 1].variant}: {state[-1].accuracy[-1]:.2f}" if state else ""
+
+    def report(self, state: tuple[Any, ...]) -> tuple[Results, dict[str, Array]]:
+        """Accuracies by rule, the first seed's patterns, and all curves (rules, seeds, epochs)."""
+        by_rule = self.by_variant(state)
+        task = sample_task(np.random.default_rng(self.seeds[0]))
+        arrays = {"x": task.x.astype(np.uint8), "labels": task.labels, "outputs": by_rule[BPTT][0].outputs}
+        arrays["accuracy"] = np.array([[result.accuracy for result in by_seed] for by_seed in by_rule.values()])
+        rules = {rule: summary(by_seed) for rule, by_seed in by_rule.items()}
+        return {"seeds": list(self.seeds), "asked": ASKED, "rules": rules}, arrays
 
 
 def summary(found: list[Learned]) -> dict[str, Any]:
@@ -181,12 +196,12 @@ def summary(found: list[Learned]) -> dict[str, Any]:
     return {
         "accuracy_start": [float(one.accuracy[0]) for one in found],
         "accuracy_end": [float(one.accuracy[-1]) for one in found],
-        "accuracy_noisy": [one.noisy for one in found],
-        "spikes_per_step": [one.rates for one in found],
+        "accuracy_noisy": [float(one.noisy) for one in found],
+        "spikes_per_step": [one.spike_rates.tolist() for one in found],
     }
 
 
-def table(results: dict[str, Any]) -> str:
+def table(results: Results) -> str:
     """Accuracies in the end, smallest to largest over the seeds, as a table in Markdown."""
     lines = ["| rule | patterns learned | noisy copies |", "| --- | --- | --- |"]
     for rule, found in results["rules"].items():
@@ -195,11 +210,21 @@ def table(results: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def one_line(results: dict[str, Any]) -> str:
+def one_line(results: Results) -> str:
     """The result in one line."""
     worst, noisy = (min(results["rules"][BPTT][key]) for key in ("accuracy_end", "accuracy_noisy"))
-    note = " (quick: not comparable)" if results["quick"] else ""
     return (
-        f"patterns{note}: backpropagation through time gets at least {worst:.1%} of {CLASSES * EACH} patterns right "
+        f"patterns: backpropagation through time gets at least {worst:.1%} of {CLASSES * EACH} patterns right "
         f"over {len(results['seeds'])} seeds (asked: more than {results['asked']:.0%}), and {noisy:.1%} of noisy copies"
     )
+
+
+EXPERIMENT = Experiment(
+    name="patterns",
+    summary="tell random spike patterns apart by backpropagation through time [N19 Eq. 7]",
+    settings=Settings,
+    make=Patterns,
+    one_line=one_line,
+    table=table,
+    example="--repeats 1",
+)

@@ -1,30 +1,27 @@
 """Poisson MNIST with convolutional DECOLLE.  [K20 Sec. 4.2, Fig. 3]
 
-Every mini-batch of 64 digits is turned into 500 ms of Poisson spikes, shown once, and learned from at every step after
-burn-in, in all layers at once, while it runs.  Test images never seen are judged by majority vote over steps.
+Every mini-batch of 64 digits is turned into 500 ms of Poisson spikes and shown once.  While it is shown, all layers
+learn from it at every step after burn-in.  Unseen test images are classified by majority vote over the steps.
 """
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
-from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from decolle_ref import fast
-from decolle_ref._util import store
 from decolle_ref._util.check import Array, InputError, exact_shape
 from decolle_ref.data import mnist
 from decolle_ref.decolle.network import Carry
 from decolle_ref.experiments import checkpoint
-from decolle_ref.experiments.longrun import Interrupted, Progress, peak_memory, stop_requests, versions
+from decolle_ref.experiments.environment import peak_memory
+from decolle_ref.experiments.harness import Experiment, Monitor, Results, Run
 from decolle_ref.experiments.poisson_mnist_network import (
     TEST,
     TRAIN,
     Data,
-    Model,
     Settings,
     Votes,
     answers,
@@ -34,37 +31,18 @@ from decolle_ref.experiments.poisson_mnist_network import (
     mini_batches,
     one_hot,
     spikes,
-    update_analog,
+    update_reference,
     update_top,
 )
-from decolle_ref.fast.run import Stepper, worker_pool
+from decolle_ref.fast.run import Stepper
 
-CHECKPOINT = "checkpoint.npz"
-KIND = "decolle_ref mnist checkpoint"
-QUICK_SAMPLES, QUICK_TEST_IMAGES = 128, 64
 EARLY = (64, 256, 640, 1408, 2048, 2688, 3328, 3968)  # samples after which an early curve is measured
 LONG = 3840  # then after every so many
 BLOCK = 2  # steps at a time at test
 
 
-class Problem(NamedTuple):
-    """What a run works on, made from its settings and data alone."""
-
-    settings: Settings
-    model: Model
-    data: Data
-    order: Array  # (mini-batches, batch), indices of training images
-
-
-class Tools(NamedTuple):
-    """What works on one mini-batch, with all the memory that takes."""
-
-    stepper: Stepper
-    analog: fast.convnet.Stepper | None
-
-
 class State(NamedTuple):
-    """Where a run stands between two mini-batches."""
+    """The state of a run between two mini-batches."""
 
     carry: Carry
     learning: Array  # (mini-batches, spiking readouts): errors on the samples being learned, by vote while learning
@@ -81,191 +59,154 @@ def read(settings: Settings) -> Data:
 
 
 def milestones(settings: Settings) -> list[int]:
-    """Mini-batches after which the test images are judged: those that reach the samples wanted, and the last."""
+    """The mini-batches after which the test images are classified; the last is among them."""
     wanted = [*EARLY, *range(EARLY[-1] + LONG, settings.samples, LONG)]
     reached = {-(-samples // settings.batch) for samples in wanted}
     return sorted({k for k in reached if k <= settings.batches} | {settings.batches})
 
 
-def train(
-    settings: Settings,
-    out: Path,
-    resume: bool = False,
-    quiet: bool = False,
-    threads: int = 1,
-    data: Data | None = None,
-) -> dict[str, Any]:
-    """Run [K20 Sec. 4.2] into the folder `out`: checkpoint.npz after every mini-batch, results.json at the end.
+class PoissonMnist(Run[State]):
+    """[K20 Sec. 4.2]: each step learns from one mini-batch."""
 
-    Returns the results.  The number of threads changes no result.  Raises InputError for an `out` that cannot be
-    written, data that are missing or damaged, or a checkpoint of other settings, and Interrupted after Ctrl-C, with a
-    checkpoint left behind.
-    """
-    folder = store.output_folder(out)
-    given = read(settings) if data is None else data
-    mnist.validate(given.x, given.labels, "training")
-    mnist.validate(given.x_test, given.labels_test, "test")
-    model, start = build(settings)
-    problem = Problem(
-        settings, model, given, mini_batches(settings.seed, settings.samples, settings.batch, len(given.x))
-    )
-    state = begin(problem, start, folder, resume)
-    with worker_pool(threads) as workers:
-        state = batches(problem, state, folder, workers, quiet)
-    results = report(problem, state)
-    store.write_json(folder / "results.json", results)
-    return results
+    step_name, tick_name = "mini-batch", "ms"
 
+    def __init__(self, settings: Settings, workers: ThreadPoolExecutor, data: Data | None = None) -> None:
+        self.settings, self.steps, self.workers = settings, settings.batches, workers
+        self.data = read(settings) if data is None else data
+        mnist.validate(self.data.x, self.data.labels, "training")
+        mnist.validate(self.data.x_test, self.data.labels_test, "test")
+        self.model, self.start = build(settings)
+        self.order = mini_batches(settings.seed, settings.samples, settings.batch, len(self.data.x))
+        self.stepper = Stepper(self.model.network, settings.batch, workers)
+        net = self.model.reference
+        self.reference = fast.convnet.Stepper(net, settings.batch, workers) if net else None
+        self.spiking = len(self.model.readouts) - settings.convnet
 
-def begin(problem: Problem, start: Carry, folder: Path, resume: bool) -> State:
-    """The start of a run, or the place where it was left."""
-    settings, readouts = problem.settings, len(problem.model.readouts)
-    if not (resume and (folder / CHECKPOINT).exists()):
-        checkpoint.put_aside(folder, CHECKPOINT)
-        state = State(start, np.zeros((0, readouts - settings.analog)), np.zeros((0, 1 + readouts)))
-        save(problem, state, folder)
-        return state
-    path = folder / CHECKPOINT
-    synapses, names = problem.model.synapses, ["learning", "tested"]
-    carry, (learning, tested) = checkpoint.load(path, KIND, synapses, np.float32, asdict(settings), names)
-    done = len(learning)
-    exact_shape(f"{path} learning", learning, (min(done, settings.batches), readouts - settings.analog))
-    exact_shape(f"{path} tested", tested, (sum(k <= done for k in milestones(settings)), 1 + readouts))
-    checkpoint.require_updates(path, carry, done * settings.updates_per_batch)
-    return State(carry, learning, tested)
+    def begin(self) -> State:
+        """The weights drawn from the seed."""
+        return State(self.start, np.zeros((0, self.spiking)), np.zeros((0, 1 + len(self.model.readouts))))
 
+    def done(self, state: State) -> int:
+        """Mini-batches done."""
+        return len(state.learning)
 
-def save(problem: Problem, state: State, folder: Path) -> None:
-    """Write the checkpoint."""
-    arrays = {"learning": state.learning, "tested": state.tested}
-    checkpoint.save(folder / CHECKPOINT, KIND, state.carry, arrays, asdict(problem.settings))
+    def ticks(self, step: int) -> int:
+        """Milliseconds shown."""
+        return step * self.settings.steps
 
+    def status(self, state: State) -> str:
+        """Samples, errors of every readout so far, memory."""
+        text = f"{len(state.learning) * self.settings.batch} samples"
+        if len(state.tested):
+            errors = zip(self.model.readouts, state.tested[-1, 1:], strict=True)
+            text += ", test error " + ", ".join(f"{name} {100 * error:.1f}" for name, error in errors) + " %"
+        return f"{text}, {peak_memory() / 2**20:.0f} MiB"
 
-def batches(problem: Problem, state: State, folder: Path, workers: ThreadPoolExecutor, quiet: bool) -> State:
-    """Learn mini-batch after mini-batch until all are done or the user asks to stop."""
-    settings, tests = problem.settings, milestones(problem.settings)
-    tools = equip(problem, workers)
-    done = len(state.learning)
-    bar = Progress("mnist", settings.batches * settings.steps, done * settings.steps, quiet, unit="ms")
-    try:
-        with stop_requests() as stopped:
-            while done < settings.batches:
-                tick = partial(bar.advance, told(problem, state))
-                after = learn(problem, tools, state.carry, done, stopped, tick)
-                if after is None:
-                    raise Interrupted(f"stopped in mini-batch {done + 1} of {settings.batches}; --resume repeats it")
-                carry, errors = after
-                done += 1
-                state = State(carry, np.vstack([state.learning, errors]), state.tested)
-                if done in tests:
-                    bar.advance(f"{done * settings.batch} samples, testing on {len(problem.data.labels_test)}", by=0)
-                    wrong = test(problem, carry, workers, stopped)
-                    state = state._replace(tested=np.vstack([state.tested, [done * settings.batch, *wrong]]))
-                save(problem, state, folder)
-                bar.advance(told(problem, state), by=0)
-    finally:
-        bar.close()
-    return state
+    def step(self, state: State, monitor: Monitor) -> State:
+        """Learn from one mini-batch, and classify the test images after some of them."""
+        done = len(state.learning) + 1
+        carry, errors = self.learn(state.carry, done - 1, monitor)
+        tested = state.tested
+        if done in milestones(self.settings):
+            samples = done * self.settings.batch
+            monitor.say(f"{samples} samples, testing on {len(self.data.labels_test)}")
+            tested = np.vstack([tested, [samples, *self.test(carry, monitor)]])
+        return State(carry, np.vstack([state.learning, errors]), tested)
 
+    def learn(self, start: Carry, k: int, monitor: Monitor) -> tuple[Carry, Array]:
+        """Show mini-batch k once, learning at every step after burn-in: (carry, errors by vote).
 
-def equip(problem: Problem, workers: ThreadPoolExecutor) -> Tools:
-    """The tools for mini-batches of the settings' size."""
-    model, batch = problem.model, problem.settings.batch
-    reference = fast.convnet.Stepper(model.analog, batch, workers) if model.analog else None
-    return Tools(Stepper(model.network, batch, workers), reference)
+        Overwrites the weights and optimiser states of `start`.
+        """
+        settings, model, stepper = self.settings, self.model, self.stepper
+        weights, opt_state, updates = start.weights, start.opt_state, start.updates
+        rng, images, labels = settings.rng(TRAIN, k), self.data.x[self.order[k]], self.data.labels[self.order[k]]
+        target, inputs, stream = one_hot(labels), grey(images), spikes(settings, rng, images)
+        votes = Votes(self.spiking, settings.batch)
+        stepper.rest()
+        for n in range(settings.steps):
+            learns, mask = n >= settings.burn_in, masks(settings, model.network, rng, settings.batch)
+            stepper.step(weights, next(stream)[None], target if learns else None, mask)
+            if learns:
+                votes.add(answers(model, weights, stepper))
+                (w, w_top, w_ref), (m, m_top, m_ref) = model.split(weights), model.split(opt_state)
+                m = stepper.update(model.learner, w, m, updates)
+                m_top = update_top(settings, model, w_top, m_top, stepper, target, updates, rng)
+                w_ref, m_ref = update_reference(settings, model, w_ref, m_ref, self.reference, inputs, target, updates)
+                weights, opt_state, updates = w + w_top + w_ref, m + m_top + m_ref, updates + 1
+            monitor.tick()
+        return Carry(weights, (), opt_state, updates=updates), votes.wrong(labels) / settings.batch
 
+    def test(self, carry: Carry, monitor: Monitor) -> Array:
+        """Errors of every readout on the test images, by vote."""
+        settings, model, data = self.settings, self.model, self.data
+        mistakes: Array = np.zeros(len(model.readouts), int)
+        for first in range(0, len(data.x_test), settings.batch):
+            batch = slice(first, first + settings.batch)
+            images, labels = data.x_test[batch], data.labels_test[batch]
+            monitor.say(f"testing on {len(data.labels_test)}")
+            stepper = Stepper(model.network, len(labels), self.workers, BLOCK)
+            batch_mistakes = self.vote(carry, stepper, images, settings.rng(TEST, first)).wrong(labels)
+            if model.reference is not None:
+                Y = fast.convnet.outputs(model.reference, model.split(carry.weights)[2], grey(images), self.workers)
+                batch_mistakes = np.append(batch_mistakes, (Y.argmax(axis=1) != labels).sum())
+            mistakes += batch_mistakes
+        return mistakes / len(data.x_test)
 
-def told(problem: Problem, state: State) -> str:
-    """What stands behind the progress bar: samples, errors of every readout so far, memory."""
-    text = f"{len(state.learning) * problem.settings.batch} samples"
-    if len(state.tested):
-        errors = zip(problem.model.readouts, state.tested[-1, 1:], strict=True)
-        text += ", test error " + ", ".join(f"{name} {100 * error:.1f}" for name, error in errors) + " %"
-    return f"{text}, {peak_memory() / 2**20:.0f} MiB"
+    def vote(self, carry: Carry, stepper: Stepper, images: Array, rng: np.random.Generator) -> Votes:
+        """Show images with fixed weights, several steps at a time, and let every step after burn-in vote."""
+        settings, model = self.settings, self.model
+        stream, votes = spikes(settings, rng, images), Votes(self.spiking, len(images))
+        for n in range(0, settings.test_steps, stepper.steps):
+            mask = masks(settings, model.network, rng, stepper.steps, len(images)) if settings.test_dropout else None
+            stepper.step(carry.weights, np.stack([next(stream) for _ in range(stepper.steps)]), masks=mask)
+            counts = np.arange(n, n + stepper.steps)
+            valid = (counts >= settings.burn_in) & (counts < settings.test_steps)
+            votes.add(answers(model, carry.weights, stepper)[valid])
+        return votes
 
+    def pack(self, state: State) -> dict[str, Array]:
+        """Weights, optimiser states and both histories."""
+        return {**checkpoint.pack(state.carry), "learning": state.learning, "tested": state.tested}
 
-def learn(
-    problem: Problem, tools: Tools, start: Carry, k: int, stopped: Callable[[], bool], tick: Callable[[], None]
-) -> tuple[Carry, Array] | None:
-    """Show mini-batch k once, learning at every step after burn-in: (carry, errors by vote); None if asked to stop.
+    def unpack(self, path: Path, arrays: Mapping[str, Array]) -> State:
+        """The state from a checkpoint."""
+        settings, readouts = self.settings, len(self.model.readouts)
+        carry = checkpoint.unpack(path, arrays, self.model.synapses, np.float32)
+        learning, tested = (checkpoint.history(path, arrays, name) for name in ("learning", "tested"))
+        done = len(learning)
+        exact_shape(f"{path} learning", learning, (min(done, settings.batches), self.spiking))
+        exact_shape(f"{path} tested", tested, (sum(k <= done for k in milestones(settings)), 1 + readouts))
+        checkpoint.validate_updates(path, carry, done * settings.updates_per_batch)
+        return State(carry, learning, tested)
 
-    Overwrites the weights and memory of `start`.
-    """
-    settings, model, data, order = problem
-    stepper, weights, memory, updates = tools.stepper, start.weights, start.opt_state, start.updates
-    rng, images, labels = settings.rng(TRAIN, k), data.x[order[k]], data.labels[order[k]]
-    target, shades, stream = one_hot(labels), grey(images), spikes(settings, rng, images)
-    votes = Votes(len(model.readouts) - settings.analog, settings.batch)
-    stepper.rest()
-    for n in range(settings.steps):
-        if stopped():
-            return None
-        learns, mask = n >= settings.burn_in, masks(settings, model.network, rng, settings.batch)
-        stepper.step(weights, next(stream)[None], target if learns else None, mask)
-        if learns:
-            votes.add(answers(model, weights, stepper))
-            (w, w_top, w_analog), (m, m_top, m_analog) = model.split(weights), model.split(memory)
-            m = stepper.update(model.learner, w, m, updates)
-            m_top = update_top(settings, model, w_top, m_top, stepper, target, updates, rng)
-            w_analog, m_analog = update_analog(
-                settings, model, w_analog, m_analog, tools.analog, shades, target, updates
-            )
-            weights, memory, updates = w + w_top + w_analog, m + m_top + m_analog, updates + 1
-        tick()
-    errors = votes.wrong(labels) / settings.batch
-    return Carry(weights, (), memory, updates=updates), errors
-
-
-def test(problem: Problem, carry: Carry, workers: ThreadPoolExecutor, stopped: Callable[[], bool]) -> Array:
-    """Errors of every readout on the test images, by vote.  Raises Interrupted if asked to stop."""
-    settings, model, data = problem.settings, problem.model, problem.data
-    wrong: Array = np.zeros(len(model.readouts), int)
-    for first in range(0, len(data.x_test), settings.batch):
-        if stopped():
-            raise Interrupted("stopped while testing; --resume repeats the last mini-batch")
-        now = slice(first, first + settings.batch)
-        images, labels = data.x_test[now], data.labels_test[now]
-        stepper = Stepper(model.network, len(labels), workers, BLOCK)
-        found = judge(problem, carry, stepper, images, settings.rng(TEST, first)).wrong(labels)
-        if model.analog is not None:
-            Y = fast.convnet.outputs(model.analog, model.split(carry.weights)[2], grey(images), workers)
-            found = np.append(found, (Y.argmax(axis=1) != labels).sum())
-        wrong += found
-    return wrong / len(data.x_test)
+    def report(self, state: State) -> tuple[Results, dict[str, Array]]:
+        """The error curves of all readouts."""
+        names = self.model.readouts
+        return {
+            "readouts": names,
+            "learning": {
+                name: column.tolist() for name, column in zip(names[: self.spiking], state.learning.T, strict=True)
+            },
+            "samples": state.tested[:, 0].astype(int).tolist(),
+            "error": {name: column.tolist() for name, column in zip(names, state.tested[:, 1:].T, strict=True)},
+        }, {}
 
 
-def judge(problem: Problem, carry: Carry, stepper: Stepper, images: Array, rng: np.random.Generator) -> Votes:
-    """Show images with fixed weights, several steps at a time, and let every step after burn-in vote."""
-    settings, model = problem.settings, problem.model
-    stream, votes = spikes(settings, rng, images), Votes(len(model.readouts) - settings.analog, len(images))
-    for n in range(0, settings.test_steps, stepper.steps):
-        mask = masks(settings, model.network, rng, stepper.steps, len(images)) if settings.test_dropout else None
-        stepper.step(carry.weights, np.stack([next(stream) for _ in range(stepper.steps)]), masks=mask)
-        counts = np.arange(n, n + stepper.steps)
-        valid = (counts >= settings.burn_in) & (counts < settings.test_steps)
-        votes.add(answers(model, carry.weights, stepper)[valid])
-    return votes
-
-
-def report(problem: Problem, state: State) -> dict[str, Any]:
-    """The contents of results.json."""
-    settings, names = problem.settings, problem.model.readouts
-    spiking = names[: state.learning.shape[1]]
-    return {
-        "experiment": "mnist",
-        "comparable": not settings.quick,
-        "settings": asdict(settings),
-        "versions": versions(),
-        "readouts": names,
-        "learning": {name: column.tolist() for name, column in zip(spiking, state.learning.T, strict=True)},
-        "samples": state.tested[:, 0].astype(int).tolist(),
-        "error": {name: column.tolist() for name, column in zip(names, state.tested[:, 1:].T, strict=True)},
-    }
-
-
-def one_line(results: dict[str, Any]) -> str:
+def one_line(results: Results) -> str:
     """The result in one line."""
-    settings = results["settings"]
     errors = ", ".join(f"{name} {100 * error[-1]:.2f} %" for name, error in results["error"].items())
-    mark = "" if results["comparable"] else " (quick: not comparable)"
-    return f"mnist: test error {errors} after {results['samples'][-1]} samples, seed {settings['seed']}{mark}"
+    seed = results["settings"]["seed"]
+    return f"poisson-mnist: test error {errors} after {results['samples'][-1]} samples, seed {seed}"
+
+
+EXPERIMENT = Experiment(
+    name="poisson-mnist",
+    summary="convolutional DECOLLE learns Poisson MNIST [K20 Sec. 4.2, Fig. 3]",
+    settings=Settings,
+    make=PoissonMnist,
+    one_line=one_line,
+    example="--samples 640 --threads 2",
+    needs_mnist=True,
+    cuts_batches=True,
+)

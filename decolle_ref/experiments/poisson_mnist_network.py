@@ -23,6 +23,7 @@ from decolle_ref.decolle.optim import Adamax, Schedule, stepwise
 from decolle_ref.decolle.pool import MaxPool
 from decolle_ref.decolle.readout import Mask
 from decolle_ref.decolle.synapse import Conv2d, Dense, Synapse, Weights
+from decolle_ref.experiments.options import QUICK, SEED, option
 from decolle_ref.fast.run import Stepper
 
 SHAPE, CLASSES = (1, 28, 28), 10
@@ -38,28 +39,28 @@ WEIGHTS, ORDER, TRAIN, TEST = range(4)  # what each random stream is for
 class Settings:
     """All that a run depends on.  Raises InputError for values that make no sense."""
 
-    samples: int = 3968  # training images shown, in whole mini-batches
-    seed: int = 0
-    dialect: str = "paper"
-    output: bool = True  # the trained layer on top
-    analog: bool = False  # the analog network beside it, with as many updates on the same mini-batches
-    batch: int = 64
-    steps: int = 500  # ms
-    burn_in: int = 50
-    test_images: int = 1024
-    test_steps: int = 300
-    rate: float = 50.0  # Hz, of a white pixel
-    dropout: float = 0.5
-    test_dropout: bool = False  # dropout left active at test
-    learning_rate: float = 5e-3  # per unit of normalised trace
-    output_rate: float = 1e-3
-    analog_rate: float = 3e-4
-    beta2: float = 0.95
-    halvings: int = 3  # of all learning rates, at equal distances over the run
-    w: float = 0.0  # refractory strength: the authors' MNIST script has none
-    tau_mem: float = 0.020
-    tau_syn: float = 0.0075
-    quick: bool = False
+    samples: int = option(3968, "training images, shown in whole mini-batches", quick=128)
+    seed: int = option(0, SEED)
+    dialect: str = option("paper", "variant of DECOLLE", choices=dialects.DIALECTS)
+    output_layer: bool = option(True, "train a linear layer on top of the third layer")
+    convnet: bool = option(False, "train the conventional network beside it, on the same mini-batches")
+    batch: int = option(64, "images per mini-batch")
+    steps: int = option(500, "training: ms per image")
+    burn_in: int = option(50, "ms without learning or votes at the beginning of an image")
+    test_images: int = option(1024, "number of test images", quick=64)
+    test_steps: int = option(300, "test: ms per image (the paper has 1000)")
+    input_rate_hz: float = option(50.0, "input rate of a white pixel, in Hz")
+    dropout: float = option(0.5, "probability that the readout does not read a neuron")
+    test_dropout: bool = option(False, "leave dropout active at test")
+    learning_rate: float = option(5e-3, "learning rate per unit of normalised trace")
+    output_learning_rate: float = option(1e-3, "learning rate of the output layer")
+    convnet_learning_rate: float = option(3e-4, "learning rate of the conventional network")
+    beta2: float = option(0.95, "decay of Adamax's maximum")
+    halvings: int = option(3, "how often all learning rates are halved, at equal distances over the run")
+    refractory_strength: float = option(0.0, "strength of the refractory term; the authors' script has none")
+    tau_mem: float = option(0.020, "membrane time constant, in seconds")
+    tau_syn: float = option(0.0075, "synaptic time constant, in seconds")
+    quick: bool = option(False, QUICK)
 
     def __post_init__(self) -> None:
         for name in ("batch", "steps", "test_images", "test_steps"):
@@ -67,14 +68,15 @@ class Settings:
         count("samples", self.samples, self.batch)
         for name in ("seed", "burn_in", "halvings"):
             count(name, getattr(self, name), 0)
-        for name in ("rate", "learning_rate", "output_rate", "analog_rate", "w"):
+        rates = "learning_rate", "output_learning_rate", "convnet_learning_rate"
+        for name in ("input_rate_hz", "refractory_strength", *rates):
             not_negative(name, getattr(self, name))
         for name in ("tau_mem", "tau_syn"):
             positive(name, getattr(self, name), "seconds")
         readout.drop_count("dropout", self.dropout)  # raises where it makes no sense
-        shown = min(self.steps, self.test_steps)
-        if self.burn_in >= shown:
-            raise InputError(f"burn_in: expected fewer steps than the {shown} shown, got {self.burn_in}")
+        shortest = min(self.steps, self.test_steps)
+        if self.burn_in >= shortest:
+            raise InputError(f"burn_in: expected fewer steps than the {shortest} shown, got {self.burn_in}")
         dialects.named(self.dialect)
         Adamax(beta2=self.beta2)  # raises where it makes no sense
 
@@ -103,56 +105,56 @@ class Data(NamedTuple):
 
 
 class Model(NamedTuple):
-    """What learns, and how.  Weights and memory come in this order: layers, output layer, analog network."""
+    """All networks that learn.  Weights and optimiser states come in this order: layers, output layer, reference."""
 
     network: Network
     top: Dense | None
-    analog: convnet.Net | None
+    reference: convnet.Net | None  # the conventional network
     learner: Learner  # of the layers
     top_learner: Learner
 
     @property
     def synapses(self) -> list[Synapse]:
-        """Of all that learns."""
-        found: list[Synapse] = [layer.synapse for layer in self.network]
+        """The synapses of all networks."""
+        synapses: list[Synapse] = [layer.synapse for layer in self.network]
         if self.top:
-            found.append(self.top)
-        if self.analog:
-            found += [*(stage.synapse for stage in self.analog.stages), self.analog.top]
-        return found
+            synapses.append(self.top)
+        if self.reference:
+            synapses += [*(stage.synapse for stage in self.reference.stages), self.reference.top]
+        return synapses
 
     @property
     def readouts(self) -> list[str]:
-        """What answers: every layer, the output layer, the analog network."""
+        """The names of all readouts."""
         layers = [f"layer {k + 1}" for k in range(len(self.network))]
-        return layers + ["output"] * bool(self.top) + ["analog"] * bool(self.analog)
+        return layers + ["output"] * bool(self.top) + ["convnet"] * bool(self.reference)
 
     def split(self, each: tuple[T, ...]) -> tuple[tuple[T, ...], tuple[T, ...], tuple[T, ...]]:
-        """Weights or memory of the layers, of the output layer, of the analog network."""
+        """The weights or optimiser states of the layers, of the output layer and of the reference."""
         above = len(self.network)
         last = above + bool(self.top)
         return each[:above], each[above:last], each[last:]
 
 
 def build(settings: Settings) -> tuple[Model, Carry]:
-    """All that learns and its start, drawn from the seed."""
+    """All networks with their initial weights, drawn from the seed."""
     rng, dialect = settings.rng(WEIGHTS), dialects.named(settings.dialect)
     net, weights = layers(settings, dialect, rng)
     optimiser, schedule = Adamax(beta2=settings.beta2), halving(settings)
-    learner = Learner([rates(settings, k, layer) for k, layer in enumerate(net)], optimiser, schedule)
-    memory = learner.init(weights)
-    rate: Array = np.asarray(settings.output_rate, np.float32)
-    top_learner = Learner([Weights(rate, rate)], optimiser, schedule, update_layer=fast.update_layer)
-    top = Dense(network.width(net[-1]), CLASSES) if settings.output else None
-    reference = convnet.build(SHAPE, STAGES, KERNEL, PADDING, CLASSES) if settings.analog else None
+    learner = Learner([learning_rates(settings, k, layer) for k, layer in enumerate(net)], optimiser, schedule)
+    opt_state = learner.init(weights)
+    learning_rate: Array = np.asarray(settings.output_learning_rate, np.float32)
+    top_learner = Learner([Weights(learning_rate, learning_rate)], optimiser, schedule, update_layer=fast.update_layer)
+    top = Dense(network.width(net[-1]), CLASSES) if settings.output_layer else None
+    reference = convnet.build(SHAPE, STAGES, KERNEL, PADDING, CLASSES) if settings.convnet else None
     if top is not None:
         weights.append(Weights(np.zeros((CLASSES, top.n_in), np.float32), np.zeros(CLASSES, np.float32)))
-        memory += top_learner.init(weights[-1:])
+        opt_state += top_learner.init(weights[-1:])
     if reference is not None:
-        drawn = convnet.init_weights(rng, reference, np.float32)
-        weights += drawn
-        memory += pairs(convnet.init(optimiser, drawn))
-    return Model(net, top, reference, learner, top_learner), Carry(tuple(weights), (), memory)
+        initial = convnet.init_weights(rng, reference, np.float32)
+        weights += initial
+        opt_state += pairs(convnet.init(optimiser, initial))
+    return Model(net, top, reference, learner, top_learner), Carry(tuple(weights), (), opt_state)
 
 
 def layers(settings: Settings, dialect: Dialect, rng: np.random.Generator) -> tuple[Network, list[Weights]]:
@@ -161,7 +163,9 @@ def layers(settings: Settings, dialect: Dialect, rng: np.random.Generator) -> tu
     weights, shape = [], SHAPE
     for (channels, size), scale in zip(STAGES, SCALE, strict=True):
         synapse = Conv2d(shape, channels, KERNEL, padding=PADDING)
-        neuron = lif.neuron(settings.tau_mem, settings.tau_syn, w=settings.w, dtype=np.float32, dialect=dialect)
+        neuron = lif.neuron(
+            settings.tau_mem, settings.tau_syn, w=settings.refractory_strength, dtype=np.float32, dialect=dialect
+        )
         pool = None if size == 1 else MaxPool(synapse.shape, size)
         shape = synapse.shape if pool is None else pool.shape_out
         G = readout.sample_readout(rng, int(np.prod(shape)), CLASSES, dtype=np.float32)
@@ -170,15 +174,15 @@ def layers(settings: Settings, dialect: Dialect, rng: np.random.Generator) -> tu
     return tuple(net), weights
 
 
-def rates(settings: Settings, k: int, layer: Layer) -> Weights:
-    """Learning rates of layer k (from 0): of W per unit of normalised trace."""
-    rate: Array = np.asarray(settings.learning_rate, np.float32)
-    return Weights(W=rate * (FASTER if k == 0 else 1) / lif.trace_gain(layer.neuron), b=rate)
+def learning_rates(settings: Settings, k: int, layer: Layer) -> Weights:
+    """The learning rates of layer k (from 0); that of W is per unit of normalised trace."""
+    learning_rate: Array = np.asarray(settings.learning_rate, np.float32)
+    return Weights(W=learning_rate * (FASTER if k == 0 else 1) / lif.trace_gain(layer.neuron), b=learning_rate)
 
 
-def pairs(memory: Sequence[Any]) -> OptState:
-    """The optimiser's memory of W, b, W, b, ... as one pair for each layer."""
-    return tuple(zip(memory[::2], memory[1::2], strict=True))
+def pairs(opt_states: Sequence[Any]) -> OptState:
+    """The optimiser's states of W, b, W, b, ... as one pair for each layer."""
+    return tuple(zip(opt_states[::2], opt_states[1::2], strict=True))
 
 
 def halving(settings: Settings) -> Schedule:
@@ -205,16 +209,16 @@ def masks(settings: Settings, net: Network, rng: np.random.Generator, *lead: int
     """Dropout of all layers, where the dialect has it, of shape (*lead, width) or (*lead, CLASSES); None without."""
     if settings.dropout == 0:
         return None
-    drawn = []
+    layer_masks = []
     for layer in net:
         size = network.width(layer) if layer.dropout == "activity" else CLASSES
-        drawn.append(readout.sample_mask(rng, settings.dropout, layer.dropout, (*lead, size), np.float32))
-    return drawn
+        layer_masks.append(readout.sample_mask(rng, settings.dropout, layer.dropout, (*lead, size), np.float32))
+    return layer_masks
 
 
 def spikes(settings: Settings, rng: np.random.Generator, images: Array) -> Iterator[Array]:
     """Poisson spikes of images (n, 28, 28) of grey values 0..255, step by step, each (n, 784)."""
-    return poisson_steps(rng, settings.rate * grey(images))
+    return poisson_steps(rng, settings.input_rate_hz * grey(images))
 
 
 def grey(images: Array) -> Array:
@@ -234,9 +238,9 @@ class Votes:
         self.counts += (Y.argmax(axis=-1)[..., None] == np.arange(CLASSES)).sum(axis=0)
 
     def wrong(self, labels: Array) -> Array:
-        """Mistakes of every readout; of classes with equally many votes the first wins."""
-        found: Array = (self.counts.argmax(axis=-1) != labels).sum(axis=-1)
-        return found
+        """The number of mistakes of every readout; ties go to the lowest class."""
+        mistakes: Array = (self.counts.argmax(axis=-1) != labels).sum(axis=-1)
+        return mistakes
 
 
 def answers(model: Model, weights: tuple[Weights, ...], stepper: Stepper) -> Array:
@@ -251,37 +255,37 @@ def update_top(
     settings: Settings,
     model: Model,
     weights: tuple[Weights, ...],
-    memory: OptState,
+    opt_state: OptState,
     stepper: Stepper,
     target: Array,
     updates: int,
     rng: np.random.Generator,
 ) -> OptState:
-    """One update of the output layer, if there is one: a linear layer whose P is what it reads, and delta its error."""
+    """One update of the output layer, if there is one: for a linear layer P is its input, and dU its error."""
     if model.top is None:
         return ()
     a = stepper.read(len(model.network) - 1)[0]
     if settings.dropout:
         a = a * readout.sample_mask(rng, settings.dropout, "activity", a.shape, np.float32).activity
-    e = OBJECTIVE.error(model.top.drive(weights[0], a), target)
-    return model.top_learner.update([model.top], weights, memory, [e], [a], updates)[1]
+    dY = OBJECTIVE.error(model.top.drive(weights[0], a), target)
+    return model.top_learner.update([model.top], weights, opt_state, [dY], [a], updates)[1]
 
 
-def update_analog(
+def update_reference(
     settings: Settings,
     model: Model,
     weights: tuple[Weights, ...],
-    memory: OptState,
+    opt_state: OptState,
     stepper: fast.convnet.Stepper | None,
     images: Array,
     target: Array,
     updates: int,
 ) -> tuple[tuple[Weights, ...], OptState]:
-    """One update of the analog network, if there is one, by backpropagation."""
+    """One update of the conventional network, if there is one, by backpropagation."""
     if stepper is None:
         return (), ()
     gradients = stepper.gradient(weights, images, target)
-    rate = settings.analog_rate * model.learner.schedule(updates)
-    flat = [of for pair in memory for of in pair]
-    weights, moments = convnet.update(model.learner.optimiser, weights, gradients, flat, rate)
-    return weights, pairs(moments)
+    learning_rate = settings.convnet_learning_rate * model.learner.schedule(updates)
+    flat = [moments for pair in opt_state for moments in pair]
+    weights, flat_after = convnet.update(model.learner.optimiser, weights, gradients, flat, learning_rate)
+    return weights, pairs(flat_after)

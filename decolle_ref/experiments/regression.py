@@ -4,15 +4,15 @@ A frozen 500 ms input is shown again and again; layer 1 learns a ramp, layer 2 a
 through its own random readout, with one update at every millisecond after burn-in.
 """
 
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from decolle_ref import fast
-from decolle_ref._util import store
 from decolle_ref._util.check import Array, choice, count, exact_shape, float_dtype, not_negative, positive
 from decolle_ref.data import authors
 from decolle_ref.data.encode import poisson
@@ -23,38 +23,37 @@ from decolle_ref.decolle.objective import Objective, Regulariser
 from decolle_ref.decolle.optim import Adamax, stepwise
 from decolle_ref.decolle.synapse import Dense, Weights
 from decolle_ref.experiments import checkpoint
-from decolle_ref.experiments.longrun import Interrupted, Progress, stop_requests, versions
+from decolle_ref.experiments.harness import Experiment, Monitor, Results, Run
+from decolle_ref.experiments.options import QUICK, SEED, option
 
 STEPS = 500
 BURN_IN = 20
 CHANNELS = 100
-RATE_HZ = 100.0
+INPUT_RATE_HZ = 100.0
 TARGETS = ("ramp", "fast", "slow")
 SCALE = 10.0, 30.0  # of the initial weights in layer 1 and above, where spikes are about three times sparser
 ACTIVE = 0.25  # fraction of potentials above threshold before learning, resets left out
-QUICK_EPOCHS = 5
-CHECKPOINT = "checkpoint.npz"
-CHECKPOINT_EVERY = 10  # epochs
-KIND = "decolle_ref regression checkpoint"
-STATES = "decolle_ref regression states"
 
 
 @dataclass(frozen=True)
 class Settings:
     """All that a run depends on.  Raises InputError for values that make no sense."""
 
-    epochs: int = 200
-    seed: int = 0
-    layers: tuple[int, ...] = (512, 512, 512)
-    input: str = "poisson"
-    dtype: str = "float32"
-    learning_rate: float = 1e-3  # per unit of normalised trace
-    beta2: float = 0.999  # the paper's 0.95 forgets within 20 ms; 0.999 remembers the whole sequence
-    readout_amplitude: float = 2.0
-    lambda1: float = 0.08  # pushes down every U above -0.01, while lambda2 pushes all of them up: as printed, the two
-    lambda2: float = 0.004  # balance where lambda2 / lambda1 = 5 % of the potentials lie above
-    dialect: str = "paper"
-    quick: bool = False
+    epochs: int = option(200, "how often the sequence is shown", quick=5)
+    seed: int = option(0, SEED)
+    layers: tuple[int, ...] = option((512, 512, 512), "neurons of each layer")
+    input: str = option("poisson", "input spikes: our own, or the authors' recording", choices=("poisson", "authors"))
+    dtype: str = option("float32", "precision", choices=("float32", "float64"))
+    dialect: str = option("paper", "variant of DECOLLE", choices=dialects.DIALECTS)
+    learning_rate: float = option(1e-3, "learning rate per unit of normalised trace")
+    # the paper's 0.95 forgets within 20 ms; 0.999 remembers the whole sequence
+    beta2: float = option(0.999, "decay of Adamax's maximum; the paper has 0.95")
+    readout_amplitude: float = option(2.0, "the readout's weights are uniform within it, over the square root of n")
+    # lambda1 pushes down every U above -0.01, while lambda2 pushes all of them up: as printed, the two balance where
+    # lambda2 / lambda1 = 5 % of the potentials lie above
+    lambda1: float = option(0.08, "strength of the first regulariser [K20 Eq. 4]")
+    lambda2: float = option(0.004, "strength of the second regulariser [K20 Eq. 4]")
+    quick: bool = option(False, QUICK)
 
     def __post_init__(self) -> None:
         count("epochs", self.epochs)
@@ -69,10 +68,6 @@ class Settings:
         positive("readout_amplitude", self.readout_amplitude)
         Adamax(beta2=self.beta2)  # raises where it makes no sense
         Regulariser(self.lambda1, self.lambda2)
-
-    def plain(self) -> dict[str, Any]:
-        """As JSON gives them back."""
-        return asdict(self) | {"layers": list(self.layers)}
 
 
 class Problem(NamedTuple):
@@ -89,7 +84,7 @@ class Measured(NamedTuple):
     """One pass over the sequence, after burn-in."""
 
     mse: Array  # (layers,), mean of (Y - Yhat)^2
-    rate: Array  # (layers,), spikes per neuron and step
+    spike_rate: Array  # (layers,), spikes per neuron and step
 
 
 def targets(layers: int) -> Array:
@@ -105,25 +100,25 @@ def build(settings: Settings) -> Problem:
     if settings.input == "authors":
         spikes = authors.regression()["input_spikes"]
     else:
-        spikes = poisson(rng, RATE_HZ, STEPS, CHANNELS)
+        spikes = poisson(rng, INPUT_RATE_HZ, STEPS, CHANNELS)
     dialect = dialects.named(settings.dialect)
     objective = Objective(regulariser=Regulariser(settings.lambda1, settings.lambda2, "membrane"))
-    layers, weights, rates = [], [], []
+    layers, weights, learning_rates = [], [], []
     n_in, below = CHANNELS, spikes
     for k, n in enumerate(settings.layers):
         tau_mem, tau_syn = lif.sample_time_constants(rng, n_in)
         neuron = lif.neuron(tau_mem, tau_syn, dtype=settings.dtype, dialect=dialect)
         G = readout.sample_readout(rng, n, 1, settings.readout_amplitude, settings.dtype)
         layers.append(network.with_dialect(dialect, Layer(Dense(n_in, n), neuron, G, objective=objective)))
-        drawn = layers[-1].synapse.init_weights(rng, neuron, SCALE[min(k, 1)])
-        settled, below = settle(layers[-1], drawn, below)
+        initial = layers[-1].synapse.init_weights(rng, neuron, SCALE[min(k, 1)])
+        settled, below = settle(layers[-1], initial, below)
         weights.append(settled)
-        rate = np.asarray(settings.learning_rate, settings.dtype)
-        rates.append(Weights(W=rate / lif.trace_gain(neuron), b=rate))
+        learning_rate = np.asarray(settings.learning_rate, settings.dtype)
+        learning_rates.append(Weights(W=learning_rate / lif.trace_gain(neuron), b=learning_rate))
         n_in = n
     updates = settings.epochs * (STEPS - BURN_IN)
     schedule = stepwise((updates * 2 // 5, updates * 3 // 5, updates * 4 // 5), 0.2)
-    learner = Learner(rates, Adamax(beta2=settings.beta2), schedule, BURN_IN, fast.update_layer)
+    learner = Learner(learning_rates, Adamax(beta2=settings.beta2), schedule, BURN_IN, fast.update_layer)
     goals = targets(len(layers)).astype(settings.dtype)
     return Problem(tuple(layers), tuple(weights), learner, spikes, goals)
 
@@ -143,7 +138,7 @@ def settle(layer: Layer, weights: Weights, spikes: Array) -> tuple[Weights, Arra
 def alone(layer: Layer, weights: Weights, spikes: Array) -> Iterator[network.Snapshot]:
     """What one layer shows by itself, without learning."""
     start = Carry((weights,), network.rest([layer]))
-    return (seen for _, (seen,) in network.run([layer], start, spikes))
+    return (snapshot for _, (snapshot,) in network.run([layer], start, spikes))
 
 
 def passes(
@@ -157,14 +152,14 @@ def passes(
 def learn(problem: Problem, start: Carry) -> tuple[Carry, Measured]:
     """Show the sequence once while the network learns, and measure each layer after burn-in."""
     layers = len(problem.network)
-    squared, rate = np.zeros(layers), np.zeros(layers)
+    squared, spike_rate = np.zeros(layers), np.zeros(layers)
     carry = start
-    for carry, shown in passes(problem, start, problem.learner):
+    for carry, snapshots in passes(problem, start, problem.learner):
         if carry.n > BURN_IN:
             goal = problem.targets[carry.n - 1]
-            squared += [float(((s.Y - y) ** 2).mean()) for s, y in zip(shown, goal, strict=True)]
-            rate += [float(s.S.mean()) for s in shown]
-    return carry, Measured(squared / (STEPS - BURN_IN), rate / (STEPS - BURN_IN))
+            squared += [float(((s.Y - y) ** 2).mean()) for s, y in zip(snapshots, goal, strict=True)]
+            spike_rate += [float(s.S.mean()) for s in snapshots]
+    return carry, Measured(squared / (STEPS - BURN_IN), spike_rate / (STEPS - BURN_IN))
 
 
 def watch(problem: Problem, weights: tuple[Weights, ...]) -> tuple[Measured, dict[str, Array]]:
@@ -172,99 +167,90 @@ def watch(problem: Problem, weights: tuple[Weights, ...]) -> tuple[Measured, dic
 
     The outputs Y of all layers, and of the top layer its input spikes, P, Q, U, S, sigma'(U), dY and dU; time first.
     """
-    shown = [s for _, s in passes(problem, Carry(weights, ()), None)]
-    Y = np.stack([[layer.Y for layer in s] for s in shown])
-    rate = np.array([[layer.S.mean() for layer in s] for s in shown])
-    measured = Measured(((Y - problem.targets) ** 2)[BURN_IN:].mean(axis=(0, 2)), rate[BURN_IN:].mean(axis=0))
-    top = {name: np.stack([getattr(s[-1], name) for s in shown]) for name in ("P", "Q", "U", "S", "dY", "dU")}
-    below = problem.spikes if len(problem.network) == 1 else np.stack([s[-2].S for s in shown])
+    snapshots = [s for _, s in passes(problem, Carry(weights, ()), None)]
+    Y = np.stack([[layer.Y for layer in s] for s in snapshots])
+    spike_rate = np.array([[layer.S.mean() for layer in s] for s in snapshots])
+    measured = Measured(((Y - problem.targets) ** 2)[BURN_IN:].mean(axis=(0, 2)), spike_rate[BURN_IN:].mean(axis=0))
+    top = {name: np.stack([getattr(s[-1], name) for s in snapshots]) for name in ("P", "Q", "U", "S", "dY", "dU")}
+    below = problem.spikes if len(problem.network) == 1 else np.stack([s[-2].S for s in snapshots])
     derivative = problem.network[-1].surrogate.derivative(top["U"])
     return measured, {"spikes_in": below, "derivative": derivative, "Y": Y, "target": problem.targets, **top}
 
 
-def train(settings: Settings, out: Path, resume: bool = False, quiet: bool = False) -> dict[str, Any]:
-    """Run [K20 Sec. 4.1] into the folder `out`: checkpoint.npz, states.npz, results.json.  Returns the results.
+class State(NamedTuple):
+    """The state of a run between two epochs."""
 
-    Raises InputError for an `out` that cannot be written or a checkpoint that does not belong to these settings, and
-    Interrupted after Ctrl-C, with a checkpoint left behind.
-    """
-    folder = store.output_folder(out)
-    problem = build(settings)
-    before, untrained = watch(problem, problem.weights)
-    carry, history = begin(problem, settings, folder, resume)
-    carry, history = epochs(problem, carry, history, settings, folder, quiet)
-    after, states = watch(problem, carry.weights)
-    arrays = {**states, "Y_before": untrained["Y"]}
-    store.write_arrays(folder / "states.npz", STATES, arrays, {"settings": settings.plain()})
-    results = report(settings, history, before, after)
-    store.write_json(folder / "results.json", results)
-    return results
+    carry: Carry
+    history: tuple[Measured, ...]  # one for each epoch
 
 
-def begin(problem: Problem, settings: Settings, folder: Path, resume: bool) -> tuple[Carry, list[Measured]]:
-    """The start of a run, or the place where it was left."""
-    if resume and (folder / CHECKPOINT).exists():
-        path, synapses = folder / CHECKPOINT, [layer.synapse for layer in problem.network]
-        carry, (history,) = checkpoint.load(path, KIND, synapses, settings.dtype, settings.plain(), ["history"])
-        exact_shape("checkpoint history", history, (min(len(history), settings.epochs), 2, len(problem.network)))
-        checkpoint.require_updates(path, carry, len(history) * (STEPS - BURN_IN))
-        return carry, [Measured(*row) for row in history]
-    (folder / "results.json").unlink(missing_ok=True)  # of an earlier run
-    weights = tuple(Weights(w.W.copy(), w.b.copy()) for w in problem.weights)  # fast.update_layer overwrites its own
-    carry = Carry(weights, (), problem.learner.init(weights))
-    save(folder, carry, [], settings)
-    return carry, []
+class Regression(Run[State]):
+    """[K20 Sec. 4.1]: each step shows the sequence once."""
+
+    checkpoint_every = 10
+
+    def __init__(self, settings: Settings, workers: ThreadPoolExecutor, data: None = None) -> None:
+        self.settings, self.steps = settings, settings.epochs
+        self.problem = build(settings)
+        self.before, self.untrained = watch(self.problem, self.problem.weights)
+
+    def begin(self) -> State:
+        """The weights drawn from the seed, copied, because `fast.update_layer` overwrites its own."""
+        weights = tuple(Weights(w.W.copy(), w.b.copy()) for w in self.problem.weights)
+        return State(Carry(weights, (), self.problem.learner.init(weights)), ())
+
+    def done(self, state: State) -> int:
+        """Epochs done."""
+        return len(state.history)
+
+    def step(self, state: State, monitor: Monitor) -> State:
+        """One epoch."""
+        carry, measured = learn(self.problem, state.carry)
+        return State(carry, (*state.history, measured))
+
+    def status(self, state: State) -> str:
+        """The errors of the last epoch."""
+        return "mse " + " ".join(f"{m:.4f}" for m in state.history[-1].mse) if state.history else ""
+
+    def pack(self, state: State) -> dict[str, Array]:
+        """Weights, the optimiser's state, and the history (epochs, 2, layers)."""
+        history: Array = np.array(state.history).reshape(len(state.history), 2, len(self.problem.network))
+        return {**checkpoint.pack(state.carry), "history": history}
+
+    def unpack(self, path: Path, arrays: Mapping[str, Array]) -> State:
+        """The state from a checkpoint."""
+        synapses = [layer.synapse for layer in self.problem.network]
+        history = checkpoint.history(path, arrays, "history")
+        exact_shape("checkpoint history", history, (min(len(history), self.steps), 2, len(synapses)))
+        carry = checkpoint.unpack(path, arrays, synapses, self.settings.dtype)
+        checkpoint.validate_updates(path, carry, len(history) * (STEPS - BURN_IN))
+        return State(carry, tuple(Measured(*row) for row in history))
+
+    def report(self, state: State) -> tuple[Results, dict[str, Array]]:
+        """Errors and spike rates before and after learning, with learning off, and the states of [K20 Fig. 1]."""
+        after, states = watch(self.problem, state.carry.weights)
+        history = {name: [getattr(m, name).tolist() for m in state.history] for name in Measured._fields}
+        return {
+            "targets": [TARGETS[k % 3] for k in range(len(self.settings.layers))],
+            "before": {name: values.tolist() for name, values in self.before._asdict().items()},
+            "after": {name: values.tolist() for name, values in after._asdict().items()},
+            "epochs": history,
+        }, {**states, "Y_before": self.untrained["Y"]}
 
 
-def save(folder: Path, carry: Carry, history: list[Measured], settings: Settings) -> None:
-    """Write the checkpoint."""
-    rows: Array = np.array(history).reshape(len(history), 2, len(carry.weights))
-    checkpoint.save(folder / CHECKPOINT, KIND, carry, {"history": rows}, settings.plain())
-
-
-def epochs(
-    problem: Problem, carry: Carry, history: list[Measured], settings: Settings, folder: Path, quiet: bool
-) -> tuple[Carry, list[Measured]]:
-    """Show the sequence until all epochs are done or the user asks to stop."""
-    bar = Progress("regression", settings.epochs, len(history), quiet)
-    try:
-        with stop_requests() as stopped:
-            while len(history) < settings.epochs:
-                carry, measured = learn(problem, carry)
-                history = [*history, measured]
-                bar.advance("mse " + " ".join(f"{m:.4f}" for m in measured.mse))
-                done = len(history)
-                if stopped() or done % CHECKPOINT_EVERY == 0 or done == settings.epochs:
-                    save(folder, carry, history, settings)
-                if stopped() and done < settings.epochs:
-                    raise Interrupted(f"stopped after epoch {done} of {settings.epochs}; --resume goes on from there")
-    finally:
-        bar.close()
-    return carry, history
-
-
-def report(settings: Settings, history: list[Measured], before: Measured, after: Measured) -> dict[str, Any]:
-    """The contents of results.json."""
-    names = [TARGETS[k % 3] for k in range(len(settings.layers))]
-    return {
-        "experiment": "regression",
-        "comparable": not settings.quick,
-        "settings": settings.plain(),
-        "versions": versions(),
-        "targets": names,
-        "before": {name: values.tolist() for name, values in before._asdict().items()},
-        "after": {name: values.tolist() for name, values in after._asdict().items()},
-        "epochs": {
-            "mse": [m.mse.tolist() for m in history],
-            "rate": [m.rate.tolist() for m in history],
-        },
-    }
-
-
-def one_line(results: dict[str, Any]) -> str:
+def one_line(results: Results) -> str:
     """The result in one line."""
     after = results["after"]
-    layers = zip(results["targets"], after["mse"], after["rate"], strict=True)
+    layers = zip(results["targets"], after["mse"], after["spike_rate"], strict=True)
     text = ", ".join(f"{name} {mse:.5f} ({100 * rate:.1f} %)" for name, mse, rate in layers)
-    mark = "" if results["comparable"] else " [quick: not comparable]"
-    return f"regression: mean squared error (spike rate) {text} after {len(results['epochs']['mse'])} epochs{mark}"
+    return f"regression: mean squared error (spike rate) {text} after {len(results['epochs']['mse'])} epochs"
+
+
+EXPERIMENT = Experiment(
+    name="regression",
+    summary="three layers learn three functions of time [K20 Sec. 4.1, Fig. 1]",
+    settings=Settings,
+    make=Regression,
+    one_line=one_line,
+    example="--epochs 20 --layers 128 128 128",
+)

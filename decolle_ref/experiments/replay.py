@@ -28,7 +28,7 @@ from decolle_ref.decolle.lif import LIF, State
 from decolle_ref.decolle.network import Carry, Layer, Network
 from decolle_ref.decolle.readout import Readout
 from decolle_ref.decolle.synapse import Dense, Weights
-from decolle_ref.experiments.longrun import versions
+from decolle_ref.experiments.environment import versions
 
 LAYERS = 3
 WASHED_OUT = 300  # from here on an unknown start no longer shows: 0.9^300 = 2e-14

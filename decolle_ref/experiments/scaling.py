@@ -16,14 +16,14 @@ import gc
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from decolle_ref._util import store
-from decolle_ref._util.check import Array
+from decolle_ref._util.check import Array, count
 from decolle_ref.credit import cost as costs
 from decolle_ref.credit.cost import NO_FILTER, Cost
 from decolle_ref.credit.methods import bptt, eprop, local, online, rtrl, superspike
@@ -34,7 +34,8 @@ from decolle_ref.decolle import lif, network, readout
 from decolle_ref.decolle.learner import Learner
 from decolle_ref.decolle.optim import SGD
 from decolle_ref.decolle.synapse import Dense, Weights
-from decolle_ref.experiments.longrun import Progress, versions
+from decolle_ref.experiments.harness import Experiment, Monitor, Report, Results, SingleStep
+from decolle_ref.experiments.options import QUICK, SEED, option
 
 KERNEL = costs.double_exponential(0.005, 0.010)
 CELL = spiking.neuron()
@@ -191,7 +192,7 @@ def exponent(size: Array | list[int] | tuple[int, ...], y: Array | list[float] |
     return float(np.polyfit(np.log(size), np.log(y), 1)[0])
 
 
-def measure(name: str, sweep: Sweep, seed: int, budget: float, bar: Progress) -> dict[str, Any]:
+def measure(name: str, sweep: Sweep, seed: int, budget: float, tick: Callable[[str], None]) -> dict[str, Any]:
     """Bytes and seconds of one method at every point of its sweep."""
     found: dict[str, Any] = {"N": list(sweep.N), "T": list(sweep.T), "T_for_N": sweep.T_for_N, "N_for_T": sweep.N_for_T}
     points = {"N": [(n, sweep.T_for_N) for n in sweep.N], "T": [(sweep.N_for_T, steps) for steps in sweep.T]}
@@ -201,7 +202,7 @@ def measure(name: str, sweep: Sweep, seed: int, budget: float, bar: Progress) ->
             go = METHODS[name](n, steps, np.random.default_rng(seed))
             kept.append(bytes_kept(go))
             taken.append(seconds(go, budget))
-            bar.advance(f"{name}, N = {n}, T = {steps}")
+            tick(f"{name}, N = {n}, T = {steps}")
         found |= {f"bytes_by_{axis}": kept, f"seconds_by_{axis}": taken}
     return found
 
@@ -217,33 +218,46 @@ def shortened(sweep: Sweep) -> Sweep:
     return sweep._replace(N=sweep.N[:3], T=sweep.T[:3])
 
 
-def run(out: Path, seed: int = 0, quick: bool = False, quiet: bool = False) -> dict[str, Any]:
-    """Measure all methods and write results.json into the folder `out`.  Raises InputError for a bad folder."""
-    folder = store.output_folder(out)
-    sweeps = {name: shortened(sweep) if quick else sweep for name, sweep in SWEEPS.items()}
-    bar = Progress("scaling", sum(len(s.N) + len(s.T) for s in sweeps.values()), quiet=quiet, unit="size")
-    measured = {name: measure(name, sweep, seed, 0.02 if quick else 0.2, bar) for name, sweep in sweeps.items()}
-    bar.close()
-    exponents = {name: fit(found) for name, found in measured.items()}
-    results = {
-        "experiment": "scaling",
-        "seed": seed,
-        "quick": quick,
-        "versions": versions(),
-        "measured": measured,
-        "exponents": exponents,
-        "asked": {name: {"bytes_N": of_N, "bytes_T": of_T} for name, (of_N, of_T) in ASKED.items()},
-        "within": all(
+@dataclass(frozen=True)
+class Settings:
+    """All that a run depends on.  Raises InputError for values that make no sense."""
+
+    seed: int = option(0, SEED)
+    quick: bool = option(False, QUICK)
+
+    def __post_init__(self) -> None:
+        count("seed", self.seed, 0)
+
+
+class Scaling(SingleStep):
+    """Memory and time of every method over its sweep."""
+
+    tick_name = "size"
+
+    def __init__(self, settings: Settings, workers: ThreadPoolExecutor, data: None = None) -> None:
+        self.settings = settings
+        self.sweeps = {name: shortened(sweep) if settings.quick else sweep for name, sweep in SWEEPS.items()}
+        self.parts = sum(len(sweep.N) + len(sweep.T) for sweep in self.sweeps.values())
+
+    def compute(self, monitor: Monitor) -> Report:
+        """All measurements, and the exponents fitted to them."""
+        seed, budget = self.settings.seed, 0.02 if self.settings.quick else 0.2
+        measured = {name: measure(name, sweep, seed, budget, monitor.tick) for name, sweep in self.sweeps.items()}
+        exponents = {name: fit(points) for name, points in measured.items()}
+        within = (
             abs(exponents[name][f"bytes_{axis}"] - p) <= TOLERANCE
             for name, pair in ASKED.items()
             for axis, p in zip("NT", pair, strict=True)
-        ),
-    }
-    store.write_json(folder / "results.json", results)
-    return results
+        )
+        return {
+            "measured": measured,
+            "exponents": exponents,
+            "asked": {name: {"bytes_N": in_N, "bytes_T": in_T} for name, (in_N, in_T) in ASKED.items()},
+            "within": all(within),
+        }, {}
 
 
-def table(results: dict[str, Any]) -> str:
+def table(results: Results) -> str:
     """The exponents as a table in Markdown: fitted, and in brackets those asked or, for time, of the operations."""
     lines = [
         "| method | bytes in N | bytes in T | time of a step in N | time of a run in T |",
@@ -256,13 +270,23 @@ def table(results: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def one_line(results: dict[str, Any]) -> str:
+def one_line(results: Results) -> str:
     """The result in one line."""
     p = results["exponents"]
     shown = ", ".join(f"{name} {p[name]['bytes_N']:.2f}" for name in ("DECOLLE", "SuperSpike", "RTRL"))
-    note = " (quick: not comparable)" if results["quick"] else ""
     verdict = "all within" if results["within"] else "NOT all within"
     return (
-        f"scaling{note}: exponents of memory in N: {shown}; BPTT in T {p['BPTT']['bytes_T']:.2f}; "
+        f"scaling: exponents of memory in N: {shown}; BPTT in T {p['BPTT']['bytes_T']:.2f}; "
         f"{verdict} {TOLERANCE:g} of those asked"
     )
+
+
+EXPERIMENT = Experiment(
+    name="scaling",
+    summary="measured memory and time of every method against N and T [N19 Sec. III-B]",
+    group="experiments",
+    settings=Settings,
+    make=Scaling,
+    one_line=one_line,
+    table=table,
+)

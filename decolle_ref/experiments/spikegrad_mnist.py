@@ -7,29 +7,28 @@ rate that falls linearly to 0, weight decay.  They were chosen on the last 10,00
 """
 
 import warnings
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from decolle_ref._util import store
-from decolle_ref._util.check import Array, choice, count, finite, not_negative, positive
+from decolle_ref._util.check import Array, InputError, choice, count, finite, not_negative, positive
 from decolle_ref.data import mnist
 from decolle_ref.decolle.synapse import Weights
-from decolle_ref.experiments.longrun import Interrupted, Progress, stop_requests, versions
-from decolle_ref.experiments.spikegrad_state import Epoch, State, load, save
+from decolle_ref.experiments import checkpoint
+from decolle_ref.experiments.harness import Experiment, Monitor, Results, Run, Stop
+from decolle_ref.experiments.options import QUICK, SEED, option
 from decolle_ref.fast import spikegrad as fast
 from decolle_ref.spikegrad import ann, network
 from decolle_ref.spikegrad import operations as ops
 from decolle_ref.spikegrad.learning import Descent, Step, accuracy, step
-from decolle_ref.spikegrad.network import Network
 from decolle_ref.spikegrad.operations import Synapses, macs, operations, relative, synapses
 
-CHECKPOINT = "checkpoint.npz"
 SHAPE = (28, 28, 1)
-QUICK_IMAGES, QUICK_EPOCHS = 3000, 2
+QUICK_IMAGES = 3000  # of each set
 EVENTS, QUICK_EVENTS = 10, 2  # images that are run spike by spike in the end, 1 to 2 s each
 
 
@@ -37,17 +36,18 @@ EVENTS, QUICK_EVENTS = 10, 2  # images that are run spike by spike in the end, 1
 class Settings:
     """All that a run depends on.  Raises InputError for values that make no sense."""
 
-    alpha: float = 100.0  # error scale
-    gradient: str = "spike"
-    epochs: int = 20
-    seed: int = 0
-    theta_ff: float = 1.0
-    theta_bp: float = 1.0  # other than theta_ff, errors are rescaled by theta_ff / theta_bp in every layer
-    learning_rate: float = 0.05  # of the mean gradient; alpha and the thresholds are divided out
-    momentum: float = 0.9
-    weight_decay: float = 5e-4
-    batch: int = 50
-    quick: bool = False  # QUICK_IMAGES of each set
+    alpha: float = option(100.0, "scale of the error; too small a scale starves the lower layers")
+    gradient: str = option("spike", "errors as spikes, or not rounded", choices=ann.GRADIENTS)
+    epochs: int = option(20, "how often all training images are shown", quick=2)
+    seed: int = option(0, SEED)
+    theta_ff: float = option(1.0, "threshold of the forward phase")
+    # other than theta_ff, errors are rescaled by theta_ff / theta_bp in every layer
+    theta_bp: float = option(1.0, "threshold of the backward phase")
+    learning_rate: float = option(0.05, "learning rate of the mean gradient; it falls linearly to 0")
+    momentum: float = option(0.9, "share of the last update that is kept")
+    weight_decay: float = option(5e-4, "decay of the weights")
+    batch: int = option(50, "images per mini-batch")
+    quick: bool = option(False, QUICK)
 
     def __post_init__(self) -> None:
         count("epochs", self.epochs)
@@ -69,15 +69,6 @@ class Data(NamedTuple):
     labels_test: Array
 
 
-class Problem(NamedTuple):
-    """What a run works on, made from its settings and data alone."""
-
-    settings: Settings
-    net: Network
-    wiring: list[Synapses]
-    data: Data
-
-
 def encode(images: Array, name: str = "images") -> Array:
     """Grey values 0..255 to real-valued inputs 0..1 with one channel, float32.  Raises InputError for NaN."""
     x = (finite(name, images) / np.float32(255)).astype(np.float32)
@@ -91,53 +82,139 @@ def read(settings: Settings) -> Data:
     return Data(encode(images[:keep]), labels[:keep], encode(images_test[:keep]), labels_test[:keep])
 
 
-def build(settings: Settings, data: Data) -> Problem:
-    """The network and its data, checked."""
-    mnist.validate(data.x, data.labels, "training", SHAPE)
-    mnist.validate(data.x_test, data.labels_test, "test", SHAPE)
-    net = network.named("mnist", settings.theta_ff, settings.theta_bp)
-    return Problem(settings, net, [synapses(layer) for layer in net], data)
+class Epoch(NamedTuple):
+    """One row of the history.  Counts are means over samples; the top layer does not spike forward."""
+
+    loss: Array  # (), mean cross-entropy while learning
+    accuracy: Array  # (), on the test images after the epoch
+    learning_rate: Array  # (), at the start of the epoch
+    spikes: Array  # (layers - 1,), sum of S per sample
+    error_spikes: Array  # (layers,), sum of |E| per sample
+    forward: Array  # (layers - 1,), synaptic operations per sample in the connections of layers 2, 3, ...
+    backward: Array  # (layers - 1,), the same of the error spikes
 
 
-def begin(problem: Problem) -> State:
-    """Weights from the seed, at rest."""
-    rng = np.random.default_rng(problem.settings.seed)
-    weights = network.init_weights(rng, problem.net, np.float32)
-    return State(weights, tuple(map(Descent().start, weights)), [])
+class State(NamedTuple):
+    """The state of a run between two epochs."""
+
+    weights: tuple[Weights, ...]
+    velocity: tuple[Weights, ...]
+    history: tuple[Epoch, ...]
+
+
+class SpikeGradMnist(Run[State]):
+    """Each step is one epoch."""
+
+    def __init__(self, settings: Settings, workers: ThreadPoolExecutor, data: Data | None = None) -> None:
+        self.settings, self.steps = settings, settings.epochs
+        self.data = read(settings) if data is None else data
+        mnist.validate(self.data.x, self.data.labels, "training", SHAPE)
+        mnist.validate(self.data.x_test, self.data.labels_test, "test", SHAPE)
+        self.net = network.named("mnist", settings.theta_ff, settings.theta_bp)
+        self.wiring: list[Synapses] = [synapses(layer) for layer in self.net]
+        self.descent = Descent(settings.momentum, settings.weight_decay)
+
+    def begin(self) -> State:
+        """The weights drawn from the seed, at rest."""
+        weights = network.init_weights(np.random.default_rng(self.settings.seed), self.net, np.float32)
+        return State(weights, tuple(map(self.descent.start, weights)), ())
+
+    def done(self, state: State) -> int:
+        """Epochs done."""
+        return len(state.history)
+
+    def status(self, state: State) -> str:
+        """The loss and accuracy of the last epoch."""
+        if not state.history:
+            return f"alpha {self.settings.alpha:g}"
+        return f"loss {state.history[-1].loss:.4f}, test accuracy {100 * state.history[-1].accuracy:.2f} %"
+
+    def step(self, state: State, monitor: Monitor) -> State:
+        """One epoch."""
+        settings, data, epoch, n = self.settings, self.data, len(state.history), len(self.data.x)
+        weights, velocity = list(state.weights), list(state.velocity)
+        seen, totals = 0, empty(len(weights))
+        for index in batches(settings, n, epoch):
+            if monitor.stopped():
+                raise Stop
+            now = step(self.net, weights, data.x[index], data.labels[index], settings.alpha, settings.gradient)
+            learning_rate = settings.learning_rate * (1 - (epoch + seen / n) / settings.epochs)
+            scale = settings.theta_bp / (settings.alpha * len(index))
+            for k, layer in enumerate(self.net):
+                if layer.map.learns:
+                    weights[k], velocity[k] = self.descent.update(
+                        weights[k], velocity[k], now.increments[k], learning_rate, scale
+                    )
+            seen += len(index)
+            totals = [total + more for total, more in zip(totals, counts(self.wiring, now), strict=True)]
+        correct = accuracy(self.net, weights, data.x_test, data.labels_test)
+        loss, *means = (total / n for total in totals)
+        learning_rate = settings.learning_rate * (1 - epoch / settings.epochs)
+        history = (*state.history, Epoch(loss, np.array(correct), np.array(learning_rate), *means))
+        warn(settings, history)
+        return State(tuple(weights), tuple(velocity), history)
+
+    def pack(self, state: State) -> dict[str, Array]:
+        """Weights, their velocity, and every column of the history."""
+        arrays = {name: np.array([getattr(row, name) for row in state.history]) for name in Epoch._fields}
+        for k, (w, v) in enumerate(zip(state.weights, state.velocity, strict=True)):
+            arrays |= {f"W{k}": w.W, f"b{k}": w.b, f"v_W{k}": v.W, f"v_b{k}": v.b}
+        return arrays
+
+    def unpack(self, path: Path, arrays: Mapping[str, Array]) -> State:
+        """The state from a checkpoint."""
+        layers = range(len(self.net))
+        columns = [checkpoint.history(path, arrays, name) for name in Epoch._fields]
+        with checkpoint.complete(path):
+            history = tuple(Epoch(*row) for row in zip(*columns, strict=True))
+            weights = tuple(Weights(arrays[f"W{k}"], arrays[f"b{k}"]) for k in layers)
+            velocity = tuple(Weights(arrays[f"v_W{k}"], arrays[f"v_b{k}"]) for k in layers)
+        if len(history) > self.steps:
+            raise InputError(f"{path}: expected at most {self.steps} epochs, got {len(history)}")
+        for each in (weights, velocity):
+            network.validate(self.net, each)
+        return State(weights, velocity, history)
+
+    def report(self, state: State) -> tuple[Results, dict[str, Array]]:
+        """Curves by epoch.  Operations are relative to the multiply-accumulates of the ANN."""
+        net, rows = self.net, {name: np.stack([getattr(row, name) for row in state.history]) for name in Epoch._fields}
+        if self.settings.gradient == "float":  # every connection multiplies
+            rows["backward"] = np.broadcast_to(macs(net), rows["backward"].shape)
+        return {
+            "connections": network.TOPOLOGIES["mnist"][0].split("-")[2:],
+            "accuracy": float(rows["accuracy"][-1]),
+            "starving": starving(rows["error_spikes"]),
+            "redundancy": self.redundancy(state.weights),
+            "epochs": {
+                **{name: rows[name].tolist() for name in Epoch._fields[:5]},
+                "forward": [relative(net, made) for made in rows["forward"]],
+                "backward": [relative(net, made) for made in rows["backward"]],
+                "forward_by_layer": (rows["forward"] / macs(net)).tolist(),
+                "backward_by_layer": (rows["backward"] / macs(net)).tolist(),
+            },
+        }, {}
+
+    def redundancy(self, weights: tuple[Weights, ...]) -> dict[str, dict[str, float]]:
+        """Spikes of the event-driven network over |totals|, on the test images with the largest loss.  [T19 Eq. 21]
+
+        The trained network is right on most images, where its error makes no spike.  `bound` is the bound on the
+        number of spikes, summed over neurons.
+        """
+        data, images = self.data, QUICK_EVENTS if self.settings.quick else EVENTS
+        hundreds = (data.x_test[i : i + 100] for i in range(0, len(data.x_test), 100))
+        V = np.concatenate([fast.forward(self.net, weights, x)[0] for x in hundreds])
+        sums: dict[str, dict[str, float]] = {phase: {} for phase in ("forward", "backward")}
+        for i in np.argsort(-ann.cross_entropy(V, data.labels_test))[:images]:
+            U = ann.top_error(V[i : i + 1], data.labels_test[i : i + 1], self.settings.alpha)[0]
+            for phase, numbers in ops.spent(self.net, weights, data.x_test[i], U).items():
+                sums[phase] = {name: sums[phase].get(name, 0) + more for name, more in numbers.items()}
+        return {phase: of | {"ratio": of["spikes"] / max(1, of["totals"])} for phase, of in sums.items()}
 
 
 def batches(settings: Settings, n: int, epoch: int) -> Iterator[Array]:
     """Indices of the mini-batches of an epoch: an order of its own, so that a run can go on from any epoch."""
     order = np.random.default_rng((settings.seed, epoch + 1)).permutation(n)
     return (order[i : i + settings.batch] for i in range(0, n, settings.batch))
-
-
-def rate(settings: Settings, done: float) -> float:
-    """The learning rate after the fraction `done` of all updates: linearly to 0."""
-    return settings.learning_rate * (1 - done)
-
-
-def learn(problem: Problem, start: State, stopped: Callable[[], bool]) -> State | None:
-    """One epoch; None if asked to stop within it."""
-    settings, data, epoch, n = problem.settings, problem.data, len(start.history), len(problem.data.x)
-    descent = Descent(settings.momentum, settings.weight_decay)
-    weights, velocity = list(start.weights), list(start.velocity)
-    seen, totals = 0, empty(len(weights))
-    for index in batches(settings, n, epoch):
-        if stopped():
-            return None
-        now = step(problem.net, weights, data.x[index], data.labels[index], settings.alpha, settings.gradient)
-        lr = rate(settings, (epoch + seen / n) / settings.epochs)
-        scale = settings.theta_bp / (settings.alpha * len(index))
-        for k, layer in enumerate(problem.net):
-            if layer.map.learns:
-                weights[k], velocity[k] = descent.update(weights[k], velocity[k], now.increments[k], lr, scale)
-        seen += len(index)
-        totals = [total + more for total, more in zip(totals, counts(problem.wiring, now), strict=True)]
-    correct = accuracy(problem.net, weights, data.x_test, data.labels_test)
-    loss, *means = (total / n for total in totals)
-    row = Epoch(loss, np.array(correct), np.array(rate(settings, epoch / settings.epochs)), *means)
-    return State(tuple(weights), tuple(velocity), [*start.history, row])
 
 
 def empty(layers: int) -> list[Array]:
@@ -152,95 +229,12 @@ def counts(wiring: list[Synapses], now: Step) -> list[Array]:
     return [np.array(now.loss), spikes, error_spikes, *operations(wiring, now.S, now.E)]
 
 
-def train(
-    settings: Settings, out: Path, resume: bool = False, quiet: bool = False, data: Data | None = None
-) -> dict[str, Any]:
-    """Run into the folder `out`: checkpoint.npz after every epoch, results.json at the end.  Returns the results.
-
-    Raises InputError for an `out` that cannot be written, data that are missing or damaged, or a checkpoint of other
-    settings, and Interrupted after Ctrl-C.
-    """
-    folder = store.output_folder(out)
-    problem = build(settings, read(settings) if data is None else data)
-    state = begin(problem)
-    if resume and (folder / CHECKPOINT).exists():
-        state = load(folder / CHECKPOINT, asdict(settings), problem.net)
-    else:
-        (folder / "results.json").unlink(missing_ok=True)  # of an earlier run
-    state = epochs(problem, state, folder, quiet)
-    results = report(problem, state)
-    store.write_json(folder / "results.json", results)
-    return results
-
-
-def epochs(problem: Problem, state: State, folder: Path, quiet: bool) -> State:
-    """Learn until all epochs are done or the user asks to stop."""
-    total = problem.settings.epochs
-    bar = Progress(f"spikegrad-mnist, alpha {problem.settings.alpha:g}", total, len(state.history), quiet)
-    try:
-        with stop_requests() as stopped:
-            while len(state.history) < total:
-                after = learn(problem, state, stopped)
-                if after is None:
-                    done = f"stopped in epoch {len(state.history) + 1} of {total}"
-                    raise Interrupted(f"{done}; --resume goes on from the end of epoch {len(state.history)}")
-                state = after
-                warn(problem.settings, state.history)
-                save(folder / CHECKPOINT, asdict(problem.settings), state)
-                last = state.history[-1]
-                bar.advance(f"loss {last.loss:.4f}, test accuracy {100 * last.accuracy:.2f} %")
-    finally:
-        bar.close()
-    return state
-
-
-def report(problem: Problem, state: State) -> dict[str, Any]:
-    """The contents of results.json.  Operations are relative to the multiply-accumulates of the ANN."""
-    settings, net = problem.settings, problem.net
-    rows = {name: np.stack([getattr(row, name) for row in state.history]) for name in Epoch._fields}
-    if settings.gradient == "float":  # every connection multiplies
-        rows["backward"] = np.broadcast_to(macs(net), rows["backward"].shape)
-    return {
-        "experiment": "spikegrad-mnist",
-        "comparable": not settings.quick,
-        "settings": asdict(settings),
-        "versions": versions(),
-        "connections": network.TOPOLOGIES["mnist"][0].split("-")[2:],
-        "accuracy": float(rows["accuracy"][-1]),
-        "starving": starving(rows["error_spikes"]),
-        "redundancy": redundancy(problem, state.weights),
-        "epochs": {
-            **{name: rows[name].tolist() for name in ("loss", "accuracy", "learning_rate", "spikes", "error_spikes")},
-            "forward": [relative(net, made) for made in rows["forward"]],
-            "backward": [relative(net, made) for made in rows["backward"]],
-            "forward_by_layer": (rows["forward"] / macs(net)).tolist(),
-            "backward_by_layer": (rows["backward"] / macs(net)).tolist(),
-        },
-    }
-
-
-def redundancy(problem: Problem, weights: tuple[Weights, ...]) -> dict[str, dict[str, float]]:
-    """Spikes of the event-driven network over |totals|, on the test images with the largest loss.  [T19 Eq. 21]
-
-    On most images the trained network is right and its error makes no spike.  bound: of spikes, summed over neurons.
-    """
-    data, images = problem.data, QUICK_EVENTS if problem.settings.quick else EVENTS
-    hundreds = (data.x_test[i : i + 100] for i in range(0, len(data.x_test), 100))
-    V = np.concatenate([fast.forward(problem.net, weights, x)[0] for x in hundreds])
-    found: dict[str, dict[str, float]] = {phase: {} for phase in ("forward", "backward")}
-    for i in np.argsort(-ann.cross_entropy(V, data.labels_test))[:images]:
-        U = ann.top_error(V[i : i + 1], data.labels_test[i : i + 1], problem.settings.alpha)[0]
-        for phase, numbers in ops.spent(problem.net, weights, data.x_test[i], U).items():
-            found[phase] = {name: found[phase].get(name, 0) + more for name, more in numbers.items()}
-    return {phase: sums | {"ratio": sums["spikes"] / max(1, sums["totals"])} for phase, sums in found.items()}
-
-
 def starving(error_spikes: Array) -> list[int]:
     """Epochs in which no error spike reached each layer, so that it learned nothing.  (epochs, layers)."""
     return [int(n) for n in (error_spikes == 0).sum(axis=0)]
 
 
-def warn(settings: Settings, history: list[Epoch]) -> None:
+def warn(settings: Settings, history: tuple[Epoch, ...]) -> None:
     """Warn, once for each layer, that alpha is too small for it."""
     epochs_without = starving(np.stack([row.error_spikes for row in history]))
     for k, without in enumerate(epochs_without, 1):
@@ -249,12 +243,22 @@ def warn(settings: Settings, history: list[Epoch]) -> None:
             warnings.warn(f"{text}, so it learned nothing; a larger alpha makes finer errors", stacklevel=2)
 
 
-def one_line(results: dict[str, Any]) -> str:
+def one_line(results: Results) -> str:
     """The result in one line."""
     settings, last = results["settings"], results["epochs"]["backward"][-1]
-    mark = "" if results["comparable"] else " (quick: not comparable)"
     return (
         f"spikegrad-mnist: test accuracy {100 * results['accuracy']:.2f} %, {len(results['epochs']['loss'])} epochs, "
         f"{settings['gradient']} gradient, alpha {settings['alpha']:g}, seed {settings['seed']}; "
-        f"{last:.3f} operations per multiply-accumulate in backpropagation{mark}"
+        f"{last:.3f} operations per multiply-accumulate in backpropagation"
     )
+
+
+EXPERIMENT = Experiment(
+    name="spikegrad-mnist",
+    summary="MNIST by backpropagation with spikes [T19 Sec. 4]",
+    settings=Settings,
+    make=SpikeGradMnist,
+    one_line=one_line,
+    example="--alpha 50 --epochs 5",
+    needs_mnist=True,
+)

@@ -18,12 +18,12 @@ r = r0 / sqrt(v), v <- max(gamma v, g^2), gamma = beta2^2.  The weights of the b
 """
 
 from collections.abc import Sequence
-from pathlib import Path
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from decolle_ref._util import store
 from decolle_ref._util.check import Array, count
 from decolle_ref.credit import cost as costs
 from decolle_ref.credit.cost import Target
@@ -35,11 +35,11 @@ from decolle_ref.credit.neuron.spiking import Synapses
 from decolle_ref.data.encode import poisson
 from decolle_ref.decolle.optim import Adamax, Schedule, stepwise, update_each
 from decolle_ref.decolle.surrogate import fast_sigmoid, sharpened
-from decolle_ref.experiments.longrun import Progress, versions
+from decolle_ref.experiments.harness import Experiment, Monitor, Results
+from decolle_ref.experiments.options import QUICK, SEED, option
+from decolle_ref.experiments.study import Study, Unit
 
-KIND = "decolle_ref superspike"
 STEPS, INPUTS, HIDDEN, SPIKES, HZ = 400, 100, 20, 5, 10.0
-TRIALS, QUICK_TRIALS, SEEDS, QUICK_SEEDS = 300, 30, 5, 2
 ASKED = 0.05  # of the distance of a silent output
 CELL = spiking.neuron(tau_mem=0.010, tau_syn=0.005, surrogate=sharpened(fast_sigmoid, 2.0))
 KERNEL = costs.double_exponential(0.005, 0.010)
@@ -158,26 +158,44 @@ def learn(setting: Setting, trials: int) -> Learned:
     return Learned(np.array(found + left * found[-1:]), np.array(S + left * S[-1:]), U[0], U[int(np.argmin(found))])
 
 
-def run(out: Path, seed: int = 0, quick: bool = False, quiet: bool = False) -> dict[str, Any]:
-    """Every variant from seeds seed, seed + 1, ...: five, or two and fewer trials if quick.
+@dataclass(frozen=True)
+class Settings:
+    """All that a run depends on.  Raises InputError for values that make no sense."""
 
-    Writes superspike.npz and results.json into `out`.  Raises InputError for a folder that cannot be written or a seed
-    below 0.
-    """
-    folder, first = store.output_folder(out), count("seed", seed, 0)
-    seeds = range(first, first + (QUICK_SEEDS if quick else SEEDS))
-    bar = Progress("superspike", len(VARIANTS) * len(seeds), quiet=quiet, unit="run")
-    done: dict[str, list[Learned]] = {variant: [] for variant in VARIANTS}
-    for variant, found in done.items():
-        for s in seeds:
-            found.append(learn(prepare(variant, s), QUICK_TRIALS if quick else TRIALS))
-            bar.advance(f"{variant}: {found[-1].distance.min():.3f}")
-    bar.close()
-    results = {"experiment": "superspike", "seed": first, "quick": quick, "versions": versions()}
-    results |= {"seeds": list(seeds), "asked": ASKED, "variants": {v: summary(found) for v, found in done.items()}}
-    store.write_arrays(folder / "superspike.npz", KIND, arrays(prepare(ALONE, first).task, done), {"seed": first})
-    store.write_json(folder / "results.json", results)
-    return results
+    seed: int = option(0, SEED)
+    repeats: int = option(5, "number of seeds, counted from --seed", quick=2)
+    trials: int = option(300, "trials of each training", quick=30)
+    quick: bool = option(False, QUICK)
+
+    def __post_init__(self) -> None:
+        count("seed", self.seed, 0)
+        count("repeats", self.repeats)
+        count("trials", self.trials)
+
+
+class SuperSpike(Study):
+    """Every variant learns the task of every seed."""
+
+    result = Learned
+
+    def __init__(self, settings: Settings, workers: ThreadPoolExecutor, data: None = None) -> None:
+        self.settings = settings
+        super().__init__(VARIANTS, range(settings.seed, settings.seed + settings.repeats))
+
+    def learn(self, unit: Unit, monitor: Monitor) -> Learned:
+        """One training."""
+        return learn(prepare(*unit), self.settings.trials)
+
+    def status(self, state: tuple[Any, ...]) -> str:
+        """The last distance."""
+        return f"{self.units[len(state) - 1].variant}: {state[-1].distance.min():.3f}" if state else ""
+
+    def report(self, state: tuple[Any, ...]) -> tuple[Results, dict[str, Array]]:
+        """Distances by variant, and the first seed's task and learning."""
+        by_variant = self.by_variant(state)
+        variants = {variant: summary(by_seed) for variant, by_seed in by_variant.items()}
+        task = prepare(ALONE, self.seeds[0]).task
+        return {"seeds": list(self.seeds), "asked": ASKED, "variants": variants}, arrays(task, by_variant)
 
 
 def summary(found: Sequence[Learned]) -> dict[str, Any]:
@@ -199,12 +217,21 @@ def arrays(task: Task, done: dict[str, list[Learned]]) -> dict[str, Array]:
     return drawn | {"distance": np.array([[one.distance for one in done[variant]] for variant in VARIANTS])}
 
 
-def one_line(results: dict[str, Any]) -> str:
+def one_line(results: Results) -> str:
     """The result in one line."""
     best = {variant: max(found["distance_kept"]) for variant, found in results["variants"].items()}
     words = ", ".join(f"{variant} {100 * value:.1f} %" for variant, value in best.items())
-    note = " (quick: not comparable)" if results["quick"] else ""
     return (
-        f"superspike{note}: largest distance from the target over {len(results['seeds'])} seeds, relative to silence: "
+        f"superspike: largest distance from the target over {len(results['seeds'])} seeds, relative to silence: "
         f"{words} (asked: below {100 * results['asked']:g} % by one neuron)"
     )
+
+
+EXPERIMENT = Experiment(
+    name="superspike",
+    summary="learn a train of spikes by forward traces [N19 Eq. 9-13]",
+    settings=Settings,
+    make=SuperSpike,
+    one_line=one_line,
+    example="--repeats 1 --trials 100",
+)

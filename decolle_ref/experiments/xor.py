@@ -9,26 +9,25 @@ Weights start at W_ij ~ N(MEAN / m, SPREAD^2 / m) for m senders, the same law fo
 if all four patterns are right after the last update; none is started again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from decolle_ref._util import store
 from decolle_ref._util.check import Array, count
 from decolle_ref.credit import spike_time
-from decolle_ref.experiments.longrun import Progress, versions
+from decolle_ref.experiments.harness import Experiment, Monitor, Report, Results, SingleStep
+from decolle_ref.experiments.options import QUICK, SEED, option
 
 SIZES = (2, 4, 2)
 EARLY, LATE = 0.0, 2.0  # in synaptic time constants
 PATTERNS = np.array([[EARLY, EARLY], [LATE, LATE], [EARLY, LATE], [LATE, EARLY]])
 TARGET = np.array([0, 0, 1, 1])
 MEAN, SPREAD = 3.0, 1.0  # of the sum of a neuron's weights; it has to be above 1
-LR, CLIP, WAKING, EPOCHS = 0.2, 1.0, 1.0, 500
-NETWORKS, QUICK_NETWORKS = 100, 10
-KIND = "decolle_ref xor"
+LEARNING_RATE, CLIP, WAKING, EPOCHS = 0.2, 1.0, 1.0, 500
 
 
 class Trained(NamedTuple):
@@ -74,43 +73,57 @@ def clipped(g: Array) -> Array:
     return np.asarray(g / np.maximum(length / CLIP, 1))
 
 
-def train(W: tuple[Array, ...], waking: float = WAKING, epochs: int = EPOCHS, quiet: bool = True) -> Trained:
-    """W <- W - LR clipped(dL/dW), `epochs` times."""
-    bar = Progress(f"xor, waking {waking:g}", epochs, quiet=quiet)
+def train(
+    W: tuple[Array, ...], waking: float = WAKING, epochs: int = EPOCHS, tick: Callable[[str], None] = lambda text: None
+) -> Trained:
+    """W <- W - LEARNING_RATE clipped(dL/dW), `epochs` times; calls `tick` after each update."""
     layers = respond(W)
     good, updates = right(layers), np.zeros(len(W[0]), int)
     untrained = int(good.sum())
     for update in range(1, epochs + 1):
-        W = tuple(w - LR * clipped(g) for w, g in zip(W, gradient(W, layers, waking), strict=True))
+        W = tuple(w - LEARNING_RATE * clipped(g) for w, g in zip(W, gradient(W, layers, waking), strict=True))
         layers, before = respond(W), good
         good = right(layers)
         updates[good & ~before] = update
-        bar.advance(f"{good.sum()} of {len(good)} right")
-    bar.close()
+        tick(f"waking {waking:g}: {good.sum()} of {len(good)} right")
     return Trained(W, np.where(good, updates, -1), untrained)
 
 
-def run(out: Path, seed: int = 0, quick: bool = False, quiet: bool = False) -> dict[str, Any]:
-    """Train one network per seed from `seed` on: 100 of them, or 10 if quick; xor.npz and results.json into `out`.
+@dataclass(frozen=True)
+class Settings:
+    """All that a run depends on.  Raises InputError for values that make no sense."""
 
-    Raises InputError for a folder that cannot be written or a seed below 0.
-    """
-    folder, first = store.output_folder(out), count("seed", seed, 0)
-    seeds = range(first, first + (QUICK_NETWORKS if quick else NETWORKS))
-    done, asleep = train(init_weights(seeds), quiet=quiet), train(init_weights(seeds), waking=0, quiet=quiet)
-    shown = tuple(w[0] for w in done.W)
-    results = {"experiment": "xor", "seed": first, "quick": quick, "versions": versions(), "settings": settings()}
-    results |= summary(seeds, done, asleep) | {"shown": show(shown)}
-    store.write_arrays(folder / "xor.npz", KIND, arrays(shown), {"seed": first})
-    store.write_json(folder / "results.json", results)
-    return results
+    seed: int = option(0, SEED)
+    networks: int = option(100, "number of networks, each with a seed of its own, counted from --seed", quick=10)
+    quick: bool = option(False, QUICK)
+
+    def __post_init__(self) -> None:
+        count("seed", self.seed, 0)
+        count("networks", self.networks)
 
 
-def settings() -> dict[str, Any]:
-    """What was run, for the record."""
+class Xor(SingleStep):
+    """All networks are trained side by side, with the weight-sum cost and without it."""
+
+    tick_name, parts = "update", 2 * EPOCHS
+
+    def __init__(self, settings: Settings, workers: ThreadPoolExecutor, data: None = None) -> None:
+        self.seeds = range(settings.seed, settings.seed + settings.networks)
+
+    def compute(self, monitor: Monitor) -> Report:
+        """How many networks learned, and one of them for the figure."""
+        done = train(init_weights(self.seeds), tick=monitor.tick)
+        asleep = train(init_weights(self.seeds), waking=0, tick=monitor.tick)
+        shown = tuple(w[0] for w in done.W)
+        return {"constants": constants(), **summary(self.seeds, done, asleep), "shown": show(shown)}, arrays(shown)
+
+
+def constants() -> dict[str, Any]:
+    """The constants of the task, for the record."""
     start = {"mean_of_weight_sum": MEAN, "standard_deviation_of_weight_sum": SPREAD}
     task = {"sizes": list(SIZES), "early": EARLY, "late": LATE}
-    return {"task": task, "start": start, "lr": LR, "clip": CLIP, "waking": WAKING, "epochs": EPOCHS}
+    descent = {"learning_rate": LEARNING_RATE, "clip": CLIP, "waking": WAKING, "epochs": EPOCHS}
+    return {"task": task, "start": start, **descent}
 
 
 def summary(seeds: Sequence[int], done: Trained, asleep: Trained) -> dict[str, Any]:
@@ -166,11 +179,21 @@ def arrays(W: Sequence[Array], points: int = 601) -> dict[str, Array]:
     return drawn
 
 
-def one_line(results: dict[str, Any]) -> str:
+def one_line(results: Results) -> str:
     """The result in one line."""
     speed = f" (median {results['updates']['median']:g} updates)" if results["updates"] else ""
     return (
         f"xor: learned by {results['learned']} of {results['networks']} networks{speed}, "
         f"{results['learned_without_waking']} without the weight-sum cost, "
-        f"{results['right_before_training']} untrained{' (quick: not comparable)' if results['quick'] else ''}"
+        f"{results['right_before_training']} untrained"
     )
+
+
+EXPERIMENT = Experiment(
+    name="xor",
+    summary="temporal exclusive or by gradients of spike times [N19 Fig. 7]",
+    settings=Settings,
+    make=Xor,
+    one_line=one_line,
+    example="--networks 20",
+)

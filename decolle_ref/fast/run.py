@@ -23,7 +23,7 @@ CHUNK = 32  # samples: few enough for the caches, enough for long matrix product
 
 
 @contextmanager
-def worker_pool(threads: int) -> Iterator[ThreadPoolExecutor]:
+def worker_pool(threads: int, blas_threads: int = 1) -> Iterator[ThreadPoolExecutor]:
     """Workers who each multiply their matrices alone.  One worker where threadpoolctl is not installed."""
     count("threads", threads)
     try:
@@ -34,7 +34,7 @@ def worker_pool(threads: int) -> Iterator[ThreadPoolExecutor]:
         with ThreadPoolExecutor(1) as workers:
             yield workers
     else:
-        with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads) as workers:
+        with threadpool_limits(blas_threads, "blas"), ThreadPoolExecutor(threads) as workers:
             yield workers
 
 

@@ -52,7 +52,7 @@ def plot(arrays: dict[str, Array], results: dict[str, Any]) -> Any:
 
 def save_figures(out: Path, results: dict[str, Any]) -> Path:
     """Draw alignment.png in the folder of a run from what it wrote there, and return its path."""
-    arrays, _ = store.read_arrays(out / "alignment.npz", alignment.KIND)
+    arrays, _ = store.read_arrays(out / "alignment.npz", alignment.EXPERIMENT.arrays_kind)
     path = out / "alignment.png"
     save(plot(arrays, results), path)
     return path

@@ -4,11 +4,11 @@ from typing import Any
 
 import numpy as np
 
-from decolle_ref.experiments.dialect_comparison import Shown
+from decolle_ref.experiments.dialect_comparison import TopLayer
 from decolle_ref.plots.style import CYCLE, GREY, INK, house
 
 
-def which(same: dict[str, Shown], matched: dict[str, Shown], neuron: int | None = None) -> Any:
+def which(same: dict[str, TopLayer], matched: dict[str, TopLayer], neuron: int | None = None) -> Any:
     """Left: one neuron's U in each dialect, given the same W, w and tau.  Right: given matched ones, on the paper's."""
     k = _lively(matched["paper"]) if neuron is None else neuron
     reference = matched["paper"].U[:, k]
@@ -32,12 +32,12 @@ def which(same: dict[str, Shown], matched: dict[str, Shown], neuron: int | None 
     return figure
 
 
-def _lively(shown: Shown) -> int:
+def _lively(shown: TopLayer) -> int:
     """A neuron with many spikes, though not the most."""
     return int(np.argsort(np.nansum(shown.S, axis=0), kind="stable")[-4])
 
 
-def _trace(axis: Any, shown: Shown, k: int, colour: str) -> None:
+def _trace(axis: Any, shown: TopLayer, k: int, colour: str) -> None:
     axis.axhline(0, color=INK, lw=0.6, ls="--")
     axis.plot(shown.U[:, k], color=colour)
     at = np.flatnonzero(np.nan_to_num(shown.S[:, k]))

@@ -34,7 +34,7 @@ def plot(arrays: dict[str, Array], results: dict[str, Any]) -> Any:
 
 def save_figures(folder: Path, results: dict[str, Any]) -> Path:
     """Draw the figure of a finished run into its folder; returns its path."""
-    arrays, _ = store.read_arrays(folder / "landscape.npz", landscape.KIND)
+    arrays, _ = store.read_arrays(folder / "landscape.npz", landscape.EXPERIMENT.arrays_kind)
     path = folder / "landscape.png"
     save(plot(arrays, results), path)
     return path

@@ -65,6 +65,6 @@ def _curves(axis: Any, accuracy: Array, results: dict[str, Any]) -> None:
 
 def save_figures(out: Path, results: dict[str, Any]) -> Path:
     """Write patterns.png into the folder of the run."""
-    arrays, _ = store.read_arrays(out / "patterns.npz", patterns.KIND)
+    arrays, _ = store.read_arrays(out / "patterns.npz", patterns.EXPERIMENT.arrays_kind)
     save(plot(arrays, results), out / "patterns.png")
     return out / "patterns.png"

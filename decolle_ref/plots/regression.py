@@ -83,7 +83,7 @@ def curve(mse: Array, names: Sequence[str], mark: str = "") -> Any:
 
 def save_figures(folder: Path, results: dict[str, Any]) -> list[Path]:
     """Draw the three figures of a finished run into its folder; returns their paths."""
-    run, _ = store.read_arrays(folder / "states.npz", regression.STATES)
+    run, _ = store.read_arrays(folder / "regression.npz", regression.EXPERIMENT.arrays_kind)
     mark = "" if results["comparable"] else "  (quick run, not comparable)"
     names, after = results["targets"], results["after"]["mse"]
     figures = {

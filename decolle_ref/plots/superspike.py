@@ -40,7 +40,7 @@ def plot(arrays: dict[str, Array], results: dict[str, Any]) -> Any:
 
 def save_figures(out: Path, results: dict[str, Any]) -> Path:
     """Draw superspike.png in the folder of a run from what it wrote there, and return its path."""
-    arrays, _ = store.read_arrays(out / "superspike.npz", superspike.KIND)
+    arrays, _ = store.read_arrays(out / "superspike.npz", superspike.EXPERIMENT.arrays_kind)
     path = out / "superspike.png"
     save(plot(arrays, results), path)
     return path

@@ -41,7 +41,7 @@ def plot(arrays: dict[str, Array], results: dict[str, Any]) -> Any:
 
 def save_figures(folder: Path, results: dict[str, Any]) -> Path:
     """Draw the figure of a finished run into its folder; returns its path."""
-    arrays, _ = store.read_arrays(folder / "xor.npz", xor.KIND)
+    arrays, _ = store.read_arrays(folder / "xor.npz", xor.EXPERIMENT.arrays_kind)
     path = folder / "xor.png"
     save(plot(arrays, results), path)
     return path

@@ -1,4 +1,4 @@
-"""What every long run needs: a progress bar, a clean stop on Ctrl-C, and a record of what it ran on."""
+"""What a run needs to know about its process: requests to stop, versions, memory."""
 
 import platform
 import signal
@@ -11,26 +11,21 @@ import numpy as np
 import scipy
 
 import decolle_ref
-from decolle_ref._util.progress import Progress as Progress
-
-
-class Interrupted(Exception):
-    """The run stopped at the user's wish; the message says how to go on."""
 
 
 @contextmanager
 def stop_requests() -> Iterator[Callable[[], bool]]:
-    """Within the block Ctrl-C sets a flag, read by calling what is yielded; a second Ctrl-C stops at once."""
-    asked = False
+    """Within the block the first Ctrl-C sets a flag that the yielded function reads; the second stops at once."""
+    requested = False
 
     def handle(number: int, frame: FrameType | None) -> None:
-        nonlocal asked
-        asked = True
+        nonlocal requested
+        requested = True
         signal.signal(signal.SIGINT, previous)
 
     previous = signal.signal(signal.SIGINT, handle)
     try:
-        yield lambda: asked
+        yield lambda: requested
     finally:
         signal.signal(signal.SIGINT, previous)
 
@@ -46,7 +41,7 @@ def peak_memory() -> int:
 
 
 def versions() -> dict[str, str]:
-    """What a result may depend on besides its settings."""
+    """The versions of everything that a result may depend on besides its settings."""
     return {
         "decolle_ref": decolle_ref.__version__,
         "python": platform.python_version(),

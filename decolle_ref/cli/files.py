@@ -1,0 +1,76 @@
+"""The commands that turn files into files."""
+
+import argparse
+from pathlib import Path
+
+from decolle_ref import cases
+from decolle_ref.cases import simulate
+from decolle_ref.cli.command import Command, save_figures
+from decolle_ref.data import authors, convert, location
+from decolle_ref.experiments import replay
+
+
+def commands() -> list[Command]:
+    """All commands of this group."""
+    return [
+        Command(
+            "simulate",
+            "data",
+            "run a case folder and write every state as a trace folder",
+            "simulate CASE --out TRACE",
+            _add_simulate,
+            run_simulate,
+        ),
+        Command(
+            "replay",
+            "data",
+            "replay the authors' own recording, step by step",
+            "replay regression",
+            _add_replay,
+            run_replay,
+        ),
+        Command(
+            "convert",
+            "data",
+            "make the recording from a clone of the authors' repository nmi-lab/dcll",
+            "convert CLONE",
+            _add_clone,
+            run_convert,
+        ),
+    ]
+
+
+def _add_simulate(p: argparse.ArgumentParser) -> None:
+    p.add_argument("case", type=Path, metavar="CASE")
+    p.add_argument("--out", type=Path, required=True, metavar="TRACE", help="a new or empty folder")
+    p.add_argument("--gradients", action="store_true", help="also dW and db at every step, which are large")
+
+
+def run_simulate(args: argparse.Namespace) -> None:
+    """`decolle-ref simulate CASE --out TRACE`."""
+    case = cases.read(args.case)
+    simulate.run(case, args.out, args.gradients)
+    print(f"simulated {case.about['steps']} steps of {case.about['name']!r}; see {args.out}")
+
+
+def _add_replay(p: argparse.ArgumentParser) -> None:
+    p.add_argument("recording", choices=("regression",))
+    p.add_argument("--out", type=Path, default=Path("runs/replay"), help="folder for results (default runs/replay)")
+
+
+def run_replay(args: argparse.Namespace) -> None:
+    """`decolle-ref replay regression`."""
+    results = replay.run(args.out)
+    save_figures("replay", args.out, results)
+    print(f"{replay.one_line(results)}; see {args.out}")
+
+
+def _add_clone(p: argparse.ArgumentParser) -> None:
+    p.add_argument("clone", type=Path, metavar="CLONE")
+
+
+def run_convert(args: argparse.Namespace) -> None:
+    """`decolle-ref convert CLONE`."""
+    target = location.folder() / authors.REGRESSION
+    convert.convert(args.clone, target)
+    print(f"wrote {target}")

@@ -1,0 +1,278 @@
+"""The life of every experiment: begin or resume, step by step with checkpoints, stop cleanly, report in one line.
+
+    harness.run(regression.EXPERIMENT, regression.Settings(epochs=5), Path("runs/regression"))
+
+An experiment adds its `Settings`, a `Run` (its state and one step of it) and a figure in `plots`.  A run writes into
+one folder: checkpoint.npz while it goes on; in the end NAME.npz, which the figure reads, and results.json.  A run that
+was stopped at any moment goes on with `resume` to the bit-identical result.
+"""
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from decolle_ref._util import store
+from decolle_ref._util.check import Array
+from decolle_ref._util.progress import Progress
+from decolle_ref.experiments import checkpoint
+from decolle_ref.experiments.environment import stop_requests, versions
+from decolle_ref.experiments.options import plain
+from decolle_ref.fast.run import worker_pool
+
+State = TypeVar("State")
+Results = dict[str, Any]
+NOT_COMPARABLE = " (quick: not comparable)"
+
+
+class Interrupted(Exception):
+    """The run stopped at the user's wish; the message says how to go on."""
+
+
+class Stop(Exception):
+    """Raised within a step that leaves no trace, because the user asked to stop."""
+
+
+class Monitor:
+    """What a step may use while it works: the progress bar, and the user's wish to stop."""
+
+    def __init__(self, bar: Progress, stopped: Callable[[], bool], status: str = "") -> None:
+        self._bar, self._status, self.stopped, self.ticks = bar, status, stopped, 0
+
+    def tick(self, status: str | None = None) -> None:
+        """Advance the bar by one; raise Stop if the user asked to stop."""
+        if self.stopped():
+            raise Stop
+        self.ticks += 1
+        self._bar.advance(self._status if status is None else status)
+
+    def say(self, status: str) -> None:
+        """Write a text behind the bar; raise Stop if the user asked to stop."""
+        if self.stopped():
+            raise Stop
+        self._bar.advance(status, by=0)
+
+
+def silent() -> Monitor:
+    """A monitor without a bar, for a step outside a run."""
+    return Monitor(Progress("", None, quiet=True), lambda: False)
+
+
+class Run(ABC, Generic[State]):
+    """One run of an experiment: where it begins, one step of it, and what is reported in the end."""
+
+    steps: int = 1
+    step_name: str = "epoch"
+    checkpoint_every: int = 1  # steps
+    tick_name: str | None = None  # of the progress bar, where steps are long; None: one tick per step
+
+    @abstractmethod
+    def begin(self) -> State:
+        """The state before the first step."""
+
+    @abstractmethod
+    def step(self, state: State, monitor: Monitor) -> State:
+        """The state after one more step.  May raise `Stop` through the monitor."""
+
+    @abstractmethod
+    def report(self, state: State) -> tuple[Results, Mapping[str, Array]]:
+        """What results.json holds besides the name, settings and versions, and the arrays that the figure needs."""
+
+    def pack(self, state: State) -> Mapping[str, Array]:
+        """The state as named arrays, for a checkpoint; none: this run is too short for checkpoints."""
+        return {}
+
+    def unpack(self, path: Path, arrays: Mapping[str, Array]) -> State:
+        """The state from the arrays of a checkpoint.  Raises InputError where they contradict each other."""
+        raise NotImplementedError
+
+    @abstractmethod
+    def done(self, state: State) -> int:
+        """Steps made so far."""
+
+    def ticks(self, step: int) -> int:
+        """Ticks of the progress bar after so many steps."""
+        return step
+
+    def status(self, state: State) -> str:
+        """The text behind the progress bar."""
+        return ""
+
+
+Report = tuple[Results, Mapping[str, Array]]
+
+
+class SingleStep(Run[Report | None]):
+    """A run of one step, too short for checkpoints: a subclass computes the report at once."""
+
+    tick_name = "part"
+    parts: int = 1  # ticks of the progress bar
+
+    @abstractmethod
+    def compute(self, monitor: Monitor) -> Report:
+        """What results.json holds, and the arrays that the figure needs; ticks once for every part."""
+
+    def begin(self) -> None:
+        """Nothing is computed yet."""
+
+    def done(self, state: Report | None) -> int:
+        """1 if the report is computed, else 0."""
+        return 0 if state is None else 1
+
+    def ticks(self, step: int) -> int:
+        """All parts belong to the only step."""
+        return step * self.parts
+
+    def step(self, state: Report | None, monitor: Monitor) -> Report:
+        """The only step."""
+        return self.compute(monitor)
+
+    def report(self, state: Report | None) -> Report:
+        """What was computed."""
+        assert state is not None
+        return state
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What the command line and the figures know of an experiment.
+
+    `make(settings, workers, data)` gives its `Run`; data is None, or what is used in place of the files on disk.
+    """
+
+    name: str  # of the command; its module, plot and figure are called alike, with _ for -
+    summary: str
+    settings: type
+    make: Callable[[Any, ThreadPoolExecutor, Any], Run[Any]]
+    one_line: Callable[[Results], str]
+    table: Callable[[Results], str] | None = None
+    group: str = "learn"  # of commands: "learn" or "experiments"
+    example: str = "--quick"
+    needs_mnist: bool = False
+    cuts_batches: bool = False  # threads share the batch, with one BLAS thread each; else BLAS has the threads
+
+    @property
+    def module(self) -> str:
+        """The name of its module in `experiments` and in `plots`."""
+        return self.name.replace("-", "_")
+
+    @property
+    def checkpoint_kind(self) -> str:
+        """The kind that marks its checkpoints."""
+        return f"decolle_ref {self.name} checkpoint"
+
+    @property
+    def arrays_kind(self) -> str:
+        """The kind that marks its NAME.npz."""
+        return f"decolle_ref {self.name}"
+
+
+def run(
+    experiment: Experiment,
+    settings: Any,
+    out: str | Path,
+    resume: bool = False,
+    quiet: bool = False,
+    threads: int | None = None,
+    data: Any = None,
+) -> Results:
+    """Run an experiment into the folder `out`.
+
+    Parameters
+    ----------
+    experiment, settings
+        The experiment, and an instance of its `settings`.
+    out
+        The folder for checkpoint.npz, NAME.npz and results.json; made if need be.
+    resume
+        Whether to go on from the checkpoint in `out`, if there is one.
+    quiet
+        Whether to leave the progress bar out.
+    threads
+        The number of threads, by default one per core.  It changes no result of an experiment that cuts its batches.
+    data
+        Data in place of the files on disk.
+
+    Returns
+    -------
+    dict
+        The contents of results.json.
+
+    Raises
+    ------
+    InputError
+        For a folder that cannot be written, data that are missing, or a checkpoint of another run.
+    Interrupted
+        After Ctrl-C, with a checkpoint left behind.
+    """
+    folder = store.output_folder(out)
+    count = (os.cpu_count() or 1) if threads is None else threads
+    workers, blas_threads = (count, 1) if experiment.cuts_batches else (1, count)
+    with worker_pool(workers, blas_threads) as pool:
+        job = experiment.make(settings, pool, data)
+        state = _all_steps(experiment, job, plain(settings), folder, resume, quiet)
+        numbers, arrays = job.report(state)
+    results = {
+        "experiment": experiment.name,
+        "comparable": not settings.quick,
+        "settings": plain(settings),
+        "versions": versions(),
+        **numbers,
+    }
+    if arrays:
+        store.write_arrays(folder / f"{experiment.module}.npz", experiment.arrays_kind, arrays, {})
+    store.write_json(folder / "results.json", results)
+    return results
+
+
+def one_line(experiment: Experiment, results: Results) -> str:
+    """The result in one line, marked if the run was a quick one."""
+    return experiment.one_line(results) + ("" if results["comparable"] else NOT_COMPARABLE)
+
+
+def _all_steps(
+    experiment: Experiment, job: Run[State], settings: dict[str, Any], folder: Path, resume: bool, quiet: bool
+) -> State:
+    """Step until all steps are done or the user asks to stop; leaves checkpoints on the way."""
+    path, kind = folder / checkpoint.NAME, experiment.checkpoint_kind
+
+    def save(state: State) -> None:
+        if arrays := job.pack(state):
+            checkpoint.save(path, kind, arrays, settings)
+
+    if resume and path.exists():
+        state = job.unpack(path, checkpoint.load(path, kind, settings))
+    else:
+        checkpoint.put_aside(folder)
+        state = job.begin()
+        save(state)
+    unit = job.tick_name or job.step_name
+    bar = Progress(experiment.name, job.ticks(job.steps), job.ticks(job.done(state)), quiet, unit)
+    try:
+        with stop_requests() as stopped:
+            while (done := job.done(state)) < job.steps:
+                state = _one_step(job, state, done, bar, stopped)
+                done += 1
+                if stopped() or done % job.checkpoint_every == 0 or done == job.steps:
+                    save(state)
+                if stopped() and done < job.steps:
+                    raise Interrupted(
+                        f"stopped after {job.step_name} {done} of {job.steps}; --resume goes on from there"
+                    )
+    finally:
+        bar.close()
+    return state
+
+
+def _one_step(job: Run[State], state: State, done: int, bar: Progress, stopped: Callable[[], bool]) -> State:
+    monitor = Monitor(bar, stopped, job.status(state))
+    try:
+        after = job.step(state, monitor)
+    except Stop:
+        where = f"stopped in {job.step_name} {done + 1} of {job.steps}"
+        raise Interrupted(f"{where}; --resume repeats this {job.step_name}") from None
+    bar.advance(job.status(after), by=job.ticks(done + 1) - job.ticks(done) - monitor.ticks)
+    return after
