@@ -273,6 +273,6 @@ def _one_step(job: Run[State], state: State, done: int, bar: Progress, stopped: 
         after = job.step(state, monitor)
     except Stop:
         where = f"stopped in {job.step_name} {done + 1} of {job.steps}"
-        raise Interrupted(f"{where}; --resume repeats this {job.step_name}") from None
+        raise Interrupted(f"{where}; --resume repeats it") from None
     bar.advance(job.status(after), by=job.ticks(done + 1) - job.ticks(done) - monitor.ticks)
     return after

@@ -77,7 +77,7 @@ def _legends(upper: Any, lower: Any, line: Any) -> None:
 
 
 def _title(results: dict[str, Any]) -> str:
-    quick = "quick run: " if results["quick"] else ""
+    quick = "quick run: " if not results["comparable"] else ""
     return (
         f"{quick}[N19 Fig. 5] feedback alignment, direct feedback alignment and local errors, measured against "
         f"backpropagation\nmedian and range over {len(results['seeds'])} seeds; dotted: 90 degrees, and the loss below "

@@ -36,5 +36,5 @@ def _curve(axis: Any, values: Sequence[float], **look: Any) -> None:
 
 def save_figures(out: Path, results: dict[str, Any]) -> Path:
     """Write analog.png into the folder of the run."""
-    save(curves(results), out / "analog.png")
-    return out / "analog.png"
+    save(curves(results), out / "convnet.png")
+    return out / "convnet.png"

@@ -16,7 +16,7 @@ def credit(results: dict[str, Any]) -> Any:
     """Left: the angle between each method's gradient and the reference.  Right: the size of every term left out."""
     methods = results["methods"]
     rows = np.arange(len(methods))
-    quick = ", quick run" if results["quick"] else ""
+    quick = ", quick run" if not results["comparable"] else ""
     size = (7.6, 0.9 + 0.45 * len(methods))
     with house() as plt:
         figure, (left, right) = plt.subplots(1, 2, figsize=size, sharey=True, width_ratios=(1, 2))

@@ -26,7 +26,7 @@ def plot(arrays: dict[str, Array], results: dict[str, Any]) -> Any:
         rasters[1, 0].set_ylabel("output ε * S")
         rasters[1, -1].legend(title="output", fontsize=6, title_fontsize=6)
         _curves(right.subplots(), arrays["accuracy"], results)
-        quick = " (quick run)" if results["quick"] else ""
+        quick = " (quick run)" if not results["comparable"] else ""
         figure.suptitle(
             f"{len(arrays['labels'])} frozen patterns of random spikes, {patterns.CLASSES} classes [N19 Eq. 7]{quick}",
             fontsize=9,

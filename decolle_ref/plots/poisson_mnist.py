@@ -91,5 +91,5 @@ def save_figures(out: Path, results: Run) -> Path:
         theirs = authors.curves()
     except InputError:  # not in the data folder
         theirs = None
-    save(figure3([results], theirs), out / "mnist.png")
-    return out / "mnist.png"
+    save(figure3([results], theirs), out / "poisson_mnist.png")
+    return out / "poisson_mnist.png"

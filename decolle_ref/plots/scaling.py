@@ -26,7 +26,7 @@ PANELS = (
 
 def plot(results: dict[str, Any]) -> Any:
     """Bytes above, time below; against N on the left and T on the right.  results: what experiments.scaling wrote."""
-    measured, quick = results["measured"], "quick run: " if results["quick"] else ""
+    measured, quick = results["measured"], "quick run: " if not results["comparable"] else ""
     with house() as plt:
         figure, axes = plt.subplots(2, 2, figsize=(9.6, 7.0))
         for panel, (what, size, label) in zip(axes.flat, PANELS, strict=True):

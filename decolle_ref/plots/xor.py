@@ -92,9 +92,10 @@ def _verdict(shown: dict[str, Any], row: int) -> str:
 
 
 def _title(results: dict[str, Any]) -> str:
-    quick = "quick run, " if results["quick"] else ""
+    quick = "" if results["comparable"] else "quick run, "
+    seed, updates = results["settings"]["seed"], results["constants"]["epochs"]
     return (
-        f"[N19 Fig. 7] temporal exclusive or, network of seed {results['seed']} after {results['settings']['epochs']} "
-        f"updates\n({quick}learned by {results['learned']} of {results['networks']} networks; "
+        f"[N19 Fig. 7] temporal exclusive or, network of seed {seed} after {updates} updates\n"
+        f"({quick}learned by {results['learned']} of {results['networks']} networks; "
         "arrows: spikes out on top, spikes in at the bottom)"
     )

@@ -7,12 +7,10 @@ from hypothesis import strategies as st
 
 from decolle_ref._util import store
 from decolle_ref._util.check import InputError
-from decolle_ref.experiments import alignment
-from decolle_ref.experiments.alignment import BP, CONTROL, DFA, FA, LEARNED, at_end
-from decolle_ref.experiments.longrun import Progress
+from decolle_ref.experiments import alignment, harness, settings_of
+from decolle_ref.experiments.alignment import BP, CONTROL, DFA, EXPERIMENT, FA, LEARNED, Settings, at_end
 from decolle_ref.plots.alignment import save_figures
 
-NO_BAR = Progress("", 0, quiet=True)
 ACOS_ROUNDING = np.degrees(np.sqrt(2 * 1e-15))  # arccos turns an error e of a cosine near 1 into sqrt(2 e)
 
 
@@ -59,34 +57,33 @@ def test_the_control_moves_the_top_layer_alone(rng):
 
 @pytest.mark.parametrize("rule", [FA, DFA])
 def test_angles_of_random_feedback_fall_below_90_degrees_and_the_task_is_learned(rule):
-    curve = alignment.train_rate(rule, 0, alignment.EPOCHS, NO_BAR)
+    curve = alignment.train_rate(rule, 0, alignment.EPOCHS)
     assert max(at_end(curve.angle)) < 85
     assert at_end(curve.loss) < LEARNED
 
 
-def test_a_quick_run_writes_results_and_a_figure(tmp_path, monkeypatch):
-    monkeypatch.setattr(alignment, "SEEDS", 2)
-    results = alignment.run(tmp_path, quick=True, quiet=True)
-    arrays, _ = store.read_arrays(tmp_path / "alignment.npz", alignment.KIND)
+def test_a_quick_run_writes_results_and_a_figure(tmp_path):
+    results = harness.run(EXPERIMENT, settings_of(Settings, quick=True, repeats=2), tmp_path, quiet=True)
+    arrays, _ = store.read_arrays(tmp_path / "alignment.npz", EXPERIMENT.arrays_kind)
     assert arrays["rate_angle"].shape[:2] == (5, 2) and arrays["spiking_angle"].shape[:2] == (4, 2)
     np.testing.assert_allclose(arrays["rate_angle"][0], 0, atol=ACOS_ROUNDING)  # backpropagation, to itself
     assert (arrays["rate_angle"][4] == 90).all()  # the control does not move hidden layers
     assert (tmp_path / "results.json").exists() and save_figures(tmp_path, results).exists()
-    assert alignment.one_line(results).startswith("alignment (quick: not comparable): ")
+    assert harness.one_line(EXPERIMENT, results).endswith(" (quick: not comparable)")
     assert alignment.table(results).count("\n") == 1 + 5 + 4
 
 
 def test_a_folder_that_cannot_be_written_is_refused_in_one_line(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="expected a writable folder"):
-        alignment.run(tmp_path / "file", quiet=True)
+        harness.run(EXPERIMENT, Settings(), tmp_path / "file", quiet=True)
 
 
 @pytest.mark.study
 @pytest.mark.parametrize("rule", [FA, DFA])
 def test_every_seed_aligns_every_hidden_layer_and_learns(rule):
     tasks = [alignment.rate_task(np.random.default_rng(seed)) for seed in range(5)]
-    curves = [alignment.train_rate(rule, seed, alignment.EPOCHS, NO_BAR) for seed in range(5)]
+    curves = [alignment.train_rate(rule, seed, alignment.EPOCHS) for seed in range(5)]
     assert max(max(at_end(c.angle)) for c in curves) < 85
     assert max(at_end(c.loss) for c in curves) < LEARNED
     assert min(alignment.linear_fit(task) for task in tasks) > 3 * LEARNED  # so hidden layers are needed
@@ -94,7 +91,7 @@ def test_every_seed_aligns_every_hidden_layer_and_learns(rule):
 
 @pytest.mark.study
 def test_hidden_layers_have_to_learn_for_the_task_to_be_learned():
-    assert min(at_end(alignment.train_rate(CONTROL, s, alignment.EPOCHS, NO_BAR).loss) for s in range(5)) > LEARNED
+    assert min(at_end(alignment.train_rate(CONTROL, s, alignment.EPOCHS).loss) for s in range(5)) > LEARNED
 
 
 def _update(rule, task):

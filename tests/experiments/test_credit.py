@@ -11,7 +11,10 @@ from decolle_ref.credit.neuron.spiking import Paths
 
 
 def run(capsys, tmp_path, *arguments):
-    code = main(["credit", *arguments, "--out", str(tmp_path / "run")])
+    try:
+        code = main(["credit", *arguments, "--out", str(tmp_path / "run")])
+    except SystemExit as stop:  # argparse's own way out
+        code = stop.code
     return code, *capsys.readouterr()
 
 
@@ -32,7 +35,7 @@ def test_every_method_and_its_terms_add_up_to_the_reference(tmp_path, capsys):
 @pytest.mark.parametrize("reset", ["through", "detach", "ignore"])
 def test_methods_are_accounted_for_in_every_setting(cost, activity, reset, tmp_path, capsys):
     options = ["--cost", cost, "--activity", activity, "--reset", reset, "--quick"]
-    code, out, _ = run(capsys, tmp_path, "instant", *options, "--layers", "5", "4", "3", "2", "--seed", "3")
+    code, out, _ = run(capsys, tmp_path, "instant", *options, "--inputs", "5", "--layers", "4", "3", "2", "--seed", "3")
     assert code == 0 and out.rstrip().splitlines()[-1].startswith("credit: method + omitted terms = reference")
     assert "(quick: not comparable)" in out
     account = re.findall(r"^\+ (\w+)", out, re.MULTILINE)
@@ -48,7 +51,7 @@ def test_any_two_methods_can_be_compared(tmp_path, capsys):
 
 
 def test_a_network_too_short_for_any_credit_is_drawn_too(tmp_path, capsys):
-    code, out, _ = run(capsys, tmp_path, "--layers", "1", "1", "--steps", "1")
+    code, out, _ = run(capsys, tmp_path, "--inputs", "1", "--layers", "1", "--steps", "1")
     assert code == 0 and "bptt           1.0000       0.000" in out
 
 
@@ -57,7 +60,7 @@ def test_a_network_too_short_for_any_credit_is_drawn_too(tmp_path, capsys):
     [
         (["backprop"], "method: expected one of bptt, bptt-detached, rtrl"),
         (["local"], "method: local needs --cost local"),
-        (["--layers", "4"], "layers: expected n_in and at least one layer, got 1 number"),
+        (["--layers"], "argument --layers: expected at least one argument"),
         (["--layers", "4", "0"], "layers: expected an integer >= 1, got 0"),
         (["--steps", "0"], "steps: expected an integer >= 1, got 0"),
         (["--seed", "-1"], "seed: expected an integer >= 0, got -1"),

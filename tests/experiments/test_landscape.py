@@ -8,9 +8,8 @@ import pytest
 from decolle_ref import gradcheck
 from decolle_ref._util import store
 from decolle_ref._util.check import InputError
-from decolle_ref.experiments import landscape
-from decolle_ref.experiments.landscape import CELL, Walk
-from decolle_ref.experiments.longrun import Progress
+from decolle_ref.experiments import harness, landscape, settings_of
+from decolle_ref.experiments.landscape import CELL, EXPERIMENT, Settings, Walk
 from decolle_ref.plots.landscape import save_figures
 
 
@@ -21,12 +20,12 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def results(folder):
-    return landscape.run(folder, quick=True, quiet=True)
+    return harness.run(EXPERIMENT, settings_of(Settings, quick=True), folder, quiet=True)
 
 
 @pytest.fixture(scope="module")
 def arrays(folder, results):
-    return store.read_arrays(folder / "landscape.npz", landscape.KIND)[0]
+    return store.read_arrays(folder / "landscape.npz", EXPERIMENT.arrays_kind)[0]
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +33,7 @@ def trained():
     """(first, last, asked): what a short training made."""
     rng = np.random.default_rng(1)
     asked, first = landscape.problem(rng), landscape.initial(rng)
-    last, _ = landscape.train(first, asked, 30, Progress("", 30, quiet=True))
+    last, _ = landscape.train(first, asked, 30, lambda text: None)
     return first, last, asked
 
 
@@ -132,25 +131,26 @@ def test_classes_differ_by_the_input_that_is_the_more_active(rng):
 
 def test_a_run_leaves_results_arrays_and_a_figure_and_can_be_repeated(folder, results, tmp_path):
     assert json.loads((folder / "results.json").read_text()) == results
-    assert landscape.one_line(results).startswith("landscape (quick: not comparable): loss ")
-    assert landscape.one_line(results | {"quick": False}).startswith("landscape: loss ")
+    assert harness.one_line(EXPERIMENT, results).startswith("landscape: loss ")
+    assert harness.one_line(EXPERIMENT, results).endswith(" (quick: not comparable)")
+    assert "quick" not in harness.one_line(EXPERIMENT, results | {"comparable": True})
     assert save_figures(folder, results).read_bytes().startswith(b"\x89PNG")
     assert sorted(p.name for p in folder.iterdir()) == ["landscape.npz", "landscape.png", "results.json"]
-    assert landscape.run(tmp_path, quick=True, quiet=True) == results
+    assert harness.run(EXPERIMENT, settings_of(Settings, quick=True), tmp_path, quiet=True) == results
 
 
 def test_a_bad_folder_or_seed_is_refused_in_one_line(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match=r"^out: expected a writable folder"):
-        landscape.run(tmp_path / "file", quiet=True)
+        harness.run(EXPERIMENT, Settings(), tmp_path / "file", quiet=True)
     with pytest.raises(InputError, match=r"^seed: expected an integer >= 0, got -1$"):
-        landscape.run(tmp_path, seed=-1, quiet=True)
+        Settings(seed=-1)
 
 
 @pytest.mark.study
 @pytest.mark.parametrize("seed", range(5))
 def test_five_full_runs_learn_and_have_plateaus(seed, tmp_path):
-    found = landscape.run(tmp_path, seed, quiet=True)
+    found = harness.run(EXPERIMENT, Settings(seed=seed), tmp_path, quiet=True)
     assert found["loss_after_training"] < 0.35 < found["loss_before_training"]
     assert found["loss_after_training"] < found["loss_at_start_of_line"]
     assert found["flat_share"] > 0.5 and found["surrogate_zero_share"] == 0

@@ -9,7 +9,8 @@ from decolle_ref._util.check import InputError
 from decolle_ref.credit import cost as costs
 from decolle_ref.credit.audit import dropped
 from decolle_ref.credit.methods import bptt, feedback, online
-from decolle_ref.experiments import patterns
+from decolle_ref.experiments import harness, patterns, settings_of
+from decolle_ref.experiments.patterns import EXPERIMENT, Settings
 from decolle_ref.plots.patterns import save_figures
 
 
@@ -56,18 +57,21 @@ def test_a_silent_network_gets_nothing_right(task):
 
 
 def test_learning_raises_the_accuracy_and_a_run_leaves_its_results_and_a_figure(tmp_path):
-    results = patterns.run(tmp_path, seed=1, quick=True, quiet=True)
+    results = harness.run(EXPERIMENT, settings_of(Settings, quick=True, seed=1), tmp_path, quiet=True)
     found = results["rules"][patterns.BPTT]
     assert min(found["accuracy_end"]) > max(found["accuracy_start"]) + 0.15
     assert json.loads((tmp_path / "results.json").read_text()) == results
     assert save_figures(tmp_path, results).stat().st_size > 10_000
-    assert "(quick: not comparable)" in patterns.one_line(results) and len(patterns.table(results).splitlines()) == 6
+    assert (
+        "(quick: not comparable)" in harness.one_line(EXPERIMENT, results)
+        and len(patterns.table(results).splitlines()) == 6
+    )
     with pytest.raises(InputError, match="seed: expected an integer >= 0, got -1"):
-        patterns.run(tmp_path, seed=-1, quiet=True)
+        Settings(seed=-1)
 
 
 @pytest.mark.study
 def test_every_seed_learns_more_than_95_percent_of_the_patterns():
     for seed in range(5):
-        learned = patterns.learn(patterns.BPTT, seed, patterns.EPOCHS)
+        learned = patterns.learn(patterns.BPTT, seed, Settings().epochs)
         assert learned.accuracy[-1] > patterns.ASKED

@@ -5,6 +5,7 @@ import os
 import signal
 import tracemalloc
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -19,8 +20,9 @@ from decolle_ref.decolle import convnet, network
 from decolle_ref.decolle.network import Carry
 from decolle_ref.decolle.optim import Adamax
 from decolle_ref.decolle.readout import KEEP, Mask
-from decolle_ref.experiments import poisson_mnist
-from decolle_ref.experiments.longrun import Interrupted
+from decolle_ref.experiments import harness, poisson_mnist
+from decolle_ref.experiments.harness import Interrupted
+from decolle_ref.experiments.poisson_mnist import EXPERIMENT, PoissonMnist
 from decolle_ref.experiments.poisson_mnist_network import (
     CLASSES,
     Settings,
@@ -31,11 +33,12 @@ from decolle_ref.experiments.poisson_mnist_network import (
     masks,
     one_hot,
     spikes,
-    update_analog,
+    update_reference,
 )
 from decolle_ref.fast.run import Stepper, worker_pool
 from decolle_ref.plots import poisson_mnist as plot
 
+train = partial(harness.run, EXPERIMENT)
 SMALL = Settings(samples=12, batch=4, steps=8, burn_in=3, test_images=5, test_steps=9)
 
 
@@ -53,12 +56,12 @@ def same(a, b):
         np.testing.assert_array_equal(a[name], b[name], err_msg=name)
 
 
-@pytest.mark.parametrize("others", [{}, {"analog": True}, {"output": False, "test_dropout": True}])
+@pytest.mark.parametrize("others", [{}, {"convnet": True}, {"output_layer": False, "test_dropout": True}])
 def test_a_resumed_run_is_bit_identical_to_one_that_was_not_interrupted(others, data, tmp_path, monkeypatch):
     """Interrupted within the second mini-batch, by a signal, with other numbers of threads."""
     monkeypatch.setattr("decolle_ref.fast.run.Stepper.__init__.__defaults__", (1, 2))  # pieces of two samples
     small = replace(SMALL, **others)
-    whole = poisson_mnist.train(small, tmp_path / "a", quiet=True, data=data)
+    whole = train(small, tmp_path / "a", quiet=True, data=data)
     steps = iter(range(1000))
     original = Stepper.step
 
@@ -70,18 +73,18 @@ def test_a_resumed_run_is_bit_identical_to_one_that_was_not_interrupted(others, 
     with monkeypatch.context() as patch:
         patch.setattr(Stepper, "step", interrupting)
         with pytest.raises(Interrupted, match=r"stopped in mini-batch \d of 3; --resume repeats it"):
-            poisson_mnist.train(small, tmp_path / "b", quiet=True, data=data, threads=2)
+            train(small, tmp_path / "b", quiet=True, data=data, threads=2)
     assert not (tmp_path / "b/results.json").exists()
-    resumed = poisson_mnist.train(small, tmp_path / "b", resume=True, quiet=True, data=data, threads=2)
+    resumed = train(small, tmp_path / "b", resume=True, quiet=True, data=data, threads=2)
     same(tmp_path / "a/checkpoint.npz", tmp_path / "b/checkpoint.npz")
     assert resumed == whole
 
 
 def test_every_mini_batch_leaves_a_whole_checkpoint(data, tmp_path, monkeypatch):
     """Killed while a checkpoint is being written, the run goes on from the one before."""
-    poisson_mnist.train(replace(SMALL, samples=12), tmp_path / "whole", quiet=True, data=data)
+    train(replace(SMALL, samples=12), tmp_path / "whole", quiet=True, data=data)
     kills = iter((False, False, True))
-    original = poisson_mnist.checkpoint.save
+    original = harness.checkpoint.save
 
     def killed(path, *args):
         if next(kills):
@@ -90,21 +93,23 @@ def test_every_mini_batch_leaves_a_whole_checkpoint(data, tmp_path, monkeypatch)
         original(path, *args)
 
     with monkeypatch.context() as patch:
-        patch.setattr(poisson_mnist.checkpoint, "save", killed)
+        patch.setattr(harness.checkpoint, "save", killed)
         with pytest.raises(KeyboardInterrupt):
-            poisson_mnist.train(SMALL, tmp_path / "b", quiet=True, data=data)
-    poisson_mnist.train(SMALL, tmp_path / "b", resume=True, quiet=True, data=data)
+            train(SMALL, tmp_path / "b", quiet=True, data=data)
+    train(SMALL, tmp_path / "b", resume=True, quiet=True, data=data)
     same(tmp_path / "whole/checkpoint.npz", tmp_path / "b/checkpoint.npz")
     assert {file.name for file in (tmp_path / "b").iterdir()} == {"checkpoint.npz", "results.json"}
 
 
 def test_a_checkpoint_of_other_settings_is_refused(data, tmp_path):
-    poisson_mnist.train(SMALL, tmp_path, quiet=True, data=data)
+    train(SMALL, tmp_path, quiet=True, data=data)
     with pytest.raises(InputError, match=r"expected a run with seed = 1, got 0"):
-        poisson_mnist.train(replace(SMALL, seed=1), tmp_path, resume=True, quiet=True, data=data)
+        train(replace(SMALL, seed=1), tmp_path, resume=True, quiet=True, data=data)
     (tmp_path / "checkpoint.npz").write_bytes((tmp_path / "checkpoint.npz").read_bytes()[:500])
-    with pytest.raises(InputError, match=r"expected a decolle_ref mnist checkpoint file, got something unreadable"):
-        poisson_mnist.train(SMALL, tmp_path, resume=True, quiet=True, data=data)
+    with pytest.raises(
+        InputError, match=r"expected a decolle_ref poisson-mnist checkpoint file, got something unreadable"
+    ):
+        train(SMALL, tmp_path, resume=True, quiet=True, data=data)
 
 
 @pytest.mark.parametrize("dropout", [False, True])
@@ -113,10 +118,9 @@ def test_test_errors_are_those_of_the_readable_network(dialect, dropout, data):
     """Votes of the fast path, three steps and two samples at a time, against votes counted over network.run."""
     settings = replace(SMALL, dialect=dialect, test_dropout=dropout)
     model, carry = build(settings)
-    problem = poisson_mnist.Problem(settings, model, data, np.zeros((3, 4), int))
     with worker_pool(1) as workers:
         stepper = Stepper(model.network, 5, workers, steps=3, chunk=2)
-        ours = poisson_mnist.judge(problem, carry, stepper, data.x_test, settings.rng(7))
+        ours = PoissonMnist(settings, workers, data).vote(carry, stepper, data.x_test, settings.rng(7))
     rng, inputs, dropped = settings.rng(7), [], []
     stream = spikes(settings, rng, data.x_test)
     for _ in range(settings.test_steps // 3):  # three steps at a time: their dropout, then their spikes
@@ -150,12 +154,10 @@ def test_learning_takes_memory_that_does_not_grow_with_the_steps(data):
     peaks = []
     for steps in (20, 20, 60):  # the first for whatever is made once
         settings = replace(SMALL, steps=steps)
-        model, carry = build(settings)
-        problem = poisson_mnist.Problem(settings, model, data, np.arange(12).reshape(3, 4))
         with worker_pool(1) as workers:
-            tools = poisson_mnist.equip(problem, workers)
+            run = PoissonMnist(settings, workers, data)
             tracemalloc.start()
-            poisson_mnist.learn(problem, tools, carry, 0, lambda: False, lambda: None)
+            run.learn(run.start, 0, harness.silent())
             peaks.append(tracemalloc.get_traced_memory()[1])
             tracemalloc.stop()
     forty_steps_of_spikes = 40 * 4 * 784  # at one byte each
@@ -176,11 +178,9 @@ def test_learning_lowers_the_loss_of_every_readout(data):
     """Four digits shown for 150 steps: every readout is nearer to its target than before."""
     settings = replace(SMALL, steps=150, burn_in=20, test_steps=30, dropout=0.0)
     model, carry = build(settings)
-    problem = poisson_mnist.Problem(settings, model, data, np.arange(12).reshape(3, 4))
-    target = one_hot(data.labels[:4])
 
-    def loss(weights, stepper):
-        stream, total = spikes(settings, settings.rng(7), data.x[:4]), 0
+    def loss(weights, stepper, images, target):
+        stream, total = spikes(settings, settings.rng(7), images), 0
         stepper.rest()
         for n in range(60):
             stepper.step(weights, next(stream)[None])
@@ -189,12 +189,11 @@ def test_learning_lowers_the_loss_of_every_readout(data):
         return total
 
     with worker_pool(1) as workers:
-        stepper = Stepper(model.network, 4, workers)
-        before = loss(carry.weights, stepper)
-        after, _ = poisson_mnist.learn(
-            problem, poisson_mnist.equip(problem, workers), carry, 0, lambda: False, lambda: None
-        )
-        assert (loss(after.weights, stepper) < before).all()
+        run, stepper = PoissonMnist(settings, workers, data), Stepper(model.network, 4, workers)
+        images, target = data.x[run.order[0]], one_hot(data.labels[run.order[0]])
+        before = loss(carry.weights, stepper, images, target)
+        after, _ = run.learn(carry, 0, harness.silent())
+        assert (loss(after.weights, stepper, images, target) < before).all()
 
 
 def test_the_network_is_the_papers():
@@ -230,26 +229,26 @@ def test_milestones_are_whole_mini_batches_and_the_end():
     assert poisson_mnist.milestones(replace(Settings(), samples=70000))[-1] == 1093
 
 
-def test_one_update_of_the_analog_network_is_its_gradient_handed_to_adamax(data):
-    settings = replace(SMALL, analog=True)
+def test_one_update_of_the_conventional_network_is_its_gradient_handed_to_adamax(data):
+    settings = replace(SMALL, convnet=True)
     model, carry = build(settings)
     weights, memory = model.split(carry.weights)[2], model.split(carry.opt_state)[2]
     images, target = grey(data.x[:4]), one_hot(data.labels[:4])
     with worker_pool(1) as workers:
-        stepper = fast.convnet.Stepper(model.analog, 4, workers)
-        got, _ = update_analog(settings, model, weights, memory, stepper, images, target, 0)
+        stepper = fast.convnet.Stepper(model.reference, 4, workers)
+        got, _ = update_reference(settings, model, weights, memory, stepper, images, target, 0)
     optimiser, start = model.learner.optimiser, convnet.init(model.learner.optimiser, weights)
-    gradients = convnet.gradient(model.analog, weights, images, target)
-    expected, _ = convnet.update(optimiser, weights, gradients, start, settings.analog_rate)
+    gradients = convnet.gradient(model.reference, weights, images, target)
+    expected, _ = convnet.update(optimiser, weights, gradients, start, settings.convnet_learning_rate)
     for a, b, before in zip(got, expected, weights, strict=True):
-        np.testing.assert_allclose(a.W, b.W, rtol=0, atol=0.01 * settings.analog_rate)  # of one step
-        assert np.abs(a.W - before.W).max() > 0.9 * settings.analog_rate
+        np.testing.assert_allclose(a.W, b.W, rtol=0, atol=0.01 * settings.convnet_learning_rate)  # of one step
+        assert np.abs(a.W - before.W).max() > 0.9 * settings.convnet_learning_rate
 
 
 def test_a_new_run_keeps_what_an_earlier_one_left(data, tmp_path):
-    poisson_mnist.train(SMALL, tmp_path, quiet=True, data=data)
+    train(SMALL, tmp_path, quiet=True, data=data)
     before = (tmp_path / "checkpoint.npz").read_bytes()
-    poisson_mnist.train(replace(SMALL, seed=1), tmp_path, quiet=True, data=data)
+    train(replace(SMALL, seed=1), tmp_path, quiet=True, data=data)
     assert (tmp_path / "old.checkpoint.npz").read_bytes() == before
     assert json.loads((tmp_path / "old.results.json").read_text())["settings"]["seed"] == 0
 
@@ -290,19 +289,18 @@ def test_settings_that_make_no_sense_are_refused_in_one_line(data, tmp_path):
     with pytest.raises(InputError, match=r"samples: expected an integer >= 4, got 3"):
         replace(SMALL, samples=3)
     with pytest.raises(InputError, match=r"test images: expected shape \(5, 28, 28\), got \(5, 27, 28\)"):
-        poisson_mnist.train(SMALL, tmp_path, data=data._replace(x_test=data.x_test[:, 1:]))
+        train(SMALL, tmp_path, data=data._replace(x_test=data.x_test[:, 1:]))
     with pytest.raises(InputError, match=r"training labels: expected integers 0\.\.9, got 0\.\.10"):
-        poisson_mnist.train(SMALL, tmp_path, data=data._replace(labels=data.labels.astype(int) + (data.labels == 9)))
+        train(SMALL, tmp_path, data=data._replace(labels=data.labels.astype(int) + (data.labels == 9)))
 
 
 def test_the_command_writes_results_a_checkpoint_and_a_figure(data, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(poisson_mnist, "read", lambda settings: data)
-    monkeypatch.setattr(poisson_mnist, "QUICK_SAMPLES", 64)
-    monkeypatch.setattr("decolle_ref.cli.main.MnistSettings", lambda: replace(SMALL, batch=4))
     out = tmp_path / "run"
-    assert main(["mnist", "--quick", "--samples", "8", "--quiet", "--out", str(out)]) == 0
-    assert {file.name for file in out.iterdir()} == {"checkpoint.npz", "results.json", "mnist.png"}
+    small = ["--batch", "4", "--steps", "8", "--burn-in", "3", "--test-images", "5", "--test-steps", "9"]
+    assert main(["poisson-mnist", "--quick", "--samples", "8", *small, "--quiet", "--out", str(out)]) == 0
+    assert {file.name for file in out.iterdir()} == {"checkpoint.npz", "results.json", "poisson_mnist.png"}
     results = json.loads((out / "results.json").read_text())
     assert results["samples"] == [8] and list(results["error"]) == ["layer 1", "layer 2", "layer 3", "output"]
     line = capsys.readouterr().out.strip()
-    assert line.startswith("mnist: test error layer 1 ") and "(quick: not comparable)" in line
+    assert line.startswith("poisson-mnist: test error layer 1 ") and "(quick: not comparable)" in line

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -12,10 +13,12 @@ import pytest
 from decolle_ref._util import store
 from decolle_ref._util.check import InputError
 from decolle_ref.cli.main import main
-from decolle_ref.experiments import regression
-from decolle_ref.experiments.regression import Settings, train
+from decolle_ref.experiments import harness, regression
+from decolle_ref.experiments.regression import EXPERIMENT, Settings
 from decolle_ref.plots.regression import save_figures
 
+KIND = EXPERIMENT.checkpoint_kind
+train = partial(harness.run, EXPERIMENT)
 SMALL = Settings(epochs=16, layers=(32, 32, 32))
 COMMAND = [sys.executable, "-c", "import sys; from decolle_ref.cli.main import main; sys.exit(main())", "regression"]
 ARGUMENTS = ["--epochs", "16", "--layers", "32", "32", "32", "--quiet"]
@@ -30,7 +33,7 @@ def finished(tmp_path_factory):
 
 def same_files(a, b):
     assert (a / "results.json").read_bytes() == (b / "results.json").read_bytes()
-    for name, kind in (("checkpoint.npz", regression.KIND), ("states.npz", regression.STATES)):
+    for name, kind in (("checkpoint.npz", KIND), ("regression.npz", EXPERIMENT.arrays_kind)):
         one, other = (store.read_arrays(folder / name, kind)[0] for folder in (a, b))
         assert one.keys() == other.keys()
         for key in one:
@@ -42,7 +45,7 @@ def interrupted(folder, number):
     process = subprocess.Popen([*COMMAND, *ARGUMENTS, "--out", str(folder)], stderr=subprocess.PIPE, text=True)
     checkpoint = folder / "checkpoint.npz"
     while process.poll() is None:
-        if checkpoint.exists() and len(store.read_arrays(checkpoint, regression.KIND)[0]["history"]) == 10:
+        if checkpoint.exists() and len(store.read_arrays(checkpoint, KIND)[0]["history"]) == 10:
             process.send_signal(number)
             break
         time.sleep(0.005)
@@ -81,7 +84,7 @@ def test_results_say_what_they_depend_on(finished):
     assert results["comparable"] is True
     assert results["settings"]["seed"] == 0 and results["settings"]["layers"] == [32, 32, 32]
     assert {"numpy", "scipy", "python", "decolle_ref"} <= results["versions"].keys()
-    assert np.shape(results["epochs"]["mse"]) == np.shape(results["epochs"]["rate"]) == (16, 3)
+    assert np.shape(results["epochs"]["mse"]) == np.shape(results["epochs"]["spike_rate"]) == (16, 3)
 
 
 def test_targets_are_those_of_the_authors(recording):
@@ -156,7 +159,7 @@ def test_missing_data_is_named_with_the_place_it_was_looked_for(tmp_path, monkey
     [
         (lambda path: path.write_bytes(path.read_bytes()[:1000]), "got something unreadable"),
         (lambda path: store.write_arrays(path, "another kind", {}, {}), "got 'another kind'"),
-        (lambda path: store.write_arrays(path, regression.KIND, {}, {}), "expected a run with epochs = 16, got None"),
+        (lambda path: store.write_arrays(path, KIND, {}, {}), "expected a run with epochs = 16, got None"),
     ],
 )
 def test_a_truncated_or_foreign_checkpoint_is_refused(damage, message, finished, tmp_path):
@@ -176,8 +179,8 @@ def test_a_truncated_or_foreign_checkpoint_is_refused(damage, message, finished,
     ],
 )
 def test_a_checkpoint_that_contradicts_itself_is_refused(name, change, message, finished, tmp_path):
-    arrays, about = store.read_arrays(finished[0] / "checkpoint.npz", regression.KIND)
-    store.write_arrays(tmp_path / "checkpoint.npz", regression.KIND, arrays | {name: change(arrays[name])}, about)
+    arrays, about = store.read_arrays(finished[0] / "checkpoint.npz", KIND)
+    store.write_arrays(tmp_path / "checkpoint.npz", KIND, arrays | {name: change(arrays[name])}, about)
     with pytest.raises(InputError, match=message):
         train(SMALL, tmp_path, resume=True, quiet=True)
 
@@ -194,9 +197,9 @@ def test_a_checkpoint_of_other_settings_is_refused(finished):
 
 
 def test_a_checkpoint_without_its_arrays_is_refused(finished, tmp_path):
-    arrays, about = store.read_arrays(finished[0] / "checkpoint.npz", regression.KIND)
+    arrays, about = store.read_arrays(finished[0] / "checkpoint.npz", KIND)
     del arrays["u_W1"]
-    store.write_arrays(tmp_path / "checkpoint.npz", regression.KIND, arrays, about)
+    store.write_arrays(tmp_path / "checkpoint.npz", KIND, arrays, about)
     with pytest.raises(InputError, match="expected a complete checkpoint, got one without 'u_W1'"):
         train(SMALL, tmp_path, resume=True, quiet=True)
 
@@ -207,7 +210,7 @@ def test_every_seed_beats_the_authors_and_the_median_halves_their_error(source, 
     """About ten minutes each: five seeds, full size."""
     theirs = [np.mean((recording[f"layer{k}_Y"][20:, 0] - recording[f"layer{k}_target"][20:]) ** 2) for k in (1, 2, 3)]
     runs = [train(Settings(seed=s, input=source), tmp_path / f"{s}", quiet=True)["after"] for s in range(5)]
-    mse, rate = np.array([r["mse"] for r in runs]), np.array([r["rate"] for r in runs])
+    mse, rate = np.array([r["mse"] for r in runs]), np.array([r["spike_rate"] for r in runs])
     assert (mse < theirs).all()
     assert (np.median(mse, axis=0) <= np.array(theirs) / 2).all()
     assert (rate >= 0.01).all() and (rate <= 0.10).all()

@@ -2,6 +2,7 @@ import json
 import os
 import signal
 from dataclasses import asdict, replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -10,15 +11,16 @@ from decolle_ref._util import store
 from decolle_ref._util.check import InputError
 from decolle_ref.cli.main import main
 from decolle_ref.decolle.synapse import Weights
-from decolle_ref.experiments import longrun
+from decolle_ref.experiments import harness
 from decolle_ref.experiments import spikegrad_mnist as experiment
-from decolle_ref.experiments.longrun import Interrupted
-from decolle_ref.experiments.spikegrad_mnist import Data, Settings, train
-from decolle_ref.experiments.spikegrad_state import KIND
+from decolle_ref.experiments.harness import Interrupted
+from decolle_ref.experiments.spikegrad_mnist import EXPERIMENT, Data, Settings
 from decolle_ref.plots.spikegrad_mnist import save_figures, spikegrad
 from decolle_ref.spikegrad import ann, network
 from decolle_ref.spikegrad.learning import Descent, step
 
+KIND = EXPERIMENT.checkpoint_kind
+train = partial(harness.run, EXPERIMENT)
 SMALL = Settings(epochs=4, batch=20)
 
 
@@ -61,21 +63,21 @@ def same_files(a, b):
 def stop_in_epoch(number, monkeypatch):
     """Ctrl-C, as soon as the epoch before is done."""
 
-    class Bar(longrun.Progress):
+    class Bar(harness.Progress):
         done = 0
 
-        def advance(self, text):
-            Bar.done += 1
+        def advance(self, text, by=1):
+            Bar.done += by
             if Bar.done == number - 1:
                 os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr(experiment, "Progress", Bar)
+    monkeypatch.setattr(harness, "Progress", Bar)
 
 
 def test_ctrl_c_ends_cleanly_and_resumes_bit_identically(finished, data, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         stop_in_epoch(3, patch)
-        with pytest.raises(Interrupted, match=r"stopped in epoch 3 of 4; --resume goes on from the end of epoch 2"):
+        with pytest.raises(Interrupted, match=r"stopped after epoch 2 of 4; --resume goes on from there"):
             train(SMALL, tmp_path, quiet=True, data=data)
     assert not (tmp_path / "results.json").exists()
     arrays, _ = store.read_arrays(tmp_path / "checkpoint.npz", KIND)
@@ -132,7 +134,7 @@ def test_a_run_that_does_not_starve_does_not_warn(finished):
 
 
 def test_building_twice_gives_the_same_weights_and_another_seed_others(data):
-    one, two, other = (experiment.begin(experiment.build(replace(SMALL, seed=s), data)) for s in (3, 3, 4))
+    one, two, other = (experiment.SpikeGradMnist(replace(SMALL, seed=s), None, data).begin() for s in (3, 3, 4))
     np.testing.assert_array_equal(one.weights[0].W, two.weights[0].W)
     assert (one.weights[0].W != other.weights[0].W).any()
     orders = [np.concatenate(list(experiment.batches(SMALL, 200, epoch))) for epoch in (0, 0, 1)]
@@ -170,8 +172,8 @@ def test_results_say_what_they_depend_on(finished):
     assert results == finished[1]
     assert results["settings"] == asdict(SMALL) and results["comparable"] is True
     assert results["connections"] == ["P4", "8", "10"]
-    assert experiment.one_line(results).startswith("spikegrad-mnist: test accuracy ")
-    assert "not comparable" in experiment.one_line(results | {"comparable": False})
+    assert harness.one_line(EXPERIMENT, results).startswith("spikegrad-mnist: test accuracy ")
+    assert "not comparable" in harness.one_line(EXPERIMENT, results | {"comparable": False})
 
 
 def test_figures_are_drawn_from_the_results(finished):

@@ -10,7 +10,8 @@ from decolle_ref.credit import cost as costs
 from decolle_ref.credit.audit import dropped
 from decolle_ref.credit.methods import bptt
 from decolle_ref.credit.neuron.spiking import Paths
-from decolle_ref.experiments import superspike
+from decolle_ref.experiments import harness, settings_of, superspike
+from decolle_ref.experiments.superspike import EXPERIMENT, Settings
 from decolle_ref.plots.superspike import save_figures
 
 
@@ -62,20 +63,19 @@ def test_all_variants_of_a_seed_have_the_same_target_and_the_control_the_same_hi
     assert len(superspike.prepare(superspike.FIXED, 3).synapses) == 1
 
 
-def test_a_quick_run_leaves_results_and_a_figure(tmp_path, monkeypatch):
-    monkeypatch.setattr(superspike, "QUICK_TRIALS", 4)
-    results = superspike.run(tmp_path, seed=2, quick=True, quiet=True)
+def test_a_quick_run_leaves_results_and_a_figure(tmp_path):
+    results = harness.run(EXPERIMENT, settings_of(Settings, quick=True, seed=2, trials=4), tmp_path, quiet=True)
     assert json.loads((tmp_path / "results.json").read_text()) == results
     assert results["seeds"] == [2, 3] and set(results["variants"]) == set(superspike.VARIANTS)
     assert save_figures(tmp_path, results).stat().st_size > 10_000
-    assert "(quick: not comparable)" in superspike.one_line(results)
+    assert "(quick: not comparable)" in harness.one_line(EXPERIMENT, results)
     with pytest.raises(InputError, match="seed: expected an integer >= 0, got -1"):
-        superspike.run(tmp_path, seed=-1, quiet=True)
+        Settings(seed=-1)
 
 
 @pytest.mark.study
 def test_every_seed_comes_below_five_percent_of_silence():
-    for seed in range(superspike.SEEDS):
+    for seed in range(Settings().repeats):
         for variant in (superspike.ALONE, superspike.LAYERS):
-            learned = superspike.learn(superspike.prepare(variant, seed), superspike.TRIALS)
+            learned = superspike.learn(superspike.prepare(variant, seed), Settings().trials)
             assert learned.distance.min() < superspike.ASKED

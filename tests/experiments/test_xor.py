@@ -7,7 +7,8 @@ from decolle_ref import gradcheck
 from decolle_ref._util import store
 from decolle_ref._util.check import InputError
 from decolle_ref.credit import spike_time
-from decolle_ref.experiments import xor
+from decolle_ref.experiments import harness, settings_of, xor
+from decolle_ref.experiments.xor import EXPERIMENT, Settings
 from decolle_ref.plots.style import save
 from decolle_ref.plots.xor import plot, save_figures
 
@@ -16,7 +17,7 @@ from decolle_ref.plots.xor import plot, save_figures
 def finished(tmp_path_factory):
     """A full run: folder, results."""
     folder = tmp_path_factory.mktemp("xor")
-    return folder, xor.run(folder, quiet=True)
+    return folder, harness.run(EXPERIMENT, Settings(), folder, quiet=True)
 
 
 def test_xor_is_learned_from_at_least_95_of_100_seeds(finished):
@@ -47,8 +48,8 @@ def test_both_late_is_both_early_shifted(finished):
 def test_the_stored_run_can_be_read_and_drawn(finished):
     folder, results = finished
     assert json.loads((folder / "results.json").read_text()) == results
-    arrays, about = store.read_arrays(folder / "xor.npz", xor.KIND)
-    assert about == {"seed": 0}
+    arrays, _ = store.read_arrays(folder / "xor.npz", EXPERIMENT.arrays_kind)
+    assert results["settings"]["seed"] == 0
     for name, n in (("hidden", 4), ("output", 2)):
         U, fired = arrays[f"U_{name}"], arrays[f"t_{name}"]
         assert U.shape == (4, len(arrays["at"]), n) and fired.shape == (4, n)
@@ -58,11 +59,11 @@ def test_the_stored_run_can_be_read_and_drawn(finished):
 
 
 def test_a_quick_run_is_the_same_with_fewer_networks_and_says_so(tmp_path, finished):
-    results = xor.run(tmp_path / "new", quick=True, quiet=True)
-    assert results["networks"] == xor.QUICK_NETWORKS
-    assert xor.one_line(results).startswith("xor: learned by ")
-    assert xor.one_line(results).endswith(" (quick: not comparable)")
-    assert "quick" not in xor.one_line(finished[1])
+    results = harness.run(EXPERIMENT, settings_of(Settings, quick=True), tmp_path / "new", quiet=True)
+    assert results["networks"] == 10
+    assert harness.one_line(EXPERIMENT, results).startswith("xor: learned by ")
+    assert harness.one_line(EXPERIMENT, results).endswith(" (quick: not comparable)")
+    assert "quick" not in harness.one_line(EXPERIMENT, finished[1])
     assert results["shown"]["winner"] == results["shown"]["target"]
     assert results["learned"] >= 9
 
@@ -100,7 +101,7 @@ def test_a_network_without_output_spikes_is_wrong_and_can_be_drawn(finished, tmp
     shown = xor.show(W)
     assert shown["winner"] == [-1] * 4 and shown["outputs"] == [[None, None]] * 4
     assert not xor.right(xor.respond(W))
-    save(plot(xor.arrays(W), finished[1] | {"shown": shown, "quick": True}), tmp_path / "silent.png")
+    save(plot(xor.arrays(W), finished[1] | {"shown": shown, "comparable": False}), tmp_path / "silent.png")
 
 
 def test_a_tie_is_not_learned():
@@ -110,7 +111,7 @@ def test_a_tie_is_not_learned():
 
 def test_bad_seeds_and_folders_are_refused(tmp_path):
     with pytest.raises(InputError, match="seed: expected an integer >= 0, got -1"):
-        xor.run(tmp_path, seed=-1)
+        Settings(seed=-1)
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="out: expected a writable folder"):
-        xor.run(tmp_path / "file")
+        harness.run(EXPERIMENT, Settings(), tmp_path / "file", quiet=True)
