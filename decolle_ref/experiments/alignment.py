@@ -16,13 +16,11 @@ The control trains the top layer alone.  What is called the end is the mean over
 """
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from decolle_ref._util.check import Array, count
+from decolle_ref._util.check import Array
 from decolle_ref.credit import cost as costs
 from decolle_ref.credit.cost import Cost
 from decolle_ref.credit.methods import bptt, feedback, online, superspike
@@ -31,8 +29,7 @@ from decolle_ref.credit.neuron import rate, spiking
 from decolle_ref.credit.neuron.spiking import Synapses
 from decolle_ref.decolle.optim import Adamax, OptState, update_each
 from decolle_ref.experiments.harness import Experiment, Monitor, Results
-from decolle_ref.experiments.options import QUICK, SEED, option
-from decolle_ref.experiments.study import Study, Unit
+from decolle_ref.experiments.study import Study, StudySettings, Unit
 
 BP, FA, DFA, LOCAL = "backpropagation", "feedback alignment", "direct feedback alignment", "local errors"
 CONTROL = "top layer alone"
@@ -238,28 +235,11 @@ def summary(curves: list[Curve]) -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True)
-class Settings:
-    """All that a run depends on.  Raises InputError for values that make no sense."""
-
-    seed: int = option(0, SEED)
-    repeats: int = option(5, "number of seeds, counted from --seed")
-    quick: bool = option(False, QUICK)
-
-    def __post_init__(self) -> None:
-        count("seed", self.seed, 0)
-        count("repeats", self.repeats)
-
-
 class Alignment(Study):
     """Both networks trained by every rule."""
 
     result = Curve
-
-    def __init__(self, settings: Settings, workers: ThreadPoolExecutor, data: None = None) -> None:
-        self.settings = settings
-        variants = [f"{name}: {rule}" for name, (rules, _, _) in NETWORKS.items() for rule in rules]
-        super().__init__(variants, range(settings.seed, settings.seed + settings.repeats))
+    variants = tuple(f"{name}: {rule}" for name, (rules, _, _) in NETWORKS.items() for rule in rules)
 
     def learn(self, unit: Unit, monitor: Monitor) -> Curve:
         """One training."""
@@ -322,7 +302,7 @@ EXPERIMENT = Experiment(
     name="alignment",
     summary="angles of random feedback to backpropagation over training [N19 Fig. 5]",
     group="experiments",
-    settings=Settings,
+    settings=StudySettings,
     make=Alignment,
     one_line=one_line,
     table=table,

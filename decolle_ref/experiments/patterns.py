@@ -16,7 +16,6 @@ rate, of 0.005, 0.015 and 0.03, that served it best on the noisy copies of four 
 with spikes moved and dropped, are not learned from: the control remembers most patterns too, but not their copies.
 """
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -33,8 +32,8 @@ from decolle_ref.decolle.objective import cross_entropy
 from decolle_ref.decolle.optim import Adamax, stepwise, update_each
 from decolle_ref.decolle.surrogate import fast_sigmoid, sharpened
 from decolle_ref.experiments.harness import Experiment, Monitor, Results
-from decolle_ref.experiments.options import QUICK, SEED, option
-from decolle_ref.experiments.study import Study, Unit
+from decolle_ref.experiments.options import option
+from decolle_ref.experiments.study import Study, StudySettings, Unit
 
 STEPS, INPUTS, HIDDEN, CLASSES, EACH, SPIKES = 80, 40, 50, 4, 10, 2  # SPIKES per input and pattern
 FIRST = 20  # no class is asked for before this step
@@ -150,17 +149,13 @@ def learn(rule: str, seed: int, epochs: int) -> Learned:
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(StudySettings):
     """All that a run depends on.  Raises InputError for values that make no sense."""
 
-    seed: int = option(0, SEED)
-    repeats: int = option(5, "number of seeds, counted from --seed", quick=2)
     epochs: int = option(120, "updates of each training", quick=20)
-    quick: bool = option(False, QUICK)
 
     def __post_init__(self) -> None:
-        count("seed", self.seed, 0)
-        count("repeats", self.repeats)
+        super().__post_init__()
         count("epochs", self.epochs)
 
 
@@ -168,10 +163,7 @@ class Patterns(Study):
     """Every rule learns the patterns of every seed."""
 
     result = Learned
-
-    def __init__(self, settings: Settings, workers: ThreadPoolExecutor, data: None = None) -> None:
-        self.settings = settings
-        super().__init__(RULES, range(settings.seed, settings.seed + settings.repeats))
+    variants = tuple(RULES)
 
     def learn(self, unit: Unit, monitor: Monitor) -> Learned:
         """One training."""

@@ -1,16 +1,32 @@
 """Studies: experiments that train every variant for every seed, one after the other."""
 
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from decolle_ref._util.check import Array
+from decolle_ref._util.check import Array, count
 from decolle_ref.experiments import checkpoint
 from decolle_ref.experiments.harness import Monitor, Run
+from decolle_ref.experiments.options import QUICK, SEED, option
+
+
+@dataclass(frozen=True)
+class StudySettings:
+    """The settings that all studies have.  Raises InputError for values that make no sense."""
+
+    seed: int = option(0, SEED)
+    repeats: int = option(5, "number of seeds, counted from --seed", quick=2)
+    quick: bool = option(False, QUICK)
+
+    def __post_init__(self) -> None:
+        count("seed", self.seed, 0)
+        count("repeats", self.repeats)
 
 
 class Unit(NamedTuple):
@@ -23,15 +39,17 @@ class Unit(NamedTuple):
 class Study(Run[tuple[Any, ...]]):
     """A run over independent units: every variant for every seed, in turn.
 
-    A subclass gives `result`, a NamedTuple of arrays, and `learn`, which makes one of a unit.
+    A subclass gives the `variants`, the type of a `result`, a NamedTuple of arrays, and `learn`, which makes one.
     """
 
     step_name = "unit"
+    variants: Iterable[str]
     result: type[Any]
 
-    def __init__(self, variants: Iterable[str], seeds: Sequence[int]) -> None:
-        self.units = [Unit(variant, seed) for variant, seed in product(variants, seeds)]
-        self.seeds, self.steps = seeds, len(self.units)
+    def __init__(self, settings: Any, workers: ThreadPoolExecutor, data: None = None) -> None:
+        self.settings, self.seeds = settings, range(settings.seed, settings.seed + settings.repeats)
+        self.units = [Unit(variant, seed) for variant, seed in product(self.variants, self.seeds)]
+        self.steps = len(self.units)
 
     @abstractmethod
     def learn(self, unit: Unit, monitor: Monitor) -> Any:

@@ -18,7 +18,6 @@ r = r0 / sqrt(v), v <- max(gamma v, g^2), gamma = beta2^2.  The weights of the b
 """
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -36,8 +35,8 @@ from decolle_ref.data.encode import poisson
 from decolle_ref.decolle.optim import Adamax, Schedule, stepwise, update_each
 from decolle_ref.decolle.surrogate import fast_sigmoid, sharpened
 from decolle_ref.experiments.harness import Experiment, Monitor, Results
-from decolle_ref.experiments.options import QUICK, SEED, option
-from decolle_ref.experiments.study import Study, Unit
+from decolle_ref.experiments.options import option
+from decolle_ref.experiments.study import Study, StudySettings, Unit
 
 STEPS, INPUTS, HIDDEN, SPIKES, HZ = 400, 100, 20, 5, 10.0
 ASKED = 0.05  # of the distance of a silent output
@@ -159,17 +158,13 @@ def learn(setting: Setting, trials: int) -> Learned:
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(StudySettings):
     """All that a run depends on.  Raises InputError for values that make no sense."""
 
-    seed: int = option(0, SEED)
-    repeats: int = option(5, "number of seeds, counted from --seed", quick=2)
     trials: int = option(300, "trials of each training", quick=30)
-    quick: bool = option(False, QUICK)
 
     def __post_init__(self) -> None:
-        count("seed", self.seed, 0)
-        count("repeats", self.repeats)
+        super().__post_init__()
         count("trials", self.trials)
 
 
@@ -177,10 +172,7 @@ class SuperSpike(Study):
     """Every variant learns the task of every seed."""
 
     result = Learned
-
-    def __init__(self, settings: Settings, workers: ThreadPoolExecutor, data: None = None) -> None:
-        self.settings = settings
-        super().__init__(VARIANTS, range(settings.seed, settings.seed + settings.repeats))
+    variants = VARIANTS
 
     def learn(self, unit: Unit, monitor: Monitor) -> Learned:
         """One training."""

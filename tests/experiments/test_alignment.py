@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from decolle_ref._util import store
 from decolle_ref._util.check import InputError
 from decolle_ref.experiments import alignment, harness, settings_of
-from decolle_ref.experiments.alignment import BP, CONTROL, DFA, EXPERIMENT, FA, LEARNED, Settings, at_end
+from decolle_ref.experiments.alignment import BP, CONTROL, DFA, EXPERIMENT, FA, LEARNED, at_end
+from decolle_ref.experiments.study import StudySettings
 from decolle_ref.plots.alignment import save_figures
 
 ACOS_ROUNDING = np.degrees(np.sqrt(2 * 1e-15))  # arccos turns an error e of a cosine near 1 into sqrt(2 e)
@@ -63,7 +64,7 @@ def test_angles_of_random_feedback_fall_below_90_degrees_and_the_task_is_learned
 
 
 def test_a_quick_run_writes_results_and_a_figure(tmp_path):
-    results = harness.run(EXPERIMENT, settings_of(Settings, quick=True, repeats=2), tmp_path, quiet=True)
+    results = harness.run(EXPERIMENT, settings_of(StudySettings, quick=True), tmp_path, quiet=True)
     arrays, _ = store.read_arrays(tmp_path / "alignment.npz", EXPERIMENT.arrays_kind)
     assert arrays["rate_angle"].shape[:2] == (5, 2) and arrays["spiking_angle"].shape[:2] == (4, 2)
     np.testing.assert_allclose(arrays["rate_angle"][0], 0, atol=ACOS_ROUNDING)  # backpropagation, to itself
@@ -76,7 +77,7 @@ def test_a_quick_run_writes_results_and_a_figure(tmp_path):
 def test_a_folder_that_cannot_be_written_is_refused_in_one_line(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="expected a writable folder"):
-        harness.run(EXPERIMENT, Settings(), tmp_path / "file", quiet=True)
+        harness.run(EXPERIMENT, StudySettings(), tmp_path / "file", quiet=True)
 
 
 @pytest.mark.study

@@ -1,0 +1,130 @@
+"""What all experiments have in common: stop, resume, put aside, options declared once."""
+
+import importlib
+import signal
+from dataclasses import dataclass, fields
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+from decolle_ref import experiments
+from decolle_ref._util import store
+from decolle_ref._util.check import Array, InputError
+from decolle_ref.cli.main import commands, main, parser
+from decolle_ref.experiments import harness, options
+from decolle_ref.experiments.harness import Experiment, Interrupted
+from decolle_ref.experiments.options import option
+from decolle_ref.experiments.study import Study, StudySettings
+
+
+class Walk(NamedTuple):
+    """Where a random walk went."""
+
+    path: Array
+    end: float
+
+
+@dataclass(frozen=True)
+class Settings(StudySettings):
+    """Random walks of some length."""
+
+    length: int = option(50, "steps of a walk", quick=5)
+
+
+class Walks(Study):
+    """A study small enough to be stopped anywhere."""
+
+    variants, result = ("left", "right"), Walk
+    stop_at = None
+
+    def learn(self, unit, monitor):
+        if Walks.stop_at == unit:
+            signal.raise_signal(signal.SIGINT)
+        monitor.tick("walking")
+        rng = np.random.default_rng((unit.seed, unit.variant == "left"))
+        path = rng.normal(size=self.settings.length).cumsum()
+        return Walk(path, float(path[-1]))
+
+    def report(self, state):
+        ends = {variant: [float(w.end) for w in walks] for variant, walks in self.by_variant(state).items()}
+        return {"ends": ends}, {"paths": np.array([w.path for w in state])}
+
+
+WALKS = Experiment("walks", "random walks", Settings, Walks, lambda results: f"walks: {results['ends']['left'][0]:.2f}")
+
+
+@pytest.fixture
+def stop(monkeypatch):
+    """Ctrl-C within a unit."""
+    return lambda *unit: monkeypatch.setattr(Walks, "stop_at", unit or None)
+
+
+@pytest.mark.parametrize("unit", [("left", 0), ("left", 3), ("right", 1), ("right", 4)])
+def test_a_study_stopped_in_any_unit_resumes_to_the_identical_files(unit, stop, tmp_path):
+    harness.run(WALKS, Settings(), tmp_path / "whole", quiet=True)
+    stop(*unit)
+    with pytest.raises(Interrupted, match=r"^stopped in unit \d+ of 10; --resume repeats it$"):
+        harness.run(WALKS, Settings(), tmp_path / "parts", quiet=True)
+    assert not (tmp_path / "parts" / "results.json").exists()
+    stop()
+    harness.run(WALKS, Settings(), tmp_path / "parts", resume=True, quiet=True)
+    for name in ("checkpoint.npz", "walks.npz", "results.json"):
+        assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "parts" / name).read_bytes()
+
+
+def test_a_new_run_puts_the_earlier_one_aside(tmp_path):
+    harness.run(WALKS, Settings(), tmp_path, quiet=True)
+    before = (tmp_path / "results.json").read_bytes()
+    harness.run(WALKS, Settings(seed=1), tmp_path, quiet=True)
+    assert (tmp_path / "old.results.json").read_bytes() == before
+
+
+def test_a_checkpoint_of_another_experiment_or_without_a_unit_is_refused(tmp_path):
+    harness.run(WALKS, Settings(), tmp_path, quiet=True)
+    path = tmp_path / "checkpoint.npz"
+    arrays, about = store.read_arrays(path, WALKS.checkpoint_kind)
+    del arrays["4_path"]
+    store.write_arrays(path, WALKS.checkpoint_kind, arrays, about)
+    with pytest.raises(InputError, match="expected a complete checkpoint, got one without '4_path'"):
+        harness.run(WALKS, Settings(), tmp_path, resume=True, quiet=True)
+    store.write_arrays(path, "decolle_ref patterns checkpoint", arrays, about)
+    with pytest.raises(InputError, match="expected a decolle_ref walks checkpoint file, got 'decolle_ref patterns"):
+        harness.run(WALKS, Settings(), tmp_path, resume=True, quiet=True)
+
+
+def test_quick_changes_what_was_not_given_and_marks_the_result(tmp_path):
+    quick = options.settings_of(Settings, quick=True, repeats=3)
+    assert (quick.length, quick.repeats, quick.seed) == (5, 3, 0)
+    results = harness.run(WALKS, quick, tmp_path, quiet=True)
+    assert results["comparable"] is False
+    assert harness.one_line(WALKS, results).endswith(" (quick: not comparable)")
+
+
+@pytest.mark.parametrize("name", experiments.NAMES)
+def test_every_field_of_the_settings_is_an_option_with_a_help_text(name, capsys):
+    with pytest.raises(SystemExit):
+        main([name, "--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    settings = experiments.experiment(name).settings
+    for field in fields(settings):
+        words = field.name.replace("_", "-")
+        assert f"--{words}" in text or f"--no-{words}" in text or field.metadata["positional"]
+        assert field.metadata["help"] in text.replace("- ", "-") or field.metadata["help"][:20] in text
+    assert {"seed", "quick"} <= {field.name for field in fields(settings)}
+    assert all(option in text for option in ("--out", "--resume", "--quiet", "--threads"))
+
+
+@pytest.mark.parametrize("command", commands(), ids=lambda c: c.name)
+def test_the_example_of_every_command_can_be_parsed_and_is_shown(command, capsys):
+    assert parser().parse_args(command.example.split()).run
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    assert f"decolle-ref {command.example}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", experiments.NAMES)
+def test_command_module_and_plot_of_an_experiment_carry_one_name(name):
+    module = name.replace("-", "_")
+    assert experiments.experiment(name).name == name
+    assert callable(importlib.import_module(f"decolle_ref.plots.{module}").save_figures)
