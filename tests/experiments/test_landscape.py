@@ -134,7 +134,7 @@ def test_a_run_leaves_results_arrays_and_a_figure_and_can_be_repeated(folder, re
     assert json.loads((folder / "results.json").read_text()) == results
     assert landscape.one_line(results).startswith("landscape (quick: not comparable): loss ")
     assert landscape.one_line(results | {"quick": False}).startswith("landscape: loss ")
-    assert save_figures(folder, results).read_bytes().startswith(b"\x89PNG")
+    assert save_figures(folder, results)[0].read_bytes().startswith(b"\x89PNG")
     assert sorted(p.name for p in folder.iterdir()) == ["landscape.npz", "landscape.png", "results.json"]
     assert landscape.run(tmp_path, quick=True, quiet=True) == results
 

@@ -71,7 +71,7 @@ def test_a_quick_run_writes_results_and_a_figure(tmp_path, monkeypatch):
     small = scaling.Sweep(N=(4, 8), T=(2, 4), T_for_N=4, N_for_T=8)
     monkeypatch.setattr(scaling, "SWEEPS", dict.fromkeys(scaling.METHODS, small))
     results = scaling.run(tmp_path, quick=True, quiet=True)
-    assert (tmp_path / "results.json").exists() and save_figures(tmp_path, results).exists()
+    assert (tmp_path / "results.json").exists() and save_figures(tmp_path, results)[0].exists()
     assert scaling.one_line(results).startswith("scaling (quick: not comparable): ")
     assert scaling.table(results).count("\n") == 1 + len(scaling.METHODS)
     assert not results["within"]  # at these sizes objects outweigh arrays, and the verdict says so
