@@ -100,7 +100,7 @@ def _by_layer(axis: Any, run: Run) -> None:
     axis.set(
         xticks=range(len(connections)), xticklabels=names, ylabel="operations / MACs of the ANN", yscale=_scale(rows)
     )
-    axis.set(xlabel="connections, in the direction of travel")
+    axis.set(xlabel="connections, in the order in which errors travel")
     axis.set_title(f"backpropagation by layer, α = {run['settings']['alpha']:g} [Fig. 2a]")
     axis.legend(fontsize=7)
 
