@@ -50,7 +50,8 @@ def plot(results: dict[str, Any]) -> Any:
             right.legend(loc="upper right")
         worst = max(numbers["remainder"] for numbers in methods.values())
         figure.suptitle(
-            f"What was dropped: method + terms = exact gradient, to {worst:.0e} [N19 Sec. III–V]{quick}", fontsize=9
+            f"[N19 Sec. III-V] The terms that each method drops; with them it is exact to {worst:.0e}{quick}",
+            fontsize=9,
         )
     return figure
 

@@ -61,7 +61,7 @@ def _pattern(axes: Any, arrays: dict[str, Array], k: int) -> None:
 
 
 def _curves(axis: Any, accuracy: Array, results: dict[str, Any]) -> None:
-    """Mean over the seeds, and their range as a band."""
+    """The mean over the seeds, and the range of the seeds as a band."""
     epoch = np.arange(accuracy.shape[2])
     for k, (rule, curves) in enumerate(zip(results["rules"], 100 * accuracy, strict=True)):
         axis.fill_between(epoch, curves.min(axis=0), curves.max(axis=0), color=CYCLE[k], alpha=0.15, lw=0)
@@ -71,7 +71,7 @@ def _curves(axis: Any, accuracy: Array, results: dict[str, Any]) -> None:
     axis.axhline(100 * results["asked"], color=INK, lw=0.6, ls="--")
     axis.set(xlabel="epoch", ylabel="patterns classified correctly (%)", ylim=(0, 102), xlim=(0, epoch[-1]))
     axis.set_title(f"mean and range of {len(results['seeds'])} seeds; dashed: {results['asked']:.0%}")
-    axis.legend(loc="lower right", title="rule (noisy copies right, %)", alignment="left")
+    axis.legend(loc="lower right", title="rule (accuracy on noisy copies, %)", alignment="left")
 
 
 def save_figures(out: Path, results: dict[str, Any]) -> list[Path]:

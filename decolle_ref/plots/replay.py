@@ -44,7 +44,7 @@ def plot(arrays: dict[str, Array], results: dict[str, Any]) -> Any:
     return figure
 
 
-def _lively(S: Array) -> int:
+def _readable(S: Array) -> int:
     """The neuron whose spike count is nearest to 12: enough spikes to see, few enough to read.  S: (steps, n)."""
     return int(np.argmin(np.abs(S.sum(axis=0, dtype=int) - 12)))
 
@@ -69,7 +69,7 @@ def save_figures(out: Path, results: dict[str, Any]) -> list[Path]:
 
 def _potential(axis: Any, arrays: dict[str, Array], k: int, agreement: dict[str, Any]) -> None:
     """U of one neuron, recorded and replayed, and above it the spikes of both."""
-    i = _lively(arrays["S_recorded"][k])
+    i = _readable(arrays["S_recorded"][k])
     theirs, ours = arrays["U_recorded"][k, :, i], arrays["U"][k, :, i]
     axis.axhline(0, color=GREY, lw=0.6, ls="--")
     axis.plot(theirs, color=RECORDED, lw=3.0, label="recorded")

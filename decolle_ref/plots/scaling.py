@@ -54,7 +54,7 @@ def plot(results: dict[str, Any]) -> Any:
                 panel.set_xticks(x, [str(steps) for steps in x])
                 panel.tick_params(axis="x", which="minor", bottom=False, labelbottom=False)
         figure.suptitle(
-            f"{quick}[N19 Sec. III-B, V-C] what is kept and what it costs, measured, with fitted exponents\n"
+            f"{quick}[N19 Sec. III-B, V-C] measured memory between steps and processor time, with fitted exponents\n"
             "the review quotes memory O(N) for local errors, O(N²) for SuperSpike, O(N³) for RTRL, O(N T) for BPTT",
             fontsize=9,
         )

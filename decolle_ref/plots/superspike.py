@@ -43,8 +43,8 @@ def plot(arrays: dict[str, Array], results: dict[str, Any]) -> Any:
         columns = bottom.subplots(1, len(VARIANTS), sharex=True, sharey=True)
         for axis, variant, curves in zip(columns, VARIANTS, arrays["distance"], strict=True):
             _curves(axis, curves, variant, results)
-        columns[0].set_ylabel("distance / that of silence")
-        columns[-1].legend(loc="lower left", ncols=2, title="seed, in all four", alignment="left")
+        columns[0].set_ylabel("distance / distance\nof a silent neuron")
+        columns[-1].legend(loc="lower left", ncols=2, title="seed (all panels)", alignment="left")
         top.suptitle(_title(results), fontsize=9)
     return figure
 
@@ -90,7 +90,7 @@ def _outputs(axis: Any, arrays: dict[str, Array]) -> None:
     _targets(axis, arrays)
     update, at = np.nonzero(arrays["S"])
     axis.plot(at, update, ls="", marker="s", ms=1.5, mew=0, color=BLUE)
-    axis.set(ylabel="updates made", ylim=(len(arrays["S"]) - 1, 0))
+    axis.set(ylabel="updates", ylim=(len(arrays["S"]) - 1, 0))
     axis.set_title("output spikes, one row per trial", loc="left")
 
 
@@ -106,11 +106,11 @@ def _curves(axis: Any, curves: Array, variant: str, results: dict[str, Any]) -> 
         best = np.maximum(np.minimum.accumulate(curve), FLOOR)
         axis.semilogy(best, color=color, ls=style, lw=1.2, label=str(seed))
     axis.axhline(results["asked"], color=INK, lw=0.7, ls="--")
-    axis.set(xlabel="updates made", xlim=(0, curves.shape[1] - 1), ylim=(0.8 * FLOOR, 6))
+    axis.set(xlabel="updates", xlim=(0, curves.shape[1] - 1), ylim=(0.8 * FLOOR, 6))
     axis.set_yticks([FLOOR, 0.01, 0.05, 0.1, 1], ["0", "1 %", "5 %", "10 %", "100 %"])
     axis.minorticks_off()
     worst = max(results["variants"][variant]["distance_kept"])
-    axis.set_title(f"{variant}\nlargest kept {100 * worst:.1f} %", loc="left", fontsize=8)
+    axis.set_title(f"{variant}\nlargest final distance {100 * worst:.1f} %", loc="left", fontsize=8)
 
 
 def _title(results: dict[str, Any]) -> str:
@@ -118,5 +118,5 @@ def _title(results: dict[str, Any]) -> str:
     seeds, asked = len(results["seeds"]), f"{100 * results['asked']:g} %"
     return (
         f"{quick}[N19 Sec. V-B, Eq. 9-13] SuperSpike learns five spikes.  Top: one neuron, seed {results['seed']}.\n"
-        f"Bottom: van Rossum distances, {seeds} seeds (faint: every trial, bold: best so far, kept; dashed: {asked})"
+        f"Bottom: van Rossum distances, {seeds} seeds (faint: every trial; bold: the best so far, whose weights are kept; dashed: {asked})"
     )
