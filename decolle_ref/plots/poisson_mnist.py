@@ -1,4 +1,10 @@
-"""Poisson MNIST: test error against training samples, ours beside the authors'.  [K20 Fig. 3]"""
+"""Poisson MNIST: test error against training samples, ours beside the authors'.  [K20 Fig. 3]
+
+>>> runs = [{"samples": [64, 128], "error": {"layer 1": [0.75, 0.5]}}, {"samples": [128], "error": {"layer 1": [0.25]}}]
+>>> samples, errors = common(runs, "layer 1")
+>>> samples.tolist(), errors.tolist()
+([128], [[0.5], [0.25]])
+"""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

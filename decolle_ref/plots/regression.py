@@ -1,4 +1,9 @@
-"""Regression: states, readouts and learning curve of three layers.  [K20 Sec. 4.1, Fig. 1]"""
+"""Regression: states, readouts and learning curve of three layers.  [K20 Sec. 4.1, Fig. 1]
+
+>>> figure = plot_learning_curve(np.array([[0.2, 0.3], [0.1, 0.2]]), ["ramp", "sinusoid"])
+>>> figure.axes[0].get_xlabel()
+'epoch (one pass over the 500 ms sequence)'
+"""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,6 +1,10 @@
 """SpikeGrad on MNIST: operations, test error and redundant spikes.  [T19 Fig. 1a, 2a]
 
 Figures 1b and 2b of the paper need the CIFAR-10 data and days of training; they are not drawn.
+
+>>> runs = [{"settings": {"alpha": alpha, "seed": seed}} for seed in (0, 1) for alpha in (100.0, 2.0)]
+>>> {alpha: len(group) for alpha, group in by_alpha(runs).items()}
+{2.0: 2, 100.0: 2}
 """
 
 from collections.abc import Iterable, Sequence

@@ -75,7 +75,7 @@ def _inputs(axis: Any, arrays: dict[str, Array]) -> None:
 
 
 def _membrane(axis: Any, arrays: dict[str, Array]) -> None:
-    """U before and after learning, the threshold, and the target's spikes as marks above."""
+    """U before and after learning, the threshold, and the target spikes as vertical bands."""
     _targets(axis, arrays)
     axis.axhline(superspike.CELL.theta, color=INK, lw=0.6, ls="--", label="threshold")
     axis.plot(arrays["U_first"], color=GREY, lw=1.0, ls=":", label="before learning")
@@ -118,5 +118,5 @@ def _title(results: dict[str, Any]) -> str:
     seeds, asked = len(results["seeds"]), f"{100 * results['asked']:g} %"
     return (
         f"{quick}[N19 Sec. V-B, Eq. 9-13] SuperSpike learns five spikes.  Top: one neuron, seed {results['seed']}.\n"
-        f"Bottom: van Rossum distances, {seeds} seeds (faint: every trial; bold: the best so far, whose weights are kept; dashed: {asked})"
+        f"Bottom: van Rossum distances, {seeds} seeds (faint: every trial; bold: best trial so far; dashed: {asked})"
     )
