@@ -68,7 +68,7 @@ def plot_states(states: dict[str, Array], mark: str = "") -> Any:
 
 
 def plot_outputs(before: Array, after: Array, target: Array, names: Sequence[str], mse: Any, mark: str = "") -> Any:
-    """Draw the readout of every layer before and after learning, and its target.  [K20 Fig. 1]
+    """Draw the readout of every layer before and after learning, and its target.  [K20 Sec. 4.1]
 
     Parameters
     ----------
