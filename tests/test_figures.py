@@ -53,3 +53,10 @@ def test_help_names_every_figure(capsys):
         make.main(["--help"])
     text = capsys.readouterr().out
     assert all(name in text for name in make.FIGURES)
+
+
+@pytest.mark.parametrize("name", ("landscape", "credit"))
+def test_a_figure_is_made_from_a_fresh_run(name, tmp_path):
+    pytest.importorskip("decolle_ref.experiments.harness")
+    assert make.main([name, "--quick", "--out", str(tmp_path)]) == 0
+    assert [path.name for path in tmp_path.iterdir()] == [f"{name}.png"]
