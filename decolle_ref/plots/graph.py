@@ -5,7 +5,7 @@
 'the paths of SuperSpike'
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from decolle_ref.credit.neuron.spiking import Paths
 from decolle_ref.plots.style import BLUE, BROWN, GREY, INK, ORANGE, figure_style
@@ -28,27 +28,19 @@ def _position(letter: str, layer: int, n: int) -> tuple[float, float]:
     return 2.2 * n, 3.6 * layer + ROW[letter]
 
 
-class _Edge(NamedTuple):
-    """An arrow of the graph: the state at `end` is computed from the state at `start`."""
-
-    path: str | None  # one of COLOURS; None if every method follows the arrow
-    start: tuple[float, float]
-    end: tuple[float, float]
-
-
-def _edges() -> list[_Edge]:
-    """The arrows of [N19 Eq. 4, 5]."""
-    arrows: list[_Edge] = []
+def _arrows() -> list[tuple[str | None, tuple[float, float], tuple[float, float]]]:
+    """(path, start, end) of each arrow of [N19 Eq. 4, 5]; the path is None if every method follows the arrow."""
+    arrows: list[tuple[str | None, tuple[float, float], tuple[float, float]]] = []
     for layer in range(LAYERS):
         for n in range(STEPS):
-            arrows.append(_Edge(None, _position("U", layer, n), _position("S", layer, n)))
+            arrows.append((None, _position("U", layer, n), _position("S", layer, n)))
             if n + 1 < STEPS:
-                arrows.append(_Edge(None, _position("I", layer, n), _position("U", layer, n + 1)))
-                arrows += [_Edge("past", _position(x, layer, n), _position(x, layer, n + 1)) for x in "IU"]
-                arrows.append(_Edge("reset", _position("S", layer, n), _position("U", layer, n + 1)))
-                arrows.append(_Edge("recurrent", _position("S", layer, n), _position("I", layer, n + 1)))
+                arrows.append((None, _position("I", layer, n), _position("U", layer, n + 1)))
+                arrows += [("past", _position(x, layer, n), _position(x, layer, n + 1)) for x in "IU"]
+                arrows.append(("reset", _position("S", layer, n), _position("U", layer, n + 1)))
+                arrows.append(("recurrent", _position("S", layer, n), _position("I", layer, n + 1)))
                 if layer + 1 < LAYERS:
-                    arrows.append(_Edge("downstream", _position("S", layer, n), _position("I", layer + 1, n + 1)))
+                    arrows.append(("downstream", _position("S", layer, n), _position("I", layer + 1, n + 1)))
     return arrows
 
 
@@ -69,7 +61,7 @@ def plot(keep: Paths | None = None, title: str = "") -> Any:
     keep = Paths() if keep is None else keep
     with figure_style() as plt:
         figure, axis = plt.subplots(figsize=(6.4, 4.2))
-        for path, start, end in _edges():
+        for path, start, end in _arrows():
             followed = path is None or getattr(keep, path)
             look = {"color": COLOURS[path] if path else GREY, "ls": STYLES[path] if path else "-"}
             bend = -0.25 if path in ("recurrent", "downstream") else 0.0

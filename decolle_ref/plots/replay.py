@@ -38,7 +38,8 @@ def plot(arrays: dict[str, Array], results: dict[str, Any]) -> Any:
         _share_range(list(axes[:, 1]))
         for axis in axes[-1]:
             axis.set(xlabel="step n (1 ms)", xlim=(0, arrays["U"].shape[1]))
-        _legends(axes[0])
+        axes[0, 0].legend(loc="lower right", ncols=2)
+        axes[0, 1].legend(loc="upper right", fontsize=7)
         figure.align_ylabels(axes)
         figure.suptitle(_title(results), fontsize=9)
     return figure
@@ -107,11 +108,6 @@ def _share_range(axes: list[Any]) -> None:
     low, high = min(low for low, _ in limits), max(high for _, high in limits)
     for axis in axes:
         axis.set_ylim(low, high)
-
-
-def _legends(axes: Any) -> None:
-    axes[0].legend(loc="lower right", ncols=2)
-    axes[1].legend(loc="upper right", fontsize=7)
 
 
 def _title(results: dict[str, Any]) -> str:
