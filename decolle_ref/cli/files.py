@@ -5,9 +5,8 @@ from pathlib import Path
 
 from decolle_ref import cases
 from decolle_ref.cases import simulate
-from decolle_ref.cli.command import Command, save_figures
+from decolle_ref.cli.command import Command
 from decolle_ref.data import authors, convert, location
-from decolle_ref.experiments import replay
 
 
 def commands() -> list[Command]:
@@ -20,14 +19,6 @@ def commands() -> list[Command]:
             "simulate CASE --out TRACE",
             _add_simulate,
             run_simulate,
-        ),
-        Command(
-            "replay",
-            "data",
-            "replay the authors' own recording, step by step",
-            "replay regression",
-            _add_replay,
-            run_replay,
         ),
         Command(
             "convert",
@@ -51,18 +42,6 @@ def run_simulate(args: argparse.Namespace) -> None:
     case = cases.read(args.case)
     simulate.run(case, args.out, args.gradients)
     print(f"simulated {case.about['steps']} steps of {case.about['name']!r}; see {args.out}")
-
-
-def _add_replay(p: argparse.ArgumentParser) -> None:
-    p.add_argument("recording", choices=("regression",))
-    p.add_argument("--out", type=Path, default=Path("runs/replay"), help="folder for results (default runs/replay)")
-
-
-def run_replay(args: argparse.Namespace) -> None:
-    """`decolle-ref replay regression`."""
-    results = replay.run(args.out)
-    save_figures("replay", args.out, results)
-    print(f"{replay.one_line(results)}; see {args.out}")
 
 
 def _add_clone(p: argparse.ArgumentParser) -> None:

@@ -60,7 +60,7 @@ def _add_option(parser: argparse.ArgumentParser, field: "Field[Any]", kind: Any)
     else:
         options["metavar"] = {int: "N", float: "X"}.get(of, field.name.rstrip("s").upper())
     if metadata["positional"]:
-        parser.add_argument(field.name, nargs="*", **options)
+        parser.add_argument(field.name, nargs="*" if several else "?", **options)
     else:
         parser.add_argument(f"--{name}", dest=field.name, nargs="+" if several else None, **options)
 

@@ -24,6 +24,7 @@ NAMES = (
     "xor",
     "spikegrad-mnist",
     "dialect-comparison",
+    "replay",
 )
 """All experiments, in the order of the papers."""
 

@@ -167,7 +167,7 @@ class Experiment:
     @property
     def arrays_kind(self) -> str:
         """The kind that marks its NAME.npz."""
-        return f"decolle_ref {self.name}"
+        return f"decolle_ref {self.module}"
 
 
 def run(

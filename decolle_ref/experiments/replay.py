@@ -14,12 +14,12 @@ then agree by construction.  The other 382,976 values of U and of S are predicte
 driven by the 500 inputs and their own spikes alone.
 """
 
-from pathlib import Path
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from decolle_ref._util import store
 from decolle_ref._util.check import Array, InputError, choice
 from decolle_ref.data import authors
 from decolle_ref.data.authors import N
@@ -28,12 +28,12 @@ from decolle_ref.decolle.lif import LIF, State
 from decolle_ref.decolle.network import Carry, Layer, Network
 from decolle_ref.decolle.readout import Readout
 from decolle_ref.decolle.synapse import Dense, Weights
-from decolle_ref.experiments.environment import versions
+from decolle_ref.experiments.harness import Experiment, Monitor, Report, Results, SingleStep
+from decolle_ref.experiments.options import option
 
 LAYERS = 3
 WASHED_OUT = 300  # from here on an unknown start no longer shows: 0.9^300 = 2e-14
 READINGS = ("stored", "float32", "euler", "decimal")
-KIND = "decolle_ref replay"
 
 
 class Trace(NamedTuple):
@@ -196,8 +196,6 @@ def report(recording: dict[str, Array], done: Replay) -> dict[str, Any]:
     """The contents of results.json."""
     by_layer2 = sender_refractory(constants(recording), done.state[1].P, done.state[1].Q)
     return {
-        "experiment": "replay regression",
-        "versions": versions(),
         "solved_numbers": [N, 2 * N, 3 * N],
         "together": [disagreement(t, recording, k) for k, t in enumerate(done.together, 1)],
         "from_rest": [disagreement(t, recording, k, WASHED_OUT) for k, t in enumerate(done.from_rest, 1)],
@@ -208,14 +206,29 @@ def report(recording: dict[str, Array], done: Replay) -> dict[str, Any]:
     }
 
 
-def run(out: Path) -> dict[str, Any]:
-    """Replay into the folder `out`: replay.npz, results.json.  Raises InputError for a bad folder or recording."""
-    recording = authors.regression()
-    folder, done = store.output_folder(out), replay(recording)
-    results = report(recording, done)
-    store.write_arrays(folder / "replay.npz", KIND, arrays(recording, done), {})
-    store.write_json(folder / "results.json", results)
-    return results
+@dataclass(frozen=True)
+class Settings:
+    """All that a run depends on.  A replay has nothing random and is short: seed and quick change nothing."""
+
+    recording: str = option("regression", "recording to replay", choices=("regression",), positional=True)
+    seed: int = option(0, "without effect: nothing is random")
+    quick: bool = option(False, "without effect: a replay takes a second")
+
+    def __post_init__(self) -> None:
+        choice("recording", self.recording, ("regression",))
+
+
+class Replays(SingleStep):
+    """The only step replays the recording."""
+
+    def __init__(self, settings: Settings, workers: ThreadPoolExecutor, data: None = None) -> None:
+        self.recording = authors.regression()
+
+    def compute(self, monitor: Monitor) -> Report:
+        """All comparisons with the recording, and U and S of both."""
+        done = replay(self.recording)
+        monitor.tick()
+        return report(self.recording, done), arrays(self.recording, done)
 
 
 def arrays(recording: dict[str, Array], done: Replay) -> dict[str, Array]:
@@ -226,9 +239,20 @@ def arrays(recording: dict[str, Array], done: Replay) -> dict[str, Array]:
     return recorded | {name: np.stack(layers) for name, layers in ours.items()}
 
 
-def one_line(results: dict[str, Any]) -> str:
+def one_line(results: Results) -> str:
     """The result in one line."""
     layers = results["together"]
     differing, spikes = sum(k["differing"] for k in layers), sum(k["spikes"] for k in layers)
     gaps = ", ".join(f"{k['max_dU']:.1e}" for k in layers)
     return f"replay regression: {differing} of {spikes} spikes differ from the authors' recording, max |dU| {gaps}"
+
+
+EXPERIMENT = Experiment(
+    name="replay",
+    summary="replay the authors' own recording, step by step",
+    settings=Settings,
+    make=Replays,
+    one_line=one_line,
+    group="experiments",
+    example="regression",
+)

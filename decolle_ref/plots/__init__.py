@@ -1,1 +1,32 @@
-"""Drawing, apart from computing: each function takes arrays and returns a matplotlib Figure."""
+"""Figures: one module per experiment, with the experiment's name.  They need matplotlib, the extra `figures`.
+
+    plot(...)                   draws arrays and returns a matplotlib Figure; it opens and writes no file
+    save_figures(out, results)  reads what a run left in the folder `out`, draws it, writes PNG files into `out` and
+                                returns the list of their paths; `results` is what the run returned
+
+No module here simulates or learns; what is drawn was computed in `decolle_ref.experiments`.  A plot may evaluate a
+formula on a grid (`surrogates`) or summarise its arrays, for instance by a median over seeds.  Read `landscape` first:
+it is the shortest one of the usual form.  `graph` and `surrogates` draw a figure of the review that needs no run, and
+so do `dialect_comparison` and `lif_dynamics`, whose numbers come in a second from the experiment of the same name.
+`style` holds the colours and line styles that all figures share.
+"""
+
+__all__ = [
+    "alignment",
+    "convnet",
+    "credit",
+    "dialect_comparison",
+    "graph",
+    "landscape",
+    "lif_dynamics",
+    "patterns",
+    "poisson_mnist",
+    "regression",
+    "replay",
+    "scaling",
+    "spikegrad_mnist",
+    "style",
+    "superspike",
+    "surrogates",
+    "xor",
+]

@@ -1,15 +1,16 @@
-"""The figure of the alignment: angles to backpropagation and losses while four rules learn.  [N19 Sec. V-A, Fig. 5]"""
+"""Angles to backpropagation and losses while random feedback rules learn.  [N19 Sec. V-A, Fig. 5]"""
 
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from decolle_ref._util import store
 from decolle_ref._util.check import Array
-from decolle_ref.experiments import alignment
 from decolle_ref.experiments.alignment import BP, CONTROL, DFA, FA, LOCAL, NETWORKS
-from decolle_ref.plots.style import CYCLE, INK, house, save
+from decolle_ref.plots import _run
+from decolle_ref.plots.style import CYCLE, INK, figure_style, save
+
+__all__ = ["plot", "save_figures"]
 
 BLUE, ORANGE, GREY, _, BROWN, _ = CYCLE
 LOOK = {FA: (BLUE, "o"), DFA: (ORANGE, "s"), LOCAL: (BROWN, "^"), BP: (INK, "D"), CONTROL: (GREY, "x")}
@@ -22,11 +23,22 @@ LOSSES = {"rate": "test loss / variance\nof the target", "spiking": "loss / loss
 
 
 def plot(arrays: dict[str, Array], results: dict[str, Any]) -> Any:
-    """Left: angles by rule (colour) and hidden layer (line style).  Right: losses.  Median and range over the seeds.
+    """Draw angles and losses against epoch, as medians and ranges over the seeds.
 
-    arrays and results: what experiments.alignment wrote to alignment.npz and results.json.
+    Left: the angle of each rule (colour) in each hidden layer (line style).  Right: the loss of each rule.
+
+    Parameters
+    ----------
+    arrays : dict
+        The arrays of alignment.npz, which `experiments.alignment` wrote.
+    results : dict
+        What the run returned, which is also in its results.json.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
     """
-    with house() as plt:
+    with figure_style() as plt:
         figure, axes = plt.subplots(len(NETWORKS), 2, figsize=(9.6, 6.0), width_ratios=(5, 4))
         for (left, right), (name, (rules, _, _)) in zip(axes, NETWORKS.items(), strict=True):
             epoch = arrays[f"{name}_epoch"]
@@ -50,12 +62,22 @@ def plot(arrays: dict[str, Array], results: dict[str, Any]) -> Any:
     return figure
 
 
-def save_figures(out: Path, results: dict[str, Any]) -> Path:
-    """Draw alignment.png in the folder of a run from what it wrote there, and return its path."""
-    arrays, _ = store.read_arrays(out / "alignment.npz", alignment.EXPERIMENT.arrays_kind)
-    path = out / "alignment.png"
-    save(plot(arrays, results), path)
-    return path
+def save_figures(out: Path, results: dict[str, Any]) -> list[Path]:
+    """Draw alignment.png in the folder of a run.
+
+    Parameters
+    ----------
+    out : Path
+        Folder of the run, with alignment.npz in it.
+    results : dict
+        What `experiments.alignment` returned.
+
+    Returns
+    -------
+    list of Path
+        The one file written, alignment.png.
+    """
+    return [save(plot(_run.arrays(out, "alignment"), results), out / "alignment.png")]
 
 
 def _band(axis: Any, epoch: Array, y: Array, rule: str, style: str) -> None:

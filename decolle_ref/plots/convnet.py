@@ -1,4 +1,9 @@
-"""The conventional network on MNIST: test error and training loss against epoch.  [K20 Sec. 4.2]"""
+"""The conventional network on MNIST: test error and training loss against epoch.  [K20 Sec. 4.2]
+
+>>> figure = plot({"epochs": {"error": [0.02, 0.01], "loss": [0.3, 0.1]}, "error": 0.01, "comparable": True})
+>>> [axis.get_ylabel() for axis in figure.axes]
+['test error (%)', 'mean smooth L1 loss']
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,15 +11,27 @@ from typing import Any
 
 import numpy as np
 
-from decolle_ref.plots.style import BLUE, GREY, ORANGE, house, save
+from decolle_ref.plots.style import BLUE, GREY, ORANGE, figure_style, save
+
+__all__ = ["plot", "save_figures"]
 
 PAPER = 0.91  # %, the paper's error of this network "trained on standard MNIST"
 
 
-def curves(results: dict[str, Any]) -> Any:
-    """Left: test error after every epoch.  Right: loss while learning.  results: those of experiments.analog."""
+def plot(results: dict[str, Any]) -> Any:
+    """Draw the test error after every epoch on the left and the training loss on the right.
+
+    Parameters
+    ----------
+    results : dict
+        What `experiments.convnet` returned, which is also in results.json.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
     epochs, mark = results["epochs"], "" if results["comparable"] else " (quick run: not comparable)"
-    with house() as plt:
+    with figure_style() as plt:
         figure, (left, right) = plt.subplots(1, 2, figsize=(7.2, 3.0))
         left.axhline(PAPER, color=GREY, lw=0.8, ls="--", label=f"the paper's: {PAPER} %")
         ours = f"ours: {100 * results['error']:.2f} % in the end"
@@ -34,7 +51,19 @@ def _curve(axis: Any, values: Sequence[float], **look: Any) -> None:
     axis.grid(axis="y", lw=0.3, color="#D0D0D0")
 
 
-def save_figures(out: Path, results: dict[str, Any]) -> Path:
-    """Write analog.png into the folder of the run."""
-    save(curves(results), out / "convnet.png")
-    return out / "convnet.png"
+def save_figures(out: Path, results: dict[str, Any]) -> list[Path]:
+    """Draw convnet.png in the folder of a run.
+
+    Parameters
+    ----------
+    out : Path
+        Folder of the run; the figure is written into it.
+    results : dict
+        What `experiments.convnet` returned.
+
+    Returns
+    -------
+    list of Path
+        The one file written, convnet.png.
+    """
+    return [save(plot(results), out / "convnet.png")]

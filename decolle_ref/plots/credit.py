@@ -1,24 +1,42 @@
-"""What every method drops: the figure of `experiments.credit`."""
+"""How far the gradient of each method is from the exact one, and which terms it leaves out.  [N19 Sec. III-V]
+
+>>> terms = {"cosine": 0.5, "terms": {"reset": 0.8}, "remainder": 1e-15}
+>>> figure = plot({"methods": {"superspike": terms}, "comparable": True, "settings": {"reference": "rtrl"}})
+>>> figure.axes[0].get_xlabel()
+'angle to rtrl (degrees)'
+"""
 
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from decolle_ref.plots.style import CYCLE, INK, house, save
+from decolle_ref.plots.style import CYCLE, INK, figure_style, save
+
+__all__ = ["plot", "save_figures"]
 
 TERMS = ("feedback", "past", "reset", "recurrent", "downstream")
-LABELS = {"feedback": "random feedback, taken off"}
+LABELS = {"feedback": "random feedback"}
 HATCHES = ("", "///", "...", "xx", "\\\\")
 
 
-def credit(results: dict[str, Any]) -> Any:
-    """Left: the angle between each method's gradient and the reference.  Right: the size of every term left out."""
+def plot(results: dict[str, Any]) -> Any:
+    """Draw the angle between each method's gradient and the reference, and the size of every term it leaves out.
+
+    Parameters
+    ----------
+    results : dict
+        What `experiments.credit` returned, which is also in results.json.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
     methods = results["methods"]
     rows = np.arange(len(methods))
     quick = ", quick run" if not results["comparable"] else ""
     size = (7.6, 0.9 + 0.45 * len(methods))
-    with house() as plt:
+    with figure_style() as plt:
         figure, (left, right) = plt.subplots(1, 2, figsize=size, sharey=True, width_ratios=(1, 2))
         angles = [np.degrees(np.arccos(numbers["cosine"])) for numbers in methods.values()]
         left.barh(rows, angles, color=INK, height=0.5)
@@ -38,12 +56,25 @@ def credit(results: dict[str, Any]) -> Any:
             right.legend(loc="upper right")
         worst = max(numbers["remainder"] for numbers in methods.values())
         figure.suptitle(
-            f"What was dropped: method + terms = exact gradient, to {worst:.0e} [N19 Sec. III–V]{quick}", fontsize=9
+            f"[N19 Sec. III-V] The terms that each method drops; with them it is exact to {worst:.0e}{quick}",
+            fontsize=9,
         )
     return figure
 
 
-def save_figures(out: Path, results: dict[str, Any]) -> Path:
-    """Write credit.png into the folder of the run."""
-    save(credit(results), out / "credit.png")
-    return out / "credit.png"
+def save_figures(out: Path, results: dict[str, Any]) -> list[Path]:
+    """Draw credit.png in the folder of a run.
+
+    Parameters
+    ----------
+    out : Path
+        Folder of the run; the figure is written into it.
+    results : dict
+        What `experiments.credit` returned.
+
+    Returns
+    -------
+    list of Path
+        The one file written, credit.png.
+    """
+    return [save(plot(results), out / "credit.png")]

@@ -1,22 +1,33 @@
-"""Random spike patterns, what the outputs say to them, and how fast each rule learns them."""
+"""Frozen patterns of random spikes, the outputs that they cause, and how fast each rule learns them.  [N19 Eq. 7]"""
 
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from decolle_ref._util import store
 from decolle_ref._util.check import Array
 from decolle_ref.experiments import patterns
-from decolle_ref.plots.style import CYCLE, INK, LINE_STYLES, house, save
+from decolle_ref.plots import _run
+from decolle_ref.plots.style import CYCLE, INK, LINE_STYLES, figure_style, save
+
+__all__ = ["plot", "save_figures"]
 
 
 def plot(arrays: dict[str, Array], results: dict[str, Any]) -> Any:
-    """Left: one pattern of each class and the outputs it causes after learning.  Right: accuracy, by rule.
+    """Draw one pattern of each class with its outputs after learning, and the accuracy of each rule.
 
-    arrays and results: what experiments.patterns wrote to patterns.npz and results.json.
+    Parameters
+    ----------
+    arrays : dict
+        The arrays of patterns.npz, which `experiments.patterns` wrote.
+    results : dict
+        What the run returned, which is also in its results.json.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
     """
-    with house() as plt:
+    with figure_style() as plt:
         figure = plt.figure(figsize=(8.4, 4.0))
         left, right = figure.subfigures(1, 2, width_ratios=(1.25, 1))
         rasters = left.subplots(2, patterns.CLASSES, sharex=True, height_ratios=(1.4, 1))
@@ -35,7 +46,7 @@ def plot(arrays: dict[str, Array], results: dict[str, Any]) -> Any:
 
 
 def _pattern(axes: Any, arrays: dict[str, Array], k: int) -> None:
-    """The first pattern of class k above what it causes."""
+    """The first pattern of class k, and below it the outputs that it causes."""
     pattern = int(np.flatnonzero(arrays["labels"] == k)[0])
     axes[0].plot(*np.nonzero(arrays["x"][:, pattern]), "|", ms=2, color=INK)
     axes[0].set_title(f"class {k}")
@@ -50,7 +61,7 @@ def _pattern(axes: Any, arrays: dict[str, Array], k: int) -> None:
 
 
 def _curves(axis: Any, accuracy: Array, results: dict[str, Any]) -> None:
-    """Mean over the seeds, and their range as a band."""
+    """The mean over the seeds, and the range of the seeds as a band."""
     epoch = np.arange(accuracy.shape[2])
     for k, (rule, curves) in enumerate(zip(results["rules"], 100 * accuracy, strict=True)):
         axis.fill_between(epoch, curves.min(axis=0), curves.max(axis=0), color=CYCLE[k], alpha=0.15, lw=0)
@@ -58,13 +69,24 @@ def _curves(axis: Any, accuracy: Array, results: dict[str, Any]) -> None:
         label = f"{rule} ({min(noisy):.0f} to {max(noisy):.0f})"
         axis.plot(epoch, curves.mean(axis=0), color=CYCLE[k], ls=LINE_STYLES[k], label=label)
     axis.axhline(100 * results["asked"], color=INK, lw=0.6, ls="--")
-    axis.set(xlabel="epoch", ylabel="patterns right (%)", ylim=(0, 102), xlim=(0, epoch[-1]))
+    axis.set(xlabel="epoch", ylabel="patterns classified correctly (%)", ylim=(0, 102), xlim=(0, epoch[-1]))
     axis.set_title(f"mean and range of {len(results['seeds'])} seeds; dashed: {results['asked']:.0%}")
-    axis.legend(loc="lower right", title="rule (noisy copies right, %)", alignment="left")
+    axis.legend(loc="lower right", title="rule (accuracy on noisy copies, %)", alignment="left")
 
 
-def save_figures(out: Path, results: dict[str, Any]) -> Path:
-    """Write patterns.png into the folder of the run."""
-    arrays, _ = store.read_arrays(out / "patterns.npz", patterns.EXPERIMENT.arrays_kind)
-    save(plot(arrays, results), out / "patterns.png")
-    return out / "patterns.png"
+def save_figures(out: Path, results: dict[str, Any]) -> list[Path]:
+    """Draw patterns.png in the folder of a run.
+
+    Parameters
+    ----------
+    out : Path
+        Folder of the run, with patterns.npz in it.
+    results : dict
+        What `experiments.patterns` returned.
+
+    Returns
+    -------
+    list of Path
+        The one file written, patterns.png.
+    """
+    return [save(plot(_run.arrays(out, "patterns"), results), out / "patterns.png")]

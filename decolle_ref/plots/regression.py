@@ -1,4 +1,9 @@
-"""The figures of the regression experiment.  [K20 Fig. 1]"""
+"""Regression: states, readouts and learning curve of three layers.  [K20 Sec. 4.1, Fig. 1]
+
+>>> figure = plot_learning_curve(np.array([[0.2, 0.3], [0.1, 0.2]]), ["ramp", "sinusoid"])
+>>> figure.axes[0].get_xlabel()
+'epoch (one pass over the 500 ms sequence)'
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,52 +11,81 @@ from typing import Any
 
 import numpy as np
 
-from decolle_ref._util import store
 from decolle_ref._util.check import Array
-from decolle_ref.experiments import regression
-from decolle_ref.plots.style import BLUE, CYCLE, GREY, INK, LINE_STYLES, ORANGE, house, save
+from decolle_ref.plots._run import arrays
+from decolle_ref.plots.style import BLUE, CYCLE, GREY, INK, LINE_STYLES, ORANGE, figure_style, save
+
+__all__ = ["plot_learning_curve", "plot_outputs", "plot_states", "save_figures"]
 
 NEURONS = 3  # how many are drawn in each panel of states
 
 
-def states(run: dict[str, Array], mark: str = "") -> Any:
-    """Snapshot of the top layer over one pass without learning, after the right of [K20 Fig. 1].
+def plot_states(states: dict[str, Array], mark: str = "") -> Any:
+    """Draw the states of the top layer over one pass without learning.  [K20 Fig. 1, right]
 
-    run: the states that experiments.regression.watch returns.  P and Q of the inputs with the largest traces; U, S,
-    sigma'(U) and dW of the neurons that spike at the median rate of those that spike at all.
+    P and Q belong to the inputs with the largest traces.  U, S, sigma'(U) and dW belong to neurons around the median
+    spike count of those that spike.
+
+    Parameters
+    ----------
+    states : dict
+        The arrays that `experiments.regression` recorded, each with `steps` entries: spikes_in, Q, P, U, S,
+        derivative, dY, dU, Y and target.
+    mark : str
+        Text behind the title, for instance for a run that is not comparable.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
     """
-    inputs, neurons = _busiest(run["P"]), _typical(run["S"])
+    inputs, neurons = _busiest(states["P"]), _typical(states["S"])
     synapses = min(len(inputs), len(neurons))  # the first input to the first neuron, and so on
-    t = np.arange(len(run["S"]))
-    with house() as plt:
+    t = np.arange(len(states["S"]))
+    with figure_style() as plt:
         figure, axes = plt.subplots(
             9, 1, figsize=(7.2, 10.5), sharex=True, height_ratios=[1.6, 1, 1, 1.8, 0.7, 1, 1, 1, 1.3]
         )
-        _raster(axes[0], run["spikes_in"])
+        _raster(axes[0], states["spikes_in"])
         axes[0].set_ylabel("input\nchannel")
-        _lines(axes[1], t, run["Q"][:, inputs], "Q\n(spikes)")
-        _lines(axes[2], t, run["P"][:, inputs], "P\n(spikes × steps)")
-        _membrane(axes[3], t, run["U"][:, neurons], run["S"][:, neurons])
+        _lines(axes[1], t, states["Q"][:, inputs], "Q\n(spikes)")
+        _lines(axes[2], t, states["P"][:, inputs], "P\n(spikes × steps)")
+        _membrane(axes[3], t, states["U"][:, neurons], states["S"][:, neurons])
         for row, k in enumerate(neurons):
-            axes[4].vlines(t[run["S"][:, k] > 0], row + 0.1, row + 0.9, color=CYCLE[row], lw=0.8)
+            axes[4].vlines(t[states["S"][:, k] > 0], row + 0.1, row + 0.9, color=CYCLE[row], lw=0.8)
         axes[4].set(ylabel="S", yticks=np.arange(len(neurons)) + 0.5, yticklabels=[f"{k}" for k in neurons])
-        _lines(axes[5], t, run["derivative"][:, neurons], "σ′(U)")
-        axes[6].plot(t, run["dY"][:, 0], color=INK)
+        _lines(axes[5], t, states["derivative"][:, neurons], "σ′(U)")
+        axes[6].plot(t, states["dY"][:, 0], color=INK)
         axes[6].axhline(0, color=GREY, lw=0.5)
         axes[6].set_ylabel("error\nY − Ŷ")
-        _lines(axes[7], t, -run["dU"][:, neurons[:synapses]] * run["P"][:, inputs[:synapses]], "ΔW ∝\n−∂L/∂W")
+        _lines(axes[7], t, -states["dU"][:, neurons[:synapses]] * states["P"][:, inputs[:synapses]], "ΔW ∝\n−∂L/∂W")
         axes[7].axhline(0, color=GREY, lw=0.5)
-        _readout(axes[8], t, run["Y"][:, -1, 0], run["target"][:, -1, 0])
+        _readout(axes[8], t, states["Y"][:, -1, 0], states["target"][:, -1, 0])
         axes[8].set(xlabel="time step n (1 ms)", xlim=(0, len(t)))
         figure.align_ylabels(axes)
         figure.suptitle(f"[K20 Fig. 1, right] states of the top layer, parameters frozen{mark}", fontsize=9)
     return figure
 
 
-def outputs(before: Array, after: Array, target: Array, names: Sequence[str], mse: Any, mark: str = "") -> Any:
-    """Every layer's readout before and after learning against its target; arrays (steps, layers, 1)."""
+def plot_outputs(before: Array, after: Array, target: Array, names: Sequence[str], mse: Any, mark: str = "") -> Any:
+    """Draw the readout of every layer before and after learning, and its target.  [K20 Sec. 4.1]
+
+    Parameters
+    ----------
+    before, after, target : (steps, layers, 1) arrays
+        Readouts and targets, without unit.
+    names : sequence of str
+        The name of each layer's target.
+    mse : sequence of float
+        The mean squared error of each layer after learning.
+    mark : str
+        Text behind the title.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
     layers = target.shape[1]
-    with house() as plt:
+    with figure_style() as plt:
         figure, axes = plt.subplots(layers, 1, figsize=(6.4, 1.7 * layers + 0.4), sharex=True, squeeze=False)
         t = np.arange(len(target))
         for k, axis in enumerate(axes[:, 0]):
@@ -68,32 +102,57 @@ def outputs(before: Array, after: Array, target: Array, names: Sequence[str], ms
     return figure
 
 
-def curve(mse: Array, names: Sequence[str], mark: str = "") -> Any:
-    """Mean squared error of each layer against epoch, measured while learning; mse (epochs, layers)."""
-    with house() as plt:
+def plot_learning_curve(mse: Array, names: Sequence[str], mark: str = "") -> Any:
+    """Draw the mean squared error of each layer, measured while learning, against epoch.
+
+    Parameters
+    ----------
+    mse : (epochs, layers) array
+        Mean squared errors.
+    names : sequence of str
+        The name of each layer's target.
+    mark : str
+        Text behind the title.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    with figure_style() as plt:
         figure, axis = plt.subplots(figsize=(5.2, 3.2))
         for k, name in enumerate(names):
             style = LINE_STYLES[k % len(LINE_STYLES)]
             axis.semilogy(np.arange(1, len(mse) + 1), mse[:, k], ls=style, label=f"layer {k + 1}: {name}")
-        axis.set(xlabel="epoch (one showing of the 500 ms sequence)", ylabel="mean squared error while learning")
+        axis.set(xlabel="epoch (one pass over the 500 ms sequence)", ylabel="mean squared error while learning")
         axis.legend()
         axis.set_title(f"[K20 Sec. 4.1] learning curve{mark}")
     return figure
 
 
-def save_figures(folder: Path, results: dict[str, Any]) -> list[Path]:
-    """Draw the three figures of a finished run into its folder; returns their paths."""
-    run, _ = store.read_arrays(folder / "regression.npz", regression.EXPERIMENT.arrays_kind)
+def save_figures(out: Path, results: dict[str, Any]) -> list[Path]:
+    """Draw the three figures in the folder of a run.
+
+    Parameters
+    ----------
+    out : Path
+        Folder of the run, with states.npz in it.
+    results : dict
+        What `experiments.regression` returned.
+
+    Returns
+    -------
+    list of Path
+        regression_states.png, regression_outputs.png and regression_learning_curve.png.
+    """
+    states = arrays(out, "regression")
     mark = "" if results["comparable"] else "  (quick run, not comparable)"
-    names, after = results["targets"], results["after"]["mse"]
+    names, mse = results["targets"], results["after"]["mse"]
     figures = {
-        "figure1_states.png": states(run, mark),
-        "figure1_outputs.png": outputs(run["Y_before"], run["Y"], run["target"], names, after, mark),
-        "learning_curve.png": curve(np.array(results["epochs"]["mse"]), names, mark),
+        "states": plot_states(states, mark),
+        "outputs": plot_outputs(states["Y_before"], states["Y"], states["target"], names, mse, mark),
+        "learning_curve": plot_learning_curve(np.array(results["epochs"]["mse"]), names, mark),
     }
-    for name, figure in figures.items():
-        save(figure, folder / name)
-    return [folder / name for name in figures]
+    return [save(figure, out / f"regression_{name}.png") for name, figure in figures.items()]
 
 
 def _busiest(P: Array) -> Array:
@@ -102,7 +161,7 @@ def _busiest(P: Array) -> Array:
 
 
 def _typical(S: Array) -> Array:
-    """Neurons around the median spike count among those that spike (any, if none does)."""
+    """Neurons around the median spike count of those that spike; any neurons if fewer than NEURONS spike."""
     counts = S.sum(axis=0)
     order = np.argsort(counts, kind="stable")
     spiking = order[counts[order] > 0]

@@ -1,26 +1,36 @@
-"""The figure of the replay: the authors' recorded run beside ours.  [K20 Sec. 4.1]"""
+"""The authors' recorded run of the regression, and its replay.  [K20 Sec. 4.1]"""
 
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from decolle_ref._util import store
 from decolle_ref._util.check import Array
-from decolle_ref.experiments import replay
-from decolle_ref.plots.style import BLUE, GREY, INK, ORANGE, house, save
+from decolle_ref.plots import _run
+from decolle_ref.plots.style import BLUE, GREY, INK, ORANGE, figure_style, save
 
-RECORDED = "#A9CBE3"  # light enough for the thin dark line to be seen on it
-FLOOR = 1e-8  # dU below it is drawn here: at step 0 the two agree by construction
+__all__ = ["plot", "save_figures"]
+
+RECORDED = "#A9CBE3"  # light enough to show the thin dark line on top of it
+FLOOR = 1e-8  # smaller |dU| are drawn here: at step 0 the two agree by construction
 
 
 def plot(arrays: dict[str, Array], results: dict[str, Any]) -> Any:
-    """Left: U and spikes of one lively neuron per layer.  Right: the largest |dU| of the layer at each step.
+    """Draw U and spikes of one neuron per layer on the left, and the largest |dU| of its layer on the right.
 
-    arrays and results: what experiments.replay wrote to replay.npz and results.json.
+    Parameters
+    ----------
+    arrays : dict
+        The arrays of replay.npz, which `experiments.replay` wrote.
+    results : dict
+        What the run returned, which is also in its results.json.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
     """
     layers = len(arrays["U"])
-    with house() as plt:
+    with figure_style() as plt:
         figure, axes = plt.subplots(layers, 2, figsize=(9.6, 2.0 * layers + 0.9), sharex=True, width_ratios=(3, 2))
         for k in range(layers):
             _potential(axes[k, 0], arrays, k, results["together"][k])
@@ -28,28 +38,39 @@ def plot(arrays: dict[str, Array], results: dict[str, Any]) -> Any:
         _share_range(list(axes[:, 1]))
         for axis in axes[-1]:
             axis.set(xlabel="step n (1 ms)", xlim=(0, arrays["U"].shape[1]))
-        _legends(axes[0])
+        axes[0, 0].legend(loc="lower right", ncols=2)
+        axes[0, 1].legend(loc="upper right", fontsize=7)
         figure.align_ylabels(axes)
         figure.suptitle(_title(results), fontsize=9)
     return figure
 
 
-def lively(S: Array) -> int:
-    """The neuron, of (steps, n) spikes, that fires a dozen times or nearly so: enough to see, few enough to read."""
+def _readable(S: Array) -> int:
+    """The neuron whose spike count is nearest to 12: enough spikes to see, few enough to read.  S: (steps, n)."""
     return int(np.argmin(np.abs(S.sum(axis=0, dtype=int) - 12)))
 
 
-def save_figures(folder: Path, results: dict[str, Any]) -> list[Path]:
-    """Draw the figure of a finished run into its folder; returns its path."""
-    arrays, _ = store.read_arrays(folder / "replay.npz", replay.KIND)
-    path = folder / "replay.png"
-    save(plot(arrays, results), path)
-    return [path]
+def save_figures(out: Path, results: dict[str, Any]) -> list[Path]:
+    """Draw replay.png in the folder of a run.
+
+    Parameters
+    ----------
+    out : Path
+        Folder of the run, with replay.npz in it.
+    results : dict
+        What `experiments.replay` returned.
+
+    Returns
+    -------
+    list of Path
+        The one file written, replay.png.
+    """
+    return [save(plot(_run.arrays(out, "replay"), results), out / "replay.png")]
 
 
 def _potential(axis: Any, arrays: dict[str, Array], k: int, agreement: dict[str, Any]) -> None:
-    """U of one neuron, recorded and replayed; below it the spikes, recorded over replayed."""
-    i = lively(arrays["S_recorded"][k])
+    """U of one neuron, recorded and replayed, and above it the spikes of both."""
+    i = _readable(arrays["S_recorded"][k])
     theirs, ours = arrays["U_recorded"][k, :, i], arrays["U"][k, :, i]
     axis.axhline(0, color=GREY, lw=0.6, ls="--")
     axis.plot(theirs, color=RECORDED, lw=3.0, label="recorded")
@@ -87,11 +108,6 @@ def _share_range(axes: list[Any]) -> None:
     low, high = min(low for low, _ in limits), max(high for _, high in limits)
     for axis in axes:
         axis.set_ylim(low, high)
-
-
-def _legends(axes: Any) -> None:
-    axes[0].legend(loc="lower right", ncols=2)
-    axes[1].legend(loc="upper right", fontsize=7)
 
 
 def _title(results: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""The figure of the scaling: memory and time of six methods against N and T.  [N19 Sec. III-B, V-C]"""
+"""Memory and time of six methods against the numbers of neurons N and steps T.  [N19 Sec. III-B, V-C]"""
 
 from pathlib import Path
 from typing import Any
@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 
 from decolle_ref._util.check import Array
-from decolle_ref.plots.style import CYCLE, INK, house, save
+from decolle_ref.plots.style import CYCLE, INK, figure_style, save
+
+__all__ = ["plot", "save_figures"]
 
 LOOK = {
     "DECOLLE": (CYCLE[0], "o", "-"),
@@ -25,15 +27,25 @@ PANELS = (
 
 
 def plot(results: dict[str, Any]) -> Any:
-    """Bytes above, time below; against N on the left and T on the right.  results: what experiments.scaling wrote."""
+    """Draw bytes above and seconds below, against N on the left and T on the right.
+
+    Parameters
+    ----------
+    results : dict
+        What `experiments.scaling` returned, which is also in results.json.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
     measured, quick = results["measured"], "quick run: " if not results["comparable"] else ""
-    with house() as plt:
+    with figure_style() as plt:
         figure, axes = plt.subplots(2, 2, figsize=(9.6, 7.0))
-        for panel, (what, size, label) in zip(axes.flat, PANELS, strict=True):
-            for name, found in measured.items():
-                p = round(results["exponents"][name][f"{what}_{size}"], 2) + 0  # no minus sign before 0
+        for panel, (quantity, size, label) in zip(axes.flat, PANELS, strict=True):
+            for name, row in measured.items():
+                p = round(results["exponents"][name][f"{quantity}_{size}"], 2) + 0  # no minus sign before 0
                 colour, marker, style = LOOK[name]
-                x, y = np.array(found[size]), _shown(found, what, size)
+                x, y = np.array(row[size]), _values(row, quantity, size)
                 panel.plot(x, y, color=colour, marker=marker, ms=4, ls=style, label=f"{name} {p:.2f}")
             panel.set(xscale="log", yscale="log", ylabel=label)
             panel.set_xlabel("neurons and inputs N" if size == "N" else f"steps T ({_neurons(measured)})")
@@ -42,30 +54,41 @@ def plot(results: dict[str, Any]) -> Any:
                 panel.set_xticks(x, [str(steps) for steps in x])
                 panel.tick_params(axis="x", which="minor", bottom=False, labelbottom=False)
         figure.suptitle(
-            f"{quick}[N19 Sec. III-B, V-C] what is kept and what it costs, measured, with fitted exponents\n"
+            f"{quick}[N19 Sec. III-B, V-C] measured memory between steps and processor time, with fitted exponents\n"
             "the review quotes memory O(N) for local errors, O(N²) for SuperSpike, O(N³) for RTRL, O(N T) for BPTT",
             fontsize=9,
         )
     return figure
 
 
-def save_figures(out: Path, results: dict[str, Any]) -> Path:
-    """Draw scaling.png in the folder of a run, and return its path."""
-    path = out / "scaling.png"
-    save(plot(results), path)
-    return path
+def save_figures(out: Path, results: dict[str, Any]) -> list[Path]:
+    """Draw scaling.png in the folder of a run.
+
+    Parameters
+    ----------
+    out : Path
+        Folder of the run; the figure is written into it.
+    results : dict
+        What `experiments.scaling` returned.
+
+    Returns
+    -------
+    list of Path
+        The one file written, scaling.png.
+    """
+    return [save(plot(results), out / "scaling.png")]
 
 
-def _shown(found: dict[str, Any], what: str, size: str) -> Array:
-    """The measured values; against N, time is that of one of the steps."""
-    y = np.array(found[f"{what}_by_{size}"])
-    return y / found["T_for_N"] if (what, size) == ("seconds", "N") else y
+def _values(row: dict[str, Any], quantity: str, size: str) -> Array:
+    """The measured values.  Time against N is the time of one step."""
+    y = np.array(row[f"{quantity}_by_{size}"])
+    return y / row["T_for_N"] if (quantity, size) == ("seconds", "N") else y
 
 
 def _neurons(measured: dict[str, Any]) -> str:
     """How many neurons each method had while T varied."""
     by_size: dict[int, list[str]] = {}
-    for name, found in measured.items():
-        by_size.setdefault(found["N_for_T"], []).append(name)
+    for name, row in measured.items():
+        by_size.setdefault(row["N_for_T"], []).append(name)
     (most, _), *others = sorted(by_size.items(), key=lambda item: -len(item[1]))
     return ", ".join([f"N = {most}", *(f"{n} for {' and '.join(names)}" for n, names in others)])

@@ -1,6 +1,10 @@
-"""The figures of SpikeGrad on MNIST.  [T19 Fig. 1a, 2a]
+"""SpikeGrad on MNIST: operations, test error and redundant spikes.  [T19 Fig. 1a, 2a]
 
 Figures 1b and 2b of the paper need the CIFAR-10 data and days of training; they are not drawn.
+
+>>> runs = [{"settings": {"alpha": alpha, "seed": seed}} for seed in (0, 1) for alpha in (100.0, 2.0)]
+>>> {alpha: len(group) for alpha, group in by_alpha(runs).items()}
+{2.0: 2, 100.0: 2}
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,19 +14,32 @@ from typing import Any
 import numpy as np
 
 from decolle_ref._util.check import Array
-from decolle_ref.plots.style import CYCLE, GREY, INK, LINE_STYLES, house, save
+from decolle_ref.plots.style import CYCLE, GREY, INK, LINE_STYLES, figure_style, save
+
+__all__ = ["by_alpha", "plot", "save_figures"]
 
 MARKERS = "os^Dv<>P"
 Run = dict[str, Any]  # the results of experiments.spikegrad_mnist
 
 
-def spikegrad(runs: Sequence[Run]) -> Any:
-    """Top left: operations in backpropagation against epoch for each alpha [T19 Fig. 1a].  Top right: the same in each
-    layer of the run with the most epochs [T19 Fig. 2a].  Below: test accuracy, and spikes over |totals|.
+def plot(runs: Sequence[Run]) -> Any:
+    """Draw operations of backpropagation, test error and redundant spikes for each error scale alpha.
+
+    Top left: operations against epoch [T19 Fig. 1a].  Top right: operations in each layer of the run with the most
+    epochs [T19 Fig. 2a].  Bottom left: test error.  Bottom right: spikes divided by |totals|.
+
+    Parameters
+    ----------
+    runs : sequence of dict
+        What `experiments.spikegrad_mnist` returned, for one run or several.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
     """
     spike = [run for run in runs if run["settings"]["gradient"] == "spike"]
     mark = "" if all(run["comparable"] for run in runs) else " (quick run)"
-    with house() as plt:
+    with figure_style() as plt:
         figure, axes = plt.subplots(2, 2, figsize=(8.4, 6.4))
         _operations(axes[0, 0], spike)
         if spike:
@@ -34,7 +51,18 @@ def spikegrad(runs: Sequence[Run]) -> Any:
 
 
 def by_alpha(runs: Sequence[Run]) -> dict[float, list[Run]]:
-    """Runs of one alpha differ in their seeds; alphas in ascending order."""
+    """Group runs by their error scale; runs of one group differ in their seeds.
+
+    Parameters
+    ----------
+    runs : sequence of dict
+        What `experiments.spikegrad_mnist` returned.
+
+    Returns
+    -------
+    dict of float to list
+        The runs of each alpha, in ascending order of alpha.
+    """
     alphas = sorted({run["settings"]["alpha"] for run in runs})
     return {alpha: [run for run in runs if run["settings"]["alpha"] == alpha] for alpha in alphas}
 
@@ -68,20 +96,22 @@ def _operations(axis: Any, runs: Sequence[Run]) -> None:
 
 
 def _by_layer(axis: Any, run: Run) -> None:
-    shown = [k for k, name in enumerate(run["connections"]) if not name.startswith("P")][::-1]  # downwards
-    rows = np.array(run["epochs"]["backward_by_layer"])[:, shown]
+    connections = [k for k, name in enumerate(run["connections"]) if not name.startswith("P")][::-1]  # downwards
+    rows = np.array(run["epochs"]["backward_by_layer"])[:, connections]
     for k, epoch in enumerate(sorted({1, min(2, len(rows)), (len(rows) + 1) // 2, len(rows)})):
-        axis.plot(range(len(shown)), rows[epoch - 1], label=f"epoch {epoch}", **_look(k))
-    names = [f"{run['connections'][k]} → {_below(run['connections'], k)}" for k in shown]
-    axis.set(xticks=range(len(shown)), xticklabels=names, ylabel="operations / MACs of the ANN", yscale=_scale(rows))
-    axis.set(xlabel="connections, in the direction of travel")
+        axis.plot(range(len(connections)), rows[epoch - 1], label=f"epoch {epoch}", **_look(k))
+    names = [f"{run['connections'][k]} → {_below(run['connections'], k)}" for k in connections]
+    axis.set(
+        xticks=range(len(connections)), xticklabels=names, ylabel="operations / MACs of the ANN", yscale=_scale(rows)
+    )
+    axis.set(xlabel="connections, in the order in which errors travel")
     axis.set_title(f"backpropagation by layer, α = {run['settings']['alpha']:g} [Fig. 2a]")
     axis.legend(fontsize=7)
 
 
-def _scale(found: Iterable[Array]) -> str:
-    """Logarithmic, unless no error spike was sent at all."""
-    return "log" if any(np.any(curves) for curves in found) else "linear"
+def _scale(curves: Iterable[Array]) -> str:
+    """The scale is logarithmic, unless no error spike was sent at all."""
+    return "log" if any(np.any(array) for array in curves) else "linear"
 
 
 def _below(connections: Sequence[str], k: int) -> str:
@@ -115,7 +145,19 @@ def _redundancy(axis: Any, runs: Sequence[Run]) -> None:
     axis.legend(fontsize=7)
 
 
-def save_figures(out: Path, results: Run) -> Path:
-    """Write spikegrad_mnist.png into the folder of the run."""
-    save(spikegrad([results]), out / "spikegrad_mnist.png")
-    return out / "spikegrad_mnist.png"
+def save_figures(out: Path, results: dict[str, Any]) -> list[Path]:
+    """Draw spikegrad_mnist.png in the folder of a run.
+
+    Parameters
+    ----------
+    out : Path
+        Folder of the run; the figure is written into it.
+    results : dict
+        What `experiments.spikegrad_mnist` returned.
+
+    Returns
+    -------
+    list of Path
+        The one file written, spikegrad_mnist.png.
+    """
+    return [save(plot([results]), out / "spikegrad_mnist.png")]

@@ -1,4 +1,13 @@
-"""One look for all figures: colours that colour-blind readers can tell apart, and line styles besides."""
+"""The style of all figures: colours that colour-blind readers can tell apart, and line styles or markers besides.
+
+>>> from pathlib import Path
+>>> from tempfile import TemporaryDirectory
+>>> with TemporaryDirectory() as folder, figure_style() as plt:
+...     figure, axis = plt.subplots()
+...     lines = axis.plot([0, 1], [0, 1], color=BLUE, ls=LINE_STYLES[1])
+...     save(figure, Path(folder) / "line.png").name
+'line.png'
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,9 +16,11 @@ from typing import Any
 
 from decolle_ref._util import store
 
+__all__ = ["BLUE", "BROWN", "CYCLE", "GREY", "INK", "LINE_STYLES", "ORANGE", "figure_style", "save"]
+
 INK = "#202020"
-CYCLE = ("#006BA4", "#FF800E", "#595959", "#5F9ED1", "#C85200", "#ABABAB")  # out of tableau-colorblind10
-BLUE, ORANGE, GREY = "#006BA4", "#FF800E", "#898989"
+CYCLE = ("#006BA4", "#FF800E", "#595959", "#5F9ED1", "#C85200", "#ABABAB")  # from tableau-colorblind10
+BLUE, ORANGE, GREY, BROWN = "#006BA4", "#FF800E", "#898989", "#C85200"
 LINE_STYLES = ("-", "--", "-.", ":")
 
 SETTINGS: dict[Any, Any] = {
@@ -27,8 +38,14 @@ SETTINGS: dict[Any, Any] = {
 
 
 @contextmanager
-def house() -> Iterator[Any]:
-    """pyplot with the house's settings inside the block."""
+def figure_style() -> Iterator[Any]:
+    """Give `matplotlib.pyplot` with the settings of this package inside the block.
+
+    Yields
+    ------
+    module
+        `matplotlib.pyplot`; its settings are restored when the block ends.
+    """
     import matplotlib.pyplot as plt
     from cycler import cycler
 
@@ -36,9 +53,22 @@ def house() -> Iterator[Any]:
         yield plt
 
 
-def save(figure: Any, path: Path) -> None:
-    """Write the figure as PNG, atomically, and free it."""
+def save(figure: Any, path: Path) -> Path:
+    """Write a figure as a PNG file and free its memory.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+    path : Path
+        The file.  It appears whole or not at all.
+
+    Returns
+    -------
+    Path
+        The same `path`.
+    """
     import matplotlib.pyplot as plt
 
     store.atomically(path, lambda file: figure.savefig(file, format="png"))
     plt.close(figure)
+    return path

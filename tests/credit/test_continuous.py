@@ -9,7 +9,9 @@ from scipy.integrate import solve_ivp
 from decolle_ref._util.check import InputError
 from decolle_ref.credit.neuron import continuous, spiking
 from decolle_ref.credit.neuron.spiking import Neuron, Synapses
-from decolle_ref.plots import lif_dynamics
+from decolle_ref.experiments import lif_dynamics
+from decolle_ref.plots import lif_dynamics as lif_dynamics_plot
+from decolle_ref.plots import surrogates as surrogates_plot
 from decolle_ref.plots.style import save
 
 EPS = np.finfo(float).eps
@@ -160,14 +162,14 @@ def test_bad_input_is_refused_in_one_line(call, message):
 
 
 def test_the_example_of_figure_1_is_below_threshold_while_its_inputs_are_sparse(rng):
-    shown = lif_dynamics.example(rng)
+    shown = lif_dynamics.simulate(rng)
     sparse = shown.t < lif_dynamics.SPARSE
     assert 0.3 < shown.U[sparse].max() < 0.9
     assert not shown.S[sparse].any() and shown.S[~sparse].sum() >= 5
 
 
 def test_single_psps_of_figure_1_are_the_analytic_ones(rng):
-    shown = lif_dynamics.example(rng)
+    shown = lif_dynamics.simulate(rng)
     until = int(np.flatnonzero(shown.x.any(axis=1))[1])  # the second spike
     first, j = np.argwhere(shown.x)[0]
     exact = lif_dynamics.WEIGHTS[j] * continuous.psp(
@@ -180,8 +182,8 @@ def test_single_psps_of_figure_1_are_the_analytic_ones(rng):
 
 def test_figures_1_and_3_are_drawn(rng, tmp_path):
     for name, figure in (
-        ("fig1", lif_dynamics.lif_dynamics(lif_dynamics.example(rng))),
-        ("fig3", lif_dynamics.surrogates()),
+        ("fig1", lif_dynamics_plot.plot(lif_dynamics.simulate(rng))),
+        ("fig3", surrogates_plot.plot()),
     ):
         save(figure, tmp_path / f"{name}.png")
         assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")

@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
+from decolle_ref.experiments.longrun import Interrupted, versions
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -19,12 +20,11 @@ from decolle_ref.decolle.optim import Adamax
 from decolle_ref.decolle.synapse import Conv2d, Dense, Weights
 from decolle_ref.experiments import convnet as experiment
 from decolle_ref.experiments.convnet import Settings, train
-from decolle_ref.experiments.longrun import Interrupted, versions
 from decolle_ref.experiments.poisson_mnist_network import Data, mini_batches
 from decolle_ref.fast.conv import Patches
 from decolle_ref.fast.convnet import Stepper, outputs
 from decolle_ref.fast.run import worker_pool
-from decolle_ref.plots.convnet import curves, save_figures
+from decolle_ref.plots.convnet import plot, save_figures
 
 SEEDS = st.integers(0, 2**32 - 1)
 CHANNELS = st.sampled_from((1, 2, 3, 8))  # 8: one product per kernel row in the fast path, where the kernel is 2 or 3
@@ -286,8 +286,8 @@ def test_results_say_what_they_depend_on(finished):
 
 
 def test_the_figure_is_drawn_from_the_results(finished, tmp_path):
-    assert save_figures(tmp_path, finished[1]).read_bytes().startswith(b"\x89PNG")
-    left, right = curves(finished[1]).axes
+    assert save_figures(tmp_path, finished[1])[0].read_bytes().startswith(b"\x89PNG")
+    left, right = plot(finished[1]).axes
     np.testing.assert_allclose(left.lines[-1].get_ydata(), 100 * np.array(finished[1]["epochs"]["error"]))
     np.testing.assert_array_equal(right.lines[-1].get_ydata(), finished[1]["epochs"]["loss"])
 

@@ -69,7 +69,7 @@ def test_a_quick_run_writes_results_and_a_figure(tmp_path):
     assert arrays["rate_angle"].shape[:2] == (5, 2) and arrays["spiking_angle"].shape[:2] == (4, 2)
     np.testing.assert_allclose(arrays["rate_angle"][0], 0, atol=ACOS_ROUNDING)  # backpropagation, to itself
     assert (arrays["rate_angle"][4] == 90).all()  # the control does not move hidden layers
-    assert (tmp_path / "results.json").exists() and save_figures(tmp_path, results).exists()
+    assert (tmp_path / "results.json").exists() and save_figures(tmp_path, results)[0].exists()
     assert harness.one_line(EXPERIMENT, results).endswith(" (quick: not comparable)")
     assert alignment.table(results).count("\n") == 1 + 5 + 4
 

@@ -134,7 +134,7 @@ def test_a_run_leaves_results_arrays_and_a_figure_and_can_be_repeated(folder, re
     assert harness.one_line(EXPERIMENT, results).startswith("landscape: loss ")
     assert harness.one_line(EXPERIMENT, results).endswith(" (quick: not comparable)")
     assert "quick" not in harness.one_line(EXPERIMENT, results | {"comparable": True})
-    assert save_figures(folder, results).read_bytes().startswith(b"\x89PNG")
+    assert save_figures(folder, results)[0].read_bytes().startswith(b"\x89PNG")
     assert sorted(p.name for p in folder.iterdir()) == ["landscape.npz", "landscape.png", "results.json"]
     assert harness.run(EXPERIMENT, settings_of(Settings, quick=True), tmp_path, quiet=True) == results
 

@@ -61,7 +61,7 @@ def test_learning_raises_the_accuracy_and_a_run_leaves_its_results_and_a_figure(
     found = results["rules"][patterns.BPTT]
     assert min(found["accuracy_end"]) > max(found["accuracy_start"]) + 0.15
     assert json.loads((tmp_path / "results.json").read_text()) == results
-    assert save_figures(tmp_path, results).stat().st_size > 10_000
+    assert save_figures(tmp_path, results)[0].stat().st_size > 10_000
     assert (
         "(quick: not comparable)" in harness.one_line(EXPERIMENT, results)
         and len(patterns.table(results).splitlines()) == 6

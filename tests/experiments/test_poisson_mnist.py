@@ -36,7 +36,7 @@ from decolle_ref.experiments.poisson_mnist_network import (
     update_reference,
 )
 from decolle_ref.fast.run import Stepper, worker_pool
-from decolle_ref.plots import poisson_mnist as plot
+from decolle_ref.plots import poisson_mnist as plots
 
 train = partial(harness.run, EXPERIMENT)
 SMALL = Settings(samples=12, batch=4, steps=8, burn_in=3, test_images=5, test_steps=9)
@@ -271,10 +271,10 @@ def test_the_figure_takes_the_mean_over_runs_where_all_were_tested():
         {"samples": [64, 128], "error": {"layer 1": [0.5, 0.25]}, "comparable": True},
         {"samples": [128, 192], "error": {"layer 1": [0.75, 0.1]}, "comparable": True},
     ]
-    samples, errors = plot.common(runs, "layer 1")
+    samples, errors = plots.common(runs, "layer 1")
     assert samples.tolist() == [128] and errors.tolist() == [[0.25], [0.75]]
-    theirs = {name: np.tile([64.0, 0.6, 0.4, 0.2, 0.3], (3, 1)) for name in plot.AUTHORS}
-    figure = plot.figure3(runs, theirs)
+    theirs = {name: np.tile([64.0, 0.6, 0.4, 0.2, 0.3], (3, 1)) for name in plots.AUTHORS}
+    figure = plots.plot(runs, theirs)
     long, short = (axis.get_legend_handles_labels()[1] for axis in figure.axes)
     assert "output, authors'" in short and "layer 3, authors'" not in short  # they read it by a trained layer there
     assert "layer 3, authors'" in long and "output, authors'" not in long

@@ -109,7 +109,9 @@ def test_quick_is_the_same_network_and_says_so(tmp_path, capsys):
     assert json.loads((tmp_path / "results.json").read_text())["comparable"] is False
     line = capsys.readouterr().out
     assert line.count("\n") == 1 and "not comparable" in line
-    assert {"figure1_states.png", "figure1_outputs.png", "learning_curve.png"} <= {p.name for p in tmp_path.iterdir()}
+    assert {"regression_states.png", "regression_outputs.png", "regression_learning_curve.png"} <= {
+        p.name for p in tmp_path.iterdir()
+    }
 
 
 def test_figures_are_drawn_from_stored_arrays(finished):

@@ -7,7 +7,7 @@ from decolle_ref._util import store
 from decolle_ref._util.check import InputError
 from decolle_ref.data import authors
 from decolle_ref.decolle import dialects, lif, network
-from decolle_ref.experiments import replay
+from decolle_ref.experiments import harness, replay
 from decolle_ref.plots.replay import save_figures
 
 LAYERS = (1, 2, 3)
@@ -119,9 +119,9 @@ def test_a_recording_that_does_not_fit_is_refused_in_one_line(recording):
 
 
 def test_a_run_leaves_results_arrays_and_a_figure(recording, tmp_path):
-    results = replay.run(tmp_path / "new")
+    results = harness.run(replay.EXPERIMENT, replay.Settings(), tmp_path / "new", quiet=True)
     assert replay.one_line(results).startswith("replay regression: 0 of 384000 spikes differ")
-    arrays, _ = store.read_arrays(tmp_path / "new" / "replay.npz", replay.KIND)
+    arrays, _ = store.read_arrays(tmp_path / "new" / "replay.npz", replay.EXPERIMENT.arrays_kind)
     np.testing.assert_array_equal(arrays["S"], arrays["S_recorded"])
     (figure,) = save_figures(tmp_path / "new", results)
     assert figure.read_bytes().startswith(b"\x89PNG")

@@ -15,7 +15,7 @@ from decolle_ref.experiments import harness
 from decolle_ref.experiments import spikegrad_mnist as experiment
 from decolle_ref.experiments.harness import Interrupted
 from decolle_ref.experiments.spikegrad_mnist import EXPERIMENT, Data, Settings
-from decolle_ref.plots.spikegrad_mnist import save_figures, spikegrad
+from decolle_ref.plots.spikegrad_mnist import plot, save_figures
 from decolle_ref.spikegrad import ann, network
 from decolle_ref.spikegrad.learning import Descent, step
 
@@ -178,9 +178,9 @@ def test_results_say_what_they_depend_on(finished):
 
 def test_figures_are_drawn_from_the_results(finished):
     folder, results = finished
-    assert save_figures(folder, results).read_bytes().startswith(b"\x89PNG")
+    assert save_figures(folder, results)[0].read_bytes().startswith(b"\x89PNG")
     other = results | {"settings": results["settings"] | {"gradient": "float"}}
-    figure = spikegrad([results, other])
+    figure = plot([results, other])
     assert len(figure.axes) == 4
 
 

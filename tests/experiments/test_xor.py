@@ -55,7 +55,7 @@ def test_the_stored_run_can_be_read_and_drawn(finished):
         assert U.shape == (4, len(arrays["at"]), n) and fired.shape == (4, n)
         assert (np.isnan(U) == (arrays["at"][:, None] > fired[:, None])).all()
         assert np.nanmax(U) < 1 + 1e-12
-    assert save_figures(folder, results).read_bytes().startswith(b"\x89PNG")
+    assert save_figures(folder, results)[0].read_bytes().startswith(b"\x89PNG")
 
 
 def test_a_quick_run_is_the_same_with_fewer_networks_and_says_so(tmp_path, finished):
