@@ -1,1 +1,73 @@
-"""decolle."""
+"""DECOLLE: every layer learns from an error of its own, while the input runs.  [K20]
+
+Each module is a chapter and each public function is an equation.  Read them in this order, which is also the order of
+their imports:
+
+| chapter | what it defines |
+| --- | --- |
+| `surrogate` | the spike function, its surrogate derivative, and the primitive of that derivative |
+| `dialects` | the places where the paper and its public codes differ |
+| `lif` | the neuron: traces P and Q, refractory state R, potential U, spike S [K20 Eq. 1] |
+| `synapse` | how inputs reach neurons: dense and convolutional connections |
+| `pool` | max-pooling of potentials |
+| `readout` | the fixed random readout Y of a layer, and its error on the way back |
+| `objective` | losses and regularisers [K20 Eq. 4] |
+| `rule` | the three factors of the update [K20 Eq. 2, 3] |
+| `optim` | SGD and Adamax |
+| `learner` | the optimiser applied to every layer at every step |
+| `network` | layers in a stack, and the loop over time |
+| `rescale` | the same network in another dialect |
+| `convnet` | the conventional network that the paper compares with [K20 Sec. 4.2] |
+"""
+
+from decolle_ref.decolle import (
+    convnet,
+    dialects,
+    learner,
+    lif,
+    network,
+    objective,
+    optim,
+    pool,
+    readout,
+    rescale,
+    rule,
+    surrogate,
+    synapse,
+)
+from decolle_ref.decolle.learner import Learner
+from decolle_ref.decolle.network import Carry, Layer, Snapshot
+from decolle_ref.decolle.objective import Objective, Regulariser
+from decolle_ref.decolle.optim import SGD, Adamax
+from decolle_ref.decolle.pool import MaxPool
+from decolle_ref.decolle.readout import Readout
+from decolle_ref.decolle.synapse import Conv2d, Dense, Weights
+
+__all__ = [  # noqa: RUF022  (the reading order)
+    "surrogate",
+    "dialects",
+    "lif",
+    "synapse",
+    "pool",
+    "readout",
+    "objective",
+    "rule",
+    "optim",
+    "learner",
+    "network",
+    "rescale",
+    "convnet",
+    "Weights",
+    "Dense",
+    "Conv2d",
+    "MaxPool",
+    "Readout",
+    "Objective",
+    "Regulariser",
+    "SGD",
+    "Adamax",
+    "Learner",
+    "Layer",
+    "Snapshot",
+    "Carry",
+]
