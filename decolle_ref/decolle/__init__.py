@@ -13,6 +13,7 @@ their imports:
 | `readout` | the fixed random readout Y of a layer, and its error on the way back |
 | `objective` | losses and regularisers [K20 Eq. 4] |
 | `rule` | the three factors of the update [K20 Eq. 2, 3] |
+| `layer` | one layer at one step, forwards and back |
 | `optim` | SGD and Adamax |
 | `learner` | the optimiser applied to every layer at every step |
 | `network` | layers in a stack, and the loop over time |
@@ -23,6 +24,7 @@ their imports:
 from decolle_ref.decolle import (
     convnet,
     dialects,
+    layer,
     learner,
     lif,
     network,
@@ -35,8 +37,9 @@ from decolle_ref.decolle import (
     surrogate,
     synapse,
 )
+from decolle_ref.decolle.layer import Layer, Snapshot
 from decolle_ref.decolle.learner import Learner
-from decolle_ref.decolle.network import Carry, Layer, Snapshot
+from decolle_ref.decolle.network import Carry
 from decolle_ref.decolle.objective import Objective, Regulariser
 from decolle_ref.decolle.optim import SGD, Adamax
 from decolle_ref.decolle.pool import MaxPool
@@ -52,6 +55,7 @@ __all__ = [  # noqa: RUF022  (the reading order)
     "readout",
     "objective",
     "rule",
+    "layer",
     "optim",
     "learner",
     "network",
