@@ -163,16 +163,14 @@ def check(
 
     Parameters
     ----------
-    f : function from an array to a number
-        The loss.
+    f : function from an array to a number, the loss
     gradient, x : arrays of equal shape
     method : "complex_step" or "central"
     mode : "entries" or "directions"
         One comparison for each entry of x, or for each of some random directions.
     rng : numpy Generator
-        Samples the directions.
     directions : int
-        Number of directions.
+        Source and number of the random directions.
     tolerance : float
         Relative to the largest magnitude compared; 1e-12 (complex_step) or 1e-7 (central) by default.
 
@@ -194,18 +192,12 @@ def check(
     pairs = [(float((gradient * v).sum()), METHODS[method](f, x, v)) for v in vectors]
     got, expected = np.array(pairs).reshape(-1, 2).T
     error = _relative_error(got, expected)
-    worst = int(error.argmax()) if error.size else 0
-    place = tuple(int(i) for i in np.unravel_index(worst, x.shape)) if mode == "entries" and x.size else (worst,)
-    return Report(
-        method=method,
-        mode=mode,
-        compared=len(pairs),
-        error=float(error.max(initial=0)),
-        tolerance=TOLERANCE[method] if tolerance is None else tolerance,
-        worst=place,
-        got=float(got[worst]) if got.size else 0.0,
-        expected=float(expected[worst]) if expected.size else 0.0,
-    )
+    tolerance = TOLERANCE[method] if tolerance is None else tolerance
+    if not error.size:
+        return Report(method, mode, 0, 0.0, tolerance, (0,), 0.0, 0.0)
+    k = int(error.argmax())
+    worst = tuple(map(int, np.unravel_index(k, x.shape))) if mode == "entries" else (k,)
+    return Report(method, mode, len(pairs), float(error[k]), tolerance, worst, float(got[k]), float(expected[k]))
 
 
 def _relative_error(got: Array, expected: Array) -> Array:

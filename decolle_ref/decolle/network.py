@@ -209,21 +209,25 @@ def run(
         learner.validate(start.weights, start.opt_state)
         if targets is None:
             raise InputError("targets: expected one per layer and step to learn from, got none")
-    carry, synapses = start, [layer.synapse for layer in network]
-    goals = None if targets is None else iter(targets)
+    carry, goals = start, None if targets is None else iter(targets)
     dropped = repeat(None) if masks is None else iter(masks)
     for spikes in inputs:
         x = _parse_spikes(network[0], spikes, carry)
         goal = None if goals is None else _parse_targets(network, next(goals, ()), x.shape[:-1], carry)
         state, snapshots = step(network, carry.weights, carry.state, x, goal, next(dropped))
-        weights, opt_state, updates = carry.weights, carry.opt_state, carry.updates
         if learner is not None and carry.n >= learner.burn_in:
-            dUs = [snapshot.dU for snapshot in snapshots if snapshot.dU is not None]
-            traces = [snapshot.P for snapshot in snapshots]
-            weights, opt_state = learner.update(synapses, weights, opt_state, dUs, traces, updates)
-            updates += 1
-        carry = Carry(weights, state, opt_state, carry.n + 1, updates)
+            carry = _learn(network, learner, carry, snapshots)
+        carry = carry._replace(state=state, n=carry.n + 1)
         yield carry, snapshots
+
+
+def _learn(network: Sequence[Layer], learner: Learner, carry: Carry, snapshots: Sequence[Snapshot]) -> Carry:
+    """The carry with its weights updated by the dU and P of all layers."""
+    synapses = [layer.synapse for layer in network]
+    dUs = [snapshot.dU for snapshot in snapshots if snapshot.dU is not None]
+    traces = [snapshot.P for snapshot in snapshots]
+    weights, opt_state = learner.update(synapses, carry.weights, carry.opt_state, dUs, traces, carry.updates)
+    return carry._replace(weights=weights, opt_state=opt_state, updates=carry.updates + 1)
 
 
 def _parse_spikes(layer: Layer, spikes: npt.ArrayLike, carry: Carry) -> Array:
