@@ -19,25 +19,13 @@ program needs, the other rooms.  A room is imported when it is first used.
 array([0., 0., 0.])
 """
 
+# ruff: noqa: RUF022  (__all__ is in reading order)
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from decolle_ref import decolle, gradcheck
 from decolle_ref._util.check import InputError
 from decolle_ref.decolle import (
-    SGD,
-    Adamax,
-    Carry,
-    Conv2d,
-    Dense,
-    Layer,
-    Learner,
-    MaxPool,
-    Objective,
-    Readout,
-    Regulariser,
-    Snapshot,
-    Weights,
     convnet,
     dialects,
     layer,
@@ -53,45 +41,37 @@ from decolle_ref.decolle import (
     surrogate,
     synapse,
 )
+from decolle_ref.decolle.layer import Layer, Snapshot
+from decolle_ref.decolle.learner import Learner
+from decolle_ref.decolle.network import Carry
+from decolle_ref.decolle.objective import Objective, Regulariser
+from decolle_ref.decolle.optim import SGD, Adamax
+from decolle_ref.decolle.pool import MaxPool
+from decolle_ref.decolle.readout import Readout
+from decolle_ref.decolle.synapse import Conv2d, Dense, Weights
 
 if TYPE_CHECKING:
     from decolle_ref import cases, credit, data, errata, experiments, fast, oracle, plots, spikegrad
+else:
+
+    def __getattr__(name: str) -> Any:
+        if name in __all__:
+            return import_module(f"{__name__}.{name}")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 __version__ = "0.1.0"
 
-__all__ = [  # noqa: RUF022  (the reading order)
-    # [K20], chapter by chapter
-    "decolle",
-    "surrogate",
-    "dialects",
-    "lif",
-    "synapse",
-    "pool",
-    "readout",
-    "objective",
-    "rule",
-    "layer",
-    "optim",
-    "learner",
-    "network",
-    "rescale",
-    "convnet",
-    # the names that almost every program needs
-    "Weights",
-    "Dense",
-    "Conv2d",
-    "MaxPool",
-    "Readout",
-    "Objective",
-    "Regulariser",
-    "SGD",
-    "Adamax",
-    "Learner",
-    "Layer",
-    "Snapshot",
-    "Carry",
-    "InputError",
-    # the other rooms
+# [K20], chapter by chapter
+__all__ = ["decolle", "surrogate", "dialects", "lif", "synapse", "pool", "readout", "objective"]
+__all__ += ["rule", "layer", "optim", "learner", "network", "rescale", "convnet"]
+
+# the names in them that almost every program needs
+__all__ += ["Weights", "Dense", "Conv2d", "MaxPool", "Readout", "Objective", "Regulariser", "SGD", "Adamax"]
+__all__ += ["Learner", "Layer", "Snapshot", "Carry", "InputError"]
+
+# the other rooms
+__all__ += [
     "gradcheck",  # is this the gradient of that loss?
     "credit",  # [N19]: the methods of surrogate gradient learning side by side
     "spikegrad",  # [T19]: backpropagation carried by spikes
@@ -102,14 +82,8 @@ __all__ = [  # noqa: RUF022  (the reading order)
     "oracle",  # does another implementation compute DECOLLE?
     "experiments",  # the papers' experiments
     "plots",  # their figures (needs matplotlib)
-    "__version__",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    if name in __all__:
-        return import_module(f"{__name__}.{name}")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__all__ += ["__version__"]
 
 
 def __dir__() -> list[str]:

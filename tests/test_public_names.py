@@ -47,7 +47,7 @@ ROOMS = ["gradcheck", "credit", "spikegrad", "fast", "cases", "errata", "data", 
 
 PUBLIC = {
     "decolle_ref": ["decolle", *CHAPTERS, *NAMES, "InputError", *ROOMS, "__version__"],
-    "decolle_ref.decolle": [*CHAPTERS, *NAMES],
+    "decolle_ref.decolle": CHAPTERS,
     "decolle_ref.decolle.network": [
         "Layer",
         "Snapshot",

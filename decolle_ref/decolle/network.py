@@ -45,24 +45,9 @@ from decolle_ref.decolle.optim import OptState
 from decolle_ref.decolle.readout import KEEP, Mask
 from decolle_ref.decolle.synapse import Weights
 
-__all__ = [  # noqa: RUF022  (the names of `layer` first, then the loop)
-    "Layer",
-    "Snapshot",
-    "with_dialect",
-    "width",
-    "forward",
-    "pooled",
-    "local_gradients",
-    "local_loss",
-    "frozen_error_loss",
-    "Network",
-    "Carry",
-    "validate",
-    "validate_state",
-    "rest",
-    "step",
-    "run",
-]
+# ruff: noqa: RUF022  (the names of `layer` first, then the loop)
+__all__ = ["Layer", "Snapshot", "with_dialect", "width", "forward", "pooled", "local_gradients", "local_loss"]
+__all__ += ["frozen_error_loss", "Network", "Carry", "validate", "validate_state", "rest", "step", "run"]
 
 Network = tuple[Layer, ...]
 
