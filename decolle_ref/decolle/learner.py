@@ -18,7 +18,8 @@ import numpy as np
 
 from decolle_ref._util.check import Array, InputError, count, not_negative
 from decolle_ref.decolle import rule
-from decolle_ref.decolle.optim import Adamax, Optimiser, OptState, Schedule, constant, update_each
+from decolle_ref.decolle.optim import Adamax, Optimiser, Schedule, constant, update_each
+from decolle_ref.decolle.optim import OptState as OptState
 from decolle_ref.decolle.synapse import Synapse, Weights
 
 _ADAMAX = Adamax()

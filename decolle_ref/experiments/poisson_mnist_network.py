@@ -16,10 +16,10 @@ from decolle_ref._util.check import Array, InputError, count, not_negative, posi
 from decolle_ref.data.encode import poisson_steps
 from decolle_ref.decolle import convnet, dialects, lif, network, readout
 from decolle_ref.decolle.dialects import Dialect
-from decolle_ref.decolle.learner import Learner
+from decolle_ref.decolle.learner import Learner, OptState
 from decolle_ref.decolle.network import Carry, Layer, Network
 from decolle_ref.decolle.objective import Objective, smooth_l1
-from decolle_ref.decolle.optim import Adamax, OptState, Schedule, stepwise
+from decolle_ref.decolle.optim import Adamax, Schedule, stepwise
 from decolle_ref.decolle.pool import MaxPool
 from decolle_ref.decolle.readout import Mask
 from decolle_ref.decolle.synapse import Conv2d, Dense, Synapse, Weights

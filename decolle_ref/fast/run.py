@@ -12,9 +12,8 @@ from contextlib import contextmanager
 import numpy as np
 
 from decolle_ref._util.check import Array, count
-from decolle_ref.decolle.learner import Learner
+from decolle_ref.decolle.learner import Learner, OptState
 from decolle_ref.decolle.network import Network
-from decolle_ref.decolle.optim import OptState
 from decolle_ref.decolle.readout import KEEP, Mask
 from decolle_ref.decolle.synapse import Weights
 from decolle_ref.fast.layer import LayerBuffers

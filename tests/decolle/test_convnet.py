@@ -136,7 +136,7 @@ def test_fast_step_equals_the_definition_for_any_cut(net, seed, batch, chunk):
     weights, x, target = problem(net, seed, batch)
     with worker_pool(2) as workers:
         stepper = Stepper(net, batch, workers, chunk, np.float64)
-        stepper.gradient(weights, -x, target)  # an earlier batch leaves nothing behind that counts
+        stepper.gradient(weights, -x, target)  # what an earlier batch left behind plays no part
         assert distance(stepper.gradient(weights, x, target), convnet.gradient(net, weights, x, target)) <= 1e-12
     expected = convnet.forward(net, weights, x).Y
     np.testing.assert_allclose(stepper.Y, expected, rtol=0, atol=1e-12 * np.abs(expected).max())
@@ -147,20 +147,20 @@ def test_fast_step_in_float32_equals_the_definition_in_float64(seed):
     net = convnet.build((1, 14, 14), [(8, 2), (6, 1), (4, 2)], 5, 2)
     weights, x, target = problem(net, seed, 8, np.float32)
     with worker_pool(1) as workers:
-        computed = Stepper(net, 8, workers, chunk=3).gradient(weights, x, target)
-    assert {array.dtype for w in computed for array in w} == {np.dtype(np.float32)}
+        found = Stepper(net, 8, workers, chunk=3).gradient(weights, x, target)
+    assert {array.dtype for w in found for array in w} == {np.dtype(np.float32)}
     double = [Weights(w.W.astype(float), w.b.astype(float)) for w in weights]
-    assert distance(computed, convnet.gradient(net, double, x.astype(float), target.astype(float))) <= 1e-5
+    assert distance(found, convnet.gradient(net, double, x.astype(float), target.astype(float))) <= 1e-5
 
 
 def test_the_number_of_threads_changes_no_bit():
     net = experiment.network()
     weights, x, target = problem(net, 0, 20, np.float32)
-    computed = []
+    found = []
     for threads in (1, 3):
         with worker_pool(threads) as workers:
-            computed.append(flat(Stepper(net, 20, workers, chunk=3).gradient(weights, x, target)))
-    np.testing.assert_array_equal(*computed)
+            found.append(flat(Stepper(net, 20, workers, chunk=3).gradient(weights, x, target)))
+    np.testing.assert_array_equal(*found)
 
 
 @given(nets(), SEEDS, st.integers(1, 9))
@@ -168,8 +168,8 @@ def test_outputs_do_not_depend_on_how_the_images_are_cut(net, seed, batch):
     weights, x, _ = problem(net, seed, 9)
     expected = convnet.forward(net, weights, x).Y
     with worker_pool(2) as workers:
-        computed = outputs(net, weights, x, workers, batch)
-    np.testing.assert_allclose(computed, expected, rtol=0, atol=1e-12 * np.abs(expected).max())
+        found = outputs(net, weights, x, workers, batch)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12 * np.abs(expected).max())
 
 
 def bars(rng, n, side=10):
