@@ -1,6 +1,6 @@
-"""Which DECOLLE?  The paper and its authors' two code bases disagree.  Each variant is a *dialect*, and data.
+"""Which DECOLLE?  The paper and its authors' two code bases disagree, so each variant is a *dialect*, written as data.
 
-Underneath all of them is one dynamical system.  With P[n+1] and Q[n+1] called new, P[n] and Q[n] old,
+All of them are one dynamical system.  With P[n+1] and Q[n+1] called new, P[n] and Q[n] old,
 
     Q[n+1] = beta  Q[n] + g_Q S^in[n]
     P[n+1] = alpha P[n] + g_P (old or new Q)
@@ -8,13 +8,17 @@ Underneath all of them is one dynamical system.  With P[n+1] and Q[n+1] called n
     S[n]   = (U[n] >= 0 or U[n] > 0)
     R[n+1] = gamma R[n] + S[n]
 
-so a dialect is one option on each of a few axes: which Q and P are read, the gains, how the strength w that its code is
-given becomes delta, the comparison at threshold, the decay formula, the surrogate, what the readout reads, and the
-places of dropout and pooling.  A step reads these as data; there is no `if dialect` anywhere.
+A dialect chooses one option on each of ten axes: which Q and P are read, the gains, how the refractory strength w of
+that code becomes delta, the comparison at threshold, the decay formula, the surrogate, what the readout reads, and the
+places of dropout and pooling.  A step reads the options as values; there is no `if dialect` anywhere.
+
+>>> from decolle_ref import dialects
+>>> dialects.differences(dialects.decolle_base, dialects.decolle_nonorm)[1]
+('threshold', 'S = 1 if U > 0', 'S = 1 if U >= 0')
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -32,7 +36,15 @@ from decolle_ref.decolle.surrogate import (
 
 
 class Option(NamedTuple):
-    """One choice on an axis: its equation, and the value that the step reads."""
+    """One choice on an axis.
+
+    Attributes
+    ----------
+    equation : str
+        The choice as an equation or in words.
+    value : any
+        What the code reads: an index, a function or a name.
+    """
 
     equation: str
     value: Any = None
@@ -49,14 +61,7 @@ def _euler_decay(tau: Array, dt: float) -> Array:
     return decay
 
 
-Gain = Callable[[Array], Array]
-_gain_one: Gain = np.ones_like
-_gain_leak: Gain = lambda decay: 1 - decay  # noqa: E731
-_gain_inverse: Gain = lambda decay: 1 / (1 - decay)  # noqa: E731
-
-
-def _itself(U: Array) -> Array:
-    return U
+_gain_leak: Callable[[Array], Array] = lambda decay: 1 - decay  # noqa: E731
 
 
 AXES: dict[str, dict[str, Option]] = {
@@ -69,12 +74,12 @@ AXES: dict[str, dict[str, Option]] = {
         "new_P": Option("U[n] = W P[n+1] + b - delta R[n]", 1),
     },
     "gains": {
-        "one": Option("g_Q = 1, g_P = 1", _gain_one),
+        "one": Option("g_Q = 1, g_P = 1", np.ones_like),
         "leak": Option("g_Q = 1 - beta, g_P = 1 - alpha", _gain_leak),
-        "inverse": Option("g_Q = 1/(1-beta), g_P = 1/(1-alpha)", _gain_inverse),
+        "inverse": Option("g_Q = 1/(1-beta), g_P = 1/(1-alpha)", lambda decay: 1 / (1 - decay)),
     },
     "refractory": {
-        "w": Option("delta = w", lambda gamma: np.ones_like(gamma)),
+        "w": Option("delta = w", np.ones_like),
         "gamma_w": Option("delta = gamma w", lambda gamma: gamma),
         "leak_w": Option("delta = (1-gamma) w", _gain_leak),
     },
@@ -101,7 +106,7 @@ AXES: dict[str, dict[str, Option]] = {
         "after_G": Option("on Y, after G", "Y"),
     },
     "pooling": {
-        "pool_U": Option("max over U, then Theta", lambda surrogate: _itself),
+        "pool_U": Option("max over U, then Theta", lambda surrogate: np.asarray),
         "pool_S": Option("max over S and over sigma(U)", lambda surrogate: surrogate.primitive),
     },
 }
@@ -109,7 +114,19 @@ AXES: dict[str, dict[str, Option]] = {
 
 @dataclass(frozen=True)
 class Dialect:
-    """One option per axis, by name.  Raises InputError for an option that its axis does not have."""
+    """One option per axis, by name; `AXES` lists the axes and their options.
+
+    Attributes
+    ----------
+    name : str
+    P_reads, U_reads, gains, refractory, threshold, decay, surrogate, readout, dropout, pooling : str
+        A key of `AXES[axis]` each.
+
+    Raises
+    ------
+    InputError
+        For an option that its axis does not have.
+    """
 
     name: str
     P_reads: str = "old_Q"
@@ -128,11 +145,11 @@ class Dialect:
             choice(axis, getattr(self, axis), options)
 
     def option(self, axis: str) -> Option:
-        """The option taken on `axis`."""
+        """The option that this dialect chooses on `axis`, a key of `AXES`."""
         return AXES[axis][getattr(self, axis)]
 
     def value(self, axis: str) -> Any:
-        """What the step reads on `axis`."""
+        """The value of that option."""
         return self.option(axis).value
 
     @property
@@ -186,13 +203,37 @@ DIALECTS = {d.name: d for d in (paper, dcll, decolle, decolle_base, decolle_nono
 
 
 def named(name: str) -> Dialect:
-    """The dialect called `name`.  Raises InputError for an unknown one."""
+    """Look up a dialect.
+
+    Parameters
+    ----------
+    name : str
+        "paper", "dcll", "decolle", "decolle-base" or "decolle-nonorm".
+
+    Returns
+    -------
+    Dialect
+
+    Raises
+    ------
+    InputError
+        For an unknown name.
+    """
     choice("dialect", name, DIALECTS)
     return DIALECTS[name]
 
 
 def differences(a: Dialect, b: Dialect) -> list[tuple[str, str, str]]:
-    """(axis, a's equation, b's equation) for every axis on which they differ."""
+    """List the axes on which two dialects differ.
+
+    Parameters
+    ----------
+    a, b : Dialect
+
+    Returns
+    -------
+    list of (axis, equation of a, equation of b)
+    """
     return [
         (axis, a.option(axis).equation, b.option(axis).equation)
         for axis in AXES
@@ -204,14 +245,9 @@ def table() -> str:
     """All dialects, axis by axis, as a Markdown table."""
     head = ["", *(f"`{name}`" for name in DIALECTS)]
     rows = [
-        [axis.replace("_", " "), *(_cell(d.option(axis).equation) for d in DIALECTS.values())]
-        for axis in (f.name for f in fields(Dialect))
-        if axis in AXES
+        [axis.replace("_", " "), *(d.option(axis).equation.replace("|", "\\|") for d in DIALECTS.values())]
+        for axis in AXES
     ]
     delay = ["steps from spike to U", *(str(d.delay) for d in DIALECTS.values())]
     lines = [head, ["---"] * len(head), *rows[:2], delay, *rows[2:]]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
-
-
-def _cell(equation: str) -> str:
-    return equation.replace("|", "\\|")

@@ -1,74 +1,113 @@
-"""Learning while the sequence runs: gradient and optimiser, for every layer, at every step.  [K20 Sec. 3.2]"""
+"""Learning while the sequence runs: gradient and optimiser, for every layer, at every step.  [K20 Sec. 3.2]
+
+>>> import numpy as np
+>>> from decolle_ref import SGD, Dense, Learner, Weights
+>>> rate = Weights(W=np.asarray(0.5), b=np.asarray(0.0))
+>>> learner, weights = Learner([rate], SGD()), [Weights(np.zeros((1, 2)), np.zeros(1))]
+>>> (new,), _ = learner.update(
+...     [Dense(2, 1)], weights, learner.init(weights), dUs=[np.array([-1.0])], traces=[np.array([2.0, 4.0])], updates=0
+... )
+>>> new.W
+array([[1., 2.]])
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from decolle_ref._util.check import Array, InputError, count, not_negative
 from decolle_ref.decolle import rule
-from decolle_ref.decolle.optim import Adamax, Optimiser, Schedule, constant
+from decolle_ref.decolle.optim import Adamax, Optimiser, Schedule, constant, update_each
+from decolle_ref.decolle.optim import OptState as OptState
 from decolle_ref.decolle.synapse import Synapse, Weights
 
-OptState = tuple[Any, ...]
-ADAMAX = Adamax()
-LayerUpdate = Callable[[Optimiser, Synapse, Weights, Any, Array, Array, Weights], tuple[Weights, Any]]
+_ADAMAX = Adamax()
+LayerUpdate = Callable[[Optimiser, Synapse, Weights, OptState, Array, Array, Weights], tuple[Weights, OptState]]
 
 
 def update_layer(
     optimiser: Optimiser,
     synapse: Synapse,
     weights: Weights,
-    opt_state: Any,
+    opt_state: OptState,
     dU: Array,
     P: Array,
     learning_rate: Weights,
-) -> tuple[Weights, Any]:
-    """One layer's update: the gradient of [K20 Eq. 3] handed to the optimiser, for W and for b."""
-    gradient = rule.gradient(synapse, dU, P)
-    W, opt_state_W = optimiser.update(weights.W, gradient.W, opt_state[0], learning_rate.W)
-    b, opt_state_b = optimiser.update(weights.b, gradient.b, opt_state[1], learning_rate.b)
-    return Weights(W, b), (opt_state_W, opt_state_b)
+) -> tuple[Weights, OptState]:
+    """One layer's update: the optimiser follows the gradient of [K20 Eq. 3], for W and for b.
+
+    Parameters
+    ----------
+    optimiser : SGD or Adamax
+    synapse : Dense or Conv2d
+    weights : Weights
+    opt_state : pair
+        The optimiser's state of W and of b.
+    dU : array of shape (..., n)
+        dL/dU.
+    P : array of shape (..., n_in)
+    learning_rate : Weights
+        Its W and b broadcast against W and b.
+
+    Returns
+    -------
+    weights, opt_state
+        New arrays; the old ones stay as they are.
+    """
+    (W, b), new_state = update_each(optimiser, weights, rule.gradient(synapse, dU, P), opt_state, learning_rate)
+    return Weights(W, b), new_state
 
 
 @dataclass(frozen=True)
 class Learner:
-    """Which optimiser, at which rates, from which step on.
+    """Which optimiser updates the weights, at which learning rates, from which step on.
 
-    learning_rates: one `Weights` per layer whose W and b broadcast against W and b; the schedule multiplies them.
-    update_layer may be replaced by `fast.update_layer`, which overwrites the weights and optimiser state it is given.
-    Raises InputError for a learning_rate that is negative or not finite.
+    Parameters
+    ----------
+    learning_rates : sequence of Weights
+        One per layer; its W and b broadcast against the layer's W and b.
+    optimiser : SGD or Adamax
+    schedule : function of the number of updates so far
+        Its value multiplies the learning rates.
+    burn_in : int
+        Number of steps before the first update.
+    update_layer : function
+        `update_layer` of this module, which returns new arrays, or `fast.update_layer`, which overwrites the weights
+        and the optimiser state that it receives.
+
+    Raises
+    ------
+    InputError
+        For a learning rate that is negative or not finite, or a negative burn_in.
     """
 
     learning_rates: Sequence[Weights]
-    optimiser: Optimiser = ADAMAX
+    optimiser: Optimiser = _ADAMAX
     schedule: Schedule = constant
     burn_in: int = 0
     update_layer: LayerUpdate = update_layer
 
     def __post_init__(self) -> None:
         count("burn_in", self.burn_in, 0)
-        for k, learning_rate in enumerate(self.learning_rates):
-            not_negative(f"layer {k + 1} learning rate", learning_rate.W)
-            not_negative(f"layer {k + 1} bias learning rate", learning_rate.b)
+        for k, learning_rate in enumerate(self.learning_rates, start=1):
+            not_negative(f"layer {k} learning rate", learning_rate.W)
+            not_negative(f"layer {k} bias learning rate", learning_rate.b)
 
     def validate(self, weights: Sequence[Weights], opt_state: OptState) -> None:
         """Raise InputError unless learning rates and optimiser state fit the weights."""
-        for name, given in (("learning_rates", self.learning_rates), ("opt_state", opt_state)):
-            if len(given) != len(weights):
-                raise InputError(f"{name}: expected one per layer ({len(weights)}), got {len(given)}")
-        for k, (learning_rate, w) in enumerate(zip(self.learning_rates, weights, strict=True)):
+        for name, entries in (("learning_rates", self.learning_rates), ("opt_state", opt_state)):
+            if len(entries) != len(weights):
+                raise InputError(f"{name}: expected one per layer ({len(weights)}), got {len(entries)}")
+        for k, (learning_rate, w) in enumerate(zip(self.learning_rates, weights, strict=True), start=1):
             for letter, lr, array in zip("Wb", learning_rate, w, strict=True):
-                shape = np.shape(lr)
-                sides = zip(shape[::-1], array.shape[::-1], strict=False)
-                if len(shape) > array.ndim or any(s not in (1, d) for s, d in sides):
-                    raise InputError(
-                        f"layer {k + 1} learning rate of {letter}: expected to broadcast to {array.shape}, got {shape}"
-                    )
+                sides = zip(np.shape(lr)[::-1], array.shape[::-1], strict=False)
+                if np.ndim(lr) > array.ndim or any(side not in (1, full) for side, full in sides):
+                    name = f"layer {k} learning rate of {letter}"
+                    raise InputError(f"{name}: expected to broadcast to {array.shape}, got {np.shape(lr)}")
 
     def init(self, weights: Sequence[Weights]) -> OptState:
-        """The optimiser's state before the first update."""
+        """The optimiser's state before the first update: one pair, of W and of b, per layer."""
         return tuple((self.optimiser.init(w.W), self.optimiser.init(w.b)) for w in weights)
 
     def update(
@@ -80,14 +119,23 @@ class Learner:
         traces: Sequence[Array],
         updates: int,
     ) -> tuple[tuple[Weights, ...], OptState]:
-        """All layers, each from its own dU and P alone."""
+        """Update all layers, each from its own dU and P alone.
+
+        Parameters
+        ----------
+        synapses, weights, opt_state : sequences, one entry per layer
+        dUs : sequence of arrays of shape (..., n)
+        traces : sequence of arrays of shape (..., n_in)
+            P of each layer.
+        updates : int
+            Number of updates so far.
+
+        Returns
+        -------
+        weights, opt_state : tuples, one entry per layer
+        """
         factor = self.schedule(updates)
-        new = [
-            self.update_layer(
-                self.optimiser, synapse, w, m, dU, P, Weights(factor * learning_rate.W, factor * learning_rate.b)
-            )
-            for synapse, w, m, dU, P, learning_rate in zip(
-                synapses, weights, opt_state, dUs, traces, self.learning_rates, strict=True
-            )
-        ]
-        return tuple(w for w, _ in new), tuple(m for _, m in new)
+        rates = [Weights(factor * rate.W, factor * rate.b) for rate in self.learning_rates]
+        layers = zip(synapses, weights, opt_state, dUs, traces, rates, strict=True)
+        updated = [self.update_layer(self.optimiser, *layer) for layer in layers]
+        return tuple(w for w, _ in updated), tuple(state for _, state in updated)

@@ -8,10 +8,20 @@
 
 P and Q belong to the input: one pair per input channel, none per synapse.  All right-hand sides are old values, so an
 input spike at step n reaches U at n+2, and the layers of one step can be computed in any order.  The other dialects put
-gains before S^in and Q, or let P read the new Q and U the new P: these are data in `LIF`, and the step reads them.
+gains before S^in and Q, or let P read the new Q and U the new P.  `LIF` holds these choices as numbers.
+
+>>> import numpy as np
+>>> from decolle_ref import lif, surrogate
+>>> neuron, U = lif.neuron(), []
+>>> state = lif.rest(neuron, n_in=1, n=1)
+>>> for spike in (1, 0, 0, 0):  # reaches U two steps later; here U = P - 1
+...     state, _, u, _ = lif.step(neuron, lambda P: P - 1, surrogate.at_threshold, state, np.array([spike]))
+...     U.append(float(u[0]))
+>>> [u > -1 for u in U]
+[False, False, True, True]
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -31,24 +41,42 @@ from decolle_ref.decolle.surrogate import Function
 
 
 class LIF(NamedTuple):
-    """The constants of one layer, in the papers' letters; `neuron` makes them from time constants."""
+    """The constants of one layer in the paper's letters; `neuron` computes them from time constants.
 
-    alpha: Array  # exp(-dt/tau_mem), () or (n_in,): membrane.  (N19 calls this one beta.)
-    beta: Array  # exp(-dt/tau_syn), () or (n_in,): synapse.  (N19 calls this one alpha.)
-    gamma: Array  # exp(-dt/tau_ref), () or (n,): refractory
-    delta: Array  # () or (n,): strength of the refractory term
-    gain_Q: Array  # like beta: gain on S^in into Q
-    gain_P: Array  # like alpha: gain on Q into P
-    P_reads: int = 0  # 0: old Q, 1: new Q
-    U_reads: int = 0  # 0: old P, 1: new P
+    Attributes
+    ----------
+    alpha, beta : arrays of shape () or (n_in,)
+        Decay per step of P (membrane) and Q (synapse).  [N19] calls the synapse alpha and the membrane beta.
+    gamma, delta : arrays of shape () or (n,)
+        Decay per step of R, and strength of the refractory term.
+    gain_Q, gain_P : arrays of shape () or (n_in,)
+        Gain of S^in on its way into Q, and of Q into P.
+    P_reads, U_reads : int
+        0: P reads the old Q, U the old P; 1: the new one.
+    """
+
+    alpha: Array  # exp(-dt/tau_mem)
+    beta: Array  # exp(-dt/tau_syn)
+    gamma: Array  # exp(-dt/tau_ref)
+    delta: Array
+    gain_Q: Array
+    gain_P: Array
+    P_reads: int = 0
+    U_reads: int = 0
 
 
 class State(NamedTuple):
-    """All that a layer carries from one step to the next: 2 n_in + n numbers per sample."""
+    """All that a layer keeps from one step to the next: 2 n_in + n numbers per sample.
 
-    P: Array  # (..., n_in)
-    Q: Array  # (..., n_in)
-    R: Array  # (..., n)
+    Attributes
+    ----------
+    P, Q : arrays of shape (..., n_in)
+    R : array of shape (..., n)
+    """
+
+    P: Array
+    Q: Array
+    R: Array
 
 
 def neuron(
@@ -62,20 +90,31 @@ def neuron(
 ) -> LIF:
     """alpha = exp(-dt/tau_mem), beta = exp(-dt/tau_syn), gamma = exp(-dt/tau_ref), or 1 - dt/tau.  [K20 Eq. 1]
 
-    Times in seconds.  tau_mem and tau_syn are numbers or one value per input channel, tau_ref and w numbers or one
-    value per neuron.  w is the refractory strength as the dialect's own code is given it; in the paper's, delta = w.
-    Raises InputError for a time constant or dt that is not finite and > 0, or a w < 0.
+    Parameters
+    ----------
+    tau_mem, tau_syn : float or array of shape (n_in,), seconds
+    tau_ref : float or array of shape (n,), seconds
+    dt : float, seconds per step
+    w : float or array of shape (n,)
+        Refractory strength as the dialect's own code defines it; in the paper's dialect delta = w.
+    dtype : float64 or float32
+    dialect : Dialect
+        Chooses the decay formula, the gains and what P and U read.
+
+    Returns
+    -------
+    LIF
+
+    Raises
+    ------
+    InputError
+        For a time constant or dt that is not finite and > 0, or for w < 0.
     """
     positive("dt", dt, "seconds")
     decay = dialect.value("decay")
-    return from_decays(
-        decay(positive("tau_mem", tau_mem, "seconds").astype(np.float64), dt),
-        decay(positive("tau_syn", tau_syn, "seconds").astype(np.float64), dt),
-        decay(positive("tau_ref", tau_ref, "seconds").astype(np.float64), dt),
-        w,
-        dtype,
-        dialect,
-    )
+    times = (("tau_mem", tau_mem), ("tau_syn", tau_syn), ("tau_ref", tau_ref))
+    alpha, beta, gamma = (decay(positive(name, tau, "seconds").astype(np.float64), dt) for name, tau in times)
+    return from_decays(alpha, beta, gamma, w, dtype, dialect)
 
 
 def from_decays(
@@ -86,37 +125,83 @@ def from_decays(
     dtype: npt.DTypeLike = np.float64,
     dialect: Dialect = paper,
 ) -> LIF:
-    """The same from the decays themselves.  Raises InputError for a decay outside [0, 1) or a w < 0."""
+    """As `neuron`, from the decays per step themselves.
+
+    Parameters
+    ----------
+    alpha, beta : float or array of shape (n_in,)
+    gamma : float or array of shape (n,)
+    w, dtype, dialect
+        As in `neuron`.
+
+    Returns
+    -------
+    LIF
+
+    Raises
+    ------
+    InputError
+        For a decay outside [0, 1), also after rounding to `dtype`, or for w < 0.
+    """
     kind = float_dtype(dtype)
-    a, b, g = (fraction(name, x).astype(np.float64) for name, x in (("alpha", alpha), ("beta", beta), ("gamma", gamma)))
-    for name, decay in (("alpha", a), ("beta", b), ("gamma", g)):
-        fraction(f"{name} as {kind}", decay.astype(kind))  # a decay just below 1 may round to 1
+    decays = (("alpha", alpha), ("beta", beta), ("gamma", gamma))
+    a, b, g = (_parse_decay(name, decay, kind) for name, decay in decays)
     gain = dialect.value("gains")
-    return LIF(
-        alpha=a.astype(kind),
-        beta=b.astype(kind),
-        gamma=g.astype(kind),
-        delta=(dialect.value("refractory")(g) * not_negative("w", w)).astype(kind),
-        gain_Q=gain(b).astype(kind),
-        gain_P=gain(a).astype(kind),
-        P_reads=dialect.value("P_reads"),
-        U_reads=dialect.value("U_reads"),
-    )
+    delta = dialect.value("refractory")(g) * not_negative("w", w)
+    a, b, g, delta, gain_Q, gain_P = (x.astype(kind) for x in (a, b, g, delta, gain(b), gain(a)))
+    return LIF(a, b, g, delta, gain_Q, gain_P, dialect.value("P_reads"), dialect.value("U_reads"))
+
+
+def _parse_decay(name: str, value: npt.ArrayLike, dtype: np.dtype[Any]) -> Array:
+    decay = fraction(name, value).astype(np.float64)
+    fraction(f"{name} as {dtype}", decay.astype(dtype))  # a decay just below 1 may round to 1
+    return decay
 
 
 def sample_time_constants(rng: np.random.Generator, n_in: int) -> tuple[Array, Array]:
-    """tau_mem ~ U(5, 35) ms and tau_syn ~ U(5, 10) ms for each input channel, in seconds.  [K20 Sec. 3.2]"""
+    """tau_mem ~ U(5, 35) ms and tau_syn ~ U(5, 10) ms for each input channel.  [K20 Sec. 3.2]
+
+    Parameters
+    ----------
+    rng : numpy Generator
+    n_in : int
+
+    Returns
+    -------
+    tau_mem, tau_syn : arrays of shape (n_in,), seconds
+    """
     return rng.uniform(0.005, 0.035, n_in), rng.uniform(0.005, 0.010, n_in)
 
 
 def rest(lif: LIF, n_in: int, n: int, batch: tuple[int, ...] = ()) -> State:
-    """P = Q = R = 0 for any batch shape."""
-    dtype = lif.alpha.dtype
-    return State(np.zeros((*batch, n_in), dtype), np.zeros((*batch, n_in), dtype), np.zeros((*batch, n), dtype))
+    """P = Q = R = 0.
+
+    Parameters
+    ----------
+    lif : LIF
+        Sets the dtype.
+    n_in, n : int
+        Numbers of inputs and neurons.
+    batch : tuple of int
+
+    Returns
+    -------
+    State
+    """
+    P, Q, R = (np.zeros((*batch, size), lif.alpha.dtype) for size in (n_in, n_in, n))
+    return State(P, Q, R)
 
 
 def validate(lif: LIF, n_in: int, n: int, name: str) -> None:
-    """Raise InputError unless every constant is a number or has one value per input or neuron."""
+    """Raise InputError unless every constant is a number or has one value per input or neuron.
+
+    Parameters
+    ----------
+    lif : LIF
+    n_in, n : int
+    name : str
+        Begins the message.
+    """
     sizes = {"alpha": n_in, "beta": n_in, "gamma": n, "delta": n, "gain_Q": n_in, "gain_P": n_in}
     for letter, size in sizes.items():
         shape = getattr(lif, letter).shape
@@ -125,7 +210,16 @@ def validate(lif: LIF, n_in: int, n: int, name: str) -> None:
 
 
 def validate_state(state: State, n_in: int, n: int, batch: tuple[int, ...], name: str) -> None:
-    """Raise InputError unless P, Q, R are finite and of shape (*batch, n_in), (*batch, n_in), (*batch, n)."""
+    """Raise InputError unless P, Q, R are finite and of shape (*batch, n_in), (*batch, n_in), (*batch, n).
+
+    Parameters
+    ----------
+    state : State
+    n_in, n, batch
+        As in `rest`.
+    name : str
+        Begins the message.
+    """
     for letter, array, size in zip(State._fields, state, (n_in, n_in, n), strict=True):
         exact_shape(f"{name} {letter}", finite(f"{name} {letter}", array), (*batch, size))
 
@@ -133,10 +227,25 @@ def validate_state(state: State, n_in: int, n: int, batch: tuple[int, ...], name
 def step(
     lif: LIF, drive: Function, spike: Function, state: State, spikes_in: Array
 ) -> tuple[State, State, Array, Array]:
-    """One step of [K20 Eq. 1]: (state at n, S^in[n]) -> (state at n+1, the state that U read, U[n], S[n]).
+    """One step of [K20 Eq. 1], from the state at n and S^in[n].
 
-    drive(P) = sum_j W_ij P_j + b_i, shape (..., n), is the synapse's part; spikes_in has shape (..., n_in) and may
-    count several events in a bin.
+    Parameters
+    ----------
+    lif : LIF
+    drive : function
+        P (..., n_in) -> sum_j W_ij P_j + b_i (..., n), the part of the synapse.
+    spike : function
+        U -> Theta(U).
+    state : State
+    spikes_in : array of shape (..., n_in)
+        S^in[n]; an entry may count several events in a bin.
+
+    Returns
+    -------
+    after : State at step n+1
+    read : State
+        The traces that U read, old or new by dialect, and R[n].
+    U, S : arrays of shape (..., n), at step n
     """
     P, Q, R = state
     new_Q = lif.beta * Q + lif.gain_Q * spikes_in
@@ -151,26 +260,40 @@ def srm_kernel(alpha: float, beta: float, steps: int) -> Array:
     """eps[k] = (alpha^(k-1) - beta^(k-1)) / (alpha - beta), k >= 1, and eps[0] = 0: P[n] = sum_k eps[k] S^in[n-k].
 
     The closed form of the two recursions of [K20 Eq. 1], the PSP of the SRM0 model.  At alpha = beta it is
-    (k-1) alpha^(k-2); near equality the quotient cancels, so the sum alpha^(k-2) + alpha^(k-3) beta + ... is run as a
-    recurrence there.
+    (k-1) alpha^(k-2).  Near equality the quotient cancels, so there a recurrence computes the sum
+    alpha^(k-2) + alpha^(k-3) beta + ... + beta^(k-2).
+
+    Parameters
+    ----------
+    alpha, beta : float
+        Decays per step, in [0, 1).
+    steps : int
+
+    Returns
+    -------
+    array of shape (steps,)
     """
-    if abs(alpha - beta) < 1e-3:
-        return _summed_kernel(alpha, beta, steps)
-    k = np.arange(1, steps)
-    return np.concatenate([[0.0], (alpha ** (k - 1) - beta ** (k - 1)) / (alpha - beta)])[:steps]
-
-
-def _summed_kernel(alpha: float, beta: float, steps: int) -> Array:
+    if abs(alpha - beta) >= 1e-3:
+        k = np.arange(1, steps)
+        return np.concatenate([[0.0], (alpha ** (k - 1) - beta ** (k - 1)) / (alpha - beta)])[:steps]
     eps = np.zeros(steps)
-    for k in range(2, steps):
-        eps[k] = alpha * eps[k - 1] + beta ** (k - 2)
+    for n in range(2, steps):
+        eps[n] = alpha * eps[n - 1] + beta ** (n - 2)
     return eps
 
 
 def trace_gain(lif: LIF) -> Array:
     """g_P g_Q / ((1 - alpha)(1 - beta)): the steady P of an input that spikes at every step.
 
-    Weights and learning rates given per unit of normalised trace are divided by it.
+    Divide weights and learning rates by it that are meant per unit of normalised trace.
+
+    Parameters
+    ----------
+    lif : LIF
+
+    Returns
+    -------
+    array of shape () or (n_in,)
     """
     gain: Array = lif.gain_P * lif.gain_Q / ((1 - lif.alpha) * (1 - lif.beta))
     return gain

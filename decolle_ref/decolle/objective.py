@@ -2,8 +2,15 @@
 
     L = reduce_k loss(Y_k, Yhat_k) + lambda1 <relu(U + 0.01)> + lambda2 relu(0.1 - <activity>)
 
-Every term is written next to its derivative.  `reduction` is a named choice: "sum" adds the terms of the loss over
-batch and outputs, "mean" averages them (cross-entropy has one term per sample, the others one per output).
+Every term stands next to its derivative.  The reduction "sum" adds the terms of the loss over batch and outputs, "mean"
+averages them (the cross-entropy has one term per sample, the other losses have one per output).
+
+>>> import numpy as np
+>>> from decolle_ref import Objective, objective
+>>> Objective(objective.squared_error, "mean").error(Y=np.array([1.0, 3.0]), target=np.array([0.0, 1.0]))
+array([0.5, 1. ])
+>>> objective.softmax(np.zeros(4))
+array([0.25, 0.25, 0.25, 0.25])
 """
 
 from collections.abc import Callable
@@ -17,11 +24,51 @@ from decolle_ref.decolle.surrogate import Surrogate, magnitude
 
 
 class Loss(NamedTuple):
-    """A loss as its terms and the derivative of their sum with respect to Y."""
+    """A loss as its terms and the derivative of their sum with respect to Y.
+
+    Attributes
+    ----------
+    name : str
+    terms : function
+        (Y, target) of shape (..., n_out) -> the terms, (...,) for the cross-entropy and (..., n_out) for the others.
+    slope : function
+        (Y, target) -> d sum(terms) / dY, of shape (..., n_out).
+    """
 
     name: str
     terms: Callable[[Array, Array], Array]
     slope: Callable[[Array, Array], Array]
+
+
+def softmax(Y: Array) -> Array:
+    """softmax(Y)_k = exp(Y_k - max Y) / sum_l exp(Y_l - max Y).
+
+    Parameters
+    ----------
+    Y : real or complex array of shape (..., n_out)
+        The maximum is that of the real parts, so that exp cannot overflow.
+
+    Returns
+    -------
+    array of shape (..., n_out)
+    """
+    e: Array = np.exp(Y - Y.real.max(axis=-1, keepdims=True))
+    return np.asarray(e / e.sum(axis=-1, keepdims=True))
+
+
+def log_softmax(Y: Array) -> Array:
+    """log softmax(Y)_k = Y_k - max Y - log sum_l exp(Y_l - max Y), finite where softmax(Y)_k itself is 0.
+
+    Parameters
+    ----------
+    Y : real or complex array of shape (..., n_out)
+
+    Returns
+    -------
+    array of shape (..., n_out)
+    """
+    shifted: Array = Y - Y.real.max(axis=-1, keepdims=True)
+    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)))
 
 
 def _smooth_l1_terms(Y: Array, target: Array) -> Array:
@@ -34,13 +81,9 @@ def _clip(d: Array) -> Array:
     return np.where(np.abs(d.real) < 1, d, np.sign(d.real))
 
 
-def _log_softmax(Y: Array) -> Array:
-    shifted: Array = Y - Y.real.max(axis=-1, keepdims=True)  # exp cannot overflow
-    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)))
-
-
 def _cross_entropy_slope(Y: Array, target: Array) -> Array:
-    slope: Array = np.exp(_log_softmax(Y)) * target.sum(axis=-1, keepdims=True) - target
+    p = np.exp(log_softmax(Y))  # softmax(Y) up to rounding; the recorded results were computed in this form
+    slope: Array = p * target.sum(axis=-1, keepdims=True) - target
     return slope
 
 
@@ -50,7 +93,7 @@ squared_error = Loss("squared_error", lambda Y, target: (Y - target) ** 2 / 2, l
 smooth_l1 = Loss("smooth_l1", _smooth_l1_terms, lambda Y, target: _clip(Y - target))
 """1/2 d^2 if |d| < 1 else |d| - 1/2, with d = Y - Yhat; dY = clip(d, -1, 1).  [K20 Sec. 3.2]"""
 
-cross_entropy = Loss("cross_entropy", lambda Y, target: -(target * _log_softmax(Y)).sum(axis=-1), _cross_entropy_slope)
+cross_entropy = Loss("cross_entropy", lambda Y, target: -(target * log_softmax(Y)).sum(axis=-1), _cross_entropy_slope)
 """-sum_k Yhat_k log softmax(Y)_k for class probabilities Yhat; dY = softmax(Y) - Yhat (where they sum to 1)."""
 
 LOSSES = {loss.name: loss for loss in (squared_error, smooth_l1, cross_entropy)}
@@ -62,10 +105,20 @@ ACTIVITIES = ("rate", "membrane")
 class Regulariser:
     """lambda1 <relu(U + 0.01)> + lambda2 relu(0.1 - <activity>).  [K20 Eq. 4]
 
-    The first term keeps U below threshold, the second keeps the layer from falling silent.  Printed with activity = U
-    ("membrane"), the two pull <U> in opposite directions; the public codes use activity = sigma(U) ("rate").  <.> is
-    the mean over neurons; "membrane" applies its relu per sample and then averages over the batch, "rate" has the batch
-    inside the relu, as coded.
+    The first term keeps U below threshold, the second keeps the layer from falling silent.  The paper prints
+    activity = U ("membrane"); then the two terms pull <U> in opposite directions.  The public codes use
+    activity = sigma(U) ("rate").  <.> is the mean over neurons: "membrane" applies its relu to each sample and then
+    averages over the batch, "rate" averages over the batch too before it applies the relu, as the codes do.
+
+    Parameters
+    ----------
+    lambda1, lambda2 : float >= 0
+    activity : "rate" or "membrane"
+
+    Raises
+    ------
+    InputError
+        For another value.
     """
 
     lambda1: float = 0.0
@@ -78,7 +131,7 @@ class Regulariser:
         choice("activity", self.activity, ACTIVITIES)
 
     def value(self, U: Array, surrogate: Surrogate) -> Array:
-        """The two terms of [K20 Eq. 4] for U of shape (..., n); 0 for an empty batch."""
+        """The sum of both terms of [K20 Eq. 4], a scalar, for U of shape (..., n); 0 for an empty batch."""
         if U.size == 0:
             return np.zeros((), U.dtype)
         above = np.where(U.real + 0.01 > 0, U + 0.01, 0)
@@ -100,13 +153,26 @@ class Regulariser:
 
 
 def _mean(x: Array) -> Array:
-    """The mean over everything, 0 for an empty batch."""
+    """The mean of all entries, 0 for an empty batch."""
     return np.asarray(x.sum() / max(x.size, 1))
 
 
 @dataclass(frozen=True)
 class Objective:
-    """The loss of one layer with its reduction and regularisers."""
+    """L of one layer: a loss of its Y, and regularisers of its U.
+
+    Parameters
+    ----------
+    loss : Loss
+    reduction : "mean" or "sum"
+        Over batch and outputs.
+    regulariser : Regulariser or None
+
+    Raises
+    ------
+    InputError
+        For another reduction.
+    """
 
     loss: Loss = squared_error
     reduction: str = "mean"
@@ -116,13 +182,13 @@ class Objective:
         choice("reduction", self.reduction, REDUCTIONS)
 
     def value(self, U: Array, Y: Array, target: Array, surrogate: Surrogate) -> Array:
-        """L, a scalar."""
+        """L, a scalar, for U (..., n), Y and target (..., n_out)."""
         terms = self.loss.terms(Y, target)
         total = terms.sum() if self.reduction == "sum" else _mean(terms)
         return total if self.regulariser is None else total + self.regulariser.value(U, surrogate)
 
     def error(self, Y: Array, target: Array) -> Array:
-        """dY_k = dL/dY_k, of Y's shape."""
+        """dY_k = dL/dY_k, of Y's shape (..., n_out)."""
         slope = self.loss.slope(Y, target)
         if self.reduction == "sum":
             return slope
@@ -130,5 +196,5 @@ class Objective:
         return slope * per_sample / max(Y.size, 1)
 
     def penalty(self, U: Array, surrogate: Surrogate) -> Array | float:
-        """dL/dU of the regularisers alone, of U's shape."""
+        """dL/dU of the regularisers alone, of U's shape (..., n)."""
         return 0.0 if self.regulariser is None else self.regulariser.derivative(U, surrogate)

@@ -1,4 +1,14 @@
-"""Optimisers as pure updates of one array.  [K20 Sec. 3.2]"""
+"""Optimisers as pure updates of one array.  [K20 Sec. 3.2]
+
+>>> import numpy as np
+>>> from decolle_ref import SGD, optim
+>>> W, _ = SGD().update(np.array([1.0]), g=np.array([2.0]), opt_state=None, lr=np.asarray(0.25))
+>>> W
+array([0.5])
+>>> schedule = optim.stepwise((10, 20), factor=0.5)
+>>> [schedule(updates) for updates in (0, 10, 25)]
+[1.0, 0.5, 0.25]
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,22 +20,32 @@ from decolle_ref._util.check import Array, InputError, count, positive
 
 
 class Moments(NamedTuple):
-    """Adamax's state of one array."""
+    """Adamax's state of one array.
 
-    m: Array  # running mean of the gradient
-    u: Array  # decaying maximum of its magnitude
-    t: int  # updates made
+    Attributes
+    ----------
+    m : array
+        Running mean of the gradient.
+    u : array
+        Decaying maximum of its magnitude.
+    t : int
+        Number of updates so far.
+    """
+
+    m: Array
+    u: Array
+    t: int
 
 
 @dataclass(frozen=True)
 class SGD:
-    """W <- W - lr g.  No state."""
+    """W <- W - lr g.  SGD has no parameters and keeps no state."""
 
     def init(self, parameter: Array) -> None:
-        """No state."""
+        """Return None, as there is no state."""
 
     def update(self, parameter: Array, g: Array, opt_state: None, lr: Array) -> tuple[Array, None]:
-        """W - lr g."""
+        """(W - lr g, None); lr is an array that broadcasts against the parameter."""
         return parameter - lr * g, None
 
 
@@ -33,8 +53,17 @@ class SGD:
 class Adamax:
     """m <- beta1 m + (1 - beta1) g;  u <- max(beta2 u, |g| + eps);  W <- W - (lr / (1 - beta1^t)) m / u.
 
-    [K20 Sec. 3.2]  The paper's beta1 = 0 and beta2 = 0.95 (its stored text prints 95).
-    Raises InputError for a beta outside [0, 1).
+    [K20 Sec. 3.2]  The paper sets beta1 = 0 and beta2 = 0.95 (its stored text prints 95).
+
+    Parameters
+    ----------
+    beta1, beta2 : float in [0, 1)
+    eps : float > 0
+
+    Raises
+    ------
+    InputError
+        For numbers outside these ranges.
     """
 
     beta1: float = 0.0
@@ -48,11 +77,11 @@ class Adamax:
         positive("eps", self.eps)
 
     def init(self, parameter: Array) -> Moments:
-        """m = u = 0."""
+        """The state before the first update: m = u = 0."""
         return Moments(np.zeros_like(parameter), np.zeros_like(parameter), 0)
 
     def update(self, parameter: Array, g: Array, opt_state: Moments, lr: Array) -> tuple[Array, Moments]:
-        """One step; lr is an array that broadcasts against the parameter."""
+        """(new parameter, new state); lr is an array that broadcasts against the parameter."""
         t = opt_state.t + 1
         m = self.beta1 * opt_state.m + (1 - self.beta1) * g
         u = np.maximum(self.beta2 * opt_state.u, np.abs(g) + self.eps)
@@ -60,9 +89,11 @@ class Adamax:
 
 
 Optimiser = SGD | Adamax
-OptState = Any  # None for SGD, Moments for Adamax
+OptState = Any
+"""Optimiser state: None for SGD, `Moments` for Adamax; a tuple of these for several arrays, or of tuples for layers."""
 
 Schedule = Callable[[int], float]
+"""Number of updates so far -> the factor by which learning rates are multiplied."""
 
 
 def update_each(
@@ -72,18 +103,60 @@ def update_each(
     opt_state: Sequence[OptState],
     learning_rates: Sequence[Array],
 ) -> tuple[tuple[Array, ...], tuple[OptState, ...]]:
-    """`optimiser.update` for several arrays side by side: (new arrays, new optimiser state)."""
-    moved = [optimiser.update(*one) for one in zip(arrays, gradients, opt_state, learning_rates, strict=True)]
-    return tuple(array for array, _ in moved), tuple(m for _, m in moved)
+    """`optimiser.update` for several arrays side by side.
+
+    Parameters
+    ----------
+    optimiser : SGD or Adamax
+    arrays, gradients : sequences of arrays, equal in length and shapes
+    opt_state : sequence
+        One state per array, from `optimiser.init`.
+    learning_rates : sequence of arrays
+        One per array; each broadcasts against its array.
+
+    Returns
+    -------
+    arrays, opt_state : tuples
+        After the update.
+    """
+    quadruples = zip(arrays, gradients, opt_state, learning_rates, strict=True)
+    updated = [optimiser.update(*quadruple) for quadruple in quadruples]
+    return tuple(array for array, _ in updated), tuple(state for _, state in updated)
 
 
 def constant(updates: int) -> float:
-    """The factor 1 at every update."""
+    """The factor 1 at every update.
+
+    Parameters
+    ----------
+    updates : int
+        Number of updates so far.
+
+    Returns
+    -------
+    float
+    """
     return 1.0
 
 
 def stepwise(boundaries: tuple[int, ...], factor: float) -> Schedule:
-    """factor^(number of boundaries reached): a learning rate that drops in steps, counted in updates."""
+    """factor^(number of boundaries reached): a learning rate that drops in steps.
+
+    Parameters
+    ----------
+    boundaries : tuple of int
+        Numbers of updates.
+    factor : float > 0
+
+    Returns
+    -------
+    Schedule
+
+    Raises
+    ------
+    InputError
+        For a negative boundary or a factor that is not positive.
+    """
     positive("factor", factor)
     for boundary in boundaries:
         count("boundary", boundary, 0)

@@ -1,25 +1,46 @@
-"""Max-pooling: of every window of potentials the largest is shown; the error goes back to where it came from."""
+"""Max-pooling: each window of potentials passes on its largest, and the error returns to where that one came from.
+
+>>> import numpy as np
+>>> from decolle_ref import MaxPool
+>>> pool = MaxPool(shape=(1, 2, 4), size=2)
+>>> U = np.array([0.1, 0.7, 0.2, 0.2, 0.3, 0.4, 0.2, 0.1])  # two rows of four
+>>> winners = pool.winners(U)
+>>> pool.pick(U, winners)
+array([0.7, 0.2])
+>>> pool.route(np.array([1.0, 2.0]), winners)
+array([0., 1., 2., 0., 0., 0., 0., 0.])
+"""
 
 from dataclasses import dataclass
 
 import numpy as np
 
 from decolle_ref._util.check import Array, InputError, count
-from decolle_ref.decolle.synapse import image
+from decolle_ref.decolle.synapse import validate_image
 
 
 @dataclass(frozen=True)
 class MaxPool:
-    """Windows of size x size, side by side, over images of `shape` (channels, height, width).
+    """Windows side by side over an image; rows and columns that do not fill a window are left out.
 
-    Rows and columns that do not fill a window are left out.  Raises InputError where not one window fits in.
+    Parameters
+    ----------
+    shape : (channels, height, width)
+        Shape of the image.
+    size : int
+        Side of a window.
+
+    Raises
+    ------
+    InputError
+        If no window fits into the image.
     """
 
     shape: tuple[int, int, int]
     size: int
 
     def __post_init__(self) -> None:
-        image("shape", self.shape)
+        validate_image("shape", self.shape)
         count("size", self.size)
         if self.size > min(self.shape[1:]):
             raise InputError(f"size: expected at most {min(self.shape[1:])}, the side of the image, got {self.size}")
@@ -41,7 +62,7 @@ class MaxPool:
         return int(np.prod(self.shape_out))
 
     def winners(self, x: Array) -> Array:
-        """The index of each window's largest entry, of several the first in reading order.  (..., n_in) -> (..., n)."""
+        """The index of each window's largest entry; ties go to the first in reading order.  (..., n_in) -> (..., n)."""
         windows = self.windows()
         best = x.real[..., windows].argmax(axis=-1)
         index: Array = windows[np.arange(self.n), best]
@@ -53,12 +74,12 @@ class MaxPool:
 
     def route(self, dU: Array, winners: Array) -> Array:
         """The adjoint of `pick`: dU at the winners, 0 elsewhere.  (..., n) -> (..., n_in)."""
-        back: Array = np.zeros((*dU.shape[:-1], self.n_in), dU.dtype)
-        np.put_along_axis(back, winners, dU, axis=-1)
-        return back
+        routed: Array = np.zeros((*dU.shape[:-1], self.n_in), dU.dtype)
+        np.put_along_axis(routed, winners, dU, axis=-1)
+        return routed
 
     def windows(self) -> Array:
-        """The indices of each window's entries, in reading order.  (n, size^2)."""
+        """The indices of each window's entries, in reading order: an array of shape (n, size^2)."""
         channels, height, width = self.shape_out
         index = np.arange(self.n_in).reshape(self.shape)[:, : height * self.size, : width * self.size]
         tiles = index.reshape(channels, height, self.size, width, self.size).transpose(0, 1, 3, 2, 4)

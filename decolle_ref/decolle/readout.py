@@ -2,8 +2,17 @@
 
     Y_k = sum_i G_ki sigma(U_i) + c_k
 
-G and c are drawn once and never learned.  The error dY_k = dL/dY_k travels back to the neurons of its layer through the
-same G, and no further.  Dropout multiplies what is read, or Y, by 0 or 1/(1-p), and the error on its way back likewise.
+G and c are sampled once and never learned.  The error dY_k = dL/dY_k travels back to the neurons of its layer through
+the same G, and no further.  Dropout multiplies the activity before G, or Y after it, by 0 or 1/(1-p), and the error on
+its way back by the same factors.
+
+>>> import numpy as np
+>>> from decolle_ref import Readout, readout
+>>> fixed = Readout(G=np.array([[1.0, -1.0]]), c=np.array([0.5]))
+>>> readout.output(fixed, activity=np.array([0.75, 0.25]))
+array([1.])
+>>> readout.local_error(fixed, dY=np.array([2.0]))
+array([ 2., -2.])
 """
 
 from typing import Any, NamedTuple
@@ -26,20 +35,35 @@ from decolle_ref._util.check import (
 
 
 class Readout(NamedTuple):
-    """G and c of one layer."""
+    """The fixed readout of one layer.
 
-    G: Array  # (n_out, n)
-    c: Array  # (n_out,)
+    Attributes
+    ----------
+    G : array of shape (n_out, n)
+    c : array of shape (n_out,)
+    """
+
+    G: Array
+    c: Array
 
 
 class Mask(NamedTuple):
-    """Dropout at one step: factors on the activity before G, or on Y after it.  [K20 Table 2; dialects]"""
+    """The factors by which dropout multiplies at one step.  [K20 Table 2; dialects]
 
-    activity: Array | float = 1.0  # (..., n)
-    Y: Array | float = 1.0  # (..., n_out)
+    Attributes
+    ----------
+    activity : float or array of shape (..., n)
+        Factors before G.
+    Y : float or array of shape (..., n_out)
+        Factors after G.
+    """
+
+    activity: Array | float = 1.0
+    Y: Array | float = 1.0
 
 
 KEEP = Mask()
+"""No dropout."""
 
 
 def sample_readout(
@@ -49,7 +73,25 @@ def sample_readout(
     amplitude: float = 0.5,
     dtype: npt.DTypeLike = np.float64,
 ) -> Readout:
-    """G_ki ~ U(-1, 1) amplitude / sqrt(n), c = 0.  [K20 Sec. 3.2; amplitude 0.5 in the authors' code]"""
+    """G_ki ~ U(-1, 1) amplitude / sqrt(n), c = 0.  [K20 Sec. 3.2; amplitude 0.5 in the authors' code]
+
+    Parameters
+    ----------
+    rng : numpy Generator
+    n, n_out : int
+        Numbers of neurons and outputs.
+    amplitude : float > 0
+    dtype : float64 or float32
+
+    Returns
+    -------
+    Readout
+
+    Raises
+    ------
+    InputError
+        For sizes below 1, an amplitude that is not positive, or another dtype.
+    """
     count("n", n)
     count("n_out", n_out)
     positive("amplitude", amplitude)
@@ -58,9 +100,19 @@ def sample_readout(
 
 
 def validate(readout: Readout, n: int, dtype: np.dtype[Any], name: str) -> None:
-    """Raise InputError unless G is (n_out, n) and c (n_out,), finite and of `dtype`."""
+    """Raise InputError unless G is (n_out, n) and c (n_out,), finite and of `dtype`.
+
+    Parameters
+    ----------
+    readout : Readout
+    n : int
+        Number of neurons, or of windows where the layer has a pool.
+    dtype : numpy dtype
+    name : str
+        Begins the message.
+    """
     n_out = readout.G.shape[0] if readout.G.ndim else 0
-    for letter, array, shape in (("G", readout.G, (n_out, n)), ("c", readout.c, (n_out,))):
+    for letter, array, shape in zip("Gc", readout, ((n_out, n), (n_out,)), strict=True):
         exact_shape(f"{name} {letter}", finite(f"{name} {letter}", array), shape)
         same_dtype(f"{name} {letter}", array, dtype)
 
@@ -68,19 +120,53 @@ def validate(readout: Readout, n: int, dtype: np.dtype[Any], name: str) -> None:
 def sample_mask(
     rng: np.random.Generator, p: float, place: str, sizes: tuple[int, ...], dtype: npt.DTypeLike = np.float64
 ) -> Mask:
-    """Factors that are 0 with probability p, else 1/(1-p), of shape `sizes`; place is "activity" or "Y".
+    """Factors that are 0 with probability p, else 1/(1-p).
 
-    One random byte decides, so p is taken to the nearest 256th.  Raises InputError for a p that is not in [0, 1) or
-    nearer to 1 than to 255/256, or another place.
+    One random byte decides, so p is rounded to the nearest 256th.
+
+    Parameters
+    ----------
+    rng : numpy Generator
+    p : float in [0, 255/256]
+    place : "activity" or "Y"
+        Where dropout acts: before G or after it.
+    sizes : tuple of int
+        Shape of the factors.
+    dtype : float64 or float32
+
+    Returns
+    -------
+    Mask
+
+    Raises
+    ------
+    InputError
+        For another p or place.
     """
     choice("place", place, Mask._fields)
-    count = drop_count("p", p)
-    kept = rng.integers(0, 256, sizes, np.uint8) >= count
-    return Mask(**{place: np.multiply(kept, 256 / (256 - count), dtype=float_dtype(dtype))})
+    dropped = drop_count("p", p)
+    kept = rng.integers(0, 256, sizes, np.uint8) >= dropped
+    return Mask(**{place: np.multiply(kept, 256 / (256 - dropped), dtype=float_dtype(dtype))})
 
 
 def drop_count(name: str, p: float) -> int:
-    """How many of the 256 values of a random byte drop an entry.  Raises InputError unless 0 <= p <= 255/256."""
+    """The number of values of a random byte that drop an entry: 256 p, rounded.
+
+    Parameters
+    ----------
+    name : str
+        Begins the message.
+    p : float in [0, 255/256]
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    InputError
+        For another p.
+    """
     fraction(name, p)
     if round(256 * p) == 256:
         raise InputError(f"{name}: expected at most 255/256, got {p}")
@@ -88,7 +174,19 @@ def drop_count(name: str, p: float) -> int:
 
 
 def output(readout: Readout, activity: Array, mask: Mask = KEEP) -> Array:
-    """Y_k = sum_i G_ki sigma(U_i) + c_k.  [K20 Sec. 3.2]  (..., n) -> (..., n_out)."""
+    """Y_k = sum_i G_ki sigma(U_i) + c_k.  [K20 Sec. 3.2]
+
+    Parameters
+    ----------
+    readout : Readout
+    activity : array of shape (..., n)
+        sigma(U), or S in dialects that read spikes.
+    mask : Mask
+
+    Returns
+    -------
+    array of shape (..., n_out)
+    """
     Y: Array = mask.Y * ((mask.activity * activity) @ readout.G.T + readout.c)
     return Y
 
@@ -96,7 +194,18 @@ def output(readout: Readout, activity: Array, mask: Mask = KEEP) -> Array:
 def local_error(readout: Readout, dY: Array, mask: Mask = KEEP) -> Array:
     """sum_k G_ki dY_k: the error of the outputs, projected back on the neurons.  [K20 Eq. 3]
 
-    (..., n_out) -> (..., n).  The paper's MSE special case prints error_i = Y_i - Yhat_i, without this projection.
+    The paper's special case for the squared error prints error_i = Y_i - Yhat_i, without this projection.
+
+    Parameters
+    ----------
+    readout : Readout
+    dY : array of shape (..., n_out)
+        dL/dY.
+    mask : Mask
+
+    Returns
+    -------
+    array of shape (..., n)
     """
-    back: Array = mask.activity * ((mask.Y * dY) @ readout.G)
-    return back
+    error: Array = mask.activity * ((mask.Y * dY) @ readout.G)
+    return error

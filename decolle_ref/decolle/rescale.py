@@ -1,12 +1,21 @@
-"""From one dialect to another: the same network, its weights rescaled and its time shifted.
+"""The same network in another dialect: its weights rescaled and its time shifted.
 
-Gains only rescale W per input column, the refractory strength is converted through delta, and reading new traces
-instead of old ones moves a layer's U earlier by one or two steps relative to its input:
+Gains only rescale W per input column.  The refractory strength w is converted so that delta stays the same.  Reading
+new traces instead of old ones moves a layer's U earlier by one or two steps relative to its input:
 
     W' = W (g_Q g_P) / (g'_Q g'_P),   w' with delta' = delta,   U'^l[n] = U^l[n + l (delay - delay')],  l = 1, 2, ...
 
-The map is exact as long as no neuron spikes on its bias alone (b <= 0, or the extra first steps of a layer may show
-spikes) and, between dialects that compare differently, as long as no potential ties with the threshold.
+The map is exact if no neuron spikes on its bias alone (so let b <= 0; otherwise a layer may spike in its extra first
+steps) and, between dialects that compare differently at threshold, if no potential equals the threshold.
+
+>>> import numpy as np
+>>> from decolle_ref import Weights, dialects, lif, rescale
+>>> weights = Weights(W=np.ones((1, 1)), b=np.zeros(1))
+>>> twin = rescale.rescale(lif.neuron(), weights, dialects.paper, dialects.dcll)
+>>> twin.weights.W < weights.W  # the gains of dcll are larger
+array([[ True]])
+>>> rescale.shift(3, dialects.paper, dialects.dcll)  # steps by which the third layer comes earlier
+6
 """
 
 from collections.abc import Sequence
@@ -26,43 +35,90 @@ LEARNING_AXES = ("surrogate", "readout")
 class Rescaled(NamedTuple):
     """One layer in its new dialect.
 
-    To learn alike, its rates of W are those of the old one times ratio^2 with SGD, times ratio with Adamax, and its
-    targets come `shift` steps earlier.
+    To learn alike, the new layer needs the learning rates of W times ratio^2 with SGD, or times ratio with Adamax, and
+    its targets must come `shift` steps earlier.
+
+    Attributes
+    ----------
+    neuron : LIF
+    weights : Weights
+    ratio : array of shape () or (n_in,), W' / W
+    w : array of shape () or (n,)
+        The refractory strength as the new dialect's own code defines it.
     """
 
     neuron: LIF
     weights: Weights
-    ratio: Array  # (n_in,), W' / W
-    w: Array  # the refractory strength, as the new dialect's own code is given it
+    ratio: Array
+    w: Array
 
 
-def forbidding(source: Dialect, target: Dialect, learning: bool = False) -> list[str]:
-    """The axes on which no exact map exists: none for the dynamics, surrogate and readout for learning."""
-    parted = {axis for axis, _, _ in differences(source, target)}
-    return [axis for axis in LEARNING_AXES if learning and axis in parted]
+def axes_without_map(source: Dialect, target: Dialect, learning: bool = False) -> list[str]:
+    """The axes on which the dialects differ and no exact map exists.
+
+    Parameters
+    ----------
+    source, target : Dialect
+    learning : bool
+        False: the dynamics alone, which can always be mapped.  True: learning too, which cannot be mapped to another
+        surrogate or to a readout that reads something else.
+
+    Returns
+    -------
+    list of str
+    """
+    differing = {axis for axis, _, _ in differences(source, target)}
+    return [axis for axis in LEARNING_AXES if learning and axis in differing]
 
 
 def rescale(neuron: LIF, weights: Weights, source: Dialect, target: Dialect, learning: bool = False) -> Rescaled:
     """The layer that in `target` does what this one does in `source`, up to `shift` steps.  [K20 Eq. 1]
 
-    Raises InputError, naming the axes, where no exact map exists, or where the target's delta is 0 for every w.
+    Parameters
+    ----------
+    neuron : LIF
+    weights : Weights
+    source, target : Dialect
+        The dialect of `neuron` and `weights`, and the new one.
+    learning : bool
+        Whether the two layers are to learn alike.
+
+    Returns
+    -------
+    Rescaled
+
+    Raises
+    ------
+    InputError
+        Naming the axes, if no exact map exists; or if the target's delta is 0 for every w.
     """
-    if axes := forbidding(source, target, learning):
-        raise InputError(f"rescale: expected dialects that learn alike, got {_parting(source, target, axes)}")
+    if axes := axes_without_map(source, target, learning):
+        raise InputError(f"rescale: expected dialects that learn alike, got {_describe(source, target, axes)}")
     unit = target.value("refractory")(neuron.gamma)
     if ((unit == 0) & (neuron.delta > 0)).any():
         raise InputError(f"rescale: expected gamma > 0 for {target.option('refractory').equation}, got gamma = 0")
     w = np.divide(neuron.delta, unit, out=np.zeros(np.broadcast_shapes(neuron.delta.shape, unit.shape)), where=unit > 0)
-    to = lif.from_decays(neuron.alpha, neuron.beta, neuron.gamma, w, neuron.alpha.dtype, target)
-    ratio = neuron.gain_Q * neuron.gain_P / (to.gain_Q * to.gain_P)
-    return Rescaled(to._replace(delta=neuron.delta), Weights(weights.W * ratio, weights.b), ratio, w)
+    new = lif.from_decays(neuron.alpha, neuron.beta, neuron.gamma, w, neuron.alpha.dtype, target)
+    ratio = neuron.gain_Q * neuron.gain_P / (new.gain_Q * new.gain_P)
+    return Rescaled(new._replace(delta=neuron.delta), Weights(weights.W * ratio, weights.b), ratio, w)
 
 
 def shift(layer: int, source: Dialect, target: Dialect) -> int:
-    """Steps by which U, S and Y of `layer` (from 1) come earlier in `target` than in `source`."""
+    """The number of steps by which U, S and Y of a layer come earlier in `target` than in `source`.
+
+    Parameters
+    ----------
+    layer : int
+        Number of the layer, from 1.
+    source, target : Dialect
+
+    Returns
+    -------
+    int
+    """
     return layer * (source.delay - target.delay)
 
 
-def _parting(source: Dialect, target: Dialect, axes: Sequence[str]) -> str:
-    parted = ", ".join(f"{axis} {getattr(source, axis)} and {getattr(target, axis)}" for axis in axes)
-    return f"{source.name} and {target.name}, which differ in {parted}"
+def _describe(source: Dialect, target: Dialect, axes: Sequence[str]) -> str:
+    pairs = ", ".join(f"{axis} {getattr(source, axis)} and {getattr(target, axis)}" for axis in axes)
+    return f"{source.name} and {target.name}, which differ in {pairs}"

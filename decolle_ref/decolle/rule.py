@@ -4,7 +4,14 @@
              = (sum_k G_ki dY_k)  *  sigma'(U_i)  *  P_j
 
 R is held constant in the last factor, so dU_i/dW_ij = P_j.  No gradient leaves the layer and none flows through time:
-everything on the right is known to neuron i and its input j at this very step.
+neuron i and its input j know everything on the right at this very step.
+
+>>> import numpy as np
+>>> from decolle_ref import Dense, Objective, Readout, rule, surrogate
+>>> one = Readout(G=np.array([[2.0]]), c=np.zeros(1))  # one input, one neuron, one output
+>>> dU = rule.error_signal(one, surrogate.logistic, Objective(), dY=np.array([0.5]), U=np.array([0.0]))
+>>> dU, rule.gradient(Dense(1, 1), dU, P=np.array([3.0])).W
+(array([0.25]), array([[0.75]]))
 """
 
 from decolle_ref._util.check import Array
@@ -19,7 +26,21 @@ def error_signal(
 ) -> Array:
     """dU_i = dL/dU_i = (sum_k G_ki dY_k) sigma'(U_i), plus the regularisers' own dL/dU_i.  [K20 Eq. 3, 4]
 
-    dY (..., n_out), U (..., n) -> (..., n).
+    Parameters
+    ----------
+    readout : Readout
+    surrogate : Surrogate
+    objective : Objective
+        Its regularisers act on U.
+    dY : array of shape (..., n_out)
+        dL/dY.
+    U : array of shape (..., n)
+    mask : Mask
+        Dropout.
+
+    Returns
+    -------
+    array of shape (..., n)
     """
     modulatory = local_error(readout, dY, mask)
     postsynaptic = surrogate.derivative(U)
@@ -29,6 +50,17 @@ def error_signal(
 def gradient(synapse: Synapse, dU: Array, P: Array) -> Weights:
     """dL/dW_ij = dU_i P_j, dL/db_i = dU_i, summed over the batch.  [K20 Eq. 3]
 
-    dU (..., n), P (..., n_in) -> W (n, n_in), b (n,).
+    Parameters
+    ----------
+    synapse : Dense or Conv2d
+    dU : array of shape (..., n)
+        dL/dU.
+    P : array of shape (..., n_in)
+        The presynaptic trace.
+
+    Returns
+    -------
+    Weights
+        Of the shapes of the layer's W and b.
     """
     return synapse.gradient(dU, P)

@@ -1,12 +1,19 @@
 """Surrogate derivatives, each as a triple: spike, derivative, primitive.  [K20 Sec. 3.2, N19 Fig. 3]
 
 The spike function Theta has no useful derivative, so learning uses sigma' in its place.  sigma' is the true
-derivative of a smooth function, its *primitive* sigma, which is what the readout of DECOLLE reads.  Keeping the three
-together lets every gradient here be checked: derivative(x) = d primitive(x) / dx, and primitive(0) = 1/2.
+derivative of a smooth function, its *primitive* sigma, which is what the readout of DECOLLE reads.  Because the three
+stay together, every gradient here can be checked: derivative(x) = d primitive(x) / dx, and primitive(0) = 1/2.
 
 `rise` is primitive(+inf) - primitive(-inf), the integral of the derivative.  It is not 1 for all of them; `normalised`
-makes it so, as a named choice.  All functions accept any real array, and complex ones for the complex-step check,
-where they branch on the real part.
+makes it 1.  All functions accept a real array of any shape, and a complex one for the complex-step check, where they
+branch on the real part.
+
+>>> import numpy as np
+>>> from decolle_ref import surrogate
+>>> surrogate.fast_sigmoid.derivative(np.array([-1.0, 0.0, 1.0]))
+array([0.25, 1.  , 0.25])
+>>> surrogate.fast_sigmoid.primitive(np.array([-1.0, 0.0, 1.0]))
+array([0. , 0.5, 1. ])
 """
 
 from collections.abc import Callable
@@ -20,18 +27,53 @@ Function = Callable[[Array], Array]
 
 
 def at_threshold(u: Array) -> Array:
-    """Theta(u) = 1 if u >= 0 else 0.  [K20 Eq. 1]"""
+    """Theta(u) = 1 if u >= 0 else 0.  [K20 Eq. 1]
+
+    Parameters
+    ----------
+    u : array of any shape
+        The membrane potential; the threshold lies at 0.
+
+    Returns
+    -------
+    array
+        Spikes, 0 or 1, of u's shape and real dtype.
+    """
     return (u.real >= 0).astype(u.real.dtype)
 
 
 def above_threshold(u: Array) -> Array:
-    """Theta(u) = 1 if u > 0 else 0: as most public codes have it."""
+    """Theta(u) = 1 if u > 0 else 0, the comparison of most public codes.
+
+    Parameters
+    ----------
+    u : array of any shape
+        The membrane potential; the threshold lies at 0.
+
+    Returns
+    -------
+    array
+        Spikes, 0 or 1, of u's shape and real dtype.
+    """
     return (u.real > 0).astype(u.real.dtype)
 
 
 @dataclass(frozen=True)
 class Surrogate:
-    """The triple (spike, derivative, primitive), with the rise of the primitive declared."""
+    """A spike function Theta, the sigma' that stands in for its derivative, and the primitive sigma of sigma'.
+
+    Attributes
+    ----------
+    name : str
+    derivative : function of an array
+        sigma'.
+    primitive : function of an array
+        sigma, with sigma(0) = 1/2.
+    rise : float
+        sigma(+inf) - sigma(-inf).
+    spike : function of an array
+        Theta: `at_threshold` or `above_threshold`.
+    """
 
     name: str
     derivative: Function
@@ -41,12 +83,22 @@ class Surrogate:
 
 
 def magnitude(x: Array) -> Array:
-    """|x| on the real line, continued analytically on each side of 0 (np.abs would be the complex modulus)."""
+    """|x| on the real line, continued analytically on each side of 0 (np.abs would be the complex modulus).
+
+    Parameters
+    ----------
+    x : real or complex array of any shape
+
+    Returns
+    -------
+    array
+        x or -x, whichever has the real part >= 0; x's shape and dtype.
+    """
     return np.where(x.real < 0, -x, x)
 
 
 def _odd(x: Array, half: Array) -> Array:
-    """1/2 + half for x >= 0, 1/2 - half for x < 0: a primitive from its values on the right."""
+    """1/2 + half for x >= 0, 1/2 - half for x < 0: a primitive from its values for x >= 0."""
     return 0.5 + np.where(x.real < 0, -half, half)
 
 
@@ -118,7 +170,16 @@ SURROGATES = {s.name: s for s in (logistic, fast_sigmoid, piecewise_linear, expo
 
 
 def normalised(surrogate: Surrogate) -> Surrogate:
-    """The same shape with rise 1: sigma'/rise, and 1/2 + (sigma - 1/2)/rise, from 0 to 1."""
+    """The same shape with rise 1: sigma'/rise, and 1/2 + (sigma - 1/2)/rise, from 0 to 1.
+
+    Parameters
+    ----------
+    surrogate : Surrogate
+
+    Returns
+    -------
+    Surrogate
+    """
     rise = surrogate.rise
     return replace(
         surrogate,
@@ -132,7 +193,19 @@ def normalised(surrogate: Surrogate) -> Surrogate:
 def sharpened(surrogate: Surrogate, slope: float) -> Surrogate:
     """The same height, `slope` times narrower: sigma'(slope x), and 1/2 + (sigma(slope x) - 1/2)/slope.
 
-    Raises InputError unless slope > 0.
+    Parameters
+    ----------
+    surrogate : Surrogate
+    slope : float > 0
+
+    Returns
+    -------
+    Surrogate
+
+    Raises
+    ------
+    InputError
+        Unless slope > 0.
     """
     positive("slope", slope)
     return replace(

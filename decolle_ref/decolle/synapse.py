@@ -2,6 +2,13 @@
 
 Arrays of neurons and inputs are flat in both synapses.  `Conv2d` reads them as images, channel by channel, row by row:
 input j is (channel, row, column) in C order.
+
+>>> import numpy as np
+>>> from decolle_ref import Conv2d, Dense, Weights
+>>> Dense(2, 1).drive(Weights(W=np.array([[0.5, -1.0]]), b=np.array([0.25])), np.array([2.0, 0.5]))
+array([0.75])
+>>> Conv2d(shape_in=(1, 28, 28), channels=16, kernel=7, padding=2).shape
+(16, 26, 26)
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,15 +22,32 @@ from decolle_ref.decolle.lif import LIF, trace_gain
 
 
 class Weights(NamedTuple):
-    """What is learned in one layer, or anything of the same shape: a gradient, learning rates, optimiser state."""
+    """What one layer learns, or anything of the same shapes: a gradient, learning rates, optimiser state.
 
-    W: Array  # Dense: (n, n_in); Conv2d: (channels, channels_in, kernel, kernel)
-    b: Array  # Dense: (n,); Conv2d: (channels,)
+    Attributes
+    ----------
+    W : array of shape (n, n_in) for `Dense`, (channels, channels_in, kernel, kernel) for `Conv2d`
+    b : array of shape (n,) for `Dense`, (channels,) for `Conv2d`
+    """
+
+    W: Array
+    b: Array
 
 
 @dataclass(frozen=True)
 class Dense:
-    """Every input reaches every neuron."""
+    """Every input reaches every neuron.
+
+    Parameters
+    ----------
+    n_in, n : int
+        Numbers of inputs and neurons.
+
+    Raises
+    ------
+    InputError
+        Unless both are at least 1.
+    """
 
     n_in: int
     n: int
@@ -34,7 +58,7 @@ class Dense:
 
     @property
     def shapes(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """Of W and b."""
+        """Shapes of W and b."""
         return (self.n, self.n_in), (self.n,)
 
     def drive(self, weights: Weights, P: Array) -> Array:
@@ -42,7 +66,10 @@ class Dense:
         return P @ weights.W.T + weights.b
 
     def gradient(self, dU: Array, P: Array) -> Weights:
-        """dL/dW_ij = dU_i P_j and dL/db_i = dU_i, summed over the batch axes.  [K20 Eq. 3]"""
+        """dL/dW_ij = dU_i P_j and dL/db_i = dU_i, summed over the batch axes.  [K20 Eq. 3]
+
+        dU (..., n) is dL/dU, P is (..., n_in).
+        """
         dU, P = dU.reshape(-1, self.n), P.reshape(-1, self.n_in)
         return Weights(W=dU.T @ P, b=dU.sum(axis=0))
 
@@ -57,19 +84,31 @@ class Dense:
     def init_weights(self, rng: np.random.Generator, lif: LIF, scale: float = 1.0, bias: float = 0.0) -> Weights:
         """W_ij ~ U(-1, 1) scale / (sqrt(n_in) trace_gain_j), b_i = bias + U(-0.1, 0.1).
 
-        Per unit of normalised trace, so that the spread of U does not depend on the time constants drawn.
+        The division by `lif.trace_gain` makes the spread of U independent of the time constants.
         """
-        W = rng.uniform(-1, 1, (self.n, self.n_in)) * (scale / np.sqrt(self.n_in)) / trace_gain(lif)
-        b = bias + rng.uniform(-0.1, 0.1, self.n)
-        return Weights(W.astype(lif.alpha.dtype), b.astype(lif.alpha.dtype))
+        return _init_weights(rng, self.shapes[0], trace_gain(lif), scale, bias, lif.alpha.dtype)
 
 
 @dataclass(frozen=True)
 class Conv2d:
-    """The same kernel at every place: neuron (o, y, x) sees a window of all input channels, with the weights of o.
+    """The same kernel at every place: neuron (o, y, x) reads a window of all input channels with the weights of o.
 
-    shape_in is (channels_in, height, width); windows start every `stride` places in the image with `padding` zeros
-    around it.  Raises InputError for a window that does not fit in.
+    Parameters
+    ----------
+    shape_in : (channels_in, height, width)
+    channels : int
+        Number of output channels.
+    kernel : int
+        Side of the window.
+    stride : int
+        Distance between neighbouring windows.
+    padding : int
+        Rows and columns of zeros around the image.
+
+    Raises
+    ------
+    InputError
+        For a number that makes no sense, or a window larger than the padded image.
     """
 
     shape_in: tuple[int, int, int]
@@ -79,7 +118,7 @@ class Conv2d:
     padding: int = 0
 
     def __post_init__(self) -> None:
-        image("shape_in", self.shape_in)
+        validate_image("shape_in", self.shape_in)
         count("channels", self.channels)
         count("kernel", self.kernel)
         count("stride", self.stride)
@@ -93,8 +132,7 @@ class Conv2d:
     @property
     def shape(self) -> tuple[int, int, int]:
         """(channels, height, width) of the neurons."""
-        _, *sides = self.shape_in
-        height, width = ((side + 2 * self.padding - self.kernel) // self.stride + 1 for side in sides)
+        height, width = ((side + 2 * self.padding - self.kernel) // self.stride + 1 for side in self.shape_in[1:])
         return self.channels, height, width
 
     @property
@@ -104,7 +142,7 @@ class Conv2d:
 
     @property
     def shapes(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """Of W and b."""
+        """Shapes of W and b."""
         return self.shape_W, (self.channels,)
 
     @property
@@ -120,41 +158,42 @@ class Conv2d:
     def drive(self, weights: Weights, P: Array) -> Array:
         """U_o(y, x) = sum_{c,r,s} W_oc(r, s) P_c(stride y + r - padding, stride x + s - padding) + b_o.  [K20 Eq. 1]
 
-        (..., n_in) -> (..., n): one product for each place (r, s) of the kernel.
+        (..., n_in) -> (..., n): one matrix product for each place (r, s) of the kernel.
         """
-        U = sum(weights.W[:, :, r, s] @ seen for r, s, seen in self._seen(P))
+        U = sum(weights.W[:, :, r, s] @ inputs for r, s, inputs in self._kernel_places(P))
         return (U + weights.b[:, None]).reshape(*P.shape[:-1], self.n)
 
     def gradient(self, dU: Array, P: Array) -> Weights:
         """dL/dW_oc(r, s) = sum_{y,x} dU_o(y, x) P_c(stride y + r - padding, ...), dL/db_o = sum_{y,x} dU_o(y, x).
 
-        Summed over the batch axes too.  [K20 Eq. 3]
+        Summed over the batch axes too; dU (..., n) is dL/dU, P is (..., n_in).  [K20 Eq. 3]
         """
-        back = dU.reshape(-1, self.channels, self.n // self.channels)
+        dU = dU.reshape(-1, self.channels, self.n // self.channels)
         dW = np.empty(self.shape_W, np.result_type(dU, P))
-        for r, s, seen in self._seen(P.reshape(-1, self.n_in)):
-            dW[:, :, r, s] = (back @ seen.swapaxes(-1, -2)).sum(axis=0)
-        return Weights(W=dW, b=back.sum(axis=(0, 2)))
+        for r, s, inputs in self._kernel_places(P.reshape(-1, self.n_in)):
+            dW[:, :, r, s] = (dU @ inputs.swapaxes(-1, -2)).sum(axis=0)
+        return Weights(W=dW, b=dU.sum(axis=(0, 2)))
 
     def adjoint(self, weights: Weights, dU: Array) -> Array:
-        """dL/dP_c(i, j) = sum_{o,r,s} W_oc(r, s) dU_o(y, x) over all (y, x) that see (i, j) through (r, s).
+        """dL/dP_c(i, j) = sum_{o,r,s} W_oc(r, s) dU_o(y, x) over all (y, x) that read (i, j) through (r, s).
 
         i = stride y + r - padding, j = stride x + s - padding; dU = dL/dU.  (..., n) -> (..., n_in).
         """
-        error = dU.reshape(*dU.shape[:-1], self.channels, self.n // self.channels)
-        back = np.zeros((*dU.shape[:-1], 1 + self.n_in), np.result_type(dU, weights.W))  # [0]: all the padding
-        for r, s, seen in self._seen(np.arange(1, 1 + self.n_in)):  # which input each neuron sees, 0 for padding
-            back[..., seen] += weights.W[:, :, r, s].T @ error
-        return back[..., 1:]
+        batch = dU.shape[:-1]
+        dU = dU.reshape(*batch, self.channels, self.n // self.channels)
+        dP = np.zeros((*batch, 1 + self.n_in), np.result_type(dU, weights.W))  # [0] collects all of the padding
+        for r, s, index in self._kernel_places(np.arange(1, 1 + self.n_in)):  # 0 where a neuron reads padding
+            dP[..., index] += weights.W[:, :, r, s].T @ dU
+        return dP[..., 1:]
 
-    def _seen(self, P: Array) -> Iterator[tuple[int, int, Array]]:
-        """(r, s, what place (r, s) of the kernel sees of P as (..., channels_in, places))."""
+    def _kernel_places(self, P: Array) -> Iterator[tuple[int, int, Array]]:
+        """(r, s, the inputs that all neurons read through place (r, s) of the kernel: (..., channels_in, places))."""
         _, height, width = self.shape
         image = P.reshape(*P.shape[:-1], *self.shape_in)
         image = np.pad(image, [(0, 0)] * (image.ndim - 2) + [(self.padding, self.padding)] * 2)
         for r, s in np.ndindex(self.kernel, self.kernel):
-            seen = image[..., r :: self.stride, s :: self.stride][..., :height, :width]
-            yield r, s, seen.reshape(*seen.shape[:-2], height * width)
+            inputs = image[..., r :: self.stride, s :: self.stride][..., :height, :width]
+            yield r, s, inputs.reshape(*inputs.shape[:-2], height * width)
 
     def validate(self, weights: Weights, dtype: np.dtype[Any], name: str) -> None:
         """Raise InputError unless `weights` has this synapse's shapes, only finite numbers, and `dtype`."""
@@ -162,18 +201,22 @@ class Conv2d:
 
     def init_weights(self, rng: np.random.Generator, lif: LIF, scale: float = 1.0, bias: float = 0.0) -> Weights:
         """W ~ U(-1, 1) scale / (sqrt(weights per neuron) trace_gain of the channel), b_o = bias + U(-0.1, 0.1)."""
-        shape = self.shape_W
         gain = np.broadcast_to(trace_gain(lif), (self.n_in,)).reshape(self.shape_in[0], -1).mean(axis=1)
-        W = rng.uniform(-1, 1, shape) * (scale / np.sqrt(np.prod(shape[1:]))) / gain[:, None, None]
-        b = bias + rng.uniform(-0.1, 0.1, self.channels)
-        return Weights(W.astype(lif.alpha.dtype), b.astype(lif.alpha.dtype))
+        return _init_weights(rng, self.shape_W, gain[:, None, None], scale, bias, lif.alpha.dtype)
 
 
 Synapse = Dense | Conv2d
 
 
-def image(name: str, shape: tuple[int, ...]) -> None:
-    """Raise InputError unless `shape` is (channels, height, width), each at least 1."""
+def validate_image(name: str, shape: tuple[int, ...]) -> None:
+    """Raise InputError unless `shape` is (channels, height, width), each at least 1.
+
+    Parameters
+    ----------
+    name : str
+        Begins the message.
+    shape : tuple of int
+    """
     if len(shape) != 3:
         raise InputError(f"{name}: expected (channels, height, width), got {shape}")
     for side, value in zip(("channels", "height", "width"), shape, strict=True):
@@ -184,3 +227,12 @@ def _validate(weights: Weights, shapes: Sequence[tuple[int, ...]], dtype: np.dty
     for letter, array, shape in zip("Wb", weights, shapes, strict=True):
         exact_shape(f"{name} {letter}", finite(f"{name} {letter}", array), shape)
         same_dtype(f"{name} {letter}", array, dtype)
+
+
+def _init_weights(
+    rng: np.random.Generator, shape: tuple[int, ...], gain: Array, scale: float, bias: float, dtype: np.dtype[Any]
+) -> Weights:
+    """W ~ U(-1, 1) scale / (sqrt(weights per neuron) gain), b = bias + U(-0.1, 0.1), one b per row of W."""
+    W = rng.uniform(-1, 1, shape) * (scale / np.sqrt(np.prod(shape[1:]))) / gain
+    b = bias + rng.uniform(-0.1, 0.1, shape[0])
+    return Weights(W.astype(dtype), b.astype(dtype))

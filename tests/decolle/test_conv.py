@@ -28,8 +28,8 @@ def convolutions(draw):
 
 
 @given(convolutions())
-def test_the_drive_is_scipys_correlation_of_every_padded_channel(given_):
-    synapse, (W, b), rng = given_
+def test_the_drive_is_scipys_correlation_of_every_padded_channel(case):
+    synapse, (W, b), rng = case
     P = rng.normal(size=(2, *synapse.shape_in))
     pad = synapse.padding
     padded = np.pad(P, ((0, 0), (0, 0), (pad, pad), (pad, pad)))
@@ -42,14 +42,14 @@ def test_the_drive_is_scipys_correlation_of_every_padded_channel(given_):
 
 
 @given(convolutions())
-def test_gradient_is_the_adjoint_of_the_drive(given_):
-    """<delta, drive(dW, db; P)> = <gradient(delta, P), (dW, db)>, as the drive is linear in the weights."""
-    synapse, weights, rng = given_
-    P, delta = rng.normal(size=(2, 3, synapse.n_in)), rng.normal(size=(2, 3, synapse.n))
-    got = synapse.gradient(delta, P)
-    forward = (delta * synapse.drive(weights, P)).sum()
+def test_gradient_is_the_adjoint_of_the_drive(case):
+    """<dU, drive(dW, db; P)> = <gradient(dU, P), (dW, db)>, because the drive is linear in the weights."""
+    synapse, weights, rng = case
+    P, dU = rng.normal(size=(2, 3, synapse.n_in)), rng.normal(size=(2, 3, synapse.n))
+    got = synapse.gradient(dU, P)
+    forward = (dU * synapse.drive(weights, P)).sum()
     back = (got.W * weights.W).sum() + (got.b * weights.b).sum()
-    scale = (np.abs(delta) * synapse.drive(Weights(np.abs(weights.W), np.abs(weights.b)), np.abs(P))).sum()
+    scale = (np.abs(dU) * synapse.drive(Weights(np.abs(weights.W), np.abs(weights.b)), np.abs(P))).sum()
     assert abs(forward - back) <= 1e-13 * scale
 
 
@@ -58,42 +58,42 @@ def test_a_kernel_as_large_as_the_image_is_a_dense_layer(n, side, seed):
     rng = np.random.default_rng(seed)
     conv, dense = Conv2d((2, side, side), n, side), Dense(2 * side**2, n)
     W, b, P = rng.normal(size=conv.shape_W), rng.normal(size=n), rng.normal(size=(3, dense.n_in))
-    of_dense = Weights(W.reshape(n, -1), b)
-    np.testing.assert_allclose(conv.drive(Weights(W, b), P), dense.drive(of_dense, P), rtol=1e-12, atol=1e-12)
+    dense_weights = Weights(W.reshape(n, -1), b)
+    np.testing.assert_allclose(conv.drive(Weights(W, b), P), dense.drive(dense_weights, P), rtol=1e-12, atol=1e-12)
 
 
 @given(networks(strengths=(0.0, 0.5)))
 @settings(max_examples=25)
-def test_update_of_three_convolutional_layers_is_the_exact_gradient_entry_by_entry(made):
+def test_update_of_three_convolutional_layers_is_the_exact_gradient_entry_by_entry(case):
     """Through pooling and dropout, in every dialect and for every loss; W and b of each layer, by complex step."""
-    net, weights, rng = made
+    net, weights, rng = case
     batch = 2
     inputs = [spikes(rng, net, batch) for _ in range(6)]
     *_, (carry, _) = network.run(net, Carry(weights, network.rest(net, (batch,))), inputs)  # activity reaches the top
     mask, goal = masks(rng, net, batch), targets(rng, net, batch)
-    _, shown = network.step(net, weights, carry.state, inputs[0], goal, mask)
-    for layer, w, seen, m in zip(net, weights, shown, mask, strict=True):
-        gradient = rule.gradient(layer.synapse, seen.dU, seen.P)
-        frozen = (layer, seen, m)
-        by_W = gradcheck.check(lambda W, w=w, f=frozen: descended(f, Weights(W, w.b)), gradient.W, w.W)
-        by_b = gradcheck.check(lambda b, w=w, f=frozen: descended(f, Weights(w.W, b)), gradient.b, w.b)
+    _, snapshots = network.step(net, weights, carry.state, inputs[0], goal, mask)
+    for layer, w, snapshot, m in zip(net, weights, snapshots, mask, strict=True):
+        gradient = rule.gradient(layer.synapse, snapshot.dU, snapshot.P)
+        constants = (layer, snapshot, m)
+        by_W = gradcheck.check(lambda W, w=w, f=constants: descended(f, Weights(W, w.b)), gradient.W, w.W)
+        by_b = gradcheck.check(lambda b, w=w, f=constants: descended(f, Weights(w.W, b)), gradient.b, w.b)
         assert by_W, str(by_W)
         assert by_b, str(by_b)
         if layer.activity == "primitive":  # then it is the gradient of the local loss itself
-            loss = lambda W, f=frozen, w=w, t=goal[0]: local(f, Weights(W, w.b), t)  # noqa: E731
+            loss = lambda W, f=constants, w=w, t=goal[0]: local(f, Weights(W, w.b), t)  # noqa: E731
             assert gradcheck.check(loss, gradient.W, w.W)
 
 
-def local(frozen, weights, target):
-    """The layer's loss, with P, R and dropout held."""
-    layer, seen, mask = frozen
-    return network.local_loss(layer, weights, seen.P, seen.R, target, mask)
+def local(constants, weights, target):
+    """The layer's loss, with P, R and dropout held constant."""
+    layer, snapshot, mask = constants
+    return network.local_loss(layer, weights, snapshot.P, snapshot.R, target, mask)
 
 
-def descended(frozen, weights):
-    """What the layer descends, with P, R, e and dropout held."""
-    layer, seen, mask = frozen
-    return network.frozen_error_loss(layer, weights, seen.P, seen.R, seen.dY, mask)
+def descended(constants, weights):
+    """The function that the layer descends, with P, R, dY and dropout held constant."""
+    layer, snapshot, mask = constants
+    return network.frozen_error_loss(layer, weights, snapshot.P, snapshot.R, snapshot.dY, mask)
 
 
 def test_the_gradient_is_that_of_the_local_loss_by_finite_differences_too(rng):
@@ -104,12 +104,12 @@ def test_the_gradient_is_that_of_the_local_loss_by_finite_differences_too(rng):
     P, target = rng.exponential(1, (2, synapse.n_in)), rng.normal(size=(2, 4))
     mask = readout.sample_mask(rng, 0.5, "activity", (2, pool.n))
     state = lif.State(P, np.zeros_like(P), np.zeros((2, synapse.n)))
-    _, seen = network.forward(layer, weights, state, np.zeros_like(P), mask)
-    gradient = rule.gradient(synapse, network.local_gradients(layer, seen, target, mask).dU, P)
-    loss = lambda W: network.local_loss(layer, Weights(W, weights.b), P, seen.R, target, mask)  # noqa: E731
+    _, snapshot = network.forward(layer, weights, state, np.zeros_like(P), mask)
+    gradient = rule.gradient(synapse, network.local_gradients(layer, snapshot, target, mask).dU, P)
+    loss = lambda W: network.local_loss(layer, Weights(W, weights.b), P, snapshot.R, target, mask)  # noqa: E731
     assert gradcheck.check(loss, gradient.W, weights.W, "central")
-    of_b = lambda b: network.local_loss(layer, Weights(weights.W, b), P, seen.R, target, mask)  # noqa: E731
-    assert gradcheck.check(of_b, gradient.b, weights.b, "central")
+    loss_of_b = lambda b: network.local_loss(layer, Weights(weights.W, b), P, snapshot.R, target, mask)  # noqa: E731
+    assert gradcheck.check(loss_of_b, gradient.b, weights.b, "central")
 
 
 @given(st.integers(1, 3), st.integers(1, 3), st.integers(0, 2**32 - 1))
@@ -122,8 +122,8 @@ def test_pick_takes_the_largest_of_each_window_and_route_is_its_adjoint(channels
     tiles = x.reshape(2, *pool.shape)[:, :, : rows * size, : columns * size]
     expected = tiles.reshape(2, channels, rows, size, columns, size).max(axis=(3, 5))
     np.testing.assert_array_equal(pool.pick(x, winners), expected.reshape(2, -1))
-    delta = rng.normal(size=(2, pool.n))
-    assert (delta * pool.pick(x, winners)).sum() == pytest.approx((pool.route(delta, winners) * x).sum(), rel=1e-12)
+    dU = rng.normal(size=(2, pool.n))
+    assert (dU * pool.pick(x, winners)).sum() == pytest.approx((pool.route(dU, winners) * x).sum(), rel=1e-12)
 
 
 def test_of_equal_entries_the_first_in_reading_order_wins():
@@ -133,18 +133,18 @@ def test_of_equal_entries_the_first_in_reading_order_wins():
 
 
 @given(networks(layers=1))
-def test_pooled_layers_transmit_and_read_the_largest_potential_of_each_window(made):
+def test_pooled_layers_transmit_and_read_the_largest_potential_of_each_window(case):
     """max over S and over sigma(U) is Theta and sigma of the largest U: neither function ever falls."""
-    (layer,), (w,), rng = made
+    (layer,), (w,), rng = case
     state = network.rest([layer], (2,))[0]
     P = rng.exponential(1, state.P.shape)
-    _, seen = network.forward(layer, w, state._replace(P=P), np.zeros_like(P))
+    _, snapshot = network.forward(layer, w, state._replace(P=P), np.zeros_like(P))
     if layer.pool is not None:
-        winners = layer.pool.winners(seen.U)
-        of_all = layer.surrogate.spike(seen.U), layer.surrogate.primitive(seen.U)
-        np.testing.assert_array_equal(seen.S, layer.pool.pick(of_all[0], layer.pool.winners(of_all[0])))
-        largest = layer.pool.pick(of_all[1], layer.pool.winners(of_all[1]))
-        np.testing.assert_array_equal(layer.surrogate.primitive(layer.pool.pick(seen.U, winners)), largest)
+        winners = layer.pool.winners(snapshot.U)
+        unpooled = layer.surrogate.spike(snapshot.U), layer.surrogate.primitive(snapshot.U)
+        np.testing.assert_array_equal(snapshot.S, layer.pool.pick(unpooled[0], layer.pool.winners(unpooled[0])))
+        largest = layer.pool.pick(unpooled[1], layer.pool.winners(unpooled[1]))
+        np.testing.assert_array_equal(layer.surrogate.primitive(layer.pool.pick(snapshot.U, winners)), largest)
 
 
 @given(st.floats(0, 0.9), st.sampled_from(readout.Mask._fields), st.integers(0, 2**32 - 1))
@@ -157,10 +157,10 @@ def test_dropout_keeps_the_mean_of_what_it_masks(p, place, seed):
 
 def test_without_dropout_a_mask_changes_nothing(rng):
     G = readout.sample_readout(rng, 5, 2)
-    x, e = rng.normal(size=(3, 5)), rng.normal(size=(3, 2))
+    activity, dY = rng.normal(size=(3, 5)), rng.normal(size=(3, 2))
     ones = readout.Mask(np.ones((3, 5)), np.ones((3, 2)))
-    np.testing.assert_array_equal(readout.output(G, x, ones), readout.output(G, x))
-    np.testing.assert_array_equal(readout.local_error(G, e, ones), readout.local_error(G, e))
+    np.testing.assert_array_equal(readout.output(G, activity, ones), readout.output(G, activity))
+    np.testing.assert_array_equal(readout.local_error(G, dY, ones), readout.local_error(G, dY))
 
 
 def test_shapes_that_do_not_fit_are_refused_in_one_line(rng):

@@ -45,7 +45,7 @@ def nets(draw, channels=CHANNELS, kernel=4):
 
 
 def problem(net, seed, batch, dtype=np.float64):
-    """Weights, images, and targets on both sides of where smooth L1 turns linear."""
+    """Weights, images, and targets in both the quadratic and the linear part of smooth L1."""
     rng = np.random.default_rng(seed)
     weights = [Weights(2 * w.W, 2 * w.b) for w in convnet.init_weights(rng, net, dtype)]
     x = rng.normal(size=(batch, net.stages[0].synapse.n_in))
@@ -101,7 +101,7 @@ def convolutions(draw):
 
 
 def normal(rng, synapse, *batch):
-    """Weights, delta and P."""
+    """Weights, dU and P."""
     shape = synapse.shape_W if isinstance(synapse, Conv2d) else (synapse.n, synapse.n_in)
     weights = Weights(rng.normal(size=shape), rng.normal(size=shape[0]))
     return weights, rng.normal(size=(*batch, synapse.n)), rng.normal(size=(*batch, synapse.n_in))
@@ -111,23 +111,23 @@ def normal(rng, synapse, *batch):
     convolutions() | st.builds(Dense, st.integers(1, 6), st.integers(1, 6)), SEEDS, st.sampled_from([(), (3,), (2, 2)])
 )
 def test_adjoint_is_the_adjoint_of_the_drive(synapse, seed, batch):
-    """<delta, drive(P) - b> = <adjoint(delta), P>."""
-    weights, delta, P = normal(np.random.default_rng(seed), synapse, *batch)
+    """<dU, drive(P) - b> = <adjoint(dU), P>."""
+    weights, dU, P = normal(np.random.default_rng(seed), synapse, *batch)
     without_bias = Weights(weights.W, 0 * weights.b)
-    terms, others = delta * synapse.drive(without_bias, P), synapse.adjoint(weights, delta) * P
+    terms, others = dU * synapse.drive(without_bias, P), synapse.adjoint(weights, dU) * P
     assert others.shape == P.shape
     # the error of a sum is bounded by that of its terms, each of them a sum of fewer than 1000
-    scale = np.abs(delta).sum() * np.abs(weights.W).sum() * np.abs(P).max()
+    scale = np.abs(dU).sum() * np.abs(weights.W).sum() * np.abs(P).max()
     assert abs(terms.sum() - others.sum()) <= 1e3 * np.finfo(float).eps * scale
 
 
 @given(convolutions(), SEEDS, st.integers(1, 4))
 def test_adjoint_of_patches_equals_the_definition(synapse, seed, batch):
-    weights, delta, _ = normal(np.random.default_rng(seed), synapse, batch)
+    weights, dU, _ = normal(np.random.default_rng(seed), synapse, batch)
     patches = Patches(synapse, synapse.shape[1:], batch, np.dtype(float))
     back = np.full((*synapse.shape_in, batch), np.nan)
-    patches.adjoint(weights, np.ascontiguousarray(delta.T).reshape(synapse.channels, -1), back)
-    expected = synapse.adjoint(weights, delta)
+    patches.adjoint(weights, np.ascontiguousarray(dU.T).reshape(synapse.channels, -1), back)
+    expected = synapse.adjoint(weights, dU)
     np.testing.assert_allclose(back.reshape(-1, batch).T, expected, rtol=0, atol=1e-12 * max(1, np.abs(expected).max()))
 
 
@@ -183,11 +183,11 @@ def bars(rng, n, side=10):
 def test_it_learns_which_way_a_bar_runs(rng):
     net = convnet.build((1, 10, 10), [(8, 2), (8, 1), (8, 2)], 3, 1, 2)
     weights, optimiser = convnet.init_weights(rng, net), Adamax()
-    memory = convnet.init(optimiser, weights)
+    opt_state = convnet.init(optimiser, weights)
     for _ in range(150):
         x, labels = bars(rng, 16)
         slopes = convnet.gradient(net, weights, x, np.eye(2)[labels])
-        weights, memory = convnet.update(optimiser, weights, slopes, memory, 3e-3)
+        weights, opt_state = convnet.update(optimiser, weights, slopes, opt_state, 3e-3)
     x, labels = bars(rng, 500)
     assert (convnet.forward(net, weights, x).Y.argmax(axis=1) != labels).mean() < 0.05
 

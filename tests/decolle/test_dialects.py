@@ -16,7 +16,7 @@ from decolle_ref.decolle.learner import Learner
 from decolle_ref.decolle.network import Carry, Layer
 from decolle_ref.decolle.objective import Objective, Regulariser, smooth_l1
 from decolle_ref.decolle.optim import SGD, Adamax
-from decolle_ref.decolle.rescale import forbidding, rescale, shift
+from decolle_ref.decolle.rescale import axes_without_map, rescale, shift
 from decolle_ref.decolle.synapse import Dense, Weights
 
 EACH = pytest.mark.parametrize("dialect", DIALECTS.values(), ids=lambda d: d.name)
@@ -42,8 +42,8 @@ def stack(seed, dialect=paper):
 def recorded(layers, weights, spikes):
     """Per layer: U and S over time."""
     run = network.run(layers, Carry(tuple(weights), network.rest(layers)), spikes)
-    shown = [s for _, s in run]
-    return [(np.array([s[k].U for s in shown]), np.array([s[k].S for s in shown])) for k in range(len(layers))]
+    snapshots = [s for _, s in run]
+    return [(np.array([s[k].U for s in snapshots]), np.array([s[k].S for s in snapshots])) for k in range(len(layers))]
 
 
 @EACH
@@ -52,7 +52,7 @@ def test_potentials_and_spikes_agree_after_rescaling_and_shifting_by_layer(diale
     """In layer l, U of dcll is that of decolle l steps later and that of paper 2 l steps later.
 
     Tolerance 1e-12 of the largest potential.  A spike may differ only if a potential came closer to threshold than
-    that; such a draw proves nothing and is passed over.
+    that; such a case proves nothing and is skipped.
     """
     steps = 60
     spikes = np.random.default_rng(seed).random((steps, SIZES[0])) < 0.3
@@ -105,9 +105,9 @@ def test_gains_only_rescale_W(dialect, rng):
 
 
 def test_learning_cannot_be_mapped_across_surrogates_or_readouts_and_the_axes_are_named():
-    assert forbidding(paper, dcll, learning=True) == []
-    assert forbidding(paper, decolle) == []
-    assert forbidding(paper, decolle, learning=True) == ["surrogate", "readout"]
+    assert axes_without_map(paper, dcll, learning=True) == []
+    assert axes_without_map(paper, decolle) == []
+    assert axes_without_map(paper, decolle, learning=True) == ["surrogate", "readout"]
     neuron, weights = lif.neuron(), Weights(np.ones((1, 1)), np.zeros(1))
     with pytest.raises(
         InputError, match=r"differ in surrogate logistic and fast_sigmoid_10, readout sigma and spikes$"
@@ -149,11 +149,11 @@ def test_learning_maps_exactly_between_dialects_that_learn_alike(optimiser, rng)
 GRADIENT_OF = {
     "paper": "the loss",
     "dcll": "the loss",
-    "decolle": "<e, G primitive(U)>",
-    "decolle-base": "<e, G primitive(U)>",
-    "decolle-nonorm": "<e, G primitive(U)>",
+    "decolle": "<dY, G primitive(U)>",
+    "decolle-base": "<dY, G primitive(U)>",
+    "decolle-nonorm": "<dY, G primitive(U)>",
 }
-"""Of which smooth function of W the update is the exact gradient, with P and R (in the second case e as well) held."""
+"""The smooth function of W whose exact gradient the update is, with P and R (in the second case dY too) constant."""
 
 
 @EACH
@@ -167,16 +167,16 @@ def test_the_update_of_every_dialect_is_the_exact_gradient_of_a_smooth_function(
     )
     weights = Weights(rng.normal(size=(3, 4)) / lif.trace_gain(neuron), rng.normal(0, 0.3, 3))
     spikes = rng.integers(0, 2, (20, *batch, 4))
-    *_, (_, (seen,)) = network.run([layer], Carry((weights,), network.rest([layer], batch)), spikes)
+    *_, (_, (snapshot,)) = network.run([layer], Carry((weights,), network.rest([layer], batch)), spikes)
     target = rng.normal(size=(*batch, 2))
-    seen = network.local_gradients(layer, seen, target)
-    dW = rule.gradient(layer.synapse, seen.dU, seen.P).W
+    snapshot = network.local_gradients(layer, snapshot, target)
+    dW = rule.gradient(layer.synapse, snapshot.dU, snapshot.P).W
 
     def descended(W):
         moved = Weights(W, weights.b)
         if GRADIENT_OF[dialect.name] == "the loss":
-            return network.local_loss(layer, moved, seen.P, seen.R, target)
-        return network.frozen_error_loss(layer, moved, seen.P, seen.R, seen.dY)
+            return network.local_loss(layer, moved, snapshot.P, snapshot.R, target)
+        return network.frozen_error_loss(layer, moved, snapshot.P, snapshot.R, snapshot.dY)
 
     report = gradcheck.check(descended, dW, weights.W)
     assert report, str(report)
@@ -225,6 +225,7 @@ def test_euler_decays_need_time_constants_above_dt():
 
 
 def test_the_readme_shows_the_table_as_the_data_have_it():
-    readme = (Path(__file__).parents[2] / "README.md").read_text()
-    (shown,) = re.findall(r"<!-- dialects -->\n(.*?)\n<!-- /dialects -->", readme, re.DOTALL)
-    assert shown == dialects.table()
+    root = Path(__file__).parents[2]
+    page = root / "docs" / "dialects.md" if (root / "docs" / "dialects.md").exists() else root / "README.md"
+    (printed,) = re.findall(r"<!-- dialects -->\n(.*?)\n<!-- /dialects -->", page.read_text(), re.DOTALL)
+    assert printed == dialects.table()

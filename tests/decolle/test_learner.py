@@ -20,13 +20,13 @@ def test_sgd_steps_against_the_gradient(rng):
 
 
 def test_adamax_written_out_for_one_number():
-    """Three steps by hand, with a momentum so that the bias correction shows."""
-    adamax, w, memory = Adamax(beta1=0.5, beta2=0.9, eps=1e-300), np.array([1.0]), None
-    memory = adamax.init(w)
+    """Three steps by hand, with a momentum, so that the bias correction has an effect."""
+    adamax, w, opt_state = Adamax(beta1=0.5, beta2=0.9, eps=1e-300), np.array([1.0]), None
+    opt_state = adamax.init(w)
     m = u = 0.0
     by_hand = 1.0
     for t, g in enumerate([2.0, -1.0, 0.5], start=1):
-        w, memory = adamax.update(w, np.array([g]), memory, np.asarray(0.1))
+        w, opt_state = adamax.update(w, np.array([g]), opt_state, np.asarray(0.1))
         m, u = 0.5 * m + 0.5 * g, max(0.9 * u, abs(g))
         by_hand -= 0.1 / (1 - 0.5**t) * m / u
         assert w[0] == pytest.approx(by_hand, rel=1e-15)
@@ -55,15 +55,15 @@ def test_fast_update_equals_the_readable_one(dtype, n_in, n, batch, seed):
     synapse, adamax = Dense(n_in, n), Adamax()
     weights = Weights(rng.normal(size=(n, n_in)).astype(dtype), rng.normal(size=n).astype(dtype))
     rate = Weights(rng.random(n_in).astype(dtype), np.asarray(0.1, dtype))
-    memory = (adamax.init(weights.W), adamax.init(weights.b))
+    opt_state = (adamax.init(weights.W), adamax.init(weights.b))
     ours = Weights(weights.W.copy(), weights.b.copy())
-    ours_memory = (adamax.init(ours.W), adamax.init(ours.b))
+    our_state = (adamax.init(ours.W), adamax.init(ours.b))
     for _ in range(3):
-        delta, P = rng.normal(size=(*batch, n)).astype(dtype), rng.random((*batch, n_in)).astype(dtype)
-        weights, memory = learner.update_layer(adamax, synapse, weights, memory, delta, P, rate)
-        ours, ours_memory = fast.update_layer(adamax, synapse, ours, ours_memory, delta, P, rate)
+        dU, P = rng.normal(size=(*batch, n)).astype(dtype), rng.random((*batch, n_in)).astype(dtype)
+        weights, opt_state = learner.update_layer(adamax, synapse, weights, opt_state, dU, P, rate)
+        ours, our_state = fast.update_layer(adamax, synapse, ours, our_state, dU, P, rate)
     exact = int(np.prod(batch)) == 1
-    for a, b in zip((*weights, *memory[0], *memory[1]), (*ours, *ours_memory[0], *ours_memory[1]), strict=True):
+    for a, b in zip((*weights, *opt_state[0], *opt_state[1]), (*ours, *our_state[0], *our_state[1]), strict=True):
         if exact:
             np.testing.assert_array_equal(a, b)
         else:
@@ -71,9 +71,9 @@ def test_fast_update_equals_the_readable_one(dtype, n_in, n, batch, seed):
 
 
 def test_fast_update_refuses_what_it_cannot_do():
-    one = Weights(np.ones((1, 1)), np.ones(1))
+    ones = Weights(np.ones((1, 1)), np.ones(1))
     with pytest.raises(InputError, match=r"fast: expected Adamax with beta1 = 0, got SGD\(\)"):
-        fast.update_layer(SGD(), Dense(1, 1), one, (None, None), np.ones(1), np.ones(1), one)
+        fast.update_layer(SGD(), Dense(1, 1), ones, (None, None), np.ones(1), np.ones(1), ones)
 
 
 @pytest.mark.parametrize("bad", [-1e-3, np.nan, np.inf])

@@ -77,7 +77,7 @@ def test_learning_on_a_frozen_input_lowers_the_loss():
         carry = carry._replace(state=network.rest(layers), n=0)
         epoch = list(network.run(layers, carry, x, y, teacher))
         carry = epoch[-1][0]
-        losses.append(np.sum([[s.loss for s in shown] for _, shown in epoch], axis=0))
+        losses.append(np.sum([[s.loss for s in snapshots] for _, snapshots in epoch], axis=0))
     assert (losses[-1] < 0.95 * losses[0]).all()
 
 
@@ -91,7 +91,7 @@ def test_state_for_learning_is_two_numbers_per_input_and_one_per_neuron():
 
 
 def test_memory_does_not_grow_with_the_number_of_steps():
-    """100,000 steps, streamed: what is alive afterwards exceeds what was alive after 1,000 by less than a kilobyte."""
+    """100,000 steps, streamed: the memory in use at the end exceeds that after 1,000 steps by less than a kilobyte."""
     layers, weights = stack(sizes=(5, 3))
     x = spikes(1, 10)
     stream = network.run(layers, start(layers, weights), (x[n % 10] for n in range(100_000)))
@@ -122,7 +122,7 @@ def test_a_run_split_across_calls_equals_one_run(cut):
 
 
 def test_layers_of_one_step_can_be_computed_in_any_order():
-    """Two steps of delay per layer: what a layer shows at n does not depend on the input it gets at n."""
+    """Two steps of delay per layer: U and Y of a layer at n do not depend on its input at n."""
     layers, weights = stack()
     carry = last(network.run(layers, start(layers, weights), spikes(1, 20)))
     _, together = network.step(layers, carry.weights, carry.state, spikes(2, 1)[0])
@@ -138,21 +138,21 @@ def test_a_batch_is_its_samples_side_by_side(batch, seed):
     """Potentials agree to the rounding of a dot product of at most 6 terms; compared before any spike can differ."""
     layers, weights = stack(seed)
     x = spikes(seed, 4, tuple(batch))
-    _, shown = [s for s in network.run(layers, start(layers, weights, tuple(batch)), x)][-1]
+    _, snapshots = [s for s in network.run(layers, start(layers, weights, tuple(batch)), x)][-1]
     for index in np.ndindex(*batch):
         _, alone = [s for s in network.run(layers, start(layers, weights), x[(slice(None), *index)])][-1]
-        np.testing.assert_allclose(shown[0].U[index], alone[0].U, rtol=1e-13, atol=1e-13)
+        np.testing.assert_allclose(snapshots[0].U[index], alone[0].U, rtol=1e-13, atol=1e-13)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_everything_shown_has_the_dtype_asked_for(dtype):
     layers, weights = stack(dtype=dtype)
     teacher = learner(weights)
-    for carry, shown in network.run(
+    for carry, snapshots in network.run(
         layers, start(layers, weights, teacher=teacher), spikes(1, 5), goals(2, 5), teacher
     ):
         arrays = [
-            *(x for s in shown for x in s),
+            *(x for s in snapshots for x in s),
             *(x for s in carry.state for x in s),
             *(x for w in carry.weights for x in w),
         ]
@@ -179,31 +179,31 @@ def test_an_empty_batch_runs_and_learns_nothing():
     teacher = learner(weights)
     first = start(layers, weights, (0,), teacher)
     run = list(network.run(layers, first, spikes(1, 3, (0,)), goals(2, 3, (0,)), teacher))
-    assert [[s.loss for s in shown] for _, shown in run] == [[0, 0, 0]] * 3
+    assert [[s.loss for s in snapshots] for _, snapshots in run] == [[0, 0, 0]] * 3
     carry = run[-1][0]
     for new, old in zip(carry.weights, weights, strict=True):
         np.testing.assert_array_equal(new.W, old.W)
 
 
-def bad_run(change):
+def run_with(change):
     layers, weights = stack()
-    given = {"network": layers, "start": start(layers, weights), "inputs": spikes(1, 3), "targets": goals(2, 3)}
-    return last(network.run(**(given | change(given))))
+    arguments = {"network": layers, "start": start(layers, weights), "inputs": spikes(1, 3), "targets": goals(2, 3)}
+    return last(network.run(**(arguments | change(arguments))))
 
 
-def with_weights(given, W):
-    weights = given["start"].weights
-    return {"start": given["start"]._replace(weights=(Weights(W, weights[0].b), *weights[1:]))}
+def with_weights(arguments, W):
+    weights = arguments["start"].weights
+    return {"start": arguments["start"]._replace(weights=(Weights(W, weights[0].b), *weights[1:]))}
 
 
-def with_offset(given, c):
-    first, *others = given["network"]
+def with_offset(arguments, c):
+    first, *others = arguments["network"]
     return {"network": [first._replace(readout=first.readout._replace(c=c)), *others]}
 
 
-def with_state(given, **changes):
-    first, *others = given["start"].state
-    return {"start": given["start"]._replace(state=(first._replace(**changes), *others))}
+def with_state(arguments, **changes):
+    first, *others = arguments["start"].state
+    return {"start": arguments["start"]._replace(state=(first._replace(**changes), *others))}
 
 
 @pytest.mark.parametrize(
@@ -243,7 +243,7 @@ def with_state(given, **changes):
 )
 def test_bad_input_is_named_in_one_line(change, message):
     with pytest.raises(InputError, match=message):
-        bad_run(change)
+        run_with(change)
 
 
 def test_layers_that_do_not_fit_each_other_are_named():

@@ -12,7 +12,9 @@ from decolle_ref.decolle.objective import (
     Objective,
     Regulariser,
     cross_entropy,
+    log_softmax,
     smooth_l1,
+    softmax,
 )
 from decolle_ref.decolle.surrogate import logistic, piecewise_linear
 
@@ -88,3 +90,14 @@ def test_unknown_choices_are_named():
         Regulariser(activity="spikes")
     with pytest.raises(InputError, match="lambda1: expected finite numbers >= 0, got -1"):
         Regulariser(lambda1=-1.0)
+
+
+def test_log_softmax_is_the_logarithm_of_softmax_also_for_complex_outputs(rng):
+    Y = rng.normal(size=(4, 3)) + 1e-30j * rng.normal(size=(4, 3))
+    np.testing.assert_allclose(softmax(Y), np.exp(log_softmax(Y)), rtol=1e-14)
+    np.testing.assert_allclose(softmax(Y.real).sum(axis=-1), 1, rtol=1e-14)
+
+
+def test_the_gradient_of_log_softmax_is_a_unit_vector_minus_softmax(rng):
+    Y = rng.normal(size=3)
+    assert gradcheck.check(lambda Y: log_softmax(Y)[1], np.eye(3)[1] - softmax(Y), Y)

@@ -18,7 +18,7 @@ objectives = st.builds(Objective, st.sampled_from(list(LOSSES.values())), st.sam
 
 @st.composite
 def situations(draw):
-    """A layer, its weights, P and R as left by some past, and a target."""
+    """A layer, its weights, any P and R, and a target."""
     n_in, n, n_out = draw(sizes), draw(sizes), draw(sizes)
     batch = tuple(draw(st.lists(st.integers(1, 3), max_size=2)))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
@@ -33,8 +33,8 @@ def situations(draw):
 
 def update(layer, weights, P, R, target):
     state = lif.State(P, np.zeros_like(P), R)
-    _, seen = network.forward(layer, weights, state, np.zeros_like(P))
-    return rule.gradient(layer.synapse, network.local_gradients(layer, seen, target).dU, P)
+    _, snapshot = network.forward(layer, weights, state, np.zeros_like(P))
+    return rule.gradient(layer.synapse, network.local_gradients(layer, snapshot, target).dU, P)
 
 
 @given(situations())
@@ -50,8 +50,8 @@ def test_update_is_the_exact_gradient_of_the_local_loss(situation):
 @given(situations())
 def test_loss_in_the_snapshot_is_the_local_loss(situation):
     layer, weights, P, R, target = situation
-    _, seen = network.forward(layer, weights, lif.State(P, np.zeros_like(P), R), np.zeros_like(P))
-    assert network.local_gradients(layer, seen, target).loss == local_loss(*situation)
+    _, snapshot = network.forward(layer, weights, lif.State(P, np.zeros_like(P), R), np.zeros_like(P))
+    assert network.local_gradients(layer, snapshot, target).loss == local_loss(*situation)
 
 
 def test_taylor_remainder_of_the_local_loss_falls_with_the_square_of_the_step(rng):
@@ -70,7 +70,7 @@ def test_taylor_remainder_of_the_local_loss_falls_with_the_square_of_the_step(rn
 
 
 def test_three_factors_of_one_synapse():
-    """One input, one neuron, one output: dW = G e * sigma'(U) * P, by hand."""
+    """One input, one neuron, one output: dW = G dY * sigma'(U) * P, by hand."""
     layer = Layer(Dense(1, 1), lif.neuron(), readout.Readout(np.array([[2.0]]), np.zeros(1)))
     weights, P, R = Weights(np.array([[0.5]]), np.array([-1.0])), np.array([3.0]), np.array([0.25])
     U = 0.5 * 3.0 - 1.0 * 0.25 - 1.0
@@ -81,14 +81,14 @@ def test_three_factors_of_one_synapse():
 
 
 def test_no_error_leaves_its_layer(rng):
-    """Changing the target of one layer changes the delta of that layer alone."""
+    """Changing the target of one layer changes dU of that layer alone."""
     layers = [Layer(Dense(4, 4), lif.neuron(), readout.sample_readout(rng, 4, 2), logistic) for _ in range(3)]
     weights = [Weights(rng.normal(size=(4, 4)), rng.normal(size=4)) for _ in layers]
     state = tuple(lif.State(*rng.exponential(1, (3, 4))) for _ in layers)
     targets = rng.normal(size=(3, 2))
     other = targets.copy()
     other[1] += 1
-    _, shown = network.step(layers, weights, state, np.ones(4), targets)
+    _, snapshots = network.step(layers, weights, state, np.ones(4), targets)
     _, changed = network.step(layers, weights, state, np.ones(4), other)
-    same = [np.array_equal(a.dU, b.dU) for a, b in zip(shown, changed, strict=True)]
+    same = [np.array_equal(a.dU, b.dU) for a, b in zip(snapshots, changed, strict=True)]
     assert same == [True, False, True]

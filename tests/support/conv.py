@@ -1,4 +1,4 @@
-"""Small convolutional networks of random shape, and something to show them."""
+"""Small convolutional networks of random shape, with inputs, targets and dropout for them."""
 
 import numpy as np
 from hypothesis import assume
@@ -11,21 +11,21 @@ from decolle_ref.decolle.pool import MaxPool
 from decolle_ref.decolle.synapse import Conv2d
 
 OUT = 3
-WIDTHS = (1, 2, 3, 8)  # channels; of 8, a row of a kernel of 2 or more is wide enough for a product of its own
+WIDTHS = (1, 2, 3, 8)  # channels; with 8, the fast path takes one product per row of a kernel of side 2 or more
 
 
 def layer(
     rng, shape, channels, kernel, stride, padding, pool, dialect=dialects.paper, w=0.0, objective=None, dtype=float
 ):
-    """A layer of the dialect with drawn readout, time constants per input, and weights that make it spike."""
+    """A layer of the dialect with a random readout, time constants per input, and weights that make it spike."""
     synapse = Conv2d(shape, channels, kernel, stride, padding)
     tau = lif.sample_time_constants(rng, synapse.n_in)
     neuron = lif.neuron(*tau, w=w, dtype=dtype, dialect=dialect)
     pooling = MaxPool(synapse.shape, pool) if pool else None
-    seen = synapse.n if pooling is None else pooling.n
-    G = readout.sample_readout(rng, seen, OUT, 2.0, dtype)
-    of = Layer(synapse, neuron, G, objective=objective or Objective(), pool=pooling)
-    return network.with_dialect(dialect, of), synapse.init_weights(rng, neuron, 10.0)
+    width = synapse.n if pooling is None else pooling.n
+    G = readout.sample_readout(rng, width, OUT, 2.0, dtype)
+    plain = Layer(synapse, neuron, G, objective=objective or Objective(), pool=pooling)
+    return network.with_dialect(dialect, plain), synapse.init_weights(rng, neuron, 10.0)
 
 
 @st.composite
@@ -43,20 +43,19 @@ def networks(draw, layers=3, dtype=np.float64, strengths=(0.0,)):
         pool = draw(st.sampled_from([p for p in (0, 1, 2, 3) if p <= min(sides)]))
         w = draw(st.sampled_from(strengths))
         objective = Objective(loss, reduction)
-        made = layer(
-            rng, shape, draw(st.sampled_from(WIDTHS)), kernel, stride, padding, pool, dialect, w, objective, dtype
-        )
-        net.append(made[0])
-        weights.append(made[1])
-        shape = made[0].synapse.shape if made[0].pool is None else made[0].pool.shape_out
+        channels = draw(st.sampled_from(WIDTHS))
+        new, new_weights = layer(rng, shape, channels, kernel, stride, padding, pool, dialect, w, objective, dtype)
+        net.append(new)
+        weights.append(new_weights)
+        shape = new.synapse.shape if new.pool is None else new.pool.shape_out
     return tuple(net), tuple(weights), rng
 
 
 def masks(rng, net, batch, p=0.4):
-    """Dropout where the dialect has it."""
+    """Dropout before G or on Y, wherever the dialect places it."""
     dtype = net[0].neuron.alpha.dtype
-    sizes = {"activity": network.width, "Y": lambda of: OUT}
-    return [readout.sample_mask(rng, p, of.dropout, (batch, sizes[of.dropout](of)), dtype) for of in net]
+    sizes = {"activity": network.width, "Y": lambda layer: OUT}
+    return [readout.sample_mask(rng, p, each.dropout, (batch, sizes[each.dropout](each)), dtype) for each in net]
 
 
 def spikes(rng, net, batch, rate=0.3):
