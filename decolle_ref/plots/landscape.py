@@ -45,8 +45,8 @@ def plot(arrays: dict[str, Array], results: dict[str, Any]) -> Any:
         for axis in axes:
             axis.set(xlabel="s, from initial (0) to final (1) hidden weights", xlim=(0, 1))
         figure.suptitle(
-            f"[N19 Fig. 4] A 2-2-2 spiking classifier between initial and final W⁽¹⁾, seed {results['settings']['seed']}"
-            + (" (quick run)" if not results["comparable"] else ""),
+            "[N19 Fig. 4] A 2-2-2 spiking classifier between initial and final W⁽¹⁾, "
+            f"seed {results['settings']['seed']}{'' if results['comparable'] else ' (quick run)'}",
             fontsize=9,
         )
     return figure

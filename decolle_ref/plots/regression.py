@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from decolle_ref._util.check import Array
+from decolle_ref.experiments.regression import BURN_IN
 from decolle_ref.plots._run import arrays
 from decolle_ref.plots.style import BLUE, CYCLE, GREY, INK, LINE_STYLES, ORANGE, figure_style, save
 
@@ -92,7 +93,7 @@ def plot_outputs(before: Array, after: Array, target: Array, names: Sequence[str
             axis.plot(t, before[:, k, 0], color=GREY, lw=0.8, ls=":", label="before learning")
             axis.plot(t, target[:, k, 0], color=ORANGE, lw=2.2, ls="--", label="target Ŷ")
             axis.plot(t, after[:, k, 0], color=BLUE, label="after learning")
-            axis.axvspan(0, regression.BURN_IN, color=GREY, alpha=0.2, lw=0)
+            axis.axvspan(0, BURN_IN, color=GREY, alpha=0.2, lw=0)
             low, high = target[:, k].min(), target[:, k].max()
             axis.set(ylabel="Y (no unit)", ylim=(low - 0.6, high + 0.6))
             axis.set_title(f"layer {k + 1}: {names[k]}, mean squared error {mse[k]:.5f}", loc="left")

@@ -117,6 +117,7 @@ def _title(results: dict[str, Any]) -> str:
     quick = "quick run: " if not results["comparable"] else ""
     seeds, asked = len(results["seeds"]), f"{100 * results['asked']:g} %"
     return (
-        f"{quick}[N19 Sec. V-B, Eq. 9-13] SuperSpike learns five spikes.  Top: one neuron, seed {results['settings']['seed']}.\n"
+        f"{quick}[N19 Sec. V-B, Eq. 9-13] SuperSpike learns five spikes.  "
+        f"Top: one neuron, seed {results['settings']['seed']}.\n"
         f"Bottom: van Rossum distances, {seeds} seeds (faint: every trial; bold: best trial so far; dashed: {asked})"
     )
