@@ -13,9 +13,9 @@ Papers and their tags:
 __version__ = "0.1.0"
 
 from decolle_ref import gradcheck
-from decolle_ref.decolle import lif, network, readout
+from decolle_ref.decolle import dialects, lif, network, readout
 from decolle_ref.decolle.learner import Learner
 from decolle_ref.decolle.network import Carry, Layer
 from decolle_ref.decolle.synapse import Dense, Weights
 
-__all__ = ["Carry", "Dense", "Layer", "Learner", "Weights", "gradcheck", "lif", "network", "readout"]
+__all__ = ["Carry", "Dense", "Layer", "Learner", "Weights", "dialects", "gradcheck", "lif", "network", "readout"]
