@@ -43,7 +43,7 @@ def backend(about, arrays):
     return {name: np.array(values) for name, values in trace.items()} | _ends(about, layers)
 
 
-backend.profile = {"name": "plain Python loops", "format": "float64", "level": "L2"}
+backend.profile = {"name": "plain Python loops", "format": "float64", "level": "L2"}  # type: ignore[attr-defined]
 
 
 def _step(of, S_in, target):

@@ -26,7 +26,7 @@ def right(about, arrays):
     return simulate(Case(about, arrays), gradients=about["targets"])
 
 
-right.profile = "float32"
+right.profile = "float32"  # type: ignore[attr-defined]
 
 
 def silent(about, arrays):

@@ -1,0 +1,95 @@
+"""The README and the pages of docs/ keep their word: code runs, links lead to files, tables are true."""
+
+import importlib
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+OTHERS = [ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "examples").rglob("README.md"))]
+README = (ROOT / "README.md").read_text()
+EQUATIONS = (ROOT / "docs" / "equations.md").read_text()
+ROWS = re.findall(r"^\| (\[\w+ [^\]]+\])[^|]*\| `([\w.]+)` \| `(\w+)` \|$", EQUATIONS, re.MULTILINE)
+TESTS = "\n".join(path.read_text() for path in (ROOT / "tests").rglob("*.py"))
+CODE = re.compile(r"^```python\n(.*?)^```\n(?:\n```text\n(.*?)^```\n)?", re.MULTILINE | re.DOTALL)
+
+
+def name_of(path):
+    return str(path.relative_to(ROOT))
+
+
+def resolve(name):
+    """The object called `name` within the package."""
+    parts = name.split(".")
+    for cut in range(len(parts), 0, -1):
+        try:
+            value = importlib.import_module("decolle_ref." + ".".join(parts[:cut]))
+        except ModuleNotFoundError:
+            continue
+        for part in parts[cut:]:
+            value = getattr(value, part)
+        return value
+    raise AssertionError(f"no {name}")
+
+
+def test_the_table_has_rows_for_every_equation_of_the_paper():
+    tags = {tag for tag, _, _ in ROWS}
+    assert {f"[K20 Eq. {n}]" for n in (1, 2, 3, 4)} <= tags
+
+
+def test_every_row_of_the_table_is_checked():
+    assert len(ROWS) == sum(line.startswith("| [") for line in EQUATIONS.splitlines())
+
+
+@pytest.mark.parametrize(("tag", "function", "test"), ROWS)
+def test_every_row_names_a_function_that_carries_its_tag_and_a_test_that_exists(tag, function, test):
+    assert tag.strip("[]") in (resolve(function).__doc__ or "")
+    assert f"def {test}(" in TESTS
+
+
+def test_studies_are_marked_as_such():
+    """A test that the default run leaves out says so in the table."""
+    for tag, function, test in ROWS:
+        study = re.search(rf"@pytest.mark.study\n(@.*\n|    .*\n|\)\n)*def {test}\(", TESTS)
+        row = next(line for line in EQUATIONS.splitlines() if f"`{test}`" in line and f"`{function}`" in line)
+        assert ("study" in row) == bool(study), (tag, row)
+
+
+@pytest.mark.parametrize("page", PAGES + OTHERS, ids=name_of)
+def test_every_linked_file_exists(page):
+    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
+        assert target.startswith("https://") or (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_code_examples_run_and_print_what_the_page_shows(page, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    for code, output in CODE.findall(page.read_text()):
+        exec(code, names)
+        printed = capsys.readouterr().out
+        assert printed == output
+    if page.name == "README.md":
+        assert 0 < names["snapshot"].loss < 1
+
+
+def test_the_example_of_the_readme_needs_one_import_line_of_ours():
+    (code,) = (code for code, _ in CODE.findall(README))
+    (line,) = (line for line in code.splitlines() if "decolle_ref" in line)
+    assert line.startswith("from decolle_ref import ")
+
+
+def test_the_two_commands_are_one_line_each():
+    first, second = (line for line in README.splitlines() if line.startswith("python3 -m venv .venv && "))
+    assert first.endswith(" && .venv/bin/decolle-ref regression") and second.endswith(" && .venv/bin/pytest")
+
+
+def test_the_readme_is_short():
+    assert len(README.splitlines()) <= 150
+
+
+@pytest.mark.parametrize("page", PAGES + OTHERS, ids=name_of)
+def test_no_placeholder_is_left(page):
+    assert not re.search(r"\b(RESULTS|TODO|TBD|XXX|[A-Z]+_NUMBERS)\b", page.read_text())
