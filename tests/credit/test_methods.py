@@ -18,7 +18,7 @@ from decolle_ref.decolle.objective import Objective, squared_error
 from decolle_ref.decolle.synapse import Dense, Weights
 from tests.support.credit import CELLS, KERNELS, SEEDS, SIZES, loss_of, make, worst
 
-OWN_PAST = dropped.OWN_PAST
+PAST_ONLY = dropped.PAST_ONLY
 SPIKING = spiking.neuron(theta=0.5)
 TWIN = SPIKING._replace(activity="primitive", surrogate=surrogate.logistic)
 
@@ -67,7 +67,7 @@ def test_van_rossum_distance_of_one_spike_and_of_two():
     """0 for the same train; the kernel's energy for silence; twice that for a spike far off; and epsilon sums to 1."""
     kernel, aim = costs.double_exponential(0.005, 0.010), np.zeros((400, 1, 1))
     aim[50] = 1
-    cost = costs.on_top(1, costs.van_rossum(kernel, aim), kernel)
+    cost = costs.global_cost(1, costs.van_rossum(kernel, aim), kernel)
     k = np.arange(350)
     a, b = kernel
     epsilon = (1 - a) * (1 - b) * (a ** (k + 1) - b ** (k + 1)) / (a - b)
@@ -99,7 +99,7 @@ def test_a_gradient_without_some_paths_is_exact_where_they_carry_what_was_record
             def loss(matrix, layer=layer, letter=letter):
                 changed = list(synapses)
                 changed[layer] = changed[layer]._replace(**{letter: matrix})
-                return costs.value(cost, dropped.held(TWIN, changed, tape, keep)) + 0 * matrix.sum()
+                return costs.value(cost, dropped.frozen_forward(TWIN, changed, tape, keep)) + 0 * matrix.sum()
 
             assert gradcheck.check(loss, getattr(g[layer], letter), getattr(pair, letter), tolerance=1e-10)
 
@@ -109,9 +109,9 @@ def test_a_gradient_without_some_paths_is_exact_where_they_carry_what_was_record
     ("method", "keep"),
     [
         (rtrl.method, Paths()),
-        (eprop.method, OWN_PAST._replace(reset=True)),
-        (superspike.method, OWN_PAST),
-        (instant.method, OWN_PAST._replace(past=False)),
+        (eprop.method, PAST_ONLY._replace(reset=True)),
+        (superspike.method, PAST_ONLY),
+        (instant.method, PAST_ONLY._replace(past=False)),
     ],
     ids=lambda p: getattr(p, "name", ""),
 )
@@ -205,7 +205,7 @@ def test_direct_feedback_reaches_hidden_layers_and_alignment_goes_layer_by_layer
     np.testing.assert_allclose(down[1], e2)
     np.testing.assert_allclose(down[0], errors[0] + (slopes[1] * e2) @ G[0])
     np.testing.assert_allclose(feedback.direct(H)(errors, slopes)[0], errors[0] + errors[2] @ H[0])
-    assert down[2] is errors[2] and feedback.own(errors, slopes) is errors
+    assert down[2] is errors[2] and feedback.local_errors(errors, slopes) is errors
     with pytest.raises(InputError, match="H: expected 2 matrices, one per hidden layer, got 1"):
         feedback.direct(H[:1])(errors, slopes)
     with pytest.raises(InputError, match=r"G 1: expected shape \(4, 5\), got \(5, 4\)"):
@@ -256,7 +256,7 @@ def broken(**change):
         (broken(cell=SPIKING._replace(theta=np.nan)), "theta: expected a number, or inf for no spikes, got nan"),
         (broken(synapses=()), "synapses: expected at least one layer, got none"),
         (broken(cost=costs.Cost((None,))), r"cost: expected one target per layer \(2\), got 1"),
-        (broken(cost=costs.on_top(2, Target(np.zeros((9, 2, 3))))), r"layer 2 goal: expected shape \(9, 2, 2\)"),
+        (broken(cost=costs.global_cost(2, Target(np.zeros((9, 2, 3))))), r"layer 2 goal: expected shape \(9, 2, 2\)"),
         (broken(cost=broken()["cost"]._replace(kernel=Kernel(1.0, 0.0))), r"kernel rise: expected numbers in \[0, 1\)"),
     ],
 )
