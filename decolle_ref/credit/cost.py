@@ -22,24 +22,9 @@ import numpy as np
 from decolle_ref._util.check import Array, InputError, exact_shape, finite, fraction, positive
 from decolle_ref.decolle.objective import Loss, squared_error
 
-__all__ = [
-    "NO_FILTER",
-    "Cost",
-    "FilterState",
-    "Kernel",
-    "Target",
-    "dS",
-    "double_exponential",
-    "error",
-    "errors",
-    "filter_step",
-    "filtered",
-    "global_cost",
-    "rest",
-    "validate",
-    "value",
-    "van_rossum",
-]
+__all__ = ["NO_FILTER", "Cost", "FilterState", "Kernel", "Target"]
+__all__ += ["dS", "double_exponential", "error", "errors", "filter_step", "filtered", "global_cost", "rest", "validate"]
+__all__ += ["value", "van_rossum"]
 
 
 class Kernel(NamedTuple):

@@ -32,22 +32,8 @@ from decolle_ref.credit.methods.online import Method
 from decolle_ref.credit.neuron import spiking
 from decolle_ref.credit.neuron.spiking import Neuron, Paths, State, Synapses, Tape
 
-__all__ = [
-    "PAST_ONLY",
-    "RULES",
-    "Comparison",
-    "Gradient",
-    "Rule",
-    "Term",
-    "account",
-    "compare",
-    "cosine",
-    "flat",
-    "frozen_forward",
-    "relative_error",
-    "remainder",
-    "table",
-]
+__all__ = ["PAST_ONLY", "RULES", "Comparison", "Gradient", "Rule", "Term"]
+__all__ += ["account", "compare", "cosine", "flat", "frozen_forward", "relative_error", "remainder", "table"]
 
 Gradient = tuple[Synapses, ...]
 _GradientOf = Callable[[Neuron, Sequence[Synapses], Array, Cost, Route], Gradient]

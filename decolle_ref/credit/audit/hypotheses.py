@@ -24,18 +24,8 @@ from decolle_ref.credit.methods import bptt
 from decolle_ref.credit.neuron import spiking
 from decolle_ref.credit.neuron.spiking import Neuron, Paths, State, Synapses, Tape
 
-__all__ = [
-    "DROPPED",
-    "MISTAKES",
-    "BackwardCache",
-    "BackwardInputs",
-    "Explanation",
-    "Gradients",
-    "Mistake",
-    "explanations",
-    "gradients",
-    "scaled",
-]
+__all__ = ["DROPPED", "MISTAKES", "BackwardCache", "BackwardInputs", "Explanation", "Gradients", "Mistake"]
+__all__ += ["explanations", "gradients", "scaled"]
 
 Gradients = dict[str, Array]  # "W1", "V1", "W2", ...
 BackwardCache = dict[tuple[Paths, tuple[str, ...]], Gradients]  # paths, names of mistakes -> backward pass

@@ -24,26 +24,9 @@ import numpy.typing as npt
 from decolle_ref._util.check import Array, InputError, choice, exact_shape, finite, fraction, positive
 from decolle_ref.decolle.surrogate import Surrogate, fast_sigmoid
 
-__all__ = [
-    "ACTIVITIES",
-    "RESETS",
-    "Neuron",
-    "Paths",
-    "State",
-    "Synapses",
-    "Tape",
-    "forward",
-    "init_weights",
-    "neuron",
-    "parse_gradient",
-    "paths",
-    "presynaptic",
-    "rest",
-    "sigma_prime",
-    "spikes",
-    "step",
-    "validate",
-]
+__all__ = ["ACTIVITIES", "RESETS", "Neuron", "Paths", "State", "Synapses", "Tape"]
+__all__ += ["forward", "init_weights", "neuron", "parse_gradient", "paths", "presynaptic", "rest", "sigma_prime"]
+__all__ += ["spikes", "step", "validate"]
 
 RESETS = ("through", "detach", "ignore")
 ACTIVITIES = ("spike", "primitive")

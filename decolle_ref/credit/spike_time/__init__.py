@@ -42,21 +42,6 @@ from decolle_ref.credit.spike_time.network import (
 )
 from decolle_ref.credit.spike_time.simulation import potential, simulate
 
-__all__ = [
-    "FARTHEST",
-    "Spikes",
-    "backward",
-    "derivatives",
-    "encode",
-    "error",
-    "fire",
-    "forward",
-    "loss",
-    "margin",
-    "potential",
-    "simulate",
-    "validate",
-    "weight_sum",
-    "weight_sum_gradient",
-    "winner",
-]
+__all__ = ["FARTHEST", "Spikes"]
+__all__ += ["backward", "derivatives", "encode", "error", "fire", "forward", "loss", "margin", "potential", "simulate"]
+__all__ += ["validate", "weight_sum", "weight_sum_gradient", "winner"]
