@@ -22,10 +22,6 @@ import numpy as np
 from decolle_ref._util.check import Array, InputError, exact_shape, finite, fraction, positive
 from decolle_ref.decolle.objective import Loss, squared_error
 
-__all__ = ["NO_FILTER", "Cost", "FilterState", "Kernel", "Target"]
-__all__ += ["dS", "double_exponential", "error", "errors", "filter_step", "filtered", "global_cost", "rest", "validate"]
-__all__ += ["value", "van_rossum"]
-
 
 class Kernel(NamedTuple):
     """epsilon, as two leaky averages in a row, of unit area.  With both decays 0 there is no filter at all."""
@@ -79,7 +75,16 @@ def double_exponential(tau_rise: float, tau_decay: float, dt: float = 0.001) -> 
 
 
 def rest(shape: tuple[int, ...]) -> FilterState:
-    """The state of the filter before the first spike: A = B = 0."""
+    """The state of the filter before the first spike: A = B = 0.
+
+    Parameters
+    ----------
+    shape : of the spikes at one step
+
+    Returns
+    -------
+    FilterState
+    """
     return FilterState(np.zeros(shape), np.zeros(shape))
 
 
@@ -120,12 +125,33 @@ def filtered(kernel: Kernel, S: Array) -> Array:
 
 
 def van_rossum(kernel: Kernel, target_spikes: Array) -> Target:
-    """The target epsilon * S* of L = 1/2 sum_n (epsilon * (S - S*))^2.  target_spikes (T, batch, n).  [N19 Eq. 9]"""
+    """The target epsilon * S* of L = 1/2 sum_n (epsilon * (S - S*))^2.  [N19 Eq. 9]
+
+    Parameters
+    ----------
+    kernel : epsilon
+    target_spikes : (T, batch, n), S*
+
+    Returns
+    -------
+    Target
+    """
     return Target(filtered(kernel, target_spikes))
 
 
 def global_cost(layers: int, target: Target, kernel: Kernel = NO_FILTER) -> Cost:
-    """The global loss: a target for the last of `layers` layers, and none for the others."""
+    """The global loss: a target for the last layer, and none for the others.
+
+    Parameters
+    ----------
+    layers : int, number of layers
+    target : of the last layer
+    kernel : epsilon
+
+    Returns
+    -------
+    Cost
+    """
     return Cost((None,) * (layers - 1) + (target,), kernel)
 
 

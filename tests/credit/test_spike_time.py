@@ -50,8 +50,8 @@ def first_spike(w, t):
 
 def least_margin(net):
     z = spike_time.encode(net.t)
-    heard = (z, *(layer.z for layer in spike_time.forward(net.W, z)))
-    return min(spike_time.margin(W, below).min() for W, below in zip(net.W, heard, strict=False))
+    presynaptic = (z, *(layer.z for layer in spike_time.forward(net.W, z)))
+    return min(spike_time.margin(W, below).min() for W, below in zip(net.W, presynaptic, strict=False))
 
 
 def packed(net):
@@ -172,7 +172,7 @@ def test_a_sum_above_one_is_not_enough_for_a_causal_set():
 
 
 def test_no_spike_is_lost_between_two_causal_sets_by_rounding():
-    """z_last <= z_out <= z_next, asked in full, fails with one set after z_next and with the next before z_last."""
+    """The full test z_last <= z_out <= z_next fails with one set after z_next and with the next before z_last."""
     lost, rng = 0, np.random.default_rng(0)
     for _ in range(1000):
         w, first = rng.uniform([1.1, 0.1], [3, 2]), rng.uniform(0.5, 2)

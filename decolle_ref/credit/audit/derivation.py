@@ -30,8 +30,6 @@ from decolle_ref.credit.audit.report import DerivationReport, explain, worst_ent
 from decolle_ref.credit.neuron import spiking
 from decolle_ref.decolle.surrogate import Function, logistic
 
-__all__ = ["LOSSES", "TOLERANCE", "Derivation", "Problem", "check", "load", "sample_network", "template"]
-
 TOLERANCE = 1e-7  # relative to the largest entry; loose enough for central differences
 LOSSES = ("top", "local")
 SQUARE, OBLONG = (5, 5, 5, 5), (3, 5, 4, 2)  # n_in, n1, n2, n_out: equal sizes let transposed matrices multiply
@@ -214,5 +212,10 @@ def load(reference: str) -> tuple[Derivation, str]:
 
 
 def template() -> str:
-    """The text of a file to fill in, with the network and the names of its arrays."""
+    """The text of a file to fill in, with the network and the names of its arrays.
+
+    Returns
+    -------
+    Python source
+    """
     return Path(__file__).with_name("template.py").read_text()

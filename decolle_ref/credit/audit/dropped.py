@@ -32,9 +32,6 @@ from decolle_ref.credit.methods.online import Method
 from decolle_ref.credit.neuron import spiking
 from decolle_ref.credit.neuron.spiking import Neuron, Paths, State, Synapses, Tape
 
-__all__ = ["PAST_ONLY", "RULES", "Comparison", "Gradient", "Rule", "Term"]
-__all__ += ["account", "compare", "cosine", "flat", "frozen_forward", "relative_error", "remainder", "table"]
-
 Gradient = tuple[Synapses, ...]
 _GradientOf = Callable[[Neuron, Sequence[Synapses], Array, Cost, Route], Gradient]
 
@@ -135,24 +132,61 @@ def _walk(start: Paths, end: Paths) -> Iterator[Paths]:
 
 
 def remainder(comparison: Comparison) -> float:
-    """|method + terms - reference| / |reference|: only rounding, if the account is right."""
+    """|method + terms - reference| / |reference|: only rounding, if the account is right.
+
+    Parameters
+    ----------
+    comparison : Comparison
+
+    Returns
+    -------
+    float
+    """
     total = flat(comparison.method) + sum(flat(term.gradient) for term in comparison.terms)
     return relative_error(total, flat(comparison.reference))
 
 
 def flat(gradient: Sequence[Synapses], layer: int | None = None) -> Array:
-    """All entries in one vector, or those of one layer."""
+    """All entries in one vector, or those of one layer.
+
+    Parameters
+    ----------
+    gradient : dL/dW and dL/dV of every layer
+    layer : its index, or None for all
+
+    Returns
+    -------
+    vector
+    """
     layers = gradient if layer is None else [gradient[layer]]
     return np.concatenate([array.ravel() for synapses in layers for array in synapses])
 
 
 def relative_error(a: Array, b: Array) -> float:
-    """|a - b| / |b|, or |a| where b is 0, for vectors a and b."""
+    """|a - b| / |b|, or |a| where b is 0.
+
+    Parameters
+    ----------
+    a, b : vectors of one length
+
+    Returns
+    -------
+    float
+    """
     return float(np.linalg.norm(a - b) / (np.linalg.norm(b) or 1))
 
 
 def cosine(a: Array, b: Array) -> float:
-    """The cosine of the angle between the vectors a and b; 1 if both are 0, 0 if one of them is."""
+    """The cosine of the angle between a and b; 1 if both are 0, 0 if one of them is.
+
+    Parameters
+    ----------
+    a, b : vectors of one length
+
+    Returns
+    -------
+    float
+    """
     if not (a.any() or b.any()):
         return 1.0
     return float(np.clip(a @ b / ((np.linalg.norm(a) * np.linalg.norm(b)) or 1), -1, 1))

@@ -24,9 +24,6 @@ from decolle_ref.credit.methods import bptt
 from decolle_ref.credit.neuron import spiking
 from decolle_ref.credit.neuron.spiking import Neuron, Paths, State, Synapses, Tape
 
-__all__ = ["DROPPED", "MISTAKES", "BackwardCache", "BackwardInputs", "Explanation", "Gradients", "Mistake"]
-__all__ += ["explanations", "gradients", "scaled"]
-
 Gradients = dict[str, Array]  # "W1", "V1", "W2", ...
 BackwardCache = dict[tuple[Paths, tuple[str, ...]], Gradients]  # paths, names of mistakes -> backward pass
 _ALL_PATHS = Paths()
@@ -60,7 +57,16 @@ class Mistake(NamedTuple):
 
 
 def gradients(m: BackwardInputs) -> Gradients:
-    """dL/dW and dL/dV of every layer, before the factor and the transposition."""
+    """dL/dW and dL/dV of every layer, before the factor and the transposition.
+
+    Parameters
+    ----------
+    m : BackwardInputs
+
+    Returns
+    -------
+    matrices by name, "W1", "V1", "W2", ...
+    """
     shapes = [S.shape for S in m.tape.S]
     dS = [np.zeros(s) if e is None or g is None else e @ g for s, e, g in zip(shapes, m.errors, m.G, strict=True)]
     adjoints = bptt.adjoints(m.cell, m.synapses, m.sigma_prime, dS, m.keep)
@@ -69,7 +75,17 @@ def gradients(m: BackwardInputs) -> Gradients:
 
 
 def scaled(m: BackwardInputs, gradients: Gradients) -> Gradients:
-    """The gradients times the factor, and transposed where `m` says so."""
+    """The gradients times the factor, and transposed where `m` says so.
+
+    Parameters
+    ----------
+    m : BackwardInputs
+    gradients : from `gradients`
+
+    Returns
+    -------
+    matrices by the same names
+    """
     return {name: (array.T if m.transposed else array) * m.factor for name, array in gradients.items()}
 
 
@@ -192,7 +208,17 @@ class Explanation(NamedTuple):
         return len(self.mistakes) + sum(not kept for kept in self.keep)
 
     def apply(self, m: BackwardInputs, cache: BackwardCache) -> Gradients:
-        """The numbers of a derivation with these mistakes; `cache` keeps backward passes for the next explanation."""
+        """The numbers of a derivation with these mistakes.
+
+        Parameters
+        ----------
+        m : the inputs without mistakes
+        cache : keeps backward passes for the next explanation
+
+        Returns
+        -------
+        matrices by name
+        """
         m = replace(m, keep=self.keep)
         for mistake in self.mistakes:
             m = mistake.change(m)

@@ -14,8 +14,6 @@ import numpy as np
 from decolle_ref.credit.audit.hypotheses import BackwardCache, BackwardInputs, Explanation, Gradients, explanations
 from decolle_ref.credit.neuron import spiking
 
-__all__ = ["DerivationReport", "Entry", "Finding", "explain", "worst_entry"]
-
 
 class Entry(NamedTuple):
     """One number of the answer."""

@@ -27,8 +27,6 @@ from decolle_ref.credit.cost import Cost
 from decolle_ref.credit.neuron import spiking
 from decolle_ref.credit.neuron.spiking import Neuron, Paths, State, Synapses, Tape
 
-__all__ = ["adjoints", "backward", "gradient", "products"]
-
 
 def adjoints(
     cell: Neuron,

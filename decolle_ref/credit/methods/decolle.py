@@ -23,8 +23,6 @@ from decolle_ref.decolle import rule
 from decolle_ref.decolle.network import Layer, Snapshot
 from decolle_ref.decolle.synapse import Weights
 
-__all__ = ["Split", "rest", "step", "total"]
-
 
 class Split(NamedTuple):
     """The exact gradient in two parts."""
@@ -34,7 +32,17 @@ class Split(NamedTuple):
 
 
 def rest(layer: Layer, batch: int) -> Weights:
-    """r = dR/dW and dR/db at rest; (batch, n, n_in) and (batch, n)."""
+    """r = dR/dW and dR/db at rest.
+
+    Parameters
+    ----------
+    layer : Layer
+    batch : int
+
+    Returns
+    -------
+    zeros, (batch, n, n_in) and (batch, n)
+    """
     n_in, n = layer.synapse.n_in, layer.synapse.n
     return Weights(np.zeros((batch, n, n_in)), np.zeros((batch, n)))
 
@@ -69,5 +77,14 @@ def step(layer: Layer, r: Weights, snapshot: Snapshot) -> tuple[Weights, Split]:
 
 
 def total(split: Split) -> Weights:
-    """The exact gradient: rule + reset."""
+    """The exact gradient: rule + reset.
+
+    Parameters
+    ----------
+    split : from `step`
+
+    Returns
+    -------
+    dL[n]/dW (n, n_in) and dL[n]/db (n,)
+    """
     return Weights(*(a + b for a, b in zip(split.rule, split.reset, strict=True)))

@@ -25,8 +25,6 @@ from decolle_ref.credit.methods.online import StepInputs, layerwise
 from decolle_ref.credit.neuron import spiking
 from decolle_ref.credit.neuron.spiking import Neuron
 
-__all__ = ["Traces", "method", "rest", "step"]
-
 
 class Traces(NamedTuple):
     """Derivatives of each neuron with respect to its own weights."""
@@ -37,7 +35,16 @@ class Traces(NamedTuple):
 
 
 def rest(batch: int, n: int, n_inputs: int) -> Traces:
-    """All traces are 0."""
+    """All traces are 0.
+
+    Parameters
+    ----------
+    batch, n, n_inputs : int, samples, neurons, and inputs of each neuron
+
+    Returns
+    -------
+    Traces
+    """
     shape = (batch, n, n_inputs)
     return Traces(np.zeros((batch, n_inputs)), np.zeros(shape), costs.rest(shape))
 

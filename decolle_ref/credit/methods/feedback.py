@@ -22,8 +22,6 @@ import numpy as np
 
 from decolle_ref._util.check import Array, InputError, exact_shape
 
-__all__ = ["Route", "alignment", "direct", "local_errors", "sample_alignment", "sample_direct"]
-
 Route = Callable[[Sequence[Array], Sequence[Array]], Sequence[Array]]
 """(errors of all layers, sigma' of all layers) -> errors of all layers; arrays (..., n)."""
 
@@ -92,10 +90,32 @@ def _validate(matrices: Sequence[Array], shapes: Sequence[tuple[int, int]], lett
 
 
 def sample_alignment(rng: np.random.Generator, sizes: Sequence[int], scale: float = 1.0) -> list[Array]:
-    """G ~ N(0, scale^2 / n_l) for layers of sizes = (n_1, ..., n_L): one (n_(l+1), n_l) array per hidden layer."""
+    """G ~ N(0, scale^2 / n_l): the random weights of `alignment`.
+
+    Parameters
+    ----------
+    rng : source of all numbers
+    sizes : n_1, ..., n_L, without the input
+    scale : float
+
+    Returns
+    -------
+    one (n_(l+1), n_l) array per hidden layer
+    """
     return [rng.normal(0, scale / np.sqrt(n), (above, n)) for n, above in pairwise(sizes)]
 
 
 def sample_direct(rng: np.random.Generator, sizes: Sequence[int], scale: float = 1.0) -> list[Array]:
-    """H ~ N(0, scale^2 / n_l) for layers of sizes = (n_1, ..., n_L): one (n_L, n_l) array per hidden layer."""
+    """H ~ N(0, scale^2 / n_l): the random weights of `direct`.
+
+    Parameters
+    ----------
+    rng : source of all numbers
+    sizes : n_1, ..., n_L, without the input
+    scale : float
+
+    Returns
+    -------
+    one (n_L, n_l) array per hidden layer
+    """
     return [rng.normal(0, scale / np.sqrt(n), (sizes[-1], n)) for n in sizes[:-1]]

@@ -24,8 +24,6 @@ from decolle_ref.credit.cost import NO_FILTER, Kernel
 from decolle_ref.credit.methods.online import StepInputs, layerwise
 from decolle_ref.credit.neuron.spiking import Neuron
 
-__all__ = ["Traces", "method", "rest", "step"]
-
 
 class Traces(NamedTuple):
     """Traces of the inputs."""
@@ -35,7 +33,16 @@ class Traces(NamedTuple):
 
 
 def rest(batch: int, n: int, n_inputs: int) -> Traces:
-    """All traces are 0."""
+    """All traces are 0.
+
+    Parameters
+    ----------
+    batch, n, n_inputs : int, samples, neurons, and inputs of each neuron
+
+    Returns
+    -------
+    Traces
+    """
     return Traces(np.zeros((batch, n_inputs)), np.zeros((batch, n_inputs)))
 
 

@@ -30,8 +30,6 @@ from decolle_ref.credit.methods.feedback import Route
 from decolle_ref.credit.neuron import spiking
 from decolle_ref.credit.neuron.spiking import Neuron, State, Synapses
 
-__all__ = ["Method", "OnlineState", "StepInputs", "gradient", "layerwise", "start", "step"]
-
 
 class StepInputs(NamedTuple):
     """The inputs of a method at step n, for one layer."""
@@ -89,7 +87,18 @@ def layerwise(
 
 
 def start(method: Method, synapses: Sequence[Synapses], batch: int) -> OnlineState:
-    """Network, filter and traces at rest."""
+    """Network, filter and traces at rest.
+
+    Parameters
+    ----------
+    method : such as `rtrl.method`
+    synapses : W and V of every layer
+    batch : int
+
+    Returns
+    -------
+    OnlineState
+    """
     output = tuple(costs.rest((batch, len(W))) for W, _ in synapses)
     return OnlineState(spiking.rest(synapses, batch), output, method.rest(synapses, batch))
 

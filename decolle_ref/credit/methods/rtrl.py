@@ -26,8 +26,6 @@ from decolle_ref.credit.methods.online import Method, StepInputs
 from decolle_ref.credit.neuron import spiking
 from decolle_ref.credit.neuron.spiking import Neuron, Synapses
 
-__all__ = ["Traces", "method", "rest", "step"]
-
 
 class Traces(NamedTuple):
     """Derivatives of one layer with respect to the weights [W V] of one layer; (batch, k, i, j)."""
@@ -38,7 +36,17 @@ class Traces(NamedTuple):
 
 
 def rest(synapses: Sequence[Synapses], batch: int) -> tuple[tuple[Traces, ...], ...]:
-    """All derivatives are 0; entry [l][m] is layer l's with respect to the weights of layer m <= l."""
+    """All traces are 0.
+
+    Parameters
+    ----------
+    synapses : W and V of every layer
+    batch : int, samples
+
+    Returns
+    -------
+    Traces; entry [l][m] has layer l's derivatives with respect to the weights of layer m <= l
+    """
 
     def zero(l: int, m: int) -> Traces:
         W = synapses[m].W

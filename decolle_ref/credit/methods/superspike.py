@@ -24,8 +24,6 @@ from decolle_ref.credit.cost import FilterState, Kernel
 from decolle_ref.credit.methods.online import StepInputs, layerwise
 from decolle_ref.credit.neuron.spiking import Neuron
 
-__all__ = ["Traces", "method", "rest", "step"]
-
 
 class Traces(NamedTuple):
     """Traces of the inputs, and the filtered eligibility of each synapse."""
@@ -36,7 +34,16 @@ class Traces(NamedTuple):
 
 
 def rest(batch: int, n: int, n_inputs: int) -> Traces:
-    """All traces are 0."""
+    """All traces are 0.
+
+    Parameters
+    ----------
+    batch, n, n_inputs : int, samples, neurons, and inputs of each neuron
+
+    Returns
+    -------
+    Traces
+    """
     return Traces(np.zeros((batch, n_inputs)), np.zeros((batch, n_inputs)), costs.rest((batch, n, n_inputs)))
 
 

@@ -22,8 +22,6 @@ import numpy.typing as npt
 
 from decolle_ref._util.check import Array, finite, positive
 
-__all__ = ["dI_dt", "dU_dt", "firing_rate", "gain", "psp"]
-
 
 def dU_dt(U: npt.ArrayLike, I: npt.ArrayLike, tau_mem: float) -> Array:
     """dU/dt = (-U + I) / tau_mem, between output spikes.  [N19 Eq. 1]

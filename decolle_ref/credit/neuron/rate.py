@@ -27,10 +27,6 @@ import numpy as np
 from decolle_ref._util.check import Array, exact_shape
 from decolle_ref.decolle.surrogate import Function, Surrogate
 
-__all__ = ["Activation", "Record"]
-__all__ += ["backpropagation", "direct_feedback_alignment", "feedback_alignment", "forward", "from_surrogate"]
-__all__ += ["gradient", "linear", "local_errors", "tanh"]
-
 
 class Activation(NamedTuple):
     """sigma and sigma'."""

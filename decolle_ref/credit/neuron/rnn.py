@@ -23,8 +23,6 @@ from decolle_ref._util.check import Array, exact_shape
 from decolle_ref.credit.neuron.rate import Activation, Record
 from decolle_ref.credit.neuron.spiking import Synapses
 
-__all__ = ["Record", "bptt", "forward", "rtrl"]
-
 
 def forward(f: Activation, synapses: Sequence[Synapses], x: Array) -> Record:
     """a^(l)[n] and y^(l)[n] at all steps.  [N19 Box 1]

@@ -24,10 +24,6 @@ import numpy.typing as npt
 from decolle_ref._util.check import Array, InputError, choice, exact_shape, finite, fraction, positive
 from decolle_ref.decolle.surrogate import Surrogate, fast_sigmoid
 
-__all__ = ["ACTIVITIES", "RESETS", "Neuron", "Paths", "State", "Synapses", "Tape"]
-__all__ += ["forward", "init_weights", "neuron", "parse_gradient", "paths", "presynaptic", "rest", "sigma_prime"]
-__all__ += ["spikes", "step", "validate"]
-
 RESETS = ("through", "detach", "ignore")
 ACTIVITIES = ("spike", "primitive")
 
@@ -154,23 +150,43 @@ def paths(cell: Neuron, keep: Paths | None = None) -> Paths:
 
 
 def rest(synapses: Sequence[Synapses], batch: int) -> tuple[State, ...]:
-    """I = U = 0 in every layer."""
+    """I = U = 0: one State of (batch, n) arrays per layer."""
     return tuple(State(np.zeros((batch, len(W))), np.zeros((batch, len(W)))) for W, _ in synapses)
 
 
 def spikes(cell: Neuron, U: Array) -> Array:
-    """S = Theta(U - theta), or sigma(U - theta) in the smooth twin.  U of any shape.  [N19 Eq. 5]"""
+    """S = Theta(U - theta), or sigma(U - theta) in the smooth twin.  [N19 Eq. 5]
+
+    Parameters
+    ----------
+    cell : Neuron
+    U : array of any shape
+
+    Returns
+    -------
+    array shaped like U
+    """
     S: Array = getattr(cell.surrogate, cell.activity)(U - cell.theta)
     return S
 
 
 def sigma_prime(cell: Neuron, U: Array) -> Array:
-    """sigma'(U - theta), which stands for dS/dU.  U of any shape."""
+    """sigma'(U - theta), which stands for dS/dU.
+
+    Parameters
+    ----------
+    cell : Neuron
+    U : array of any shape
+
+    Returns
+    -------
+    array shaped like U
+    """
     return cell.surrogate.derivative(U - cell.theta)
 
 
 def presynaptic(x: Array, S: Sequence[Array]) -> tuple[Array, ...]:
-    """S^(l-1), the spikes that reach layer l from below, for every l; S^(0) = x."""
+    """S^(l-1), the spikes that reach layer l from below, for every layer l; S^(0) = x, (..., n_in)."""
     return (x, *S[:-1])
 
 
@@ -234,7 +250,18 @@ def forward(cell: Neuron, synapses: Sequence[Synapses], x: Array) -> Tape:
 def init_weights(
     rng: np.random.Generator, sizes: Sequence[int], W_scale: float, V_scale: float = 0.0
 ) -> tuple[Synapses, ...]:
-    """W_ij ~ N(0, W_scale^2 / n_below), V_ij ~ N(0, V_scale^2 / n); sizes = (n_in, n_1, ..., n_L)."""
+    """W_ij ~ N(0, W_scale^2 / n_below), V_ij ~ N(0, V_scale^2 / n).
+
+    Parameters
+    ----------
+    rng : source of all numbers
+    sizes : n_in, n_1, ..., n_L
+    W_scale, V_scale : float
+
+    Returns
+    -------
+    W and V of every layer
+    """
     return tuple(
         Synapses(rng.normal(0, W_scale / np.sqrt(m), (n, m)), rng.normal(0, 1, (n, n)) * (V_scale / np.sqrt(n)))
         for m, n in pairwise(sizes)
@@ -242,7 +269,21 @@ def init_weights(
 
 
 def parse_gradient(gradient: Sequence[Synapses], method: str) -> tuple[Synapses, ...]:
-    """Return `gradient`, or raise InputError that names the first entry that is not finite."""
+    """Return `gradient` if all its entries are finite.
+
+    Parameters
+    ----------
+    gradient : dL/dW and dL/dV of every layer
+    method : str, for the message
+
+    Returns
+    -------
+    gradient
+
+    Raises
+    ------
+    InputError : names the first entry that is not finite
+    """
     for k, layer in enumerate(gradient, start=1):
         for letter, array in zip("WV", layer, strict=True):
             if not np.isfinite(array).all():

@@ -11,8 +11,6 @@ import numpy as np
 
 from decolle_ref._util.check import Array
 
-__all__ = ["error", "loss", "weight_sum", "weight_sum_gradient", "winner"]
-
 
 def winner(z: Array) -> Array:
     """The index of the neuron that fires first, -1 if none fires or two fire first together.
@@ -94,5 +92,14 @@ def weight_sum(W: Array) -> Array:
 
 
 def weight_sum_gradient(W: Array) -> Array:
-    """d weight_sum / dW_ij = -1 if sum_j W_ij < 1 else 0; shaped like W."""
+    """d weight_sum / dW_ij = -1 if sum_j W_ij < 1 else 0.
+
+    Parameters
+    ----------
+    W : (..., n, m)
+
+    Returns
+    -------
+    array shaped like W
+    """
     return np.where(W.sum(axis=-1, keepdims=True) < 1, -np.ones_like(W), 0)

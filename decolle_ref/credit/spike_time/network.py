@@ -14,8 +14,6 @@ import numpy.typing as npt
 
 from decolle_ref._util.check import Array, InputError, exact_shape, finite
 
-__all__ = ["FARTHEST", "Spikes", "backward", "derivatives", "encode", "fire", "forward", "margin", "validate"]
-
 FARTHEST = 300.0  # time constants from 0: exp does not overflow for sums, nor for spikes that come still later
 
 

@@ -11,8 +11,6 @@ import numpy as np
 
 from decolle_ref._util.check import Array
 
-__all__ = ["potential", "simulate"]
-
 
 def potential(W: Array, t: Array, at: Array) -> Array:
     """U_i = sum_j W_ij max(0, 1 - exp(-(at - t_j))), as if no spike reset it.
