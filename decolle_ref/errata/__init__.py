@@ -19,18 +19,13 @@ import textwrap
 from pathlib import Path
 
 from decolle_ref._util import store
-from decolle_ref.errata.decolle import ENTRIES as DECOLLE
+from decolle_ref.errata import decolle, review_gradients, review_neuron, review_spiketime, review_superspike, spikegrad
 from decolle_ref.errata.entry import Erratum
-from decolle_ref.errata.review_gradients import ENTRIES as REVIEW_GRADIENTS
-from decolle_ref.errata.review_neuron import ENTRIES as REVIEW_NEURON
-from decolle_ref.errata.review_spiketime import ENTRIES as REVIEW_SPIKETIME
-from decolle_ref.errata.review_superspike import ENTRIES as REVIEW_SUPERSPIKE
-from decolle_ref.errata.spikegrad import ENTRIES as SPIKEGRAD
 
 __all__ = ["ERRATA", "Erratum", "page", "table", "write_page"]
 
-REVIEW = REVIEW_NEURON + REVIEW_GRADIENTS + REVIEW_SUPERSPIKE + REVIEW_SPIKETIME
-ERRATA: tuple[Erratum, ...] = DECOLLE + REVIEW + SPIKEGRAD
+_PAPERS = (decolle, review_neuron, review_gradients, review_superspike, review_spiketime, spikegrad)
+ERRATA: tuple[Erratum, ...] = sum((module.ENTRIES for module in _PAPERS), ())
 
 INTRO = """\
 # Errata, executable

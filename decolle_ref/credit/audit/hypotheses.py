@@ -15,7 +15,7 @@ drops a term, those of a backward pass without a path.  So every common mistake 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -126,16 +126,9 @@ def _sigma_prime_early(m: BackwardInputs) -> BackwardInputs:
     return replace(m, sigma_prime=tuple(spiking.sigma_prime(m.cell, u) for u in U))
 
 
-def _errors(shift: Callable[[Array], Array]) -> _Change:
-    return lambda m: replace(m, errors=tuple(None if e is None else shift(e) for e in m.errors))
-
-
-def _readout(change: Callable[[Array], Array]) -> _Change:
-    return lambda m: replace(m, G=tuple(None if g is None else change(g) for g in m.G))
-
-
-def _weights(change: Callable[[Synapses], Synapses]) -> _Change:
-    return lambda m: replace(m, synapses=tuple(map(change, m.synapses)))
+def _layers(field: str, change: Callable[[Any], Any]) -> _Change:
+    """Change this field in every layer that has it."""
+    return lambda m: replace(m, **{field: tuple(None if x is None else change(x) for x in getattr(m, field))})
 
 
 def _reset(factor: Callable[[BackwardInputs], float]) -> _Change:
@@ -167,10 +160,10 @@ MISTAKES = (
     Mistake("sigma' without theta: sigma'(U)", _sigma_prime(lambda cell, U: cell.surrogate.derivative(U))),
     Mistake("sigma' one step late: U[n-1] for U[n]", _sigma_prime(lambda cell, U: spiking.sigma_prime(cell, _late(U)))),
     Mistake("sigma' one step early: U[n+1] for U[n]", _sigma_prime_early),
-    Mistake("G is missing: e in place of G^T e", _readout(lambda g: np.eye(*g.shape))),
-    Mistake("G transposed: G e in place of G^T e", _readout(np.transpose)),
-    Mistake("error one step late: e[n-1] for e[n]", _errors(_late)),
-    Mistake("error one step early: e[n+1] for e[n]", _errors(_early)),
+    Mistake("G is missing: e in place of G^T e", _layers("G", lambda g: np.eye(*g.shape))),
+    Mistake("G transposed: G e in place of G^T e", _layers("G", np.transpose)),
+    Mistake("error one step late: e[n-1] for e[n]", _layers("errors", _late)),
+    Mistake("error one step early: e[n+1] for e[n]", _layers("errors", _early)),
     Mistake("presynaptic spike one step late: S[n-1] for S[n]", _presynaptic(_late)),
     Mistake("presynaptic spike one step early: S[n+1] for S[n]", _presynaptic(_early)),
     Mistake(
@@ -180,8 +173,8 @@ MISTAKES = (
     Mistake("off by two steps: trace P[n+2] for P[n] (new values of both Q and P)", lambda m: replace(m, lag=-2)),
     Mistake("the reset path has the wrong sign", _reset(lambda m: -1.0)),
     Mistake("the reset path is multiplied by theta", _reset(lambda m: m.cell.theta)),
-    Mistake("W in place of W^T on the way down", _weights(lambda s: s._replace(W=s.W.T))),
-    Mistake("V in place of V^T on the way back", _weights(lambda s: s._replace(V=s.V.T))),
+    Mistake("W in place of W^T on the way down", _layers("synapses", lambda s: s._replace(W=s.W.T))),
+    Mistake("V in place of V^T on the way back", _layers("synapses", lambda s: s._replace(V=s.V.T))),
     Mistake("the result is transposed", lambda m: replace(m, transposed=not m.transposed), last=True),
     Mistake(
         "alpha and beta exchanged", lambda m: replace(m, cell=m.cell._replace(alpha=m.cell.beta, beta=m.cell.alpha))

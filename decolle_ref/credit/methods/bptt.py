@@ -49,33 +49,21 @@ def adjoints(
     State of (T + 1, batch, n) arrays, per layer
     """
     follow = spiking.paths(cell, keep)
-    g = spiking.rest(synapses, sigma_prime[0].shape[1])
-    steps = [g]
+    alpha, beta = follow.past * cell.alpha, follow.past * cell.beta
+    steps = [spiking.rest(synapses, sigma_prime[0].shape[1])]
     for n in reversed(range(len(sigma_prime[0]))):
-        g = tuple(_earlier(cell, follow, synapses, g, k, dS[k][n], sigma_prime[k][n]) for k in range(len(synapses)))
-        steps.append(g)
+        later, earlier = steps[-1], []
+        for k, (gI, gU) in enumerate(later):
+            gS = dS[k][n]
+            if follow.downstream and k + 1 < len(synapses):
+                gS = gS + later[k + 1].I @ synapses[k + 1].W
+            if follow.recurrent:
+                gS = gS + gI @ synapses[k].V
+            if follow.reset:
+                gS = gS - follow.reset * gU
+            earlier.append(State(I=gU + alpha * gI, U=sigma_prime[k][n] * gS + beta * gU))
+        steps.append(tuple(earlier))
     return tuple(State(*(np.stack(x) for x in zip(*layer, strict=True))) for layer in zip(*steps[::-1], strict=True))
-
-
-def _earlier(
-    cell: Neuron,
-    follow: Paths,
-    synapses: Sequence[Synapses],
-    later: Sequence[State],
-    k: int,
-    gS: Array,
-    sigma_prime: Array,
-) -> State:
-    """gI and gU of layer k at n, from those of all layers at n+1: each path of the forward step, the other way."""
-    gI, gU = later[k]
-    if follow.downstream and k + 1 < len(synapses):
-        gS = gS + later[k + 1].I @ synapses[k + 1].W
-    if follow.recurrent:
-        gS = gS + gI @ synapses[k].V
-    if follow.reset:
-        gS = gS - follow.reset * gU
-    leak = float(follow.past)
-    return State(I=gU + leak * cell.alpha * gI, U=sigma_prime * gS + leak * cell.beta * gU)
 
 
 def products(gI: Sequence[Array], tape: Tape) -> tuple[Synapses, ...]:
@@ -96,8 +84,7 @@ def products(gI: Sequence[Array], tape: Tape) -> tuple[Synapses, ...]:
 
 def _summed(g: Array, z: Array) -> Array:
     """sum over steps and batch of g_i z_j."""
-    total: Array = g.reshape(-1, g.shape[-1]).T @ z.reshape(-1, z.shape[-1])
-    return total
+    return np.asarray(g.reshape(-1, g.shape[-1]).T @ z.reshape(-1, z.shape[-1]))
 
 
 def backward(

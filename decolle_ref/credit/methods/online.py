@@ -25,8 +25,7 @@ import numpy as np
 from decolle_ref._util.check import Array
 from decolle_ref.credit import cost as costs
 from decolle_ref.credit.cost import Cost, FilterState, Kernel
-from decolle_ref.credit.methods import feedback
-from decolle_ref.credit.methods.feedback import Route
+from decolle_ref.credit.methods.feedback import Route, local_errors
 from decolle_ref.credit.neuron import spiking
 from decolle_ref.credit.neuron.spiking import Neuron, State, Synapses
 
@@ -110,7 +109,7 @@ def step(
     cost: Cost,
     state: OnlineState,
     x: Array,
-    route: Route = feedback.local_errors,
+    route: Route = local_errors,
 ) -> tuple[OnlineState, tuple[Synapses, ...]]:
     """One step of network and method: (state at n, S^(0)[n]) -> (state at n+1, dL[n]/dW and dL[n]/dV by layer).
 
@@ -138,12 +137,7 @@ def step(
 
 
 def gradient(
-    method: Method,
-    cell: Neuron,
-    synapses: Sequence[Synapses],
-    x: Array,
-    cost: Cost,
-    route: Route = feedback.local_errors,
+    method: Method, cell: Neuron, synapses: Sequence[Synapses], x: Array, cost: Cost, route: Route = local_errors
 ) -> tuple[Synapses, ...]:
     """sum_n dL[n]/dW and dL[n]/dV of every layer, while the weights stay as they are.
 

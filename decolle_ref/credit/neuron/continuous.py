@@ -35,8 +35,7 @@ def dU_dt(U: npt.ArrayLike, I: npt.ArrayLike, tau_mem: float) -> Array:
     -------
     array of the same shape, per second
     """
-    derivative: Array = (np.asarray(I) - np.asarray(U)) / tau_mem
-    return derivative
+    return np.asarray((np.asarray(I) - np.asarray(U)) / tau_mem)
 
 
 def dI_dt(I: npt.ArrayLike, tau_syn: float) -> Array:
@@ -51,8 +50,7 @@ def dI_dt(I: npt.ArrayLike, tau_syn: float) -> Array:
     -------
     array of the same shape, per second
     """
-    derivative: Array = -np.asarray(I) / tau_syn
-    return derivative
+    return np.asarray(-np.asarray(I) / tau_syn)
 
 
 def psp(t: npt.ArrayLike, tau_mem: float, tau_syn: float) -> Array:
@@ -80,8 +78,7 @@ def psp(t: npt.ArrayLike, tau_mem: float, tau_syn: float) -> Array:
     # the formula above cancels where the constants are close: (1 - exp(-x)) / x does not, with x = t (1/fast - 1/slow)
     x = after * ((slow - fast) / slow / fast)
     mean_decay = np.divide(-np.expm1(-x), x, out=np.ones_like(x), where=x > 0)
-    U: Array = after / tau_mem * np.exp(-after / slow) * mean_decay
-    return U
+    return np.asarray(after / tau_mem * np.exp(-after / slow) * mean_decay)
 
 
 def firing_rate(I: npt.ArrayLike, tau_mem: float, theta: float = 1.0) -> Array:

@@ -130,8 +130,7 @@ def _layer_by_layer(f: Activation, down: Sequence[Array], record: Record, dL_dy:
 def _top(f: Activation, record: Record, dL_dy: Array) -> Array:
     """delta^(L) = sigma'(a^(L)) dL/dy^(L)."""
     exact_shape("dL_dy", dL_dy, record.y[-1].shape)  # else NumPy would broadcast it over the batch without a word
-    dL_da: Array = f.sigma_prime(record.a[-1]) * dL_dy
-    return dL_da
+    return np.asarray(f.sigma_prime(record.a[-1]) * dL_dy)
 
 
 def direct_feedback_alignment(f: Activation, H: Sequence[Array], record: Record, dL_dy: Array) -> tuple[Array, ...]:

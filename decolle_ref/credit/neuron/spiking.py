@@ -166,8 +166,7 @@ def spikes(cell: Neuron, U: Array) -> Array:
     -------
     array shaped like U
     """
-    S: Array = getattr(cell.surrogate, cell.activity)(U - cell.theta)
-    return S
+    return np.asarray(getattr(cell.surrogate, cell.activity)(U - cell.theta))
 
 
 def sigma_prime(cell: Neuron, U: Array) -> Array:

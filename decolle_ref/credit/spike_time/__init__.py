@@ -29,19 +29,20 @@ Read `network` (the equations, forward and backward), then `decision` (a loss on
 """
 
 from decolle_ref.credit.spike_time.decision import error, loss, weight_sum, weight_sum_gradient, winner
-from decolle_ref.credit.spike_time.network import (
-    FARTHEST,
-    Spikes,
-    backward,
-    derivatives,
-    encode,
-    fire,
-    forward,
-    margin,
-    validate,
-)
+from decolle_ref.credit.spike_time.network import Spikes, backward, derivatives, encode, fire, forward, margin, validate
 from decolle_ref.credit.spike_time.simulation import potential, simulate
 
-__all__ = ["FARTHEST", "Spikes"]
-__all__ += ["backward", "derivatives", "encode", "error", "fire", "forward", "loss", "margin", "potential", "simulate"]
+__all__ = [
+    "Spikes",
+    "backward",
+    "derivatives",
+    "encode",
+    "error",
+    "fire",
+    "forward",
+    "loss",
+    "margin",
+    "potential",
+    "simulate",
+]
 __all__ += ["validate", "weight_sum", "weight_sum_gradient", "winner"]
