@@ -128,7 +128,9 @@ def _sigma_prime_early(m: BackwardInputs) -> BackwardInputs:
 
 def _layers(field: str, change: Callable[[Any], Any]) -> _Change:
     """Change this field in every layer that has it."""
-    return lambda m: replace(m, **{field: tuple(None if x is None else change(x) for x in getattr(m, field))})
+    return lambda m: replace(
+        m, **dict[str, Any]({field: tuple(None if x is None else change(x) for x in getattr(m, field))})
+    )
 
 
 def _reset(factor: Callable[[BackwardInputs], float]) -> _Change:
