@@ -1,10 +1,17 @@
-"""What the network is asked to do: a loss on filtered spikes, at every step.  [N19 Eq. 9, 14]
+"""The loss of a network: a function of filtered spikes at every step.  [N19 Eq. 9, 14]
 
     L = sum_n sum_l loss(G^(l) (epsilon * S^(l))[n], target^(l)[n])
 
-With targets epsilon * S* and half the square this is the van Rossum distance.  A cost on the output layer alone is the
-usual global loss; one on every layer, each read through fixed random weights G of its own, are the local losses of
-[N19 Eq. 14] and of DECOLLE.
+With targets epsilon * S* and half the square this is the van Rossum distance.  A loss on the output layer alone is the
+usual global loss.  One loss on every layer, each read through fixed random weights G of its own, gives the local losses
+of [N19 Eq. 14] and of DECOLLE.
+
+>>> kernel = double_exponential(tau_rise=0.005, tau_decay=0.010)
+>>> target_spikes = np.zeros((50, 1, 2))
+>>> target_spikes[20] = 1
+>>> cost = global_cost(1, van_rossum(kernel, target_spikes), kernel)
+>>> float(value(cost, [target_spikes])), bool(value(cost, [0 * target_spikes]) > 0)
+(0.0, True)
 """
 
 from collections.abc import Sequence
@@ -17,7 +24,7 @@ from decolle_ref.decolle.objective import Loss, squared_error
 
 
 class Kernel(NamedTuple):
-    """epsilon, as a dynamical system: two leaky averages in a row, of unit area.  Both 0: no filter at all."""
+    """epsilon, as two leaky averages in a row, of unit area.  With both decays 0 there is no filter at all."""
 
     rise: float = 0.0
     decay: float = 0.0
@@ -26,15 +33,15 @@ class Kernel(NamedTuple):
 NO_FILTER = Kernel()
 
 
-class Filtered(NamedTuple):
-    """The state of epsilon * S, for S of any shape."""
+class FilterState(NamedTuple):
+    """The state of the filter epsilon, for spikes of any shape."""
 
     A: Array
     B: Array  # epsilon * S
 
 
 class Target(NamedTuple):
-    """What one layer is asked to do."""
+    """The desired output of one layer, and how the output is read."""
 
     goal: Array  # (T, batch, n_out)
     G: Array | None = None  # (n_out, n), or None where the neurons themselves are the outputs
@@ -49,46 +56,118 @@ class Cost(NamedTuple):
 
 
 def double_exponential(tau_rise: float, tau_decay: float, dt: float = 0.001) -> Kernel:
-    """The kernel with decays exp(-dt/tau_rise) and exp(-dt/tau_decay); times in seconds.  [N19 Eq. 9]
+    """The kernel with decays exp(-dt/tau_rise) and exp(-dt/tau_decay).  [N19 Eq. 9]
 
-    Raises InputError for a time that is not finite and > 0.
+    Parameters
+    ----------
+    tau_rise, tau_decay, dt : float, in seconds
+
+    Returns
+    -------
+    Kernel
+
+    Raises
+    ------
+    InputError : for a time that is not finite and > 0
     """
     rise, decay = positive("tau_rise", tau_rise, "seconds"), positive("tau_decay", tau_decay, "seconds")
     return Kernel(*(float(np.exp(-positive("dt", dt, "seconds") / tau)) for tau in (rise, decay)))
 
 
-def quiet(shape: tuple[int, ...]) -> Filtered:
-    """The filter before anything came."""
-    return Filtered(np.zeros(shape), np.zeros(shape))
+def rest(shape: tuple[int, ...]) -> FilterState:
+    """The state of the filter before the first spike: A = B = 0.
+
+    Parameters
+    ----------
+    shape : of the spikes at one step
+
+    Returns
+    -------
+    FilterState
+    """
+    return FilterState(np.zeros(shape), np.zeros(shape))
 
 
-def smooth(kernel: Kernel, before: Filtered, S: Array) -> Filtered:
-    """One step of epsilon * S: A = rise A + (1 - rise) S, B = decay B + (1 - decay) A.  [N19 Eq. 9]"""
+def filter_step(kernel: Kernel, before: FilterState, S: Array) -> FilterState:
+    """One step of epsilon * S: A = rise A + (1 - rise) S, B = decay B + (1 - decay) A.  [N19 Eq. 9]
+
+    Parameters
+    ----------
+    kernel : Kernel
+    before : the state after step n-1
+    S : spikes (or their derivatives) at step n, shaped like A and B
+
+    Returns
+    -------
+    FilterState after step n
+    """
     A = kernel.rise * before.A + (1 - kernel.rise) * S
-    return Filtered(A, kernel.decay * before.B + (1 - kernel.decay) * A)
+    return FilterState(A, kernel.decay * before.B + (1 - kernel.decay) * A)
 
 
 def filtered(kernel: Kernel, S: Array) -> Array:
-    """epsilon * S for a whole record (T, ...).  [N19 Eq. 9]"""
-    state, out = Filtered(0 * S[0], 0 * S[0]), []
-    for now in S:
-        state = smooth(kernel, state, now)
-        out.append(state.B)
-    return np.stack(out)
+    """epsilon * S for a whole record.  [N19 Eq. 9]
+
+    Parameters
+    ----------
+    kernel : Kernel
+    S : (T, ...)
+
+    Returns
+    -------
+    array shaped like S
+    """
+    state, steps = FilterState(0 * S[0], 0 * S[0]), []
+    for S_n in S:
+        state = filter_step(kernel, state, S_n)
+        steps.append(state.B)
+    return np.stack(steps)
 
 
 def van_rossum(kernel: Kernel, target_spikes: Array) -> Target:
-    """The target of L = 1/2 sum_n (epsilon * (S - S*))^2: follow epsilon * S*.  [N19 Eq. 9]"""
+    """The target epsilon * S* of L = 1/2 sum_n (epsilon * (S - S*))^2.  [N19 Eq. 9]
+
+    Parameters
+    ----------
+    kernel : epsilon
+    target_spikes : (T, batch, n), S*
+
+    Returns
+    -------
+    Target
+    """
     return Target(filtered(kernel, target_spikes))
 
 
-def on_top(layers: int, target: Target, kernel: Kernel = NO_FILTER) -> Cost:
-    """The global loss: a target for the last of `layers` layers alone."""
+def global_cost(layers: int, target: Target, kernel: Kernel = NO_FILTER) -> Cost:
+    """The global loss: a target for the last layer, and none for the others.
+
+    Parameters
+    ----------
+    layers : int, number of layers
+    target : of the last layer
+    kernel : epsilon
+
+    Returns
+    -------
+    Cost
+    """
     return Cost((None,) * (layers - 1) + (target,), kernel)
 
 
 def error(target: Target | None, y: Array, n: int) -> Array:
-    """e = G^T dloss/dY at step n, of the shape of y = (epsilon * S)[n].  [N19 Eq. 13, 14]"""
+    """e = G^T dloss/dY at step n.  [N19 Eq. 13, 14]
+
+    Parameters
+    ----------
+    target : of the layer, or None
+    y : (batch, n_neurons), (epsilon * S)[n]
+    n : step
+
+    Returns
+    -------
+    array shaped like y: dL / d(epsilon * S)[n]
+    """
     if target is None:
         return np.zeros_like(y)
     if target.G is None:
@@ -97,7 +176,17 @@ def error(target: Target | None, y: Array, n: int) -> Array:
 
 
 def value(cost: Cost, S: Sequence[Array]) -> Array:
-    """L of a whole record, summed over layers, steps, batch and outputs.  S: (T, batch, n) per layer."""
+    """L of a whole record, summed over layers, steps, batch and outputs.
+
+    Parameters
+    ----------
+    cost : Cost
+    S : spikes of every layer, (T, batch, n)
+
+    Returns
+    -------
+    array of shape (); complex where S is
+    """
     total = np.zeros(())
     for target, spikes in zip(cost.targets, S, strict=True):
         if target is not None:
@@ -108,21 +197,48 @@ def value(cost: Cost, S: Sequence[Array]) -> Array:
 
 
 def errors(cost: Cost, S: Sequence[Array]) -> tuple[Array, ...]:
-    """e of every layer at every step: dL / d(epsilon * S)[n], (T, batch, n) per layer."""
-    smoothed = [filtered(cost.kernel, spikes) for spikes in S]
+    """e of every layer at every step: dL / d(epsilon * S)[n].
+
+    Parameters
+    ----------
+    cost : Cost
+    S : spikes of every layer, (T, batch, n)
+
+    Returns
+    -------
+    arrays shaped like those of S
+    """
+    y = [filtered(cost.kernel, spikes) for spikes in S]
     return tuple(
-        np.stack([error(target, y[n], n) for n in range(len(y))])
-        for target, y in zip(cost.targets, smoothed, strict=True)
+        np.stack([error(target, layer[n], n) for n in range(len(layer))])
+        for target, layer in zip(cost.targets, y, strict=True)
     )
 
 
-def slopes(kernel: Kernel, e: Sequence[Array]) -> tuple[Array, ...]:
-    """dL/dS[m] = sum_{n >= m} epsilon[n - m] e[n]: the kernel run backwards in time over the errors."""
-    return tuple(filtered(kernel, layer[::-1])[::-1] for layer in e)
+def dS(kernel: Kernel, errors: Sequence[Array]) -> tuple[Array, ...]:
+    """dL/dS[m] = sum_{n >= m} epsilon[n - m] e[n]: the kernel applied to the errors, backwards in time.
+
+    Parameters
+    ----------
+    kernel : Kernel
+    errors : e of every layer, (T, batch, n)
+
+    Returns
+    -------
+    dL/dS of every layer, (T, batch, n), without the effect of S on later steps
+    """
+    return tuple(filtered(kernel, e[::-1])[::-1] for e in errors)
 
 
 def validate(cost: Cost, sizes: Sequence[int], steps: int, batch: int) -> None:
-    """Raise InputError unless every layer has a target or None, of its shape and finite, and epsilon fades."""
+    """Raise InputError unless each layer has a target or None, of its shape and finite, and epsilon decays.
+
+    Parameters
+    ----------
+    cost : Cost
+    sizes : neurons of every layer
+    steps, batch : int, the shape of the record
+    """
     fraction("kernel rise", cost.kernel.rise)
     fraction("kernel decay", cost.kernel.decay)
     if len(cost.targets) != len(sizes):

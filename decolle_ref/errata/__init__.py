@@ -1,60 +1,82 @@
-"""Executable errata: every misprint and open point of the three papers, each with a check that tells it apart.
+"""Executable errata: every misprint and open point of the three papers, each with a check that proves it.
 
 The printed form (of an open point: one of its readings) fails its check, and the form that is meant passes.  The
-latter calls this package's own functions wherever there are any, so that the check guards the package as well.
-`ERRATA` lists them, `table` and `page` show them.
+second calls this package's own functions wherever there are any, so that the check guards the package as well.
+
+Read `entry` first, then `decolle` [K20], `review_neuron`, `review_gradients`, `review_superspike`, `review_spiketime`
+[N19] and `spikegrad` [T19], which hold one `Erratum` per entry.  Public: `ERRATA` lists all entries, `table` and `page`
+print them, `write_page` writes docs/errata.md.
+
+>>> entry = ERRATA[0]
+>>> entry.tag, entry.title
+('K20 Eq. 1 (R)', 'whose spikes make a neuron refractory')
+>>> printed, meant = entry.check()
+>>> printed > entry.tolerance >= meant
+True
 """
 
 import textwrap
 from pathlib import Path
 
 from decolle_ref._util import store
-from decolle_ref.errata.decolle import ENTRIES as DECOLLE
+from decolle_ref.errata import decolle, review_gradients, review_neuron, review_spiketime, review_superspike, spikegrad
 from decolle_ref.errata.entry import Erratum
-from decolle_ref.errata.review_gradients import ENTRIES as REVIEW_GRADIENTS
-from decolle_ref.errata.review_neuron import ENTRIES as REVIEW_NEURON
-from decolle_ref.errata.review_spiketime import ENTRIES as REVIEW_SPIKETIME
-from decolle_ref.errata.review_superspike import ENTRIES as REVIEW_SUPERSPIKE
-from decolle_ref.errata.spikegrad import ENTRIES as SPIKEGRAD
 
-REVIEW = REVIEW_NEURON + REVIEW_GRADIENTS + REVIEW_SUPERSPIKE + REVIEW_SPIKETIME
-ERRATA: tuple[Erratum, ...] = DECOLLE + REVIEW + SPIKEGRAD
+__all__ = ["ERRATA", "Erratum", "page", "table", "write_page"]
+
+_PAPERS = (decolle, review_neuron, review_gradients, review_superspike, review_spiketime, spikegrad)
+ERRATA: tuple[Erratum, ...] = sum((module.ENTRIES for module in _PAPERS), ())
 
 INTRO = """\
 # Errata, executable
 
-Every place where the three papers cannot be followed to the letter: misprints, and open points that have two readings.
-Each comes with a check that the printed form (or the first reading) fails and the form that is meant (or the other
-reading) passes; `decolle-ref errata` measures both numbers again.
+This page lists every place where the three papers cannot be followed to the letter: misprints, and open points that
+have two readings. Each has a check. The printed form (or the first reading) fails it, and the form that is meant (or
+the other reading) passes; `decolle-ref errata` measures both numbers again.
 
 K20 is Kaiser, Mostafa, Neftci (arXiv:1811.10766, numbering of the preprint), N19 is Neftci, Mostafa, Zenke
-(arXiv:1901.09948), and T19 is Thiele, Bichler, Dupret (arXiv:1906.00851), read in a copy without its formulas: its
-entries are about what the words leave open.
+(arXiv:1901.09948), and T19 is Thiele, Bichler, Dupret (arXiv:1906.00851), read in a copy without its formulas, so that
+its entries are points that the words leave open.
 """
 
 
 def table() -> str:
-    """One line per erratum: tag, kind, error as printed, error as meant, title."""
+    """One line per erratum: tag, kind, error of the printed form, error of the form that is meant, title.
+
+    Returns
+    -------
+    lines of text, the first of which names the columns
+    """
     head = ("where", "what", "printed", "meant", "title")
-    rows = [head, *((e.tag, e.kind, *_shown(e), e.title) for e in ERRATA)]
+    rows = [head, *((e.tag, e.kind, *_numbers(e), e.title) for e in ERRATA)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
 
 
 def page() -> str:
-    """The page docs/errata.md: every erratum with its two forms, the reason and both numbers."""
+    """The page docs/errata.md: every erratum with its two forms, the reason and both numbers.
+
+    Returns
+    -------
+    Markdown
+    """
     return "\n".join([INTRO, *map(_section, ERRATA)])
 
 
 def write_page(path: str | Path) -> None:
-    """Write the page to a file."""
+    """Write the page to a file.
+
+    Parameters
+    ----------
+    path : of the file
+    """
     text = page().encode()
     store.atomically(Path(path), lambda file: file.write(text))
 
 
 def _section(e: Erratum) -> str:
     first, second = ("printed", "meant") if e.kind == "misprint" else ("one reading", "the other")
-    printed, meant = _shown(e)
+    printed, meant = _numbers(e)
     return (
         f"## {e.tag}: {e.title}\n\n"
         f"{_indented(first, e.printed)}\n{_indented(second, e.meant)}\n\n"
@@ -73,6 +95,6 @@ def _filled(text: str) -> str:
     return textwrap.fill(text, width=118, break_long_words=False, break_on_hyphens=False)
 
 
-def _shown(e: Erratum) -> tuple[str, str]:
+def _numbers(e: Erratum) -> tuple[str, str]:
     printed, meant = e.check()
     return e.show(printed), e.show(meant)

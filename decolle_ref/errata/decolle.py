@@ -10,19 +10,21 @@ from decolle_ref.decolle.objective import Objective, Regulariser
 from decolle_ref.decolle.optim import Adamax
 from decolle_ref.decolle.surrogate import Function, logistic
 from decolle_ref.decolle.synapse import Dense, Weights
-from decolle_ref.errata.entry import EXACT, derivative, deviation, erratum
+from decolle_ref.errata.entry import EXACT, derivative, deviations, erratum
+
+__all__ = ["ENTRIES"]
 
 CELL = lif.from_decays(alpha=0.9, beta=0.8, gamma=0.7)
 
 
-def _record(drive: Function, x: Array, spike: Function = logistic.spike, own_reset: bool = True) -> tuple[Array, Array]:
-    """U and S of one neuron that hears x (T,), from rest; without own_reset, R follows the input as printed."""
-    state, shown = lif.rest(CELL, 1, 1), []
-    for now in x[:, None]:
-        after, _, U, S = lif.step(CELL, drive, spike, state, now)
-        shown.append((U[0], S[0]))
-        state = after if own_reset else after._replace(R=CELL.gamma * state.R + now)
-    U, S = np.array(shown).T
+def _record(drive: Function, x: Array, spike: Function = logistic.spike, reset: bool = True) -> tuple[Array, Array]:
+    """U and S of one neuron with the input x (T,), from rest; without `reset`, R follows the input as printed."""
+    state, steps = lif.rest(CELL, 1, 1), []
+    for x_n in x[:, None]:
+        new_state, _, U, S = lif.step(CELL, drive, spike, state, x_n)
+        steps.append((U[0], S[0]))
+        state = new_state if reset else new_state._replace(R=CELL.gamma * state.R + x_n)
+    U, S = np.array(steps).T
     return U, S
 
 
@@ -41,9 +43,8 @@ def refractory() -> tuple[float, float]:
     """Intervals between spikes from the recurrence and from its periodic solution.  [K20 Eq. 1]"""
     b, delta, gamma = 0.35, float(CELL.delta), float(CELL.gamma)
     interval = next(k for k in range(1, 100) if delta * gamma ** (k - 1) / (1 - gamma**k) <= b)
-    trains = [_record(lambda P: P + b, np.zeros(60), own_reset=own)[1] for own in (False, True)]
-    printed, meant = (deviation(np.diff(np.flatnonzero(S))[-1], interval) for S in trains)
-    return printed, meant
+    trains = [_record(lambda P: P + b, np.zeros(60), reset=reset)[1] for reset in (False, True)]
+    return deviations(interval, *(np.diff(np.flatnonzero(S))[-1] for S in trains))
 
 
 @erratum(
@@ -61,8 +62,7 @@ def jump() -> tuple[float, float]:
     """The PSP with W applied twice, and once.  [K20 Eq. 1]"""
     W, one_spike = 0.3, np.eye(40)[0]
     judge = W * lif.srm_kernel(float(CELL.alpha), float(CELL.beta), 40)
-    printed, meant = (_record(lambda P: W * P, x, spike=np.zeros_like)[0] for x in (W * one_spike, one_spike))
-    return deviation(printed, judge), deviation(meant, judge)
+    return deviations(judge, *(_record(lambda P: W * P, x, spike=np.zeros_like)[0] for x in (W * one_spike, one_spike)))
 
 
 @erratum(
@@ -84,7 +84,7 @@ def membrane() -> tuple[float, float]:
         *_, before, last = lif.srm_kernel(float(cell.alpha), float(cell.beta), 400)
         return float(dt / np.log(before / last))
 
-    return deviation(tail(tau_ref), tau_mem), deviation(tail(tau_mem), tau_mem)
+    return deviations(tau_mem, printed=tail(tau_ref), meant=tail(tau_mem))
 
 
 @erratum(
@@ -114,7 +114,7 @@ def threshold() -> tuple[float, float]:
     title="the error of the squared loss, without G",
     printed="dL/dS_i = error_i = Y_i - Yhat_i",
     meant="dL/dS_i = sum_k G_ki (Y_k - Yhat_k)",
-    why='`Y_k = sum_i G_ki sigma(U_i)`, so G is in the chain rule; the paper says as much: "the error is randomized '
+    why='`Y_k = sum_i G_ki sigma(U_i)`, so G is in the chain rule; the text says so: "the error is randomized '
     'as a consequence of the random local readout". As printed there would have to be as many outputs as neurons.',
     measures="dL/dW of one layer with as many outputs as neurons, against the complex step of the local loss: "
     "relative deviation.",
@@ -122,19 +122,19 @@ def threshold() -> tuple[float, float]:
 def projection() -> tuple[float, float]:
     """The rule with G = 1, and with the readout's own G.  [K20 Eq. 3]"""
     rng = np.random.default_rng(0)
-    drawn = readout.sample_readout(rng, n=4, n_out=4, amplitude=2.0)
-    layer = network.Layer(Dense(3, 4), CELL, drawn, objective=Objective(reduction="sum"))
+    random = readout.sample_readout(rng, n=4, n_out=4, amplitude=2.0)
+    layer = network.Layer(Dense(3, 4), CELL, random, objective=Objective(reduction="sum"))
     w = Weights(rng.normal(0, 1, (4, 3)), rng.normal(0, 1, 4))
     P, R, target = rng.random(3), rng.random(4), rng.normal(0, 1, 4)
     U = layer.synapse.drive(w, P) - CELL.delta * R
-    e = layer.objective.error(readout.output(drawn, logistic.primitive(U)), target)
+    dY = layer.objective.error(readout.output(random, logistic.primitive(U)), target)
     judge = derivative(lambda W: network.local_loss(layer, w._replace(W=W), P, R, target), w.W)
 
-    def update(G: Array) -> Array:
-        delta = rule.error_signal(drawn._replace(G=G), logistic, layer.objective, e, U)
-        return rule.gradient(layer.synapse, delta, P).W
+    def dW(G: Array) -> Array:
+        dU = rule.error_signal(random._replace(G=G), logistic, layer.objective, dY, U)
+        return rule.gradient(layer.synapse, dU, P).W
 
-    return deviation(update(np.eye(4)), judge), deviation(update(drawn.G), judge)
+    return deviations(judge, printed=dW(np.eye(4)), meant=dW(random.G))
 
 
 @erratum(
@@ -143,14 +143,15 @@ def projection() -> tuple[float, float]:
     title="what the second regulariser averages",
     printed="lambda1 <relu(U_i + 0.01)> + lambda2 relu(0.1 - <U_i>)",
     meant="lambda1 <relu(U_i + 0.01)> + lambda2 relu(0.1 - <sigma(U_i)>)",
-    why="As printed the first term wants every U below -0.01 and the second a mean U above 0.1: no layer can "
-    "satisfy both, and between the two they pull the mean in opposite directions. A minimum firing rate is a bound "
-    'on sigma(U), and the public codes have it so. The package offers both, as `activity="membrane"` and `"rate"`.',
-    measures="Smallest value of the two terms (lambda1 = lambda2 = 1) over layers of equal U in -5..5; by Jensen's "
-    "inequality, unequal U do no better as printed.",
+    why="As printed, the first term is 0 only if every U is below -0.01, the second only if the mean U is above 0.1: "
+    "no layer can satisfy both, and between the two values they pull the mean in opposite directions. A minimum firing "
+    "rate is a bound on sigma(U), and the public codes have it there. The package offers both, as "
+    '`activity="membrane"` and `"rate"`.',
+    measures="Smallest value of the sum of the two terms (lambda1 = lambda2 = 1) over layers of equal U in -5..5; by "
+    "Jensen's inequality, unequal U do no better as printed.",
 )
 def regularisers() -> tuple[float, float]:
-    """The least penalty that any layer must pay, read on U and on sigma(U).  [K20 Eq. 4]"""
+    """The least penalty of any layer, with the mean of U and with the mean of sigma(U).  [K20 Eq. 4]"""
     layers = np.linspace(-5, 5, 1001)[:, None]
 
     def least(activity: str) -> float:
@@ -167,20 +168,21 @@ def regularisers() -> tuple[float, float]:
     printed="beta_2 = 95",
     meant="beta_2 = 0.95",
     why="`u <- max(beta_2 u, |g|)` is a maximum that must fade. The paper writes other fractions as .5 or .01, so "
-    "the point may have been lost on the way.",
-    measures="Way travelled in 50 updates under a constant gradient, against 50 learning rates: relative deviation.",
+    "the point may have been lost.",
+    measures="Distance that a weight moves in 50 updates under a constant gradient, against 50 learning rates: "
+    "relative deviation.",
     tolerance=1e-6,  # of order eps / |g|
 )
 def adamax() -> tuple[float, float]:
     """50 updates by hand with beta2 = 95, and by the package's Adamax.  [K20 Sec. 3.2]"""
     g, lr, optimiser = np.ones(1), np.array(1e-3), Adamax(beta2=0.95)
-    W, memory = np.zeros(1), optimiser.init(g)
+    W, opt_state = np.zeros(1), optimiser.init(g)
     by_hand, u = np.zeros(1), np.zeros(1)
     for _ in range(50):
-        W, memory = optimiser.update(W, g, memory, lr)
+        W, opt_state = optimiser.update(W, g, opt_state, lr)
         u = np.maximum(95 * u, np.abs(g) + optimiser.eps)
         by_hand = by_hand - lr * g / u
-    return deviation(by_hand, -50 * lr * g), deviation(W, -50 * lr * g)
+    return deviations(-50 * lr * g, printed=by_hand, meant=W)
 
 
 @erratum(
@@ -196,9 +198,8 @@ def adamax() -> tuple[float, float]:
 )
 def weights() -> tuple[float, float]:
     """Count the kernels of three convolutions.  [K20 Sec. 4.2]"""
-    kernels = [np.zeros((n_out, n_in, 7, 7)) for n_in, n_out in pairwise((1, 16, 24, 32))]
-    counted = sum(k.size for k in kernels)
-    return deviation([3528], [counted]), deviation([57232], [counted])
+    count = sum(np.zeros((n_out, n_in, 7, 7)).size for n_in, n_out in pairwise((1, 16, 24, 32)))
+    return deviations([count], printed=[3528], meant=[57232])
 
 
 @erratum(
@@ -212,10 +213,9 @@ def weights() -> tuple[float, float]:
     tolerance=EXACT,
 )
 def pixels() -> tuple[float, float]:
-    """Events left out by summing 2 x 2 of the 4 x 4 pixels that belong together, and all of them.  [K20 Sec. 4.3]"""
-    events = np.ones((32, 4, 32, 4))  # (row, within, column, within)
-    printed, meant = events[:, :2, :, :2].sum(axis=(1, 3)), events.sum(axis=(1, 3))
-    return float(1 - printed.sum() / events.sum()), float(1 - meant.sum() / events.sum())
+    """Events lost by summing 2 x 2 of every 4 x 4 pixels, and by summing all of them.  [K20 Sec. 4.3]"""
+    events = np.ones((32, 4, 32, 4))  # (row, row inside, column, column inside)
+    return float(1 - events[:, :2, :, :2].sum() / events.sum()), float(1 - events[:, :4, :, :4].sum() / events.sum())
 
 
 ENTRIES = (refractory, jump, membrane, threshold, projection, regularisers, adamax, weights, pixels)

@@ -1,7 +1,7 @@
 """Neftci, Mostafa, Zenke: Surrogate Gradient Learning in Spiking Neural Networks; exact gradients.  [N19 Eq. 6-8]
 
 All layers have the same size here, for else the printed forms would not even have fitting shapes.  Where an equation
-has two misprints, each is tested with the other one put right.
+has two misprints, each is tested with the other one corrected.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,20 +10,24 @@ import numpy as np
 
 from decolle_ref._util.check import Array
 from decolle_ref.credit.neuron import rate, rnn
-from decolle_ref.credit.neuron.rate import Activity, tanh
-from decolle_ref.credit.neuron.rnn import Record
+from decolle_ref.credit.neuron.rate import Record, tanh
 from decolle_ref.credit.neuron.spiking import Synapses
-from decolle_ref.errata.entry import derivative, deviation, erratum
+from decolle_ref.errata.entry import derivative, deviations, erratum
+
+__all__ = ["ENTRIES"]
 
 N, LAYERS, STEPS, BATCH = 3, 3, 6, 2
+LAYERED = "dL/dW of three layers of tanh neurons, against the complex step: relative deviation."
+RECURRENT = "dL/dW and dL/dV of three layers over six steps, against the complex step: relative deviation."
+FORWARD_MODE = "dL/dW of three layers over six steps, against the complex step: relative deviation."
 
 
-def layers() -> tuple[Array, Activity, Array]:
-    """W (LAYERS, N, N), a forward pass, and dL/dW by the complex step; L = 1/2 |y^(L)|^2, so that dL/dy = y."""
+def layers() -> tuple[list[Array], Record, Array]:
+    """W, (N, N) per layer, a forward pass, and dL/dW by the complex step; L = 1/2 |y^(L)|^2, so that dL/dy = y."""
     rng = np.random.default_rng(0)
     W, x = rng.normal(0, 0.8, (LAYERS, N, N)), rng.normal(0, 1, (BATCH, N))
     judge = derivative(lambda W: (rate.forward(tanh, list(W), x).y[-1] ** 2).sum() / 2, W)
-    return W, rate.forward(tanh, list(W), x), judge
+    return list(W), rate.forward(tanh, list(W), x), judge
 
 
 @erratum(
@@ -34,14 +38,14 @@ def layers() -> tuple[Array, Activity, Array]:
     meant="delta_i^(l) = sigma'(a_i^(l)) sum_k delta_k^(l+1) W_ki^(l+1)",
     why="`y^(l)` enters `a^(l+1)` through `W^(l+1)`. The `G^(l)` of feedback alignment (Sec. V-A) is shifted in the "
     "same way.",
-    measures="dL/dW of three layers of tanh neurons, against the complex step: relative deviation.",
+    measures=LAYERED,
 )
 def weights_above() -> tuple[float, float]:
     """Errors sent down through W^(l), and by backpropagation.  [N19 Eq. 6]"""
-    W, seen, judge = layers()
-    printed = rate.feedback_alignment(tanh, list(W[:-1]), seen, seen.y[-1])
-    meant = rate.backpropagation(tanh, list(W), seen, seen.y[-1])
-    return deviation(rate.gradient(printed, seen), judge), deviation(rate.gradient(meant, seen), judge)
+    W, record, judge = layers()
+    printed = rate.feedback_alignment(tanh, W[:-1], record, record.y[-1])
+    meant = rate.backpropagation(tanh, W, record, record.y[-1])
+    return deviations(judge, rate.gradient(printed, record), rate.gradient(meant, record))
 
 
 @erratum(
@@ -51,14 +55,14 @@ def weights_above() -> tuple[float, float]:
     printed="delta_i^(L) = dL/dy_i^(L)",
     meant="delta_i^(L) = sigma'(a_i^(L)) dL/dy_i^(L)",
     why="delta is dL/da in every other layer, and `dL/dW_ij = delta_i y_j` holds at the top only if it is there, too.",
-    measures="dL/dW of three layers of tanh neurons, against the complex step: relative deviation.",
+    measures=LAYERED,
 )
 def top() -> tuple[float, float]:
     """Backpropagation of dL/dy taken for dL/da, and of dL/dy.  [N19 Eq. 6]"""
-    W, seen, judge = layers()
-    printed = rate.backpropagation(tanh, list(W), seen, seen.y[-1] / tanh.slope(seen.a[-1]))
-    meant = rate.backpropagation(tanh, list(W), seen, seen.y[-1])
-    return deviation(rate.gradient(printed, seen), judge), deviation(rate.gradient(meant, seen), judge)
+    W, record, judge = layers()
+    printed = rate.backpropagation(tanh, W, record, record.y[-1] / tanh.sigma_prime(record.a[-1]))
+    meant = rate.backpropagation(tanh, W, record, record.y[-1])
+    return deviations(judge, rate.gradient(printed, record), rate.gradient(meant, record))
 
 
 def recurrent() -> tuple[tuple[Synapses, ...], Record, Array]:
@@ -81,22 +85,29 @@ def stacked(gradient: Sequence[Synapses]) -> Array:
     return np.array([[W for W, _ in gradient], [V for _, V in gradient]])
 
 
-def unrolled(synapses: Sequence[Synapses], seen: Record, dL_dy: Array, down: Sequence[Array], lag: int) -> Array:
-    """dL/d[W V] by Eq. 7, where errors go down through `down` and layers hear each other `lag` steps later."""
+def unrolled(synapses: Sequence[Synapses], record: Record, dL_dy: Array, down: Sequence[Array], lag: int) -> Array:
+    """dL/d[W V] by Eq. 7; errors go down through `down`, and spikes take `lag` steps to the next layer."""
     steps, top = len(dL_dy), len(synapses) - 1
-    delta = [np.zeros((steps + 1, *a.shape[1:])) for a in seen.a]  # 0 after the last step
+    dL_da = [np.zeros((steps + 1, *a.shape[1:])) for a in record.a]  # 0 after the last step
     for n in reversed(range(lag, steps)):
         for l in reversed(range(top + 1)):
-            come = dL_dy[n] if l == top else delta[l + 1][n + lag] @ down[l]
-            delta[l][n] = tanh.slope(seen.a[l][n]) * (come + delta[l][n + 1] @ synapses[l].V)
+            dy = dL_dy[n] if l == top else dL_da[l + 1][n + lag] @ down[l]
+            dL_da[l][n] = tanh.sigma_prime(record.a[l][n]) * (dy + dL_da[l][n + 1] @ synapses[l].V)
 
-    def summed(l: int, heard: Array, delay: int) -> Array:
-        total: Array = np.einsum("tbi,tbj->ij", delta[l][delay:steps], heard[: steps - delay])
+    def summed(l: int, y: Array, delay: int) -> Array:
+        total: Array = np.einsum("tbi,tbj->ij", dL_da[l][delay:steps], y[: steps - delay])
         return total
 
-    dW = [summed(l, seen.y[l], lag) for l in range(top + 1)]
-    dV = [summed(l, seen.y[l + 1], 1) for l in range(top + 1)]
+    dW = [summed(l, record.y[l], lag) for l in range(top + 1)]
+    dV = [summed(l, record.y[l + 1], 1) for l in range(top + 1)]
     return np.array([dW, dV])
+
+
+def _backward(down: slice, lag: int) -> tuple[float, float]:
+    """Deviations of `unrolled` with the weights of the layers `down`, and of the package's BPTT."""
+    synapses, record, judge = recurrent()
+    printed = unrolled(synapses, record, record.y[-1], [W for W, _ in synapses[down]], lag)
+    return deviations(judge, printed, stacked(rnn.bptt(tanh, synapses, record, record.y[-1])))
 
 
 @erratum(
@@ -105,16 +116,14 @@ def unrolled(synapses: Sequence[Synapses], seen: Record, dL_dy: Array, down: Seq
     title="the delay from layer to layer",
     printed="dL/dW^(l) = sum_m delta^(l)[m] y^(l-1)[m],   delta^(l)[n] from delta^(l+1)[n]",
     meant="dL/dW^(l) = sum_m delta^(l)[m] y^(l-1)[m-1], delta^(l)[n] from delta^(l+1)[n+1]",
-    why="In Box 1, `y^(l-1)[n-1]` enters `a^(l)[n]`. The printed form belongs to a network whose layers hear each "
-    "other without delay. Besides, `delta[s]` stands for `delta[m]`, the upper limit t for n, and the output "
-    "layer's own term `sigma' dL/dy` is not printed.",
-    measures="dL/dW and dL/dV of three layers over six steps, against the complex step: relative deviation.",
+    why="In Box 1, `y^(l-1)[n-1]` enters `a^(l)[n]`. The printed form belongs to a network without delay between "
+    "layers. Besides, `delta[s]` stands for `delta[m]`, the upper limit t for n, and the output layer's own term "
+    "`sigma' dL/dy` is not printed.",
+    measures=RECURRENT,
 )
 def delay() -> tuple[float, float]:
     """Backpropagation through time with the printed steps, and with those of Box 1.  [N19 Eq. 7]"""
-    synapses, seen, judge = recurrent()
-    printed = unrolled(synapses, seen, seen.y[-1], down=[W for W, _ in synapses[1:]], lag=0)
-    return deviation(printed, judge), deviation(stacked(rnn.bptt(tanh, synapses, seen, seen.y[-1])), judge)
+    return _backward(down=slice(1, None), lag=0)
 
 
 @erratum(
@@ -124,13 +133,11 @@ def delay() -> tuple[float, float]:
     printed="delta^(l) = sigma'(a^(l)) (W^(l)T delta^(l+1) + V^(l)T delta^(l))",
     meant="delta^(l) = sigma'(a^(l)) (W^(l+1)T delta^(l+1) + V^(l)T delta^(l))",
     why="As in Eq. 6. The recurrent weights are those of layer l, as printed.",
-    measures="dL/dW and dL/dV of three layers over six steps, against the complex step: relative deviation.",
+    measures=RECURRENT,
 )
 def weights_above_unrolled() -> tuple[float, float]:
     """Backpropagation through time through W^(l), and through W^(l+1).  [N19 Eq. 7]"""
-    synapses, seen, judge = recurrent()
-    printed = unrolled(synapses, seen, seen.y[-1], down=[W for W, _ in synapses[:-1]], lag=1)
-    return deviation(printed, judge), deviation(stacked(rnn.bptt(tanh, synapses, seen, seen.y[-1])), judge)
+    return _backward(down=slice(-1), lag=1)
 
 
 Through = Callable[[Array, Array], Array]  # weights M (N, N), P (batch, i, j, k) -> the shape of P
@@ -157,28 +164,27 @@ def to_neuron_i(y: Array) -> Array:
     return np.asarray(np.einsum("ik,bj->bijk", np.eye(N), y))
 
 
-def carried(synapses: Sequence[Synapses], seen: Record, dL_dy: Array, through: Through, source: Source) -> Array:
+def carried(synapses: Sequence[Synapses], record: Record, dL_dy: Array, through: Through, source: Source) -> Array:
     """dL/dW of every layer by Eq. 8, with P_ijk^(l,m) of shape (batch, i, j, k)."""
     rest = np.zeros((dL_dy.shape[1], N, N, N))
     P = [[rest for _ in synapses] for _ in synapses]
     total = np.zeros((len(synapses), N, N))
     for n in range(1, len(dL_dy)):
-        before, P = P, [[rest for _ in synapses] for _ in synapses]
+        old_P, P = P, [[rest for _ in synapses] for _ in synapses]
         for l, (W, V) in enumerate(synapses):
-            slope = tanh.slope(seen.a[l][n])[:, None, None, :]
+            sigma_prime = tanh.sigma_prime(record.a[l][n])[:, None, None, :]
             for m in range(l + 1):
-                below = source(seen.y[l][n - 1]) if m == l else through(W, before[l - 1][m])
-                P[l][m] = slope * (through(V, before[l][m]) + below)
+                below = source(record.y[l][n - 1]) if m == l else through(W, old_P[l - 1][m])
+                P[l][m] = sigma_prime * (through(V, old_P[l][m]) + below)
         total += [np.einsum("bk,bijk->ij", dL_dy[n], p) for p in P[-1]]
     return total
 
 
 def _forward_mode(through: Through, source: Source) -> tuple[float, float]:
-    """Deviations of `carried` as given, and of the package's RTRL."""
-    synapses, seen, (judge, _) = recurrent()
-    printed = carried(synapses, seen, seen.y[-1], through, source)
-    meant, _ = stacked(rnn.rtrl(tanh, synapses, seen, seen.y[-1]))
-    return deviation(printed, judge), deviation(meant, judge)
+    """Deviations of `carried` with these two steps, and of the package's RTRL."""
+    synapses, record, (judge, _) = recurrent()
+    printed = carried(synapses, record, record.y[-1], through, source)
+    return deviations(judge, printed, stacked(rnn.rtrl(tanh, synapses, record, record.y[-1]))[0])
 
 
 @erratum(
@@ -187,8 +193,8 @@ def _forward_mode(through: Through, source: Source) -> tuple[float, float]:
     title="the row of the weights in forward mode",
     printed="P_ijk[n] = sigma'(a_k) (sum_c V_ic P_ijc[n-1] + sum_c W_ic P_ijc[n-1] + ...)",
     meant="P_ijk[n] = sigma'(a_k) (sum_c V_kc P_ijc[n-1] + sum_c W_kc P_ijc[n-1] + ...)",
-    why="`P_ijk` is the derivative of `y_k`, and `a_k` hears `y_c` through `V_kc` and `W_kc`. (c is the paper's j'.)",
-    measures="dL/dW of three layers over six steps, against the complex step: relative deviation.",
+    why="`P_ijk` is the derivative of `y_k`, and `y_c` enters `a_k` through `V_kc` and `W_kc`. (c is the paper's j'.)",
+    measures=FORWARD_MODE,
 )
 def rows() -> tuple[float, float]:
     """Forward mode through row i, and the package's RTRL.  [N19 Eq. 8]"""
@@ -202,7 +208,7 @@ def rows() -> tuple[float, float]:
     printed="... + delta_lm y_i^(l-1)[n-1]",
     meant="... + delta_lm delta_ik y_j^(l-1)[n-1]",
     why="`W_ij` multiplies `y_j`, and acts directly on neuron i alone.",
-    measures="dL/dW of three layers over six steps, against the complex step: relative deviation.",
+    measures=FORWARD_MODE,
 )
 def direct() -> tuple[float, float]:
     """Forward mode with y_i sent to every k, and the package's RTRL.  [N19 Eq. 8]"""

@@ -6,7 +6,9 @@ from decolle_ref._util.check import Array
 from decolle_ref.credit.neuron import spiking
 from decolle_ref.credit.neuron.spiking import Neuron, Synapses
 from decolle_ref.decolle import lif
-from decolle_ref.errata.entry import deviation, erratum
+from decolle_ref.errata.entry import deviations, erratum
+
+__all__ = ["ENTRIES"]
 
 ALPHA = float(np.exp(-1 / 5))  # tau_syn = 5 dt
 BETA = float(np.exp(-1 / 10))  # tau_mem = 10 dt
@@ -18,7 +20,7 @@ def _one_layer(W: Array) -> tuple[Synapses]:
 
 
 def _potential(current: float) -> Array:
-    """U under a current held from step 1 on, by Eq. 5 without spikes: no synaptic decay, one input at every step."""
+    """U under a constant current from step 1 on, by Eq. 5 without spikes: no synaptic decay, an input at every step."""
     cell = Neuron(alpha=0.0, beta=BETA, theta=np.inf)
     return spiking.forward(cell, _one_layer(np.array([[current]])), np.ones((STEPS, 1, 1))).U[0][1:, 0, 0]
 
@@ -41,8 +43,7 @@ def _charging(RI: float) -> Array:
 def sign_of_the_input() -> tuple[float, float]:
     """Charging by - R I and by + R I.  [N19 Eq. 1, 3]"""
     RI = 0.5
-    printed, meant = (_potential(sign * (1 - BETA) * RI) for sign in (-1, 1))
-    return deviation(printed, _charging(RI)), deviation(meant, _charging(RI))
+    return deviations(_charging(RI), *(_potential(sign * (1 - BETA) * RI) for sign in (-1, 1)))
 
 
 @erratum(
@@ -56,14 +57,14 @@ def sign_of_the_input() -> tuple[float, float]:
     "of Eq. 2: relative deviation.",
 )
 def layer_below() -> tuple[float, float]:
-    """A synapse that hears its own neuron, and one that hears its input.  [N19 Eq. 2, 4]"""
+    """A synapse whose input is its own neuron, and one whose input is the layer below.  [N19 Eq. 2, 4]"""
     W, x = np.array([[0.7]]), np.eye(STEPS)[0].reshape(STEPS, 1, 1)
     tape = spiking.forward(Neuron(ALPHA, BETA, theta=np.inf), _one_layer(W), x)
     printed = np.zeros_like(x)
     for n in range(STEPS - 1):
         printed[n + 1] = ALPHA * printed[n] + tape.S[0][n] @ W.T
     judge = 0.7 * np.exp(-np.arange(STEPS - 1) / 5).reshape(-1, 1, 1)
-    return deviation(printed[1:], judge), deviation(tape.I[0][1:], judge)
+    return deviations(judge, printed[1:], tape.I[0][1:])
 
 
 @erratum(
@@ -74,14 +75,14 @@ def layer_below() -> tuple[float, float]:
     meant="U[n+1] = beta U[n] + (1 - beta) I[n] - S[n], where Eq. 1 or 3 is to be solved",
     why='The step is to "express Equation (3)", but against that equation its input has the gain `1 / (1 - beta)`, '
     "which depends on the time step. The gain only rescales W and V, so the package keeps the printed form, and "
-    "feeds it `(1 - beta) I` where it is held against the continuous neuron.",
+    "gives it the input `(1 - beta) I` where it is compared with the continuous neuron.",
     measures="U under a constant current, against `R I (1 - exp(-t / tau_mem))` with tau_mem = 10 steps: relative "
     "deviation.",
 )
 def gain() -> tuple[float, float]:
     """Charging by I and by (1 - beta) I at each step.  [N19 Eq. 5]"""
     RI = 0.05
-    return deviation(_potential(RI), _charging(RI)), deviation(_potential((1 - BETA) * RI), _charging(RI))
+    return deviations(_charging(RI), printed=_potential(RI), meant=_potential((1 - BETA) * RI))
 
 
 @erratum(
@@ -92,9 +93,10 @@ def gain() -> tuple[float, float]:
     meant="alpha = exp(-dt/tau_syn), beta = exp(-dt/tau_mem) in N19\n"
     "alpha = exp(-dt/tau_mem), beta = exp(-dt/tau_syn) in K20",
     why="Each paper is consistent; together they are not. The potential that a spike causes is symmetric in the two "
-    "decays, so a test of its shape does not notice the exchange: the reset does, which fades with the membrane.",
-    measures="U of the neuron of N19 with smooth spikes, letters or time constants carried over, against that of "
-    "K20 with `gamma = exp(-dt/tau_mem)`, `delta = 1`, `b = -theta`: relative deviation.",
+    "decays, so a test of its shape does not notice the exchange; a test of the reset does, for the reset decays with "
+    "the membrane.",
+    measures="U of the neuron of N19 with smooth spikes, with the letters or the time constants of K20, against that "
+    "of K20 with `gamma = exp(-dt/tau_mem)`, `delta = 1`, `b = -theta`: relative deviation.",
 )
 def names() -> tuple[float, float]:
     """The same letters in both papers, and the same time constants.  [N19 Eq. 4, 5; K20 Eq. 1]"""
@@ -103,14 +105,14 @@ def names() -> tuple[float, float]:
     n19 = Neuron(alpha=ALPHA, beta=BETA, activity="primitive")
     W, x = rng.normal(0.2, 0.5, (3, 5)), rng.poisson(0.3, (STEPS, 1, 5)).astype(float)
     state, judge = lif.rest(k20, 5, 3, (1,)), []
-    for now in x:
-        state, _, U, _ = lif.step(k20, lambda P: P @ W.T - n19.theta, n19.surrogate.primitive, state, now)
+    for x_n in x:
+        state, _, U, _ = lif.step(k20, lambda P: P @ W.T - n19.theta, n19.surrogate.primitive, state, x_n)
         judge.append(U)
 
     def potential(cell: Neuron) -> Array:
         return spiking.forward(cell, _one_layer(W), x).U[0] - cell.theta
 
-    return deviation(potential(n19._replace(alpha=BETA, beta=ALPHA)), judge), deviation(potential(n19), judge)
+    return deviations(judge, printed=potential(n19._replace(alpha=BETA, beta=ALPHA)), meant=potential(n19))
 
 
 ENTRIES = (sign_of_the_input, layer_below, gain, names)

@@ -6,11 +6,13 @@ import numpy as np
 
 from decolle_ref._util.check import Array
 from decolle_ref.credit import spike_time
-from decolle_ref.errata.entry import EXACT, deviation, erratum
+from decolle_ref.errata.entry import EXACT, deviations, erratum
+
+__all__ = ["ENTRIES"]
 
 
 def first_spike(t: Array, w: Array) -> float:
-    """z = exp(first spike time), followed from one input to the next; inf for a silent neuron.  [N19 Eq. 15]"""
+    """z = exp(first spike time), by following U from one input to the next; inf for a silent neuron.  [N19 Eq. 15]"""
     return float(np.exp(spike_time.simulate(w, t)))
 
 
@@ -25,7 +27,7 @@ def sum_above_one(t: Array, w: Array) -> float:
 
 
 def closed_form(t: Array, w: Array) -> float:
-    """The same with the causal set as the package has it.  [N19 Eq. 15]"""
+    """The same with the causal set of the package.  [N19 Eq. 15]"""
     return float(spike_time.fire(w[None], np.exp(t)[None]).z[0, 0])
 
 
@@ -41,17 +43,17 @@ def _neurons() -> list[tuple[Array, Array]]:
     title="whose spike times drive the current",
     printed="I_i = sum_j W_ij sum_r Theta(t - t_i^r) exp(-(t - t_i^r))",
     meant="I_i = sum_j W_ij sum_r Theta(t - t_j^r) exp(-(t - t_j^r))",
-    why='It is "the time of the r-th spike from neuron j". As printed a neuron waits for its own spikes, and none '
+    why='It is "the time of the r-th spike from neuron j". As printed, a neuron waits for its own spikes, and none '
     "ever comes.",
     measures="exp(-t) of the first spike (0 if there is none) by the closed form, over 300 neurons, against the "
     "potential followed from input to input: relative deviation.",
 )
 def senders() -> tuple[float, float]:
-    """First spikes of neurons that hear only themselves, and of neurons that hear their inputs.  [N19 Eq. 15]"""
-    nothing = np.zeros(0)
+    """First spikes of neurons whose only input is themselves, and of neurons with their inputs.  [N19 Eq. 15]"""
+    no_input = np.zeros(0)
     judge = [1 / first_spike(t, w) for t, w in _neurons()]
-    printed = [1 / first_spike(nothing, nothing) for _ in judge]
-    return deviation(printed, judge), deviation([1 / closed_form(t, w) for t, w in _neurons()], judge)
+    printed = [1 / first_spike(no_input, no_input) for _ in judge]
+    return deviations(judge, printed, meant=[1 / closed_form(t, w) for t, w in _neurons()])
 
 
 @erratum(

@@ -13,20 +13,18 @@ from decolle_ref.credit.methods import online, superspike
 from decolle_ref.credit.neuron import spiking
 from decolle_ref.credit.neuron.spiking import Neuron, Synapses
 from decolle_ref.decolle.surrogate import fast_sigmoid
-from decolle_ref.errata.entry import derivative, deviation, erratum
+from decolle_ref.errata.entry import derivative, deviations, erratum
+
+__all__ = ["ENTRIES"]
 
 SMOOTH = Neuron(alpha=0.8, beta=0.9, activity="primitive", reset="ignore")
 KERNEL = cost.double_exponential(tau_rise=0.002, tau_decay=0.010)
 
 
-def _draw(rng: np.random.Generator) -> tuple[Array, Array, Array]:
-    """W (3, 4), input spikes (30, 1, 4), and the spikes asked for (30, 1, 3)."""
-    x, goal = rng.poisson(0.2, (30, 1, 4)).astype(float), rng.poisson(0.1, (30, 1, 3)).astype(float)
-    return rng.normal(0.1, 0.3, (3, 4)), x, goal
-
-
-W, X, GOAL = _draw(np.random.default_rng(2))
-COST = cost.on_top(1, cost.van_rossum(KERNEL, GOAL), KERNEL)
+_RNG = np.random.default_rng(2)
+X, GOAL = _RNG.poisson(0.2, (30, 1, 4)).astype(float), _RNG.poisson(0.1, (30, 1, 3)).astype(float)  # spikes
+W = _RNG.normal(0.1, 0.3, (3, 4))
+COST = cost.global_cost(1, cost.van_rossum(KERNEL, GOAL), KERNEL)
 
 
 def _layer(W: Array) -> tuple[Synapses]:
@@ -56,10 +54,9 @@ def _superspike(cell: Neuron = SMOOTH) -> Array:
     measures="dL/dW of one layer of smooth spikes without reset, against the complex step: relative deviation.",
 )
 def centre() -> tuple[float, float]:
-    """SuperSpike with the slope at U, and at U - theta.  [N19 Eq. 10, 13]"""
-    judge = derivative(_loss, W)
+    """SuperSpike with sigma' at U, and at U - theta.  [N19 Eq. 10, 13]"""
     at_U = replace(fast_sigmoid, derivative=lambda u: fast_sigmoid.derivative(u + SMOOTH.theta))
-    return deviation(_superspike(SMOOTH._replace(surrogate=at_U)), judge), deviation(_superspike(), judge)
+    return deviations(derivative(_loss, W), _superspike(SMOOTH._replace(surrogate=at_U)), _superspike())
 
 
 @erratum(
@@ -68,22 +65,20 @@ def centre() -> tuple[float, float]:
     title="whose spikes a weight is learned from",
     printed="dW_ij ~ e_i eps*[sigma'(U_k) dU_k/dW_ij]",
     meant="dW_ij ~ e_i eps*[sigma'(U_i) dU_i/dW_ij]",
-    why="k is bound by nothing, and without recurrent connections `dU_k/dW_ij` is 0 unless k = i. For the same "
+    why="No sum binds k, and without recurrent connections `dU_k/dW_ij` is 0 unless k = i. For the same "
     "reason Eq. 12 needs a factor [k = i] before `S_j`.",
     measures="dL/dW with `dS_k/dW_ij` by the complex step and k the neuron after i, against the complex step of the "
     "loss: relative deviation.",
 )
 def bound_index() -> tuple[float, float]:
     """The error of neuron i times the derivative of another neuron's spikes, and SuperSpike.  [N19 Eq. 12, 13]"""
-    # sum_n e[n] (eps * dS)[n] = sum_n back[n] dS[n]: the kernel applied to the error, backwards in time
-    (back,) = cost.slopes(KERNEL, cost.errors(COST, [_spikes(W)]))
+    # sum_n e[n] (eps * dS_k/dW)[n] = sum_n dL/dS[n] dS_k[n]/dW: the kernel applied to the error, backwards in time
+    (dS,) = cost.dS(KERNEL, cost.errors(COST, [_spikes(W)]))
 
     def row(i: int, k: int) -> Array:
-        whole = derivative(lambda W: (back[..., i] * _spikes(W)[..., k]).sum(), W)
-        return np.asarray(whole[i])
+        return np.asarray(derivative(lambda W: (dS[..., i] * _spikes(W)[..., k]).sum(), W)[i])
 
-    judge = derivative(_loss, W)
-    return deviation([row(0, 1), row(1, 2), row(2, 0)], judge), deviation(_superspike(), judge)
+    return deviations(derivative(_loss, W), printed=[row(0, 1), row(1, 2), row(2, 0)], meant=_superspike())
 
 
 @erratum(
@@ -93,17 +88,16 @@ def bound_index() -> tuple[float, float]:
     printed="W_ij <- W_ij + eta dW_ij, dW_ij ~ e_i eps*[...]",
     meant="W_ij <- W_ij - eta dW_ij",
     why='With `e = eps*(S - S*)` the right-hand side is the gradient of the loss, and "proportional" leaves the '
-    "sign open. Box 2 subtracts its dW; read as an increment, as dW mostly is (K20 prints -dW), Eq. 13 climbs.",
+    "sign open. Box 2 subtracts its dW. If dW is an increment, as usual (K20 prints -dW), Eq. 13 increases the loss.",
     measures="Slope of the loss along the update, against `-|dL/dW|^2`: relative deviation.",
 )
 def sign() -> tuple[float, float]:
     """The loss along + and - SuperSpike's gradient.  [N19 Eq. 13]"""
-    judge = [-(derivative(_loss, W) ** 2).sum()]
 
-    def slope(update: Array) -> Array:
-        return derivative(lambda eta: _loss(W + eta * update), np.zeros(1))
+    def slope(step: Array) -> Array:
+        return derivative(lambda eta: _loss(W + eta * step), np.zeros(1))
 
-    return deviation(slope(_superspike()), judge), deviation(slope(-_superspike()), judge)
+    return deviations([-(derivative(_loss, W) ** 2).sum()], slope(_superspike()), slope(-_superspike()))
 
 
 ENTRIES = (centre, bound_index, sign)

@@ -1,10 +1,11 @@
 """Thiele, Bichler, Dupret: SpikeGrad.  [T19]
 
-The copy of the paper that was read has lost its formulas, so these are points that its words leave open.  All weights
-are multiples of a power of two, so that the arithmetic is exact and ties do occur.  Theta = 1.
+The text was read in a copy without its formulas, so these entries are points that its words leave open.  All weights
+are multiples of a negative power of two, so that the arithmetic is exact and ties do occur.  Theta = 1.
 """
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -14,10 +15,12 @@ from decolle_ref.errata.entry import EXACT, erratum
 from decolle_ref.spikegrad import events
 from decolle_ref.spikegrad.ann import nearest
 
+__all__ = ["ENTRIES"]
+
 Spikes = Sequence[tuple[int, int]]  # (sender, sign), in order
 
 
-class Layer(NamedTuple):
+class SmallLayer(NamedTuple):
     """One layer of a small network."""
 
     W: Array  # (n, n_below)
@@ -25,8 +28,8 @@ class Layer(NamedTuple):
     relu: bool  # ReLU neurons, or linear ones
 
 
-class Outcome(NamedTuple):
-    """What a layer shows in the end."""
+class FinalState(NamedTuple):
+    """One layer when no spike is left."""
 
     relu: bool
     z: Array  # W A + b, the equivalent ANN's net input
@@ -41,26 +44,26 @@ def either_way(V: Array, total: Array) -> Array:
 
 
 def away_from_zero(V: Array, total: Array) -> Array:
-    """The same, but at a tie the total is never moved towards 0.  [T19 Eq. 16]"""
+    """The same, but at a tie no spike moves the total towards 0.  [T19 Eq. 16]"""
     return events.to_nearest(V, total, 1.0)
 
 
-class Choices(NamedTuple):
-    """What the words leave open: by default, what is meant."""
+class Reading(NamedTuple):
+    """A reading of the points that the words leave open; the default is what is meant."""
 
     residual: Callable[[Array, Array], Array] = away_from_zero  # V, total -> s
     eta: float | None = None  # gate negative spikes on the trace eta * total, or on the total itself
     once: bool = False  # at most one spike per arrival
 
 
-def fire(choices: Choices, layer: Layer, arrivals: Spikes) -> tuple[Array, Array, Spikes]:
-    """V and the total of every neuron in the end, and the spikes sent on.  [T19 Eq. 1, 3, 4, 16]"""
+def fire(reading: Reading, layer: SmallLayer, arrivals: Spikes) -> tuple[Array, Array, Spikes]:
+    """V and the total of every neuron at the end, and the spikes that they send.  [T19 Eq. 1, 3, 4, 16]"""
     V, total = layer.b.copy(), np.zeros(len(layer.b), int)
     sent: list[tuple[int, int]] = []
 
     def emit(s: Array) -> bool:
         nonlocal V, total
-        gate = total if choices.eta is None else choices.eta * total
+        gate = total if reading.eta is None else reading.eta * total
         s = np.where((s < 0) & (gate <= 0), 0, s) if layer.relu else s
         V, total = V - s, total + s
         sent.extend((int(i), int(s[i])) for i in np.flatnonzero(s))
@@ -68,42 +71,45 @@ def fire(choices: Choices, layer: Layer, arrivals: Spikes) -> tuple[Array, Array
 
     for j, spike in ((0, 0), *arrivals):  # first the bias, then one spike after the other
         V = V + spike * layer.W[:, j]
-        while emit((V >= 1).astype(int) - (V <= -1)) and not choices.once:
+        while emit((V >= 1).astype(int) - (V <= -1)) and not reading.once:
             pass
-    emit(choices.residual(V, total))
+    emit(reading.residual(V, total))
     return V, total, sent
 
 
-def _network(rng: np.random.Generator, grid: int, reach: int) -> tuple[list[Layer], Spikes]:
+def _network(rng: np.random.Generator, grid: int, reach: int) -> tuple[list[SmallLayer], Spikes]:
     """ReLU, linear, ReLU neurons; W and b up to reach/grid in multiples of 1/grid, signed inputs in random order."""
     sizes = (4, 5, 5, 4)
 
-    def draw(*shape: int) -> Array:
+    def sample(*shape: int) -> Array:
         return np.asarray(rng.integers(-reach, reach, shape, endpoint=True) / grid)
 
-    layers = [
-        Layer(draw(n, m), draw(n), relu) for m, n, relu in zip(sizes[:-1], sizes[1:], (True, False, True), strict=True)
-    ]
+    kinds = zip(pairwise(sizes), (True, False, True), strict=True)
+    layers = [SmallLayer(sample(n, m), sample(n), relu) for (m, n), relu in kinds]
     totals = rng.integers(-2, 3, sizes[0])
     spikes = [(j, int(np.sign(total))) for j, total in enumerate(totals) for _ in range(abs(total))]
     return layers, [spikes[k] for k in rng.permutation(len(spikes))]
 
 
-def outcomes(choices: Choices, grid: int = 2, reach: int = 2) -> list[Outcome]:
-    """Layers of 40 random networks, beside the equivalent ANN's layers on the same input totals.  [T19 Eq. 15-17]"""
-    rng, found = np.random.default_rng(0), []
+def final_states(reading: Reading, grid: int = 2, reach: int = 2) -> list[FinalState]:
+    """Layers of 40 random networks, with the equivalent ANN's layers on the same input totals.  [T19 Eq. 15-17]"""
+    rng, states = np.random.default_rng(0), []
     for _ in range(40):
         layers, arrivals = _network(rng, grid, reach)
         for layer in layers:
             z = layer.b + sum((spike * layer.W[:, j] for j, spike in arrivals), np.zeros(len(layer.b)))
-            V, total, arrivals = fire(choices, layer, arrivals)
-            found.append(Outcome(layer.relu, z, nearest(np.maximum(z, 0) if layer.relu else z), V, total))
-    return found
+            V, total, arrivals = fire(reading, layer, arrivals)
+            states.append(FinalState(layer.relu, z, nearest(np.maximum(z, 0) if layer.relu else z), V, total))
+    return states
 
 
-def _differing(choices: Choices, reach: int = 2) -> float:
-    """Share of the layers in which some total is not the ANN's integer."""
-    return float(np.mean([(o.total != o.A).any() for o in outcomes(choices, reach=reach)]))
+def _differing(other: Reading, reach: int = 2) -> tuple[float, float]:
+    """Share of the layers in which some total is not the ANN's integer: in the other reading, and in what is meant."""
+
+    def share(reading: Reading) -> float:
+        return float(np.mean([(layer.total != layer.A).any() for layer in final_states(reading, reach=reach)]))
+
+    return share(other), share(Reading())
 
 
 @erratum(
@@ -122,7 +128,7 @@ def _differing(choices: Choices, reach: int = 2) -> float:
 )
 def ties() -> tuple[float, float]:
     """Totals with either rule, against rounding half away from zero.  [T19 Eq. 15-17]"""
-    return _differing(Choices(residual=either_way)), _differing(Choices())
+    return _differing(Reading(residual=either_way))
 
 
 @erratum(
@@ -132,18 +138,16 @@ def ties() -> tuple[float, float]:
     printed="dA/dz = [A > 0], A = relu(round(z))",
     meant="dA/dz = [z > 0], z before it is rounded",
     why="The surrogate `S' = [V(T) > 0 or x(T) > 0]` is said to be the derivative of a ReLU, and the ANN is then "
-    "rounded. A neuron with 0 < z < Theta/2 ends without a spike but with V > 0, so it does learn.",
+    "rounded. A neuron with 0 < z < Theta/2 ends without a spike but with V > 0, so it learns.",
     measures="Share of ReLU neurons of 40 networks (dyadic weights) whose S' differs from dA/dz.",
     tolerance=EXACT,
 )
 def derivative_gate() -> tuple[float, float]:
     """S' of spiking neurons against two derivatives of the ANN.  [T19 Eq. 5]"""
-    ends = [o for o in outcomes(Choices(), grid=8, reach=4) if o.relu]
-    S_prime, of_A, of_z = (
-        np.concatenate(gates)
-        for gates in zip(*(((o.V > 0) | (o.total > 0), o.A > 0, o.z > 0) for o in ends), strict=True)
-    )
-    return float((S_prime != of_A).mean()), float((S_prime != of_z).mean())
+    rectified = [layer[1:] for layer in final_states(Reading(), grid=8, reach=4) if layer.relu]
+    z, A, V, total = map(np.concatenate, zip(*rectified, strict=True))
+    S_prime = (V > 0) | (total > 0)
+    return float((S_prime != (A > 0)).mean()), float((S_prime != (z > 0)).mean())
 
 
 @erratum(
@@ -159,8 +163,8 @@ def derivative_gate() -> tuple[float, float]:
     tolerance=EXACT,
 )
 def trace_gate() -> tuple[float, float]:
-    """Gated on the trace at eta = 0, and on the total.  [T19 Eq. 2, 4]"""
-    return _differing(Choices(eta=0.0)), _differing(Choices())
+    """Totals with the gate on the trace at eta = 0, and with the gate on the total.  [T19 Eq. 2, 4]"""
+    return _differing(Reading(eta=0.0))
 
 
 @erratum(
@@ -176,8 +180,8 @@ def trace_gate() -> tuple[float, float]:
     tolerance=EXACT,
 )
 def repeat() -> tuple[float, float]:
-    """One spike per arrival, and as many as it takes.  [T19 Eq. 1, 10]"""
-    return _differing(Choices(once=True), reach=4), _differing(Choices(), reach=4)
+    """Totals with one spike per arrival, and with as many as needed.  [T19 Eq. 1, 10]"""
+    return _differing(Reading(once=True), reach=4)
 
 
 ENTRIES = (ties, derivative_gate, trace_gate, repeat)

@@ -170,7 +170,7 @@ def spiking_task(rng: np.random.Generator) -> SpikingTask:
     goal = np.where(np.eye(CLASSES)[np.arange(PATTERNS) % CLASSES] > 0, 0.5, -0.5 / (CLASSES - 1))
     rise = np.clip(np.arange(STEPS) / 10 - 1, 0, 1)[:, None, None]
     G = rng.normal(0, 3 / np.sqrt(NET[-1]), (CLASSES, NET[-1]))
-    cost = costs.on_top(len(NET) - 1, costs.Target(rise * goal, G), costs.double_exponential(0.005, 0.010))
+    cost = costs.global_cost(len(NET) - 1, costs.Target(rise * goal, G), costs.double_exponential(0.005, 0.010))
     return SpikingTask(
         x,
         cost,
@@ -178,7 +178,7 @@ def spiking_task(rng: np.random.Generator) -> SpikingTask:
         {
             FA: feedback.alignment(feedback.sample_alignment(rng, NET[1:])),
             DFA: feedback.direct(feedback.sample_direct(rng, NET[1:])),
-            CONTROL: feedback.own,
+            CONTROL: feedback.local_errors,
         },
     )
 

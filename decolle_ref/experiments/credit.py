@@ -22,7 +22,7 @@ from decolle_ref.experiments.options import QUICK, SEED, option
 
 COSTS = ("top", "local")
 FEEDBACK: dict[str, Callable[[np.random.Generator, Sequence[int]], Route]] = {
-    "none": lambda rng, sizes: feedback.own,
+    "none": lambda rng, sizes: feedback.local_errors,
     "alignment": lambda rng, sizes: feedback.alignment(feedback.sample_alignment(rng, sizes)),
     "direct": lambda rng, sizes: feedback.direct(feedback.sample_direct(rng, sizes)),
 }
@@ -86,7 +86,7 @@ def _cost(settings: Settings, cell: Neuron, x: Array, rng: np.random.Generator) 
     if settings.cost == "top":
         other = spiking.forward(cell, spiking.init_weights(rng, (settings.inputs, *sizes), 2.0, 1.0), x).S[-1]
         kernel = Kernel(0.8, 0.9)
-        return costs.on_top(len(sizes), costs.van_rossum(kernel, other), kernel)
+        return costs.global_cost(len(sizes), costs.van_rossum(kernel, other), kernel)
     goal = rng.normal(size=(settings.steps, 1, sizes[-1]))
     return Cost(tuple(Target(goal, rng.normal(size=(sizes[-1], n)) / np.sqrt(n)) for n in sizes))
 

@@ -74,7 +74,7 @@ def problem(rng: np.random.Generator) -> Problem:
     wanted = np.zeros((STEPS, SAMPLES, 2))
     for n in ANSWER:
         wanted[n, np.arange(SAMPLES), label] = 1
-    cost = costs.on_top(2, costs.van_rossum(KERNEL, wanted), KERNEL)
+    cost = costs.global_cost(2, costs.van_rossum(KERNEL, wanted), KERNEL)
     return Problem(x, label, cost, float(costs.value(cost, (0 * wanted, 0 * wanted))))
 
 

@@ -100,7 +100,7 @@ def cost_of(labels: Array) -> Cost:
     """Cross-entropy of softmax(GAIN epsilon * S), the mean over patterns and steps from FIRST on."""
     goal = np.zeros((STEPS, len(labels), CLASSES))
     goal[FIRST:, np.arange(len(labels)), labels] = 1 / (len(labels) * (STEPS - FIRST))
-    return costs.on_top(2, costs.Target(goal, GAIN * np.eye(CLASSES), cross_entropy), KERNEL)
+    return costs.global_cost(2, costs.Target(goal, GAIN * np.eye(CLASSES), cross_entropy), KERNEL)
 
 
 def outputs(synapses: tuple[Synapses, ...], x: Array) -> Array:
@@ -122,8 +122,8 @@ def gradient(
     tape = spiking.forward(CELL, synapses, x)
     e = costs.errors(cost, tape.S)
     if rule == EPROP:
-        e = tuple(route(e, [spiking.slope(CELL, U) for U in tape.U]))  # all steps at once: a route looks at none other
-    g = bptt.backward(CELL, synapses, tape, costs.slopes(KERNEL, e), RULES[rule])
+        e = tuple(route(e, [spiking.sigma_prime(CELL, U) for U in tape.U]))  # all steps at once
+    g = bptt.backward(CELL, synapses, tape, costs.dS(KERNEL, e), RULES[rule])
     return g, costs.filtered(KERNEL, tape.S[-1])
 
 

@@ -59,11 +59,11 @@ def problem(n: int, steps: int, rng: np.random.Generator) -> tuple[tuple[Synapse
     """One recurrent layer, its input spikes, and a target that the neurons follow without a filter."""
     synapses = spiking.init_weights(rng, (n, n), W_scale=0.5, V_scale=0.1)
     x = (rng.random((steps, 1, n)) < RATE).astype(float)
-    return synapses, x, costs.on_top(1, costs.Target(np.full((steps, 1, n), RATE)))
+    return synapses, x, costs.global_cost(1, costs.Target(np.full((steps, 1, n), RATE)))
 
 
 def forward_method(method: Method) -> Callable[[int, int, np.random.Generator], Go]:
-    """A method of `credit.online`, all of which carry a `Carry`; local errors are the ones without a filter."""
+    """A method of `credit.online`, all of which carry an `OnlineState`; local errors are the ones without a filter."""
 
     def prepare(n: int, steps: int, rng: np.random.Generator) -> Go:
         synapses, x, cost = problem(n, steps, rng)
@@ -87,7 +87,7 @@ def prepare_bptt(n: int, steps: int, rng: np.random.Generator) -> Go:
 
     def go() -> object:
         tape = spiking.forward(CELL, synapses, x)
-        bptt.backward(CELL, synapses, tape, costs.slopes(cost.kernel, costs.errors(cost, tape.S)))
+        bptt.backward(CELL, synapses, tape, costs.dS(cost.kernel, costs.errors(cost, tape.S)))
         return tape
 
     return go

@@ -101,12 +101,12 @@ def prepare(variant: str, seed: int) -> Setting:
     task = sample_task(rng)
     if variant in (ALONE, RESET):
         method = superspike.method if variant == ALONE else eprop.method
-        return Setting(task, spiking.init_weights(rng, (INPUTS, 1), 0.1), (0.015,), method, feedback.own)
+        return Setting(task, spiking.init_weights(rng, (INPUTS, 1), 0.1), (0.015,), method, feedback.local_errors)
     scale = 0.3 if variant == LAYERS else 1.0
     hidden, top = spiking.init_weights(rng, (INPUTS, HIDDEN), scale), spiking.init_weights(rng, (HIDDEN, 1), 0.1)
     if variant == FIXED:  # nothing changes below: what the hidden layer sends is the input of the output neuron
         sent = spiking.forward(CELL, hidden, task.x).S[0]
-        return Setting(task._replace(x=sent), top, (0.05,), superspike.method, feedback.own)
+        return Setting(task._replace(x=sent), top, (0.05,), superspike.method, feedback.local_errors)
     route = feedback.direct(feedback.sample_direct(rng, (HIDDEN, 1)))
     return Setting(task, hidden + top, (0.003, 0.01), superspike.method, route)
 
@@ -121,10 +121,10 @@ def distance(task: Task, S: Array) -> float:
 def trial(setting: Setting, synapses: Sequence[Synapses]) -> Trial:
     """One trial, forward in time: nothing of the past is kept but traces.  [N19 Eq. 10-13]"""
     task, method = setting.task, setting.method
-    cost = costs.on_top(len(synapses), task.target, KERNEL)
+    cost = costs.global_cost(len(synapses), task.target, KERNEL)
     carry, dW, U = online.start(method, synapses, 1), [0 * W for W, _ in synapses], []
     for now in task.x:
-        U.append(carry.state[-1].U[0, 0])
+        U.append(carry.neurons[-1].U[0, 0])
         carry, g = online.step(method, CELL, synapses, cost, carry, now, setting.route)
         dW = [total + layer.W for total, layer in zip(dW, g, strict=True)]
     return Trial(np.array(U), spiking.spikes(CELL, np.array(U)), tuple(dW))

@@ -64,7 +64,7 @@ def right(layers: Sequence[spike_time.Spikes]) -> Array:
 def gradient(W: Sequence[Array], layers: Sequence[spike_time.Spikes], waking: float) -> tuple[Array, ...]:
     """d (loss + waking weight_sum) / dW of every layer, the part of the loss by backpropagation."""
     dW, _ = spike_time.backward(W, _inputs(W), layers, spike_time.error(layers[-1].z, TARGET))
-    return tuple(g + waking * spike_time.weight_sum_slope(w) for g, w in zip(dW, W, strict=True))
+    return tuple(g + waking * spike_time.weight_sum_gradient(w) for g, w in zip(dW, W, strict=True))
 
 
 def clipped(g: Array) -> Array:

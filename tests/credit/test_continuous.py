@@ -1,4 +1,4 @@
-"""The neuron in continuous time [N19 Eq. 1-3], and its discrete form held against it; Fig. 1 and 3."""
+"""The neuron in continuous time [N19 Eq. 1-3], compared with its discrete form; Fig. 1 and 3."""
 
 import numpy as np
 import pytest
@@ -10,8 +10,6 @@ from decolle_ref._util.check import InputError
 from decolle_ref.credit.neuron import continuous, spiking
 from decolle_ref.credit.neuron.spiking import Neuron, Synapses
 from decolle_ref.experiments import lif_dynamics
-from decolle_ref.plots import lif_dynamics as lif_dynamics_plot
-from decolle_ref.plots import surrogates as surrogates_plot
 from decolle_ref.plots.style import save
 
 EPS = np.finfo(float).eps
@@ -162,28 +160,28 @@ def test_bad_input_is_refused_in_one_line(call, message):
 
 
 def test_the_example_of_figure_1_is_below_threshold_while_its_inputs_are_sparse(rng):
-    shown = lif_dynamics.simulate(rng)
-    sparse = shown.t < lif_dynamics.SPARSE
-    assert 0.3 < shown.U[sparse].max() < 0.9
-    assert not shown.S[sparse].any() and shown.S[~sparse].sum() >= 5
+    trace = lif_dynamics.simulate(rng)
+    sparse = trace.t < lif_dynamics.SPARSE
+    assert 0.3 < trace.U[sparse].max() < 0.9
+    assert not trace.S[sparse].any() and trace.S[~sparse].sum() >= 5
 
 
 def test_single_psps_of_figure_1_are_the_analytic_ones(rng):
-    shown = lif_dynamics.simulate(rng)
-    until = int(np.flatnonzero(shown.x.any(axis=1))[1])  # the second spike
-    first, j = np.argwhere(shown.x)[0]
+    trace = lif_dynamics.simulate(rng)
+    until = int(np.flatnonzero(trace.x.any(axis=1))[1])  # the second spike
+    first, j = np.argwhere(trace.x)[0]
     exact = lif_dynamics.WEIGHTS[j] * continuous.psp(
-        shown.t[:until] - shown.t[first], lif_dynamics.TAU_MEM, lif_dynamics.TAU_SYN
+        trace.t[:until] - trace.t[first], lif_dynamics.TAU_MEM, lif_dynamics.TAU_SYN
     )
     np.testing.assert_allclose(
-        shown.U[:until], exact, atol=lif_dynamics.WEIGHTS[j] * 2 * lif_dynamics.DT / lif_dynamics.TAU_MEM
+        trace.U[:until], exact, atol=lif_dynamics.WEIGHTS[j] * 2 * lif_dynamics.DT / lif_dynamics.TAU_MEM
     )
 
 
 def test_figures_1_and_3_are_drawn(rng, tmp_path):
     for name, figure in (
-        ("fig1", lif_dynamics_plot.plot(lif_dynamics.simulate(rng))),
-        ("fig3", surrogates_plot.plot()),
+        ("fig1", lif_dynamics.lif_dynamics(lif_dynamics.simulate(rng))),
+        ("fig3", lif_dynamics.surrogates()),
     ):
         save(figure, tmp_path / f"{name}.png")
         assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")

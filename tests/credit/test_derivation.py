@@ -1,4 +1,4 @@
-"""The derivation checker names what is wrong, and never blames what is right."""
+"""The derivation checker names the mistake in a wrong derivation, and never blames a right one."""
 
 import numpy as np
 import pytest
@@ -35,61 +35,61 @@ def numbers(p):
 
 @pytest.mark.parametrize("loss", derivation.LOSSES)
 def test_a_gradient_by_finite_differences_is_exact(loss):
-    verdict = derivation.check(numbers, np.random.default_rng(5), loss)
-    assert verdict and str(verdict).startswith("exact: W1, V2")
+    report = derivation.check(numbers, np.random.default_rng(5), loss)
+    assert report and str(report).startswith("exact: W1, V2")
 
 
 @pytest.mark.parametrize("loss", derivation.LOSSES)
 def test_a_correct_derivation_is_never_blamed_over_a_thousand_networks(loss):
     backward, forward, rng = function(), function(text=FORWARD), np.random.default_rng(6)
     for k in range(167):  # three networks each, and two losses
-        verdict = derivation.check(forward if k % 4 == 0 else backward, rng, loss)
-        assert verdict and verdict.worst.error < 1e-11
+        report = derivation.check(forward if k % 4 == 0 else backward, rng, loss)
+        assert report and report.worst.error < 1e-11
 
 
 @pytest.mark.parametrize(("edits", "words"), PLANTED, ids=[", ".join(words) for _, words in PLANTED])
-def test_planted_slips_are_named(edits, words):
-    verdict = derivation.check(function(edits), np.random.default_rng(7))
-    assert not verdict
-    ((matrices, (hypothesis, *others), _),) = verdict.explained  # one account of all four matrices
+def test_planted_mistakes_are_named(edits, words):
+    report = derivation.check(function(edits), np.random.default_rng(7))
+    assert not report
+    ((matrices, (explanation, *others), _),) = report.findings  # one explanation of all four matrices
     assert matrices == ("W1", "V1", "W2", "V2")
-    assert not others or "downstream" in words  # then nothing shows whether a slip in layer 1 was made, too
-    assert all(word in str(hypothesis) for word in words)
-    assert hypothesis.order == len(words)
+    assert not others or "downstream" in words  # then nothing shows whether there is a mistake in layer 1, too
+    assert all(word in str(explanation) for word in words)
+    assert explanation.order == len(words)
 
 
 @pytest.mark.parametrize(("text", "edits", "words"), NATURAL, ids=[", ".join(words) for _, _, words in NATURAL])
 @pytest.mark.parametrize("loss", derivation.LOSSES)
-def test_slips_are_named_in_the_form_in_which_people_make_them(text, edits, words, loss):
+def test_mistakes_are_named_in_the_form_in_which_people_make_them(text, edits, words, loss):
     """In forward mode, or as an order of statements: not as the checker itself would write them."""
-    verdict = derivation.check(function(edits, text), np.random.default_rng(11), loss)
-    assert not verdict
-    ((_, (hypothesis,), _),) = verdict.explained
-    assert all(word in str(hypothesis) for word in words)
-    assert hypothesis.order == len(words)
+    report = derivation.check(function(edits, text), np.random.default_rng(11), loss)
+    assert not report
+    ((_, (explanation,), _),) = report.findings
+    assert all(word in str(explanation) for word in words)
+    assert explanation.order == len(words)
 
 
-def test_thirty_slips_are_planted():
+def test_thirty_mistakes_are_planted():
     assert len(PLANTED) >= 30
 
 
-def test_no_two_simple_hypotheses_give_the_same_numbers():
-    """Else a verdict could not be told from another; those that are the same thing are not both offered."""
-    _, material = derivation.draw(np.random.default_rng(8), derivation.SQUARE, "local")
-    simple = [h for h in hypotheses.hypotheses(Paths()) if h.order <= 1]
-    vectors = [np.concatenate([g.ravel() for g in h.apply(material, {}).values()]) for h in simple]
+def test_no_two_simple_explanations_give_the_same_numbers():
+    """Otherwise two reports could not be distinguished; no two explanations stand for the same mistake."""
+    _, inputs = derivation.sample_network(np.random.default_rng(8), derivation.SQUARE, "local")
+    simple = [e for e in hypotheses.explanations(Paths()) if e.order <= 1]
+    vectors = [np.concatenate([g.ravel() for g in e.apply(inputs, {}).values()]) for e in simple]
     for k, a in enumerate(vectors):
         for b in vectors[:k]:
             assert np.abs(a - b).max() > 1e-4 * np.abs(a).max()
 
 
-def test_a_slip_in_one_matrix_alone_is_named_for_that_matrix():
+def test_a_mistake_in_one_matrix_alone_is_named_for_that_matrix():
     edits = [("gI[l], p.S[l][n])", "gI[l], p.S[l][n - 1] * (n > 0))")]  # in dV only
-    verdict = derivation.check(function(edits), np.random.default_rng(7))
-    found = {names: [str(h) for h in hypotheses] for names, hypotheses, _ in verdict.explained}
+    report = derivation.check(function(edits), np.random.default_rng(7))
+    found = {names: [str(e) for e in explanations] for names, explanations, _ in report.findings}
     assert found[("W1",)] == [""] and found[("W2",)] == [""]
     assert found[("V1",)] == found[("V2",)] == ["presynaptic spike one step late: S[n-1] for S[n]"]
-    assert "W1: exact" in str(verdict)
+    assert "W1: exact" in str(report)
 
 
 def test_numbers_that_nothing_explains_are_unexplained_and_the_worst_entry_is_named():
@@ -98,11 +98,11 @@ def test_numbers_that_nothing_explains_are_unexplained_and_the_worst_entry_is_na
         wrong[1, 2] += 100.0
         return {"W2": wrong}
 
-    verdict = derivation.check(nonsense, np.random.default_rng(7))
+    report = derivation.check(nonsense, np.random.default_rng(7))
     assert "W2: unexplained, cosine to the exact gradient" in str(
-        verdict
-    ) and f"worst entry: W2[1, 2], got {verdict.worst.got:.9g}" in str(verdict)
-    assert verdict.worst.got == pytest.approx(verdict.worst.exact + 100)
+        report
+    ) and f"worst entry: W2[1, 2], got {report.worst.got:.9g}" in str(report)
+    assert report.worst.got == pytest.approx(report.worst.exact + 100)
 
 
 def test_what_is_right_for_equal_sizes_only_is_refused():
@@ -119,17 +119,17 @@ def test_what_is_right_for_equal_sizes_only_is_said_to_be():
         found = function()(p)["W2"]
         return {"W2": found if p.W[0].shape == p.W[1].shape else 0 * found}
 
-    verdict = derivation.check(square, np.random.default_rng(7))
-    assert not verdict and not verdict.explained
-    assert "right where all layers have the same size, wrong with W1 (5, 3) and W2 (4, 5)" in str(verdict)
+    report = derivation.check(square, np.random.default_rng(7))
+    assert not report and not report.findings
+    assert "right where all layers have the same size, wrong with W1 (5, 3) and W2 (4, 5)" in str(report)
 
 
-def test_low_precision_is_not_blamed_on_a_slip_and_can_be_accepted():
+def test_low_precision_is_not_blamed_on_a_mistake_and_can_be_accepted():
     def single(p):
         return {name: array.astype(np.float32) for name, array in function()(p).items()}
 
-    verdict = derivation.check(single, np.random.default_rng(7), tolerance=1e-9)
-    assert not verdict and not verdict.explained and "digits: float32, or finite differences?" in str(verdict)
+    report = derivation.check(single, np.random.default_rng(7), tolerance=1e-9)
+    assert not report and not report.findings and "digits: float32, or finite differences?" in str(report)
     assert derivation.check(single, np.random.default_rng(7), tolerance=1e-4)
 
 

@@ -18,7 +18,7 @@ from decolle_ref.decolle.objective import Objective, squared_error
 from decolle_ref.decolle.synapse import Dense, Weights
 from tests.support.credit import CELLS, KERNELS, SEEDS, SIZES, loss_of, make, worst
 
-OWN_PAST = dropped.OWN_PAST
+PAST_ONLY = dropped.PAST_ONLY
 SPIKING = spiking.neuron(theta=0.5)
 TWIN = SPIKING._replace(activity="primitive", surrogate=surrogate.logistic)
 
@@ -67,7 +67,7 @@ def test_van_rossum_distance_of_one_spike_and_of_two():
     """0 for the same train; the kernel's energy for silence; twice that for a spike far off; and epsilon sums to 1."""
     kernel, aim = costs.double_exponential(0.005, 0.010), np.zeros((400, 1, 1))
     aim[50] = 1
-    cost = costs.on_top(1, costs.van_rossum(kernel, aim), kernel)
+    cost = costs.global_cost(1, costs.van_rossum(kernel, aim), kernel)
     k = np.arange(350)
     a, b = kernel
     epsilon = (1 - a) * (1 - b) * (a ** (k + 1) - b ** (k + 1)) / (a - b)
@@ -99,7 +99,7 @@ def test_a_gradient_without_some_paths_is_exact_where_they_carry_what_was_record
             def loss(matrix, layer=layer, letter=letter):
                 changed = list(synapses)
                 changed[layer] = changed[layer]._replace(**{letter: matrix})
-                return costs.value(cost, dropped.held(TWIN, changed, tape, keep)) + 0 * matrix.sum()
+                return costs.value(cost, dropped.frozen_forward(TWIN, changed, tape, keep)) + 0 * matrix.sum()
 
             assert gradcheck.check(loss, getattr(g[layer], letter), getattr(pair, letter), tolerance=1e-10)
 
@@ -109,9 +109,9 @@ def test_a_gradient_without_some_paths_is_exact_where_they_carry_what_was_record
     ("method", "keep"),
     [
         (rtrl.method, Paths()),
-        (eprop.method, OWN_PAST._replace(reset=True)),
-        (superspike.method, OWN_PAST),
-        (instant.method, OWN_PAST._replace(past=False)),
+        (eprop.method, PAST_ONLY._replace(reset=True)),
+        (superspike.method, PAST_ONLY),
+        (instant.method, PAST_ONLY._replace(past=False)),
     ],
     ids=lambda p: getattr(p, "name", ""),
 )
@@ -157,8 +157,8 @@ def test_local_errors_are_the_rule_of_decolle(activity):
     x, goal = (rng.random((40, 1, 6)) < 0.4).astype(float), rng.normal(size=(40, 1, 2))
     ours = [np.zeros_like(w.W) for w in weights]
     carry = network.Carry(tuple(weights), network.rest(layers, (1,)))
-    for _, shown in network.run(layers, carry, x, [[y, y] for y in goal]):
-        ours = [g + s.dU.T @ s.P for g, s in zip(ours, shown, strict=True)]
+    for _, snapshots in network.run(layers, carry, x, [[y, y] for y in goal]):
+        ours = [g + s.dU.T @ s.P for g, s in zip(ours, snapshots, strict=True)]
     synapses = [spiking.Synapses(w.W, np.zeros((len(w.b),) * 2)) for w in weights]
     cost = costs.Cost(tuple(Target(goal, layer.readout.G) for layer in layers))
     theirs = online.gradient(local.method, SPIKING._replace(activity=activity), synapses, x, cost)
@@ -179,8 +179,8 @@ def test_decolle_is_rtrl_of_the_local_loss_but_for_the_reset(n_in, n, w, steps, 
         return last_loss(layer, weights, carry.state[0], x, target)
 
     r, carry = decolle.rest(layer, 1), network.Carry((weights,), network.rest([layer], (1,)))
-    for _, (seen,) in network.run([layer], carry, x, [[target]] * steps):
-        r, split = decolle.step(layer, r, seen)
+    for _, (snapshot,) in network.run([layer], carry, x, [[target]] * steps):
+        r, split = decolle.step(layer, r, snapshot)
     exact = decolle.total(split)
     assert gradcheck.check(lambda W: last(weights._replace(W=W)), exact.W, weights.W, tolerance=1e-10)
     assert gradcheck.check(lambda b: last(weights._replace(b=b)), exact.b, weights.b, tolerance=1e-10)
@@ -193,41 +193,41 @@ def test_decolle_is_rtrl_of_the_local_loss_but_for_the_reset(n_in, n, w, steps, 
 def last_loss(layer, weights, state, x, target):
     """L at the last step as a function of the weights, R and all."""
     for spikes in x:
-        state, seen = network.forward(layer, weights, state, spikes)
-    return network.local_gradients(layer, seen, target).loss
+        state, snapshot = network.forward(layer, weights, state, spikes)
+    return network.local_gradients(layer, snapshot, target).loss
 
 
 def test_direct_feedback_reaches_hidden_layers_and_alignment_goes_layer_by_layer(rng):
-    errors, slopes = [rng.normal(size=(2, n)) for n in (5, 4, 3)], [rng.random((2, n)) for n in (5, 4, 3)]
+    errors, sigma_prime = [rng.normal(size=(2, n)) for n in (5, 4, 3)], [rng.random((2, n)) for n in (5, 4, 3)]
     G, H = feedback.sample_alignment(rng, (5, 4, 3)), feedback.sample_direct(rng, (5, 4, 3))
-    down = feedback.alignment(G)(errors, slopes)
-    e2 = errors[1] + (slopes[2] * errors[2]) @ G[1]
+    down = feedback.alignment(G)(errors, sigma_prime)
+    e2 = errors[1] + (sigma_prime[2] * errors[2]) @ G[1]
     np.testing.assert_allclose(down[1], e2)
-    np.testing.assert_allclose(down[0], errors[0] + (slopes[1] * e2) @ G[0])
-    np.testing.assert_allclose(feedback.direct(H)(errors, slopes)[0], errors[0] + errors[2] @ H[0])
-    assert down[2] is errors[2] and feedback.own(errors, slopes) is errors
+    np.testing.assert_allclose(down[0], errors[0] + (sigma_prime[1] * e2) @ G[0])
+    np.testing.assert_allclose(feedback.direct(H)(errors, sigma_prime)[0], errors[0] + errors[2] @ H[0])
+    assert down[2] is errors[2] and feedback.local_errors(errors, sigma_prime) is errors
     with pytest.raises(InputError, match="H: expected 2 matrices, one per hidden layer, got 1"):
-        feedback.direct(H[:1])(errors, slopes)
+        feedback.direct(H[:1])(errors, sigma_prime)
     with pytest.raises(InputError, match=r"G 1: expected shape \(4, 5\), got \(5, 4\)"):
-        feedback.alignment([g.T for g in G])(errors, slopes)
+        feedback.alignment([g.T for g in G])(errors, sigma_prime)
 
 
 @given(st.sampled_from(sorted(dropped.RULES)), st.sampled_from(sorted(dropped.RULES)), SEEDS)
 def test_method_and_omitted_terms_add_up_to_the_reference(method, reference, seed):
     synapses, x, cost = make((5, 4, 3), seed, local=True)
     G = feedback.sample_alignment(np.random.default_rng(seed), (4, 3))
-    found = dropped.compare(TWIN, synapses, x, cost, method, reference, feedback.alignment(G))
-    assert dropped.remainder(found) < 1e-10
+    comparison = dropped.compare(TWIN, synapses, x, cost, method, reference, feedback.alignment(G))
+    assert dropped.remainder(comparison) < 1e-10
 
 
 def test_every_term_matters_and_has_its_row_in_the_table():
     synapses, x, cost = make((6, 5, 4), steps=20, kernel=Kernel(0.5, 0.5))
-    found = dropped.compare(TWIN, synapses, x, cost, "instant")
-    sizes = {t.name: np.linalg.norm(dropped.flat(t.gradient)) for t in found.terms}
+    comparison = dropped.compare(TWIN, synapses, x, cost, "instant")
+    sizes = {t.name: np.linalg.norm(dropped.flat(t.gradient)) for t in comparison.terms}
     assert sizes.pop("feedback") == 0 and min(sizes.values()) > 0 and set(sizes) == set(Paths._fields)
-    text = dropped.account(found, "instant", "rtrl")
+    text = dropped.account(comparison, "instant", "rtrl")
     assert all(f"+ {name}" in text for name in Paths._fields) and "+ feedback" not in text
-    assert "downstream" in dropped.table({"instant": found})
+    assert "downstream" in dropped.table({"instant": comparison})
 
 
 def broken(**change):
@@ -256,7 +256,7 @@ def broken(**change):
         (broken(cell=SPIKING._replace(theta=np.nan)), "theta: expected a number, or inf for no spikes, got nan"),
         (broken(synapses=()), "synapses: expected at least one layer, got none"),
         (broken(cost=costs.Cost((None,))), r"cost: expected one target per layer \(2\), got 1"),
-        (broken(cost=costs.on_top(2, Target(np.zeros((9, 2, 3))))), r"layer 2 goal: expected shape \(9, 2, 2\)"),
+        (broken(cost=costs.global_cost(2, Target(np.zeros((9, 2, 3))))), r"layer 2 goal: expected shape \(9, 2, 2\)"),
         (broken(cost=broken()["cost"]._replace(kernel=Kernel(1.0, 0.0))), r"kernel rise: expected numbers in \[0, 1\)"),
     ],
 )

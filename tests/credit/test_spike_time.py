@@ -50,8 +50,8 @@ def first_spike(w, t):
 
 def least_margin(net):
     z = spike_time.encode(net.t)
-    heard = (z, *(layer.z for layer in spike_time.forward(net.W, z)))
-    return min(spike_time.margin(W, below).min() for W, below in zip(net.W, heard, strict=False))
+    presynaptic = (z, *(layer.z for layer in spike_time.forward(net.W, z)))
+    return min(spike_time.margin(W, below).min() for W, below in zip(net.W, presynaptic, strict=False))
 
 
 def packed(net):
@@ -172,7 +172,7 @@ def test_a_sum_above_one_is_not_enough_for_a_causal_set():
 
 
 def test_no_spike_is_lost_between_two_causal_sets_by_rounding():
-    """z_last <= z_out <= z_next, asked in full, fails with one set after z_next and with the next before z_last."""
+    """The full test z_last <= z_out <= z_next fails with one set after z_next and with the next before z_last."""
     lost, rng = 0, np.random.default_rng(0)
     for _ in range(1000):
         w, first = rng.uniform([1.1, 0.1], [3, 2]), rng.uniform(0.5, 2)
@@ -210,7 +210,7 @@ def test_a_sender_split_into_two_simultaneous_ones_changes_nothing(seed):
     one, two = first_spike(w, t), first_spike(twice, at)
     assert two == pytest.approx(one, rel=1e-10)
     z = spike_time.encode(at)[None]
-    dz_dw, _ = spike_time.slopes(twice[None], z, spike_time.fire(twice[None], z))
+    dz_dw, _ = spike_time.derivatives(twice[None], z, spike_time.fire(twice[None], z))
     assert dz_dw[0, 0, 0] == dz_dw[0, 0, -1]
 
 
@@ -220,7 +220,7 @@ def test_a_silent_sender_changes_nothing_and_has_no_gradient(seed):
     more, z = np.append(w, 7.0)[None], spike_time.encode(np.append(t, np.inf))[None]
     spikes = spike_time.fire(more, z)
     assert spikes.z[0, 0] == first_spike(w, t)
-    dz_dw, dz_dz = spike_time.slopes(more, z, spikes)
+    dz_dw, dz_dz = spike_time.derivatives(more, z, spikes)
     assert dz_dw[0, 0, -1] == dz_dz[0, 0, -1] == 0
 
 
@@ -246,7 +246,7 @@ def test_gradient_jumps_where_the_causal_set_changes_and_the_spike_time_does_not
     pair = np.stack([w, w])
     later, earlier = spikes = spike_time.fire(pair, z).z[:, 0, 0]
     assert later == pytest.approx(earlier, abs=2e-9) and (spikes == pytest.approx(2))
-    _, dz_dz = spike_time.slopes(pair, z, spike_time.fire(pair, z))
+    _, dz_dz = spike_time.derivatives(pair, z, spike_time.fire(pair, z))
     assert dz_dz[:, 0, 0].tolist() == [[2, 0], [1, 0.5]]
     assert spike_time.margin(pair, z).max() < 1e-9
     assert spike_time.margin(w, np.array([[1.0, 2.0]])) == 0
@@ -268,7 +268,7 @@ def test_a_silent_neuron_has_no_gradient_and_the_weight_sum_wakes_it():
     (dW,), dz = spike_time.backward([W], z, layers, np.ones((1, 1)))
     assert np.isinf(layers[-1].z).all() and not dW.any() and not dz.any()
     while spike_time.weight_sum(W) > 0:
-        W = W - 0.05 * spike_time.weight_sum_slope(W)
+        W = W - 0.05 * spike_time.weight_sum_gradient(W)
     assert np.isfinite(spike_time.fire(W, z).z).all()
 
 
@@ -284,7 +284,7 @@ def test_no_neuron_is_silent_where_every_weight_sum_is_above_one_and_every_input
 def test_weight_sum_slope_is_its_derivative(rng):
     W = rng.normal(0.3, 0.5, (6, 4))
     assert 0 < (W.sum(axis=1) < 1).sum() < 6
-    assert gradcheck.check(spike_time.weight_sum, spike_time.weight_sum_slope(W), W)
+    assert gradcheck.check(spike_time.weight_sum, spike_time.weight_sum_gradient(W), W)
 
 
 def test_error_is_the_derivative_of_the_loss(rng):
@@ -322,7 +322,7 @@ def test_networks_side_by_side_do_not_see_each_other():
     layers = spike_time.forward(W, z)
     e = np.ones(layers[-1].z.shape)
     dW, dz = spike_time.backward(W, z, layers, e)
-    spike_time.check(W, z)
+    spike_time.validate(W, z)
     for k, net in enumerate(nets):
         alone = spike_time.forward(net.W, z[k])
         dW_alone, dz_alone = spike_time.backward(net.W, z[k], alone, e[k])
@@ -356,4 +356,4 @@ def test_times_that_cannot_be_encoded_are_refused(t, got):
 )
 def test_networks_that_cannot_run_are_refused(W, z, message):
     with pytest.raises(InputError, match=message):
-        spike_time.check(W, z)
+        spike_time.validate(W, z)

@@ -1,4 +1,4 @@
-"""Every erratum keeps its word: the printed form fails its check, the form that is meant passes."""
+"""Every erratum is true: the printed form fails its check, the form that is meant passes."""
 
 import re
 from collections import Counter
@@ -65,24 +65,24 @@ def test_a_deviation_is_shown_by_two_digits_or_as_below_its_tolerance():
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """The page as written today."""
+def new_page(tmp_path_factory):
+    """The page, written again."""
     path = tmp_path_factory.mktemp("page") / "errata.md"
     errata.write_page(path)
     return path.read_text()
 
 
-def test_page_is_up_to_date(made):
+def test_page_is_up_to_date(new_page):
     """Word for word, and the numbers up to their last digit, which machines may not share."""
     stored = PAGE.read_text()
-    assert re.sub(NUMBER, "**", stored) == re.sub(NUMBER, "**", made), "run decolle_ref.errata.write_page"
-    numbers = [np.array(re.findall(NUMBER, text), float) for text in (stored, made)]
+    assert re.sub(NUMBER, "**", stored) == re.sub(NUMBER, "**", new_page), "run decolle_ref.errata.write_page"
+    numbers = [np.array(re.findall(NUMBER, text), float) for text in (stored, new_page)]
     np.testing.assert_allclose(*numbers, rtol=0.06)
 
 
-def test_page_shows_two_numbers_for_every_entry(made):
-    assert len(re.findall(NUMBER, made)) == 2 * len(errata.ERRATA)
-    assert made.isascii() and max(map(len, made.splitlines())) <= 120
+def test_page_shows_two_numbers_for_every_entry(new_page):
+    assert len(re.findall(NUMBER, new_page)) == 2 * len(errata.ERRATA)
+    assert new_page.isascii() and max(map(len, new_page.splitlines())) <= 120
 
 
 def test_table_has_one_line_per_entry_below_its_head():
@@ -97,16 +97,16 @@ def test_deviation_and_derivative_judge_correctly():
     np.testing.assert_allclose(derivative(lambda x: (x**3).sum(), x), 3 * x**2, rtol=1e-15)
 
 
-# What the entries say beside their numbers
+# Further claims in the texts of the entries
 
 
 def test_equations_7_and_8_written_out_differ_from_the_package_only_by_the_misprints():
-    synapses, seen, _ = review_gradients.recurrent()
-    dL_dy, above = seen.y[-1], [W for W, _ in synapses[1:]]
-    bptt, rtrl = (review_gradients.stacked(way(tanh, synapses, seen, dL_dy)) for way in (rnn.bptt, rnn.rtrl))
-    np.testing.assert_allclose(review_gradients.unrolled(synapses, seen, dL_dy, above, lag=1), bptt, atol=1e-13)
-    put_right = review_gradients.through_row_k, review_gradients.to_neuron_i
-    np.testing.assert_allclose(review_gradients.carried(synapses, seen, dL_dy, *put_right), rtrl[0], atol=1e-13)
+    synapses, record, _ = review_gradients.recurrent()
+    dL_dy, above = record.y[-1], [W for W, _ in synapses[1:]]
+    bptt, rtrl = (review_gradients.stacked(way(tanh, synapses, record, dL_dy)) for way in (rnn.bptt, rnn.rtrl))
+    np.testing.assert_allclose(review_gradients.unrolled(synapses, record, dL_dy, above, lag=1), bptt, atol=1e-13)
+    corrected = review_gradients.through_row_k, review_gradients.to_neuron_i
+    np.testing.assert_allclose(review_gradients.carried(synapses, record, dL_dy, *corrected), rtrl[0], atol=1e-13)
 
 
 def test_printed_times_of_equation_7_are_right_for_layers_without_delay(rng):
@@ -116,10 +116,9 @@ def test_printed_times_of_equation_7_are_right_for_layers_without_delay(rng):
     def run(WV):
         y = [[0 * x[0] for _ in WV[0]]]
         a = []
-        for now in x:
+        for below in x:
             a.append([])
             y.append([])
-            below = now
             for W, V, before in zip(*WV, y[-2], strict=True):
                 a[-1].append(below @ W.T + before @ V.T)
                 below = np.tanh(a[-1][-1])
@@ -128,9 +127,9 @@ def test_printed_times_of_equation_7_are_right_for_layers_without_delay(rng):
         return rnn.Record(tuple(map(np.stack, a)), (x, *map(np.stack, y)))
 
     WV = rng.normal(0, 0.8, (2, 3, 3, 3))
-    seen, synapses = run(WV), tuple(rnn.Synapses(W, V) for W, V in zip(*WV, strict=True))
-    found = review_gradients.unrolled(synapses, seen, seen.y[-1], list(WV[0, 1:]), lag=0)
-    np.testing.assert_allclose(found, derivative(lambda WV: (run(WV).y[-1] ** 2).sum() / 2, WV), atol=1e-12)
+    record, synapses = run(WV), tuple(rnn.Synapses(W, V) for W, V in zip(*WV, strict=True))
+    dWV = review_gradients.unrolled(synapses, record, record.y[-1], list(WV[0, 1:]), lag=0)
+    np.testing.assert_allclose(dWV, derivative(lambda WV: (run(WV).y[-1] ** 2).sum() / 2, WV), atol=1e-12)
 
 
 @given(arrays(float, (3, 7), elements=st.floats(-10, 10)))
@@ -153,20 +152,20 @@ def test_followed_potential_crosses_first_where_its_sum_over_inputs_does(seed):
     grid = np.arange(0, 20, 1e-3)
     U = -np.expm1(-np.maximum(grid[:, None] - t, 0)) @ w
     above = grid[U >= 1]
-    found = np.log(review_spiketime.first_spike(t, w))
+    spike = np.log(review_spiketime.first_spike(t, w))
     if above.size:
-        assert above[0] - 1.1e-3 <= found <= above[0]
+        assert above[0] - 1.1e-3 <= spike <= above[0]
     else:
-        assert found == np.inf
+        assert spike == np.inf
 
 
 def test_one_spike_per_arrival_is_enough_where_no_weight_exceeds_the_threshold():
-    ends = spikegrad.outcomes(spikegrad.Choices(once=True), grid=4, reach=4)
-    assert all((o.total == o.A).all() for o in ends)
+    layers = spikegrad.final_states(spikegrad.Reading(once=True), grid=4, reach=4)
+    assert all((layer.total == layer.A).all() for layer in layers)
 
 
 def test_spikegrad_ties_do_occur():
     """Without them the rule for residual spikes would not be tested."""
-    ends = spikegrad.outcomes(spikegrad.Choices())
-    assert sum(int((np.abs(o.z % 1) == 0.5).sum()) for o in ends) > 100
-    assert {o.relu for o in ends} == {True, False} and min(int(o.total.min()) for o in ends) < 0
+    layers = spikegrad.final_states(spikegrad.Reading())
+    assert sum(int((np.abs(layer.z % 1) == 0.5).sum()) for layer in layers) > 100
+    assert {layer.relu for layer in layers} == {True, False} and min(int(layer.total.min()) for layer in layers) < 0

@@ -37,7 +37,7 @@ def test_the_update_of_bptt_is_the_gradient_of_the_package_and_e_prop_that_of_it
     assert dropped.relative_error(dropped.flat(g), dropped.flat(exact)) < 1e-12
     np.testing.assert_allclose(y, patterns.outputs(synapses, task.x), atol=1e-12)
     few = task.x[:, :3]
-    small = costs.on_top(2, cost.targets[-1]._replace(goal=cost.targets[-1].goal[:, :3]), patterns.KERNEL)
+    small = costs.global_cost(2, cost.targets[-1]._replace(goal=cost.targets[-1].goal[:, :3]), patterns.KERNEL)
     g, _ = patterns.gradient(patterns.EPROP, synapses, few, small, route)
     forward = online.gradient(dropped.eprop.method, patterns.CELL, synapses, few, small, route)
     assert dropped.relative_error(dropped.flat(g), dropped.flat(forward)) < 1e-10
@@ -45,7 +45,7 @@ def test_the_update_of_bptt_is_the_gradient_of_the_package_and_e_prop_that_of_it
 
 def test_the_control_leaves_the_hidden_layer_alone(task):
     synapses, cost = patterns.init_network(np.random.default_rng(1)), patterns.cost_of(task.labels)
-    (hidden, top), _ = patterns.gradient(patterns.CONTROL, synapses, task.x, cost, feedback.own)
+    (hidden, top), _ = patterns.gradient(patterns.CONTROL, synapses, task.x, cost, feedback.local_errors)
     assert not hidden.W.any() and not hidden.V.any() and top.W.any()
 
 

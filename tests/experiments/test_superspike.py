@@ -23,7 +23,7 @@ def alone():
 def test_a_trial_sums_the_gradient_without_the_reset_path(alone):
     """The same as backward through time along all paths but the reset, which is the only other one of one neuron."""
     seen = superspike.trial(alone, alone.synapses)
-    cost = costs.on_top(1, alone.task.target, superspike.KERNEL)
+    cost = costs.global_cost(1, alone.task.target, superspike.KERNEL)
     exact = bptt.gradient(superspike.CELL, alone.synapses, alone.task.x, cost, Paths(reset=False, recurrent=False))
     np.testing.assert_allclose(seen.dW[0], exact[0].W, rtol=1e-9, atol=1e-12)
 
@@ -33,7 +33,7 @@ def test_the_variant_with_reset_sums_the_whole_surrogate_gradient():
     busy = tuple(layer._replace(W=layer.W + 0.3) for layer in setting.synapses)  # so that there are resets
     seen = superspike.trial(setting, busy)
     assert seen.S.sum() > 5
-    cost = costs.on_top(1, setting.task.target, superspike.KERNEL)
+    cost = costs.global_cost(1, setting.task.target, superspike.KERNEL)
     exact = bptt.gradient(superspike.CELL, busy, setting.task.x, cost)
     np.testing.assert_allclose(seen.dW[0], exact[0].W, rtol=1e-9, atol=1e-12)
     without = bptt.gradient(superspike.CELL, busy, setting.task.x, cost, Paths(reset=False))

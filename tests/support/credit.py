@@ -29,7 +29,7 @@ def make(sizes, seed=0, steps=9, batch=2, kernel=cost.NO_FILTER, local=False, sc
     x = (rng.random((steps, batch, sizes[0])) < 0.4).astype(float)
     goal = rng.normal(size=(steps, batch, sizes[-1]))
     if not local:
-        return synapses, x, cost.on_top(len(synapses), Target(goal), kernel)
+        return synapses, x, cost.global_cost(len(synapses), Target(goal), kernel)
     readouts = [rng.normal(size=(sizes[-1], n)) / np.sqrt(n) for n in sizes[1:]]
     return synapses, x, Cost(tuple(Target(goal, G) for G in readouts), kernel)
 

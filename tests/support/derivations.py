@@ -1,4 +1,4 @@
-"""A derivation as a user may write it, and thirty ways to get it wrong."""
+"""A derivation as a user may write it, and thirty mistakes in it."""
 
 RIGHT = """
 import numpy as np
@@ -56,7 +56,7 @@ ERROR_LATE = [(ERROR, "e = (p.S[l][n - 1] @ p.G[l].T - p.target[n - 1]) * (n > 0
 TRANSPOSED = _after("m.T")
 SWAPPED = [("p.beta * gU[l]", "p.alpha * gU[l]"), ("p.alpha * gI[l]", "p.beta * gI[l]")]
 
-PLANTED = [  # (edits of RIGHT, words that the verdict must contain)
+PLANTED = [  # (edits of RIGHT, words that the report must contain)
     (NO_PAST, ["past"]),
     (NO_RESET, ["the reset path"]),
     (NO_V, ["the recurrent path V"]),
@@ -103,34 +103,37 @@ import numpy as np
 
 
 def gradient(p):
-    """Of layer 2, forward in time: P, Q are dU_k/dW_ij, dI_k/dW_ij."""
+    """The gradient of layer 2, forward in time: P, Q are dU_k/dW_ij, dI_k/dW_ij."""
     n = len(p.V[1])
     eye = np.eye(n)
-    heard = np.concatenate([p.S[0], p.S[1]], axis=1)
-    P = np.zeros((n, n, heard.shape[1]))
+    z = np.concatenate([p.S[0], p.S[1]], axis=1)
+    P = np.zeros((n, n, z.shape[1]))
     Q = np.zeros_like(P)
     dW = np.zeros(P.shape[1:])
     for t in range(len(p.x)):
         e = p.S[1][t] @ p.G[1].T - p.target[t]
         dS = p.dsigma(p.U[1][t] - p.theta)[:, None, None] * P
         dW += np.einsum("k,kij->ij", p.G[1].T @ e, dS)
-        new_Q = p.alpha * Q + np.einsum("ki,j->kij", eye, heard[t]) + np.einsum("kc,cij->kij", p.V[1], dS)
+        new_Q = p.alpha * Q + np.einsum("ki,j->kij", eye, z[t]) + np.einsum("kc,cij->kij", p.V[1], dS)
         P = p.beta * P + Q - dS
         Q = new_Q
     n_below = p.W[1].shape[1]
     return {"W2": dW[:, :n_below], "V2": dW[:, n_below:]}
 '''
-OWN = [(' + np.einsum("kc,cij->kij", p.V[1], dS)', ""), ("P = p.beta * P + Q - dS", "P = p.beta * P + Q")]  # SuperSpike
-NEW_Q = [*OWN, ("P = p.beta * P + Q\n", "P = p.beta * P + new_Q\n")]
+NO_V_NO_RESET = [
+    (' + np.einsum("kc,cij->kij", p.V[1], dS)', ""),
+    ("P = p.beta * P + Q - dS", "P = p.beta * P + Q"),
+]  # SuperSpike
+NEW_Q = [*NO_V_NO_RESET, ("P = p.beta * P + Q\n", "P = p.beta * P + new_Q\n")]
 ONE_LAYER = ("the reset path", "the recurrent path V")
 
 NATURAL = [  # (text, edits, words)
-    (FORWARD, OWN, ONE_LAYER),
+    (FORWARD, NO_V_NO_RESET, ONE_LAYER),
     (FORWARD, NEW_Q, (*ONE_LAYER, "off by one step")),
     (
         FORWARD,
         [
-            *OWN,
+            *NO_V_NO_RESET,
             ("        dS = p", "        P, old = p.beta * P + Q, P\n        dS = p"),
             ("P = p.beta * P + Q\n", "pass\n"),
         ],
@@ -139,8 +142,8 @@ NATURAL = [  # (text, edits, words)
     (
         FORWARD,
         [
-            *OWN,
-            ("        dS = p", "        Q = p.alpha * Q + np.einsum('ki,j->kij', eye, heard[t])\n        dS = p"),
+            *NO_V_NO_RESET,
+            ("        dS = p", "        Q = p.alpha * Q + np.einsum('ki,j->kij', eye, z[t])\n        dS = p"),
             ("        dS = p", "        P = p.beta * P + Q\n        dS = p"),
             ("        P = p.beta * P + Q\n        Q = new_Q", "        pass"),
         ],
@@ -176,7 +179,7 @@ NATURAL = [  # (text, edits, words)
 
 
 def source(edits, text=RIGHT):
-    """The text with its edits; each must find its place."""
+    """The text with its edits; the old text of each must occur."""
     for old, new in edits:
         assert old in text, old
         text = text.replace(old, new)
@@ -184,7 +187,7 @@ def source(edits, text=RIGHT):
 
 
 def function(edits=(), text=RIGHT):
-    """The derivation itself."""
+    """The derivation as a function."""
     names = {}
     exec(source(edits, text), names)
     return names["gradient"]

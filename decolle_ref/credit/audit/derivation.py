@@ -1,8 +1,16 @@
-"""Check my derivation: is it exact, and if not, which term or which slip explains the numbers?
+"""Check my derivation: is it exact, and if not, which dropped terms or which mistakes explain the numbers?
 
-A user's function gets a `Problem` and returns dL/dW and dL/dV (see `template.py`).  It is called on random smooth
-twins of the network of [N19 Eq. 4, 5].  If its numbers are not those of `bptt`, every hypothesis of `slips` is tried,
-from the simplest on, until one gives the same numbers on every network.
+A function of the user gets a `Problem` and returns dL/dW and dL/dV (see `template.py`).  `check` calls it on random
+smooth twins of the network of [N19 Eq. 4, 5].  If its numbers differ from those of `bptt`, every explanation of
+`hypotheses` is tried, the simplest first, until one gives the same numbers on every network.
+
+>>> def gradient(p):
+...     dL_dS = (p.S[1] @ p.G[1].T - p.target) @ p.G[1]
+...     dU = p.dsigma(p.U[1] - p.theta) * dL_dS  # only the path through U[n] = I[n-1] + ..., without the leaks
+...     return {"W2": dU[2:].T @ p.S[0][:-2]}
+>>> report = check(gradient, np.random.default_rng(0))
+>>> bool(report), str(report).splitlines()[0]
+(False, 'W2: without the leaks alpha and beta (past); without the reset path; without the recurrent path V')
 """
 
 import importlib.util
@@ -11,13 +19,14 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from decolle_ref._util.check import Array, InputError, choice, finite, first_line, positive
 from decolle_ref.credit.audit import hypotheses
-from decolle_ref.credit.audit.hypotheses import Gradients, Hypothesis, Material
+from decolle_ref.credit.audit.hypotheses import BackwardInputs, Gradients
+from decolle_ref.credit.audit.report import DerivationReport, explain, worst_entry
 from decolle_ref.credit.neuron import spiking
 from decolle_ref.decolle.surrogate import Function, logistic
 
@@ -30,7 +39,7 @@ NEARLY = 1e-3  # below this, and above the tolerance: float32, or finite differe
 
 @dataclass(frozen=True)
 class Problem:
-    """What a derivation is given; arrays have time first, layers are numbered from 0 here."""
+    """The arguments of a derivation; arrays have time first, lists have one entry per layer, [0] is layer 1."""
 
     W: list[Array]
     V: list[Array]
@@ -50,52 +59,23 @@ class Problem:
 Derivation = Callable[[Problem], Mapping[str, Array]]
 
 
-class Entry(NamedTuple):
-    """One number of the answer."""
+def sample_network(rng: np.random.Generator, sizes: Sequence[int], loss: str = "top") -> tuple[Problem, BackwardInputs]:
+    """A random network in which every term matters, as the user sees it and as `hypotheses` does.
 
-    matrix: str
-    place: tuple[int, ...]
-    got: float
-    exact: float
-    error: float  # |got - exact|, relative to the largest entry of the matrix
+    Parameters
+    ----------
+    rng : source of all numbers
+    sizes : n_in, n1, n2, n_out
+    loss : "top" or "local", a loss on layer 2 or on both
 
+    Returns
+    -------
+    Problem, and the inputs of the backward pass
 
-class Explained(NamedTuple):
-    """Some matrices, and the simplest hypotheses that give their numbers; none: unexplained."""
-
-    matrices: tuple[str, ...]
-    hypotheses: tuple[Hypothesis, ...]
-    like: str = ""  # where there are none: how near the numbers are
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What was found.  `bool(verdict)` is True when the derivation is exact."""
-
-    exact: bool
-    checked: tuple[str, ...]
-    worst: Entry
-    explained: tuple[Explained, ...]
-    note: str = ""
-
-    def __bool__(self) -> bool:
-        return self.exact
-
-    def __str__(self) -> str:
-        if self.exact:
-            return f"exact: {', '.join(self.checked)}, worst relative error {self.worst.error:.1e}"
-        lines = [self.note] if self.note else []
-        for names, found, like in self.explained:
-            for k, hypothesis in enumerate(found):
-                lines.append(f"{'or  ' if k else ''}{', '.join(names)}: {str(hypothesis) or 'exact'}")
-            if not found:
-                lines.append(f"{', '.join(names)}: unexplained, {like}")
-        place = f"{self.worst.matrix}{list(self.worst.place)}"
-        return "\n".join([*lines, f"worst entry: {place}, got {self.worst.got:.9g}, exact {self.worst.exact:.9g}"])
-
-
-def draw(rng: np.random.Generator, sizes: Sequence[int], loss: str = "top") -> tuple[Problem, Material]:
-    """A random network in which every term matters, as the user sees it and as `slips` does."""
+    Raises
+    ------
+    InputError : for an unknown loss
+    """
     choice("loss", loss, LOSSES)
     n_in, n1, n2, n_out = sizes
     tau_mem, tau_syn, theta = rng.uniform(0.005, 0.008), rng.uniform(0.002, 0.004), rng.uniform(0.4, 0.8)
@@ -106,18 +86,19 @@ def draw(rng: np.random.Generator, sizes: Sequence[int], loss: str = "top") -> t
     tape = spiking.forward(cell, synapses, x)
     G = tuple(rng.normal(0, 1, (n_out, n)) if loss == "local" or k == 1 else None for k, n in enumerate((n1, n2)))
     errors = tuple(None if g is None else S @ g.T - target for g, S in zip(G, tape.S, strict=True))
-    sigma_prime = tuple(spiking.slope(cell, U) for U in tape.U)
-    return _shown(Material(cell, synapses, tape, sigma_prime, errors, G), target)
+    sigma_prime = tuple(spiking.sigma_prime(cell, U) for U in tape.U)
+    inputs = BackwardInputs(cell, synapses, tape, sigma_prime, errors, G)
+    return _problem(inputs, target), inputs
 
 
-def _shown(m: Material, target: Array) -> tuple[Problem, Material]:
+def _problem(m: BackwardInputs, target: Array) -> Problem:
     """The problem as the user sees it: copies, without the batch axis."""
     W, V = ([array.copy() for array in letter] for letter in zip(*m.synapses, strict=True))
     I, U, S = ([array[:, 0].copy() for array in layers] for layers in m.tape[1:])
     G = [None if g is None else g.copy() for g in m.G]
     cell = m.cell
     constants = (cell.alpha, cell.beta, cell.theta, cell.surrogate.primitive, cell.surrogate.derivative)
-    return Problem(W, V, G, m.tape.x[:, 0].copy(), target[:, 0].copy(), I, U, S, *constants), m
+    return Problem(W, V, G, m.tape.x[:, 0].copy(), target[:, 0].copy(), I, U, S, *constants)
 
 
 def check(
@@ -126,28 +107,41 @@ def check(
     loss: str = "top",
     name: str = "gradient",
     tolerance: float = TOLERANCE,
-) -> Verdict:
+) -> DerivationReport:
     """Call `derivation` on random networks and say what it computes.
 
-    Raises InputError if it raises or exits, returns no known matrix, a wrong shape, or numbers that are not finite.
+    Parameters
+    ----------
+    derivation : Problem -> dictionary with any of "W1", "V1", "W2", "V2"
+    rng : source of the networks
+    loss : "top" or "local", a loss on layer 2 or on both
+    name : of the derivation, for messages
+    tolerance : relative to the largest entry of a matrix
+
+    Returns
+    -------
+    DerivationReport
+
+    Raises
+    ------
+    InputError : if it raises or exits, or returns no known matrix, a wrong shape, or numbers that are not finite
     """
     positive("tolerance", tolerance)
-    drawn = [draw(rng, sizes, loss) for sizes in (SQUARE, SQUARE, OBLONG)]
-    materials = [m for _, m in drawn]
-    exact = [hypotheses.gradients(m) for m in materials]
-    answers = [_answer(derivation, problem, name) for problem, _ in drawn[:2]]
-    worst = max((_worst(*pair) for pair in zip(answers, exact, strict=False)), key=lambda entry: entry.error)
+    problems, inputs = zip(*(sample_network(rng, sizes, loss) for sizes in (SQUARE, SQUARE, OBLONG)), strict=True)
+    exact = [hypotheses.gradients(m) for m in inputs]
+    answers = [_answer(derivation, problem, name) for problem in problems[:2]]
+    worst = max((worst_entry(*pair) for pair in zip(answers, exact, strict=False)), key=lambda entry: entry.error)
     if worst.error <= tolerance:  # right for square matrices: for others too?
-        sizes = _sizes(drawn[2][0])
-        oblong = _worst(_answer(derivation, drawn[2][0], name), exact[2])
+        sizes = _sizes(problems[2])
+        oblong = worst_entry(_answer(derivation, problems[2], name), exact[2])
         worst = max(worst, oblong, key=lambda entry: entry.error)
         note = "" if worst.error <= tolerance else f"right where all layers have the same size, wrong {sizes}"
-        return Verdict(not note, tuple(answers[0]), worst, (), note)
+        return DerivationReport(not note, tuple(answers[0]), worst, (), note)
     if worst.error <= NEARLY:
         digits = int(-np.log10(worst.error))
         note = f"right to {digits} digits: float32, or finite differences? (--tolerance accepts less precision)"
-        return Verdict(False, tuple(answers[0]), worst, (), note)
-    return Verdict(False, tuple(answers[0]), worst, _explain(answers, materials[:2], exact[:2], tolerance))
+        return DerivationReport(False, tuple(answers[0]), worst, (), note)
+    return DerivationReport(False, tuple(answers[0]), worst, explain(answers, inputs[:2], exact[:2], tolerance))
 
 
 def _sizes(problem: Problem) -> str:
@@ -155,7 +149,7 @@ def _sizes(problem: Problem) -> str:
 
 
 def _answer(derivation: Derivation, problem: Problem, name: str) -> Gradients:
-    """What the derivation returns, checked."""
+    """The checked result of the derivation."""
     shapes = {f"{x}{k + 1}": array.shape for x in "WV" for k, array in enumerate(getattr(problem, x))}
     sizes = _sizes(problem)
     try:
@@ -167,9 +161,9 @@ def _answer(derivation: Derivation, problem: Problem, name: str) -> Gradients:
         got = sorted(map(str, returned)) if isinstance(returned, Mapping) else type(returned).__name__
         raise InputError(f"{name}: expected a dictionary with some of {', '.join(shapes)}, got {got}")
     for key, array in returned.items():
-        found = finite(f"{name} {key}", array)
-        if found.shape != shapes[key]:
-            raise InputError(f"{name} {key}: expected shape {shapes[key]}, got {found.shape}")
+        shape = finite(f"{name} {key}", array).shape
+        if shape != shapes[key]:
+            raise InputError(f"{name} {key}: expected shape {shapes[key]}, got {shape}")
     return {key: np.asarray(returned[key], dtype=float) for key in returned}
 
 
@@ -180,77 +174,23 @@ def _line(raised: BaseException, derivation: Derivation) -> int | None:
     return ([f for f in frames if f.filename == file] or frames)[-1].lineno
 
 
-def _worst(got: Gradients, exact: Gradients) -> Entry:
-    """The worst entry of all matrices in `got`."""
-    entries = []
-    for name, array in got.items():
-        difference = np.abs(array - exact[name])
-        index = tuple(int(i) for i in np.unravel_index(int(difference.argmax()), array.shape))
-        relative = float(difference[index] / (np.abs(exact[name]).max() or 1))
-        entries.append(Entry(name, index, float(array[index]), float(exact[name][index]), relative))
-    return max(entries, key=lambda entry: entry.error)
-
-
-def _same(got: Gradients, other: Gradients, names: Sequence[str], tolerance: float) -> bool:
-    """Do the named matrices agree?"""
-    return all(
-        np.abs(got[name] - other[name]).max() <= tolerance * max(np.abs(other[name]).max(), np.abs(got[name]).max())
-        for name in names
-    )
-
-
-def _explain(
-    answers: Sequence[Gradients], materials: Sequence[Material], exact: Sequence[Gradients], tolerance: float
-) -> tuple[Explained, ...]:
-    """One account of all matrices if there is one, else one for each."""
-    names = tuple(answers[0])
-    groups = [names] if len(names) == 1 else [names, *((name,) for name in names)]
-    together, *single = _simplest(answers, materials, groups, tolerance)
-    found = [together] if together.hypotheses or not single else single
-    return tuple(e if e.hypotheses else e._replace(like=_likeness(answers[0], exact[0], e.matrices)) for e in found)
-
-
-def _likeness(got: Gradients, exact: Gradients, names: Sequence[str]) -> str:
-    """How near unexplained numbers are to the exact ones."""
-    a, b = (np.concatenate([numbers[name].ravel() for name in names]) for numbers in (got, exact))
-    size = float(np.linalg.norm(a) * np.linalg.norm(b)) or 1.0
-    return f"cosine to the exact gradient {a @ b / size:.3f}, best factor {a @ b / (b @ b or 1):.4g}"
-
-
-def _simplest(
-    answers: Sequence[Gradients],
-    materials: Sequence[Material],
-    groups: Sequence[tuple[str, ...]],
-    tolerance: float,
-) -> list[Explained]:
-    """For each group of matrices, all hypotheses of the lowest order that give its numbers on every network.
-
-    The first group has all matrices: once it is explained, the others need not be.
-    """
-    found = [Explained(group, ()) for group in groups]
-    known: list[hypotheses.Known] = [{} for _ in materials]
-    for hypothesis in hypotheses.hypotheses(spiking.paths(materials[0].cell)):
-        wanted = [not e.hypotheses or e.hypotheses[0].order == hypothesis.order for e in found]
-        if not wanted[0] and found[0].hypotheses:
-            break
-        if not any(wanted):
-            break
-        numbers = [hypothesis.apply(materials[0], known[0])]
-        for k, (group, done, _) in enumerate(found):
-            if wanted[k] and _same(answers[0], numbers[0], group, tolerance):
-                numbers += [hypothesis.apply(materials[i], known[i]) for i in range(len(numbers), len(materials))]
-                if all(_same(a, b, group, tolerance) for a, b in zip(answers, numbers, strict=True)):
-                    found[k] = Explained(group, (*done, hypothesis))
-    return found
-
-
 def load(reference: str) -> tuple[Derivation, str]:
-    """The function named by FILE:FUNCTION, and that name.
+    """Import the user's function.
 
-    Raises InputError if the file is missing or does not run, or has no such function.
+    Parameters
+    ----------
+    reference : "FILE:FUNCTION"
+
+    Returns
+    -------
+    the function, and `reference`
+
+    Raises
+    ------
+    InputError : if the file is missing or does not run, or has no such function
     """
-    file, _, function = reference.rpartition(":")
-    if not file or not function:
+    file, _, name = reference.rpartition(":")
+    if not file or not name:
         raise InputError(f"derivation: expected FILE:FUNCTION, got {reference}")
     path = Path(file)
     if not path.is_file():
@@ -265,12 +205,17 @@ def load(reference: str) -> tuple[Derivation, str]:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as raised:  # whatever a user's file may raise
         raise InputError(f"{file}: raised {type(raised).__name__}: {first_line(raised)}") from None
-    found: Any = getattr(module, function, None)
-    if not callable(found):
-        raise InputError(f"derivation: expected a function {function} in {file}, got none")
-    return found, reference
+    function: Any = getattr(module, name, None)
+    if not callable(function):
+        raise InputError(f"derivation: expected a function {name} in {file}, got none")
+    return function, reference
 
 
 def template() -> str:
-    """The text of a file to fill in."""
+    """The text of a file to fill in, with the network and the names of its arrays.
+
+    Returns
+    -------
+    Python source
+    """
     return Path(__file__).with_name("template.py").read_text()

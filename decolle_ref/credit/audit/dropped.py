@@ -1,14 +1,21 @@
-"""What was dropped: two methods on one network, and the terms that account for their difference.  [N19 Sec. III-V]
+"""Dropped terms: two methods on one network, and the terms that account for their difference.  [N19 Sec. III-V]
 
 Every method follows some of the paths of `spiking.Paths` and leaves the others out.  It is the exact gradient of
-another network: the one in which the paths left out carry what was recorded, whatever the weights (`held`).  Restored
-one at a time, each path contributes a term:
+another network, in which the paths left out carry their recorded values, whatever the weights (`frozen_forward`).
+Restored one at a time, each path contributes a term:
 
     method + past + reset + recurrent + downstream = exact
 
 The terms come from backward passes (`bptt`), the methods from their own modules: that the sum closes is a check, not a
 definition.  A term includes its interplay with the paths restored before it.  Random feedback is no path of the
-network: what it lends to hidden layers comes off first, as a term of its own.
+network: what it adds to hidden layers comes off first, as a term of its own.
+
+>>> from decolle_ref.credit.cost import Target, global_cost
+>>> synapses = spiking.init_weights(np.random.default_rng(0), (4, 3, 2), W_scale=2.0, V_scale=1.0)
+>>> cost = global_cost(2, Target(np.ones((9, 1, 2))))
+>>> comparison = compare(spiking.neuron(), synapses, np.ones((9, 1, 4)), cost, "superspike", reference="bptt")
+>>> [term.name for term in comparison.terms], remainder(comparison) < 1e-10
+(['feedback', 'reset', 'recurrent', 'downstream'], True)
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -26,14 +33,14 @@ from decolle_ref.credit.neuron import spiking
 from decolle_ref.credit.neuron.spiking import Neuron, Paths, State, Synapses, Tape
 
 Gradient = tuple[Synapses, ...]
-Own = Callable[[Neuron, Sequence[Synapses], Array, Cost, Route], Gradient]
+_GradientOf = Callable[[Neuron, Sequence[Synapses], Array, Cost, Route], Gradient]
 
 
 class Rule(NamedTuple):
-    """A method, and the paths it is said to follow."""
+    """A method, and the paths that it follows."""
 
     follows: Paths
-    gradient: Own
+    gradient: _GradientOf
 
 
 def _backward(keep: Paths) -> Rule:
@@ -41,26 +48,28 @@ def _backward(keep: Paths) -> Rule:
 
 
 def _forward(keep: Paths, method: Method) -> Rule:
-    if keep.downstream:  # the error comes down by itself: nothing to lend
-        return Rule(keep, lambda cell, synapses, x, cost, route: online.gradient(method, cell, synapses, x, cost))
-    return Rule(keep, lambda cell, synapses, x, cost, route: online.gradient(method, cell, synapses, x, cost, route))
+    def gradient(cell: Neuron, synapses: Sequence[Synapses], x: Array, cost: Cost, route: Route) -> Gradient:
+        route = feedback.local_errors if keep.downstream else route  # with W the error comes down by itself
+        return online.gradient(method, cell, synapses, x, cost, route)
+
+    return Rule(keep, gradient)
 
 
-OWN_PAST = Paths(past=True, reset=False, recurrent=False, downstream=False)
+PAST_ONLY = Paths(past=True, reset=False, recurrent=False, downstream=False)
 
 RULES = {
     "bptt": _backward(Paths()),
     "bptt-detached": _backward(Paths(reset=False)),
     "rtrl": _forward(Paths(), rtrl.method),
-    "eprop": _forward(OWN_PAST._replace(reset=True), eprop.method),
-    "superspike": _forward(OWN_PAST, superspike.method),
-    "instant": _forward(OWN_PAST._replace(past=False), instant.method),
-    "local": _forward(OWN_PAST, local.method),  # superspike where the cost has no filter
+    "eprop": _forward(PAST_ONLY._replace(reset=True), eprop.method),
+    "superspike": _forward(PAST_ONLY, superspike.method),
+    "instant": _forward(PAST_ONLY._replace(past=False), instant.method),
+    "local": _forward(PAST_ONLY, local.method),  # superspike where the cost has no filter
 }
 
 
 class Term(NamedTuple):
-    """Something that one gradient has and the other has not."""
+    """A part of one gradient that the other lacks."""
 
     name: str
     gradient: Gradient
@@ -81,24 +90,36 @@ def compare(
     cost: Cost,
     method: str,
     reference: str = "rtrl",
-    route: Route = feedback.own,
+    route: Route = feedback.local_errors,
 ) -> Comparison:
-    """Both gradients, and the terms that lead from the first to the second; `route` lends errors to hidden layers.
+    """Both gradients, and the terms that lead from the first to the second.
 
-    x (T, batch, n_in).  Raises InputError for an unknown method, or what the methods themselves refuse.
+    Parameters
+    ----------
+    cell, synapses, cost : the network and its loss
+    x : (T, batch, n_in), input spikes
+    method, reference : names in `RULES`
+    route : how errors reach hidden layers in the method, if it does not follow W
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    InputError : for an unknown method, and for what the methods themselves refuse
     """
     choice("method", method, RULES)
     choice("reference", reference, RULES)
     ours, theirs = RULES[method], RULES[reference]
     g = ours.gradient(cell, synapses, x, cost, route)
-    alone = ours.gradient(cell, synapses, x, cost, feedback.own)
-    terms = [Term("feedback", _minus(alone, g))]
+    without_feedback = ours.gradient(cell, synapses, x, cost, feedback.local_errors)
+    terms = [Term("feedback", _minus(without_feedback, g))]
     masked = {keep: bptt.gradient(cell, synapses, x, cost, keep) for keep in _walk(ours.follows, theirs.follows)}
-    order = list(masked)
-    for before, after in pairwise(order):
+    for before, after in pairwise(masked):
         (name,) = (path for path in Paths._fields if getattr(before, path) != getattr(after, path))
         terms.append(Term(name, _minus(masked[after], masked[before])))
-    return Comparison(g, tuple(terms), theirs.gradient(cell, synapses, x, cost, feedback.own))
+    return Comparison(g, tuple(terms), theirs.gradient(cell, synapses, x, cost, feedback.local_errors))
 
 
 def _walk(start: Paths, end: Paths) -> Iterator[Paths]:
@@ -110,94 +131,160 @@ def _walk(start: Paths, end: Paths) -> Iterator[Paths]:
             yield start
 
 
-def remainder(found: Comparison) -> float:
-    """|method + terms - reference| / |reference|: rounding, if the account is right."""
-    total = flat(found.method) + sum(flat(term.gradient) for term in found.terms)
-    return relative_error(total, flat(found.reference))
+def remainder(comparison: Comparison) -> float:
+    """|method + terms - reference| / |reference|: only rounding, if the account is right.
+
+    Parameters
+    ----------
+    comparison : Comparison
+
+    Returns
+    -------
+    float
+    """
+    total = flat(comparison.method) + sum(flat(term.gradient) for term in comparison.terms)
+    return relative_error(total, flat(comparison.reference))
 
 
 def flat(gradient: Sequence[Synapses], layer: int | None = None) -> Array:
-    """All entries in one vector, or those of one layer."""
-    chosen = gradient if layer is None else [gradient[layer]]
-    return np.concatenate([array.ravel() for one in chosen for array in one])
+    """All entries in one vector, or those of one layer.
+
+    Parameters
+    ----------
+    gradient : dL/dW and dL/dV of every layer
+    layer : its index, or None for all
+
+    Returns
+    -------
+    vector
+    """
+    layers = gradient if layer is None else [gradient[layer]]
+    return np.concatenate([array.ravel() for synapses in layers for array in synapses])
 
 
 def relative_error(a: Array, b: Array) -> float:
-    """|a - b| / |b|, or |a| where b is 0."""
+    """|a - b| / |b|, or |a| where b is 0.
+
+    Parameters
+    ----------
+    a, b : vectors of one length
+
+    Returns
+    -------
+    float
+    """
     return float(np.linalg.norm(a - b) / (np.linalg.norm(b) or 1))
 
 
 def cosine(a: Array, b: Array) -> float:
-    """The cosine of the angle between a and b; 1 if both are 0, 0 if one of them is."""
+    """The cosine of the angle between a and b; 1 if both are 0, 0 if one of them is.
+
+    Parameters
+    ----------
+    a, b : vectors of one length
+
+    Returns
+    -------
+    float
+    """
     if not (a.any() or b.any()):
         return 1.0
     return float(np.clip(a @ b / ((np.linalg.norm(a) * np.linalg.norm(b)) or 1), -1, 1))
+
+
+def _size(gradient: Gradient, reference: Gradient, layer: int | None = None) -> float:
+    """|gradient| / |reference|, over all layers or in one of them."""
+    return float(np.linalg.norm(flat(gradient, layer)) / (np.linalg.norm(flat(reference, layer)) or 1))
 
 
 def _minus(a: Gradient, b: Gradient) -> Gradient:
     return tuple(Synapses(p.W - q.W, p.V - q.V) for p, q in zip(a, b, strict=True))
 
 
-def held(cell: Neuron, synapses: Sequence[Synapses], tape: Tape, keep: Paths) -> tuple[Array, ...]:
-    """S^(l) of the network in which the paths not kept carry what `tape` recorded, whatever the weights.
+def frozen_forward(cell: Neuron, synapses: Sequence[Synapses], tape: Tape, keep: Paths) -> tuple[Array, ...]:
+    """S^(l) of the network in which the paths not kept carry their values on the tape, whatever the weights.
 
-    The exact derivatives of this function of the weights are what a method that follows `keep` computes.
+    A method that follows `keep` computes the exact derivatives of this function of the weights.
+
+    Parameters
+    ----------
+    cell, synapses : the network
+    tape : a forward pass, possibly with other weights
+    keep : the paths that depend on the weights
+
+    Returns
+    -------
+    spikes of every layer, (T, batch, n)
     """
-    state, shown = spiking.rest(synapses, tape.x.shape[1]), []
+    state, spikes_by_step = spiking.rest(synapses, tape.x.shape[1]), []
     for n, x in enumerate(tape.x):
         S = [spiking.spikes(cell, U) for _, U in state]
         recorded = [layer[n] for layer in tape.S]
-        below = spiking.heard(x, S if keep.downstream else recorded)
-        own = S if keep.recurrent else recorded
+        below = spiking.presynaptic(x, S if keep.downstream else recorded)
+        same = S if keep.recurrent else recorded
         reset = S if keep.reset else recorded
         leak = state if keep.past else [State(I[n], U[n]) for I, U in zip(tape.I, tape.U, strict=True)]
         state = tuple(
             State(
-                I=cell.alpha * leak[l].I + below[l] @ W.T + own[l] @ V.T,
+                I=cell.alpha * leak[l].I + below[l] @ W.T + same[l] @ V.T,
                 U=cell.beta * leak[l].U + state[l].I - (0 if cell.reset == "ignore" else reset[l]),
             )
             for l, (W, V) in enumerate(synapses)
         )
-        shown.append(S)
-    return tuple(np.stack([S[l] for S in shown]) for l in range(len(synapses)))
+        spikes_by_step.append(S)
+    return tuple(np.stack([S[l] for S in spikes_by_step]) for l in range(len(synapses)))
 
 
-def table(found: dict[str, Comparison]) -> str:
-    """One row per method: how near it is to the reference, and the size of each term, relative to the reference."""
+def table(comparisons: dict[str, Comparison]) -> str:
+    """One row per method: how near it is to the reference, and the size of each term, relative to the reference.
+
+    Parameters
+    ----------
+    comparisons : by name of the method
+
+    Returns
+    -------
+    lines of text
+    """
     names = ("feedback", *Paths._fields)
-    rows: list[tuple[str, ...]] = [("method", "cosine", "rel. error", *names, "remainder")]
-    for method, one in found.items():
-        g, exact = flat(one.method), flat(one.reference)
-        sizes = {t.name: np.linalg.norm(flat(t.gradient)) / (np.linalg.norm(exact) or 1) for t in one.terms}
-        row = [f"{sizes[name]:.3f}" if sizes.get(name, 0) > 0 else "-" for name in names]
+    rows: list[Sequence[str]] = [("method", "cosine", "rel. error", *names, "remainder")]
+    for method, comparison in comparisons.items():
+        g, exact = flat(comparison.method), flat(comparison.reference)
+        sizes = {term.name: _size(term.gradient, comparison.reference) for term in comparison.terms}
+        cells = [f"{sizes[name]:.3f}" if sizes.get(name, 0) > 0 else "-" for name in names]
         near = (f"{cosine(g, exact):.4f}", f"{relative_error(g, exact):.3f}")
-        rows.append((method, *near, *row, f"{remainder(one):.0e}"))
+        rows.append((method, *near, *cells, f"{remainder(comparison):.0e}"))
     return _aligned(rows)
 
 
-def account(found: Comparison, method: str, reference: str) -> str:
-    """One comparison in detail: each term's size by layer, and how near the sum so far has come."""
-    layers = range(len(found.reference))
-    rows = [("", "size", *(f"layer {l + 1}" for l in layers), "cosine so far", "rel. error so far")]
-    so_far, exact = np.zeros_like(flat(found.reference)), flat(found.reference)
-    for name, gradient in [(method, found.method), *((f"+ {t.name}", t.gradient) for t in found.terms)]:
+def account(comparison: Comparison, method: str, reference: str) -> str:
+    """One comparison in detail: each term's size by layer, and how near the sum so far has come.
+
+    Parameters
+    ----------
+    comparison : of the two methods
+    method, reference : their names
+
+    Returns
+    -------
+    lines of text
+    """
+    layers = range(len(comparison.reference))
+    rows: list[Sequence[str]] = [
+        ("", "size", *(f"layer {l + 1}" for l in layers), "cosine so far", "rel. error so far")
+    ]
+    so_far, exact = np.zeros_like(flat(comparison.reference)), flat(comparison.reference)
+    for name, gradient in [(method, comparison.method), *((f"+ {t.name}", t.gradient) for t in comparison.terms)]:
         so_far = so_far + flat(gradient)
-        size = np.linalg.norm(flat(gradient)) / (np.linalg.norm(exact) or 1)
+        size = _size(gradient, comparison.reference)
         if size > 0:
-            by_layer = (
-                np.linalg.norm(flat(gradient, l)) / (np.linalg.norm(flat(found.reference, l)) or 1) for l in layers
-            )
+            by_layer = (f"{_size(gradient, comparison.reference, l):.4f}" for l in layers)
             near = (f"{cosine(so_far, exact):.6f}", f"{relative_error(so_far, exact):.1e}")
-            rows.append((name, f"{size:.4f}", *(f"{s:.4f}" for s in by_layer), *near))
+            rows.append((name, f"{size:.4f}", *by_layer, *near))
     rows.append((f"= {reference}", "1", *("1" for _ in layers), "", ""))
     return _aligned(rows)
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> str:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(
-            f"{cell:<{w}}" if k == 0 else f"{cell:>{w}}" for k, (cell, w) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in rows
-    )
+    first, *others = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join("  ".join([row[0].ljust(first), *map(str.rjust, row[1:], others)]) for row in rows)

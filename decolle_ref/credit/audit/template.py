@@ -1,4 +1,4 @@
-"""A derivation of dL/dW and dL/dV, to be checked: decolle-ref gradcheck THIS_FILE:gradient
+"""A derivation of dL/dW and dL/dV, to be checked: decolle-ref check-derivation THIS_FILE:gradient
 
 The network [N19 Eq. 4, 5] has two layers and starts from rest, I[0] = U[0] = 0:
 
@@ -8,12 +8,12 @@ The network [N19 Eq. 4, 5] has two layers and starts from rest, I[0] = U[0] = 0:
 
     L = sum over layers with a readout, steps n, outputs k of  1/2 (Y_k[n] - target_k[n])^2,    Y[n] = G S[n]
 
-p holds everything, time first; layers are p.W[0] and p.W[1] here, and "W1", "W2" in the answer:
+p holds everything, with time as the first axis; p.W[0] and p.W[1] are called "W1" and "W2" in the answer:
 
     p.W       [W1 (n1, n_in), W2 (n2, n1)]      p.V       [V1 (n1, n1), V2 (n2, n2)]
     p.G       [G1 or None, G2], (n_out, n)      None: no readout, and no loss, in this layer
     p.x       (T, n_in)                         p.target  (T, n_out)
-    p.I, p.U, p.S                               [layer 1, layer 2], (T, n): what the forward pass gave
+    p.I, p.U, p.S                               [layer 1, layer 2], (T, n): from the forward pass
     p.alpha, p.beta, p.theta                    numbers
     p.sigma, p.dsigma                           functions of U - theta; dsigma stands for dS/dU
 
@@ -31,6 +31,6 @@ def gradient(p):  # type: ignore[no-untyped-def]
     for n in range(T):
         e = p.S[1][n] @ p.G[1].T - p.target[n]  # dL/dY[n]
         dS = e @ p.G[1]  # dL/dS[n], directly
-        # your derivation goes here, and dS into it
-    raise NotImplementedError(f"fill in the derivation and take out this line (dS has shape {dS.shape})")
+        # put your derivation here, and use dS in it
+    raise NotImplementedError(f"fill in the derivation and remove this line (dS has shape {dS.shape})")
     return {"W2": dW2}

@@ -1,14 +1,20 @@
-"""Backpropagation through time: the unrolled network, walked backwards.  [N19 Box 2, Eq. 7]
+"""Backpropagation through time: the unrolled network, traversed backwards.  [N19 Box 2, Eq. 7]
 
-With g for dL/d(.), and everything on the right one step later (or above):
+With g for dL/d(.), and everything on the right one step later (or one layer above):
 
     gS^(l)[n] = dL/dS^(l)[n] + W^(l+1)T gI^(l+1)[n+1] + V^(l)T gI^(l)[n+1] - gU^(l)[n+1]
     gU^(l)[n] = sigma'(U - theta) gS^(l)[n] + beta gU^(l)[n+1]
     gI^(l)[n] = gU^(l)[n+1] + alpha gI^(l)[n+1]
     dL/dW     = sum_n gI[n+1] S^(l-1)[n]           dL/dV = sum_n gI[n+1] S^(l)[n]
 
-It needs the whole tape, O(N T) numbers, and no more than the forward pass in time.  This is Eq. 7 for the neuron of
+It needs the whole tape, O(N T) numbers, and no more time than the forward pass.  This is Eq. 7 for the neuron of
 Eq. 4, 5; `rnn.bptt` is Eq. 7 itself.
+
+>>> synapses = spiking.init_weights(np.random.default_rng(0), (4, 3, 2), W_scale=2.0, V_scale=1.0)
+>>> cost = costs.global_cost(2, costs.Target(np.ones((9, 1, 2))))
+>>> dW, dV = gradient(spiking.neuron(), synapses, np.ones((9, 1, 4)), cost)[0]
+>>> dW.shape, dV.shape
+((3, 4), (3, 3))
 """
 
 from collections.abc import Sequence
@@ -26,72 +32,103 @@ def adjoints(
     cell: Neuron,
     synapses: Sequence[Synapses],
     sigma_prime: Sequence[Array],
-    slopes: Sequence[Array],
+    dS: Sequence[Array],
     keep: Paths | None = None,
 ) -> tuple[State, ...]:
-    """gI[n], gU[n] of every layer for n = 0..T, (T + 1, batch, n); the last are 0.  [N19 Eq. 7]
+    """gI[n], gU[n] of every layer for n = 0..T; the last are 0.  [N19 Eq. 7]
 
-    sigma_prime and slopes hold sigma'(U - theta) and dL/dS, (T, batch, n) per layer; `keep` leaves paths out.
+    Parameters
+    ----------
+    cell, synapses : the network
+    sigma_prime : sigma'(U - theta) of every layer, (T, batch, n)
+    dS : dL/dS of every layer, (T, batch, n)
+    keep : the paths that the gradient follows; None: all of them
+
+    Returns
+    -------
+    State of (T + 1, batch, n) arrays, per layer
     """
     follow = spiking.paths(cell, keep)
-    g = spiking.rest(synapses, sigma_prime[0].shape[1])
-    steps = [g]
+    alpha, beta = follow.past * cell.alpha, follow.past * cell.beta
+    steps = [spiking.rest(synapses, sigma_prime[0].shape[1])]
     for n in reversed(range(len(sigma_prime[0]))):
-        g = tuple(_earlier(cell, follow, synapses, g, k, slopes[k][n], sigma_prime[k][n]) for k in range(len(synapses)))
-        steps.append(g)
+        later, earlier = steps[-1], []
+        for k, (gI, gU) in enumerate(later):
+            gS = dS[k][n]
+            if follow.downstream and k + 1 < len(synapses):
+                gS = gS + later[k + 1].I @ synapses[k + 1].W
+            if follow.recurrent:
+                gS = gS + gI @ synapses[k].V
+            if follow.reset:
+                gS = gS - follow.reset * gU
+            earlier.append(State(I=gU + alpha * gI, U=sigma_prime[k][n] * gS + beta * gU))
+        steps.append(tuple(earlier))
     return tuple(State(*(np.stack(x) for x in zip(*layer, strict=True))) for layer in zip(*steps[::-1], strict=True))
 
 
-def _earlier(
-    cell: Neuron,
-    follow: Paths,
-    synapses: Sequence[Synapses],
-    later: Sequence[State],
-    k: int,
-    gS: Array,
-    sigma_prime: Array,
-) -> State:
-    """gI and gU of layer k at n, from those of all layers at n+1: each path of the forward step, the other way."""
-    gI, gU = later[k]
-    if follow.downstream and k + 1 < len(synapses):
-        gS = gS + later[k + 1].I @ synapses[k + 1].W
-    if follow.recurrent:
-        gS = gS + gI @ synapses[k].V
-    if follow.reset:
-        gS = gS - follow.reset * gU
-    leak = float(follow.past)
-    return State(I=gU + leak * cell.alpha * gI, U=sigma_prime * gS + leak * cell.beta * gU)
-
-
 def products(gI: Sequence[Array], tape: Tape) -> tuple[Synapses, ...]:
-    """dL/dW = sum_n gI[n+1] S^(l-1)[n] and dL/dV = sum_n gI[n+1] S^(l)[n].  gI[n+1] (T, batch, n) per layer."""
-    heard = spiking.heard(tape.x, tape.S)
-    return tuple(Synapses(_summed(g, below), _summed(g, own)) for g, below, own in zip(gI, heard, tape.S, strict=True))
+    """dL/dW = sum_n gI[n+1] S^(l-1)[n] and dL/dV = sum_n gI[n+1] S^(l)[n].
+
+    Parameters
+    ----------
+    gI : gI[n+1] of every layer for n = 0..T-1, (T, batch, n)
+    tape : the forward pass
+
+    Returns
+    -------
+    dL/dW and dL/dV of every layer
+    """
+    layers = zip(gI, spiking.presynaptic(tape.x, tape.S), tape.S, strict=True)
+    return tuple(Synapses(_summed(g, below), _summed(g, same)) for g, below, same in layers)
 
 
 def _summed(g: Array, z: Array) -> Array:
     """sum over steps and batch of g_i z_j."""
-    total: Array = g.reshape(-1, g.shape[-1]).T @ z.reshape(-1, z.shape[-1])
-    return total
+    return np.asarray(g.reshape(-1, g.shape[-1]).T @ z.reshape(-1, z.shape[-1]))
 
 
 def backward(
-    cell: Neuron, synapses: Sequence[Synapses], tape: Tape, slopes: Sequence[Array], keep: Paths | None = None
+    cell: Neuron, synapses: Sequence[Synapses], tape: Tape, dS: Sequence[Array], keep: Paths | None = None
 ) -> tuple[Synapses, ...]:
-    """dL/dW, dL/dV from dL/dS^(l)[n], (T, batch, n) per layer; `keep` leaves paths of the gradient out.  [N19 Eq. 7]"""
-    g = adjoints(cell, synapses, [spiking.slope(cell, U) for U in tape.U], slopes, keep)
+    """dL/dW and dL/dV from dL/dS^(l)[n].  [N19 Eq. 7]
+
+    Parameters
+    ----------
+    cell, synapses : the network
+    tape : its forward pass
+    dS : dL/dS of every layer, (T, batch, n)
+    keep : the paths that the gradient follows; None: all of them
+
+    Returns
+    -------
+    dL/dW and dL/dV of every layer
+    """
+    g = adjoints(cell, synapses, [spiking.sigma_prime(cell, U) for U in tape.U], dS, keep)
     return products([layer.I[1:] for layer in g], tape)
 
 
 def gradient(
     cell: Neuron, synapses: Sequence[Synapses], x: Array, cost: Cost, keep: Paths | None = None
 ) -> tuple[Synapses, ...]:
-    """dL/dW, dL/dV of every layer: forward, then backward.  [N19 Eq. 7]
+    """dL/dW and dL/dV of every layer: forward, then backward.  [N19 Eq. 7]
 
-    x (T, batch, n_in).  Raises InputError for shapes that do not fit, unstable decays, and gradients not finite.
+    Parameters
+    ----------
+    cell, synapses : the network
+    x : (T, batch, n_in), input spikes
+    cost : the loss
+    keep : the paths that the gradient follows; None: all of them
+
+    Returns
+    -------
+    dL/dW and dL/dV of every layer
+
+    Raises
+    ------
+    InputError : for shapes that do not fit, unstable decays, and a gradient that is not finite
     """
     spiking.validate(cell, synapses, x)
     costs.validate(cost, [len(W) for W, _ in synapses], *x.shape[:2])
     tape = spiking.forward(cell, synapses, x)
-    slopes = costs.slopes(cost.kernel, costs.errors(cost, tape.S))
-    return spiking.parse_gradient(backward(cell, synapses, tape, slopes, keep), "bptt")
+    dS = costs.dS(cost.kernel, costs.errors(cost, tape.S))
+    return spiking.parse_gradient(backward(cell, synapses, tape, dS, keep), "bptt")

@@ -1,11 +1,15 @@
-"""Random backpropagation as first applied to spikes: the dynamics left out of the gradient.  [N19 Sec. V-A]
+"""Random backpropagation as first applied to spikes: the gradient ignores the dynamics.  [N19 Sec. V-A]
 
     Q_j[n+1]    = z_j
     P_j[n+1]    = Q_j[n]
     dL[n]/dW_ij = e_i (epsilon * sigma'(U_i - theta) P_j)[n]
 
-Of `superspike`, the leaks are gone too: a weight gets credit for the one spike that arrives just now, two steps after
-it was sent, and for nothing that the synapse or the membrane remembers.
+Compared with `superspike`, the leaks are gone too: a weight gets credit for the one spike that arrives just now, two
+steps after it was sent, and for nothing that the synapse or the membrane remembers.
+
+>>> traces = rest(batch=2, n=3, n_inputs=7)
+>>> traces.Q.shape, traces.P.shape, traces.F.B.shape
+((2, 7), (2, 7), (2, 3, 7))
 """
 
 from typing import NamedTuple
@@ -14,31 +18,54 @@ import numpy as np
 
 from decolle_ref._util.check import Array
 from decolle_ref.credit import cost as costs
-from decolle_ref.credit.cost import Filtered, Kernel
-from decolle_ref.credit.methods.online import Seen, layerwise
+from decolle_ref.credit.cost import FilterState, Kernel
+from decolle_ref.credit.methods.online import StepInputs, layerwise
 from decolle_ref.credit.neuron.spiking import Neuron
 
 
-class Memory(NamedTuple):
+class Traces(NamedTuple):
     """The last two inputs, and the filtered eligibility of each synapse."""
 
     Q: Array  # (batch, j)
     P: Array  # (batch, j)
-    F: Filtered  # (batch, i, j): epsilon * E
+    F: FilterState  # (batch, i, j): epsilon * E
 
 
-def rest(batch: int, n: int, heard: int) -> Memory:
-    """No input yet."""
-    return Memory(np.zeros((batch, heard)), np.zeros((batch, heard)), costs.quiet((batch, n, heard)))
+def rest(batch: int, n: int, n_inputs: int) -> Traces:
+    """All traces are 0.
+
+    Parameters
+    ----------
+    batch, n, n_inputs : int, samples, neurons, and inputs of each neuron
+
+    Returns
+    -------
+    Traces
+    """
+    return Traces(np.zeros((batch, n_inputs)), np.zeros((batch, n_inputs)), costs.rest((batch, n, n_inputs)))
 
 
-def step(cell: Neuron, kernel: Kernel, memory: Memory, seen: Seen) -> tuple[Memory, Array]:
-    """(inputs before n, spikes and errors at n) -> (inputs before n+1, dL[n]/d[W V])."""
-    Q, P, before = memory
-    E = seen.slope[:, :, None] * P[:, None, :]
-    F = costs.smooth(kernel, before, E)
-    gradient = np.einsum("bi,bij->ij", seen.e, F.B)
-    return Memory(seen.z, Q, F), gradient
+def step(cell: Neuron, kernel: Kernel, traces: Traces, inputs: StepInputs) -> tuple[Traces, Array]:
+    """(traces at n, spikes and errors at n) -> (traces at n+1, dL[n]/d[W V]).
+
+    Parameters
+    ----------
+    cell : Neuron
+    kernel : epsilon
+    traces : Q[n], P[n] and F[n-1]
+    inputs : z[n], sigma'(U[n] - theta) and e[n] of the layer
+
+    Returns
+    -------
+    the new traces, and dL[n]/d[W V], (n, n_inputs)
+    """
+    Q, P, before = traces
+    E = inputs.sigma_prime[:, :, None] * P[:, None, :]
+    F = costs.filter_step(kernel, before, E)
+    gradient = np.einsum("bi,bij->ij", inputs.error, F.B)
+    new_Q = inputs.z
+    new_P = Q
+    return Traces(new_Q, new_P, F), gradient
 
 
 method = layerwise("instant", rest, step)

@@ -7,7 +7,11 @@ With P_kij = dU_k/dW_ij and Q_kij = dI_k/dW_ij, for every neuron k of layer l an
     P_kij[n+1]       = beta  P_kij[n] + Q_kij[n] - dS_k/dW_ij
     dL[n]/dW_ij      = sum_k e_k (epsilon * dS_k/dW_ij)[n]
 
-Exact, online, and O(N^3) numbers per layer: N neurons times N^2 weights.
+The result is exact and available online, but it takes O(N^3) numbers per layer: N neurons times N^2 weights.
+
+>>> ((traces,),) = rest([Synapses(np.zeros((3, 4)), np.zeros((3, 3)))], batch=2)
+>>> traces.Q.shape, traces.P.shape, traces.F.B.shape
+((2, 3, 3, 7), (2, 3, 3, 7), (2, 3, 3, 7))
 """
 
 from collections.abc import Sequence
@@ -17,27 +21,37 @@ import numpy as np
 
 from decolle_ref._util.check import Array
 from decolle_ref.credit import cost as costs
-from decolle_ref.credit.cost import Filtered, Kernel
-from decolle_ref.credit.methods.online import Method, Seen
+from decolle_ref.credit.cost import FilterState, Kernel
+from decolle_ref.credit.methods.online import Method, StepInputs
 from decolle_ref.credit.neuron import spiking
 from decolle_ref.credit.neuron.spiking import Neuron, Synapses
 
 
-class Memory(NamedTuple):
+class Traces(NamedTuple):
     """Derivatives of one layer with respect to the weights [W V] of one layer; (batch, k, i, j)."""
 
     Q: Array
     P: Array
-    F: Filtered  # epsilon * dS/dW
+    F: FilterState  # epsilon * dS/dW
 
 
-def rest(synapses: Sequence[Synapses], batch: int) -> tuple[tuple[Memory, ...], ...]:
-    """All derivatives 0: entry [l][m] is layer l's with respect to the weights of layer m <= l."""
+def rest(synapses: Sequence[Synapses], batch: int) -> tuple[tuple[Traces, ...], ...]:
+    """All traces are 0.
 
-    def zero(l: int, m: int) -> Memory:
+    Parameters
+    ----------
+    synapses : W and V of every layer
+    batch : int, samples
+
+    Returns
+    -------
+    Traces; entry [l][m] has layer l's derivatives with respect to the weights of layer m <= l
+    """
+
+    def zero(l: int, m: int) -> Traces:
         W = synapses[m].W
         shape = (batch, len(synapses[l].W), len(W), W.shape[1] + len(W))
-        return Memory(np.zeros(shape), np.zeros(shape), costs.quiet(shape))
+        return Traces(np.zeros(shape), np.zeros(shape), costs.rest(shape))
 
     return tuple(tuple(zero(l, m) for m in range(l + 1)) for l in range(len(synapses)))
 
@@ -46,33 +60,45 @@ def step(
     cell: Neuron,
     synapses: Sequence[Synapses],
     kernel: Kernel,
-    memory: Sequence[Sequence[Memory]],
-    seen: Sequence[Seen],
-) -> tuple[tuple[tuple[Memory, ...], ...], tuple[Array, ...]]:
-    """(derivatives at n, spikes and errors at n) -> (derivatives at n+1, dL[n]/d[W V] by layer).  [N19 Eq. 8]"""
+    traces: Sequence[Sequence[Traces]],
+    inputs: Sequence[StepInputs],
+) -> tuple[tuple[tuple[Traces, ...], ...], tuple[Array, ...]]:
+    """(derivatives at n, spikes and errors at n) -> (derivatives at n+1, dL[n]/d[W V] by layer).  [N19 Eq. 8]
+
+    Parameters
+    ----------
+    cell, synapses : the network
+    kernel : epsilon
+    traces : Q[n], P[n] and F[n-1] of every pair of layers
+    inputs : z[n], sigma'(U[n] - theta) and e[n] of every layer
+
+    Returns
+    -------
+    the new traces, and dL[n]/d[W V] of every layer, (n, n_inputs)
+    """
     follow = spiking.paths(cell)
-    dS = [[s.slope[:, :, None, None] * P for _, P, _ in row] for s, row in zip(seen, memory, strict=True)]
+    dS_dW = [[s.sigma_prime[:, :, None, None] * P for _, P, _ in row] for s, row in zip(inputs, traces, strict=True)]
     F = [
-        [costs.smooth(kernel, old.F, d) for old, d in zip(row, ds, strict=True)]
-        for row, ds in zip(memory, dS, strict=True)
+        [costs.filter_step(kernel, before.F, d) for before, d in zip(row, derivatives, strict=True)]
+        for row, derivatives in zip(traces, dS_dW, strict=True)
     ]
     gradient = [np.zeros(0)] * len(synapses)
-    after = []
+    new_traces = []
     for l, (W, V) in enumerate(synapses):
         row = []
         for m in range(l + 1):
-            Q, P, _ = memory[l][m]
-            new_Q = cell.alpha * Q + np.einsum("kc,bcij->bkij", V, dS[l][m])
+            Q, P, _ = traces[l][m]
+            new_Q = cell.alpha * Q + np.einsum("kc,bcij->bkij", V, dS_dW[l][m])
             if m < l:
-                new_Q += np.einsum("kc,bcij->bkij", W, dS[l - 1][m])
+                new_Q += np.einsum("kc,bcij->bkij", W, dS_dW[l - 1][m])
             else:
-                new_Q += np.einsum("ki,bj->bkij", np.eye(len(W)), seen[l].z)
-            new_P = cell.beta * P + Q - follow.reset * dS[l][m]
-            row.append(Memory(new_Q, new_P, F[l][m]))
-            dL = np.einsum("bk,bkij->ij", seen[l].e, F[l][m].B)
-            gradient[m] = gradient[m] + dL if gradient[m].size else dL
-        after.append(tuple(row))
-    return tuple(after), tuple(gradient)
+                new_Q += np.einsum("ki,bj->bkij", np.eye(len(W)), inputs[l].z)
+            new_P = cell.beta * P + Q - follow.reset * dS_dW[l][m]
+            row.append(Traces(new_Q, new_P, F[l][m]))
+            dWV = np.einsum("bk,bkij->ij", inputs[l].error, F[l][m].B)
+            gradient[m] = gradient[m] + dWV if gradient[m].size else dWV
+        new_traces.append(tuple(row))
+    return tuple(new_traces), tuple(gradient)
 
 
 method = Method("rtrl", rest, step)

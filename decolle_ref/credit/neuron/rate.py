@@ -1,9 +1,9 @@
 """Networks without time: backpropagation, and what may stand in for it.  [N19 Box 2, Eq. 6, 14, Sec. V-A, Fig. 5]
 
     a^(l) = W^(l) y^(l-1),   y^(l) = sigma(a^(l)),   y^(0) = x
-    dL/dW_ij^(l) = delta_i^(l) y_j^(l-1)
+    dL/dW_ij^(l) = delta_i^(l) y_j^(l-1),   delta^(l) = dL/da^(l)
 
-Only the way delta comes about differs.  With delta^(L) = sigma'(a^(L)) dL/dy^(L) at the top:
+The methods differ only in delta, which the code calls dL_da.  At the top, delta^(L) = sigma'(a^(L)) dL/dy^(L); below:
 
     backpropagation            delta_i^(l) = sigma'(a_i^(l)) sum_k delta_k^(l+1) W_ki^(l+1)
     feedback alignment         delta_i^(l) = sigma'(a_i^(l)) sum_k delta_k^(l+1) G_ki^(l+1)
@@ -11,6 +11,12 @@ Only the way delta comes about differs.  With delta^(L) = sigma'(a^(L)) dL/dy^(L
     local errors               delta_i^(l) = sigma'(a_i^(l)) sum_k dloss/dY_k    G_ki^(l),    Y = G^(l) y^(l)
 
 The review prints Eq. 6 with the weights of layer l, where those of layer l+1 are meant, and delta^(L) without sigma'.
+
+>>> W = [np.ones((3, 2)), np.ones((1, 3))]
+>>> record = forward(tanh, W, np.ones((5, 2)))
+>>> dL_da = backpropagation(tanh, W, record, dL_dy=record.y[-1])
+>>> [dW.shape for dW in gradient(dL_da, record)]
+[(3, 2), (1, 3)]
 """
 
 from collections.abc import Sequence
@@ -26,71 +32,158 @@ class Activation(NamedTuple):
     """sigma and sigma'."""
 
     sigma: Function
-    slope: Function
+    sigma_prime: Function
 
 
 linear = Activation(lambda a: a, np.ones_like)
 tanh = Activation(np.tanh, lambda a: np.asarray(1 - np.tanh(a) ** 2))
 
 
-def of(surrogate: Surrogate) -> Activation:
-    """sigma = the surrogate's primitive."""
+def from_surrogate(surrogate: Surrogate) -> Activation:
+    """sigma = the primitive of the surrogate derivative.
+
+    Parameters
+    ----------
+    surrogate : Surrogate
+
+    Returns
+    -------
+    Activation
+    """
     return Activation(surrogate.primitive, surrogate.derivative)
 
 
-class Activity(NamedTuple):
-    """One forward pass: y[0] = x, and a[l], y[l+1] of layer l+1."""
+class Record(NamedTuple):
+    """A forward pass: a[l-1] and y[l] of layer l, and y[0] = x; (batch, n), or (T, batch, n) in `rnn`."""
 
-    a: tuple[Array, ...]  # (batch, n)
+    a: tuple[Array, ...]
     y: tuple[Array, ...]
 
 
-def forward(f: Activation, W: Sequence[Array], x: Array) -> Activity:
-    """a^(l) = W^(l) y^(l-1), y^(l) = sigma(a^(l)).  [N19 Box 2]  x (batch, n_in)."""
+def forward(f: Activation, W: Sequence[Array], x: Array) -> Record:
+    """a^(l) = W^(l) y^(l-1), y^(l) = sigma(a^(l)).  [N19 Box 2]
+
+    Parameters
+    ----------
+    f : Activation of all layers
+    W : one (n, n_below) array per layer
+    x : (batch, n_in)
+
+    Returns
+    -------
+    Record
+    """
     a: list[Array] = []
     y = [x]
     for weights in W:
         a.append(y[-1] @ weights.T)
         y.append(f.sigma(a[-1]))
-    return Activity(tuple(a), tuple(y))
+    return Record(tuple(a), tuple(y))
 
 
-def backpropagation(f: Activation, W: Sequence[Array], seen: Activity, dL_dy: Array) -> tuple[Array, ...]:
-    """delta^(l), l = 1..L: the error of the top through the transposed weights of the layer above.  [N19 Eq. 6]"""
-    return _layer_by_layer(f, W[1:], seen, dL_dy)
+def backpropagation(f: Activation, W: Sequence[Array], record: Record, dL_dy: Array) -> tuple[Array, ...]:
+    """delta^(l), l = 1..L: the error of the top through the transposed weights of the layer above.  [N19 Eq. 6]
+
+    Parameters
+    ----------
+    f, W : as in `forward`
+    record : the forward pass
+    dL_dy : (batch, n_L), derivative of the loss with respect to the output
+
+    Returns
+    -------
+    dL/da of every layer, (batch, n)
+
+    Raises
+    ------
+    InputError : for dL_dy of another shape
+    """
+    return _layer_by_layer(f, W[1:], record, dL_dy)
 
 
-def feedback_alignment(f: Activation, G: Sequence[Array], seen: Activity, dL_dy: Array) -> tuple[Array, ...]:
-    """delta^(l): the same through fixed random G^(2..L), shaped like W^(2..L).  [N19 Sec. V-A]"""
-    return _layer_by_layer(f, G, seen, dL_dy)
+def feedback_alignment(f: Activation, G: Sequence[Array], record: Record, dL_dy: Array) -> tuple[Array, ...]:
+    """delta^(l): the same through fixed random G^(2..L), shaped like W^(2..L).  [N19 Sec. V-A]
+
+    Parameters
+    ----------
+    f, record, dL_dy : as in `backpropagation`
+    G : one (n, n_below) array for each layer but the first
+
+    Returns
+    -------
+    dL/da of every layer, (batch, n); only the last is exact
+
+    Raises
+    ------
+    InputError : for dL_dy of another shape
+    """
+    return _layer_by_layer(f, G, record, dL_dy)
 
 
-def _layer_by_layer(f: Activation, down: Sequence[Array], seen: Activity, dL_dy: Array) -> tuple[Array, ...]:
-    deltas = [_top(f, seen, dL_dy)]
-    for a, matrix in zip(seen.a[-2::-1], down[::-1], strict=True):
-        deltas.append(f.slope(a) * (deltas[-1] @ matrix))
-    return tuple(deltas[::-1])
+def _layer_by_layer(f: Activation, down: Sequence[Array], record: Record, dL_dy: Array) -> tuple[Array, ...]:
+    dL_da = [_top(f, record, dL_dy)]
+    for a, matrix in zip(record.a[-2::-1], down[::-1], strict=True):
+        dL_da.append(f.sigma_prime(a) * (dL_da[-1] @ matrix))
+    return tuple(dL_da[::-1])
 
 
-def _top(f: Activation, seen: Activity, dL_dy: Array) -> Array:
+def _top(f: Activation, record: Record, dL_dy: Array) -> Array:
     """delta^(L) = sigma'(a^(L)) dL/dy^(L)."""
-    exact_shape("dL_dy", dL_dy, seen.y[-1].shape)  # else it would be spread over the batch in silence
-    delta: Array = f.slope(seen.a[-1]) * dL_dy
-    return delta
+    exact_shape("dL_dy", dL_dy, record.y[-1].shape)  # else NumPy would broadcast it over the batch without a word
+    return np.asarray(f.sigma_prime(record.a[-1]) * dL_dy)
 
 
-def direct_feedback_alignment(f: Activation, H: Sequence[Array], seen: Activity, dL_dy: Array) -> tuple[Array, ...]:
-    """delta^(l): the error of the top straight to each hidden layer, by fixed H^(l), (n_L, n_l).  [N19 Sec. V-A]"""
-    top = _top(f, seen, dL_dy)
-    return (*(f.slope(a) * (top @ matrix) for a, matrix in zip(seen.a[:-1], H, strict=True)), top)
+def direct_feedback_alignment(f: Activation, H: Sequence[Array], record: Record, dL_dy: Array) -> tuple[Array, ...]:
+    """delta^(l): the error of the top straight to each hidden layer, by fixed H^(l).  [N19 Sec. V-A]
+
+    Parameters
+    ----------
+    f, record, dL_dy : as in `backpropagation`
+    H : one (n_L, n) array per hidden layer
+
+    Returns
+    -------
+    dL/da of every layer, (batch, n); only the last is exact
+
+    Raises
+    ------
+    InputError : for dL_dy of another shape
+    """
+    top = _top(f, record, dL_dy)
+    return (*(f.sigma_prime(a) * (top @ matrix) for a, matrix in zip(record.a[:-1], H, strict=True)), top)
 
 
-def local_errors(f: Activation, G: Sequence[Array], seen: Activity, target: Array, dL_dy: Array) -> tuple[Array, ...]:
-    """delta^(l) of hidden layers from 1/2 (G^(l) y^(l) - target)^2 of their own; the top as ever.  [N19 Eq. 14]"""
-    hidden = zip(seen.a[:-1], seen.y[1:-1], G, strict=True)
-    return (*(f.slope(a) * ((y @ g.T - target) @ g) for a, y, g in hidden), _top(f, seen, dL_dy))
+def local_errors(f: Activation, G: Sequence[Array], record: Record, target: Array, dL_dy: Array) -> tuple[Array, ...]:
+    """delta^(l) of each hidden layer from its own loss 1/2 (G^(l) y^(l) - target)^2.  [N19 Eq. 14]
+
+    Parameters
+    ----------
+    f, record, dL_dy : as in `backpropagation`; the top layer learns from dL_dy as there
+    G : one (n_out, n) array per hidden layer
+    target : (batch, n_out)
+
+    Returns
+    -------
+    dL/da of every layer, (batch, n); each is exact for its own loss
+
+    Raises
+    ------
+    InputError : for dL_dy of another shape
+    """
+    hidden = zip(record.a[:-1], record.y[1:-1], G, strict=True)
+    return (*(f.sigma_prime(a) * ((y @ g.T - target) @ g) for a, y, g in hidden), _top(f, record, dL_dy))
 
 
-def gradient(deltas: Sequence[Array], seen: Activity) -> tuple[Array, ...]:
-    """dL/dW_ij^(l) = delta_i^(l) y_j^(l-1), summed over the batch.  [N19 Eq. 6]"""
-    return tuple(delta.T @ y for delta, y in zip(deltas, seen.y[:-1], strict=True))
+def gradient(dL_da: Sequence[Array], record: Record) -> tuple[Array, ...]:
+    """dL/dW_ij^(l) = delta_i^(l) y_j^(l-1), summed over the batch.  [N19 Eq. 6]
+
+    Parameters
+    ----------
+    dL_da : delta of every layer, (batch, n)
+    record : the forward pass
+
+    Returns
+    -------
+    dL/dW of every layer, (n, n_below)
+    """
+    return tuple(delta.T @ y for delta, y in zip(dL_da, record.y[:-1], strict=True))

@@ -4,9 +4,14 @@
     U[n+1] = beta  U[n] + I[n] - S[n]                      membrane, with its reset
     S[n]   = Theta(U[n] - theta)                           spike
 
-Four kinds of path lead from one step to the next, and every learning rule of the review is told by which of them its
+Four kinds of path lead from one step to the next.  A learning rule of the review is defined by which of them its
 gradient follows (`Paths`).  The *smooth twin* of a network has sigma, the primitive of the surrogate derivative, in
-place of Theta: there the gradient exists, and a rule can be held against it.
+place of Theta: there the gradient exists, and a rule can be compared with it.
+
+>>> synapses = init_weights(np.random.default_rng(0), (4, 3, 2), W_scale=2.0, V_scale=1.0)
+>>> tape = forward(neuron(), synapses, x=np.ones((9, 1, 4)))
+>>> [S.shape for S in tape.S]
+[(9, 1, 3), (9, 1, 2)]
 """
 
 from collections.abc import Sequence
@@ -24,16 +29,14 @@ ACTIVITIES = ("spike", "primitive")
 
 
 class Neuron(NamedTuple):
-    """The constants of all neurons.  (K20 calls this alpha beta, and the other way round.)"""
+    """The constants of all neurons.  (K20 exchanges the letters alpha and beta.)"""
 
     alpha: float  # exp(-dt/tau_syn): synapse
     beta: float  # exp(-dt/tau_mem): membrane
     theta: float = 1.0
     surrogate: Surrogate = fast_sigmoid
     activity: str = "spike"  # "spike": Theta, "primitive": sigma, the smooth twin
-    reset: str = (
-        "through"  # gradients pass "through" it, it is a constant to them ("detach"), or it is not there at all
-    )
+    reset: str = "through"  # gradients pass "through" it; "detach": it is a constant to them; "ignore": no reset
 
 
 class Synapses(NamedTuple):
@@ -44,14 +47,14 @@ class Synapses(NamedTuple):
 
 
 class State(NamedTuple):
-    """What one layer carries from step to step."""
+    """The state of one layer, which goes from step to step."""
 
     I: Array  # (batch, n)
     U: Array  # (batch, n)
 
 
 class Tape(NamedTuple):
-    """Everything that happened, by layer: what backpropagation through time must remember."""
+    """A forward pass, which backpropagation through time must remember; one array per layer, but for x."""
 
     x: Array  # (T, batch, n_in), input spikes S^(0)
     I: tuple[Array, ...]  # (T, batch, n)
@@ -60,7 +63,7 @@ class Tape(NamedTuple):
 
 
 class Paths(NamedTuple):
-    """The paths from one step to the next: True if a gradient follows it, or, of the reset, how strongly."""
+    """The paths from one step to the next: True if a gradient follows it.  The reset may also have a strength."""
 
     past: bool = True  # the leaks: I[n] to I[n+1] by alpha, U[n] to U[n+1] by beta
     reset: float = True  # a neuron's spike to its own membrane
@@ -79,17 +82,27 @@ def neuron(
 ) -> Neuron:
     """alpha = exp(-dt/tau_syn), beta = exp(-dt/tau_mem).  [N19 Eq. 4, 5]
 
-    Times in seconds.  Raises InputError for a time that is not finite and > 0, a theta that is no number, or an
-    unknown activity or reset.
+    Parameters
+    ----------
+    tau_mem, tau_syn, dt : float, in seconds
+    theta, surrogate, activity, reset : see `Neuron`
+
+    Returns
+    -------
+    Neuron
+
+    Raises
+    ------
+    InputError : for a time that is not finite and > 0, a theta that is no number, an unknown activity or reset
     """
     dt, tau_syn = float(positive("dt", dt, "seconds")), float(positive("tau_syn", tau_syn, "seconds"))
     tau_mem = float(positive("tau_mem", tau_mem, "seconds"))
-    made = Neuron(float(np.exp(-dt / tau_syn)), float(np.exp(-dt / tau_mem)), theta, surrogate, activity, reset)
-    validate_neuron(made)
-    return made
+    cell = Neuron(float(np.exp(-dt / tau_syn)), float(np.exp(-dt / tau_mem)), theta, surrogate, activity, reset)
+    _validate_neuron(cell)
+    return cell
 
 
-def validate_neuron(cell: Neuron) -> None:
+def _validate_neuron(cell: Neuron) -> None:
     """Raise InputError for a decay outside [0, 1), under which U grows without bound, and for unknown choices."""
     fraction("alpha", cell.alpha)
     fraction("beta", cell.beta)
@@ -100,17 +113,24 @@ def validate_neuron(cell: Neuron) -> None:
 
 
 def validate(cell: Neuron, synapses: Sequence[Synapses], x: npt.ArrayLike) -> None:
-    """Raise InputError unless `validate_shapes` passes and all numbers are finite and weights float64."""
-    validate_shapes(cell, synapses, finite("x", x))
+    """Raise InputError unless the network can run and learn: stable decays, finite float64 weights, fitting shapes.
+
+    Parameters
+    ----------
+    cell : Neuron
+    synapses : W and V of every layer
+    x : (T, batch, n_in), input spikes
+    """
+    _validate_shapes(cell, synapses, finite("x", x))
     for k, layer in enumerate(synapses, start=1):
         for letter, array in zip("WV", layer, strict=True):
             if finite(f"layer {k} {letter}", array).dtype != np.float64:
                 raise InputError(f"layer {k} {letter}: expected float64, got {array.dtype}")
 
 
-def validate_shapes(cell: Neuron, synapses: Sequence[Synapses], x: Array) -> None:
+def _validate_shapes(cell: Neuron, synapses: Sequence[Synapses], x: Array) -> None:
     """Raise InputError unless decays are stable and layers fit each other and the input."""
-    validate_neuron(cell)
+    _validate_neuron(cell)
     if x.ndim != 3 or not len(x):
         raise InputError(f"x: expected shape (steps, batch, n_in) with steps >= 1, got {x.shape}")
     if not synapses:
@@ -124,29 +144,48 @@ def validate_shapes(cell: Neuron, synapses: Sequence[Synapses], x: Array) -> Non
 
 
 def paths(cell: Neuron, keep: Paths | None = None) -> Paths:
-    """The paths to follow: all there are, or those of them in `keep`.  A reset has one only if it is let "through"."""
+    """The paths to follow: those in `keep`, or all.  The reset is one of them only if cell.reset is "through"."""
     keep = Paths() if keep is None else keep
     return keep._replace(reset=keep.reset if cell.reset == "through" else False)
 
 
 def rest(synapses: Sequence[Synapses], batch: int) -> tuple[State, ...]:
-    """I = U = 0."""
+    """I = U = 0: one State of (batch, n) arrays per layer."""
     return tuple(State(np.zeros((batch, len(W))), np.zeros((batch, len(W)))) for W, _ in synapses)
 
 
 def spikes(cell: Neuron, U: Array) -> Array:
-    """S = Theta(U - theta), or sigma(U - theta) in the smooth twin.  [N19 Eq. 5]"""
-    S: Array = getattr(cell.surrogate, cell.activity)(U - cell.theta)
-    return S
+    """S = Theta(U - theta), or sigma(U - theta) in the smooth twin.  [N19 Eq. 5]
+
+    Parameters
+    ----------
+    cell : Neuron
+    U : array of any shape
+
+    Returns
+    -------
+    array shaped like U
+    """
+    return np.asarray(getattr(cell.surrogate, cell.activity)(U - cell.theta))
 
 
-def slope(cell: Neuron, U: Array) -> Array:
-    """sigma'(U - theta), which stands for dS/dU."""
+def sigma_prime(cell: Neuron, U: Array) -> Array:
+    """sigma'(U - theta), which stands for dS/dU.
+
+    Parameters
+    ----------
+    cell : Neuron
+    U : array of any shape
+
+    Returns
+    -------
+    array shaped like U
+    """
     return cell.surrogate.derivative(U - cell.theta)
 
 
-def heard(x: Array, S: Sequence[Array]) -> tuple[Array, ...]:
-    """What each layer hears from below: S^(l-1), where S^(0) = x."""
+def presynaptic(x: Array, S: Sequence[Array]) -> tuple[Array, ...]:
+    """S^(l-1), the spikes that reach layer l from below, for every layer l; S^(0) = x, (..., n_in)."""
     return (x, *S[:-1])
 
 
@@ -155,41 +194,73 @@ def step(
 ) -> tuple[tuple[State, ...], tuple[Array, ...]]:
     """(I[n], U[n], S^(0)[n]) -> (I[n+1], U[n+1]), S[n] of every layer.  [N19 Eq. 4, 5]
 
-    The reference prints S^(l) in the feed-forward term of Eq. 4; S^(l-1) is meant.
+    The review prints S^(l) in the feed-forward term of Eq. 4; S^(l-1) is meant.
+
+    Parameters
+    ----------
+    cell, synapses : the network
+    state : I[n] and U[n] of every layer
+    x : (batch, n_in), input spikes at step n
+
+    Returns
+    -------
+    the state at n+1, and S[n] of every layer, (batch, n)
     """
     S = tuple(spikes(cell, U) for _, U in state)
-    after = []
-    for (W, V), (I, U), below, own in zip(synapses, state, heard(x, S), S, strict=True):
-        reset = 0 if cell.reset == "ignore" else own
-        after.append(State(I=cell.alpha * I + below @ W.T + own @ V.T, U=cell.beta * U + I - reset))
-    return tuple(after), S
+    new_state = []
+    for (W, V), (I, U), below, same in zip(synapses, state, presynaptic(x, S), S, strict=True):
+        reset = 0 if cell.reset == "ignore" else same
+        new_state.append(State(I=cell.alpha * I + below @ W.T + same @ V.T, U=cell.beta * U + I - reset))
+    return tuple(new_state), S
 
 
 def forward(cell: Neuron, synapses: Sequence[Synapses], x: Array) -> Tape:
-    """Run from rest over all steps, and remember everything.  x (T, batch, n_in).
+    """Run from rest over all steps, and record everything.
 
-    Weights may be complex, for the complex step.  Raises InputError for unstable decays and shapes that do not fit.
+    Parameters
+    ----------
+    cell, synapses : the network; weights may be complex, for the complex step
+    x : (T, batch, n_in), input spikes
+
+    Returns
+    -------
+    Tape
+
+    Raises
+    ------
+    InputError : for unstable decays and shapes that do not fit
     """
-    validate_shapes(cell, synapses, x)
+    _validate_shapes(cell, synapses, x)
     state = rest(synapses, x.shape[1])
-    states, shown = [], []
-    for now in x:
+    states, spikes_by_step = [], []
+    for x_n in x:
         states.append(state)
-        state, S = step(cell, synapses, state, now)
-        shown.append(S)
+        state, S = step(cell, synapses, state, x_n)
+        spikes_by_step.append(S)
     layers = range(len(synapses))
     return Tape(
         x,
         I=tuple(np.stack([s[k].I for s in states]) for k in layers),
         U=tuple(np.stack([s[k].U for s in states]) for k in layers),
-        S=tuple(np.stack([S[k] for S in shown]) for k in layers),
+        S=tuple(np.stack([S[k] for S in spikes_by_step]) for k in layers),
     )
 
 
 def init_weights(
     rng: np.random.Generator, sizes: Sequence[int], W_scale: float, V_scale: float = 0.0
 ) -> tuple[Synapses, ...]:
-    """W_ij ~ N(0, W_scale^2 / n_below), V_ij ~ N(0, V_scale^2 / n); sizes = (n_in, n_1, ..., n_L)."""
+    """W_ij ~ N(0, W_scale^2 / n_below), V_ij ~ N(0, V_scale^2 / n).
+
+    Parameters
+    ----------
+    rng : source of all numbers
+    sizes : n_in, n_1, ..., n_L
+    W_scale, V_scale : float
+
+    Returns
+    -------
+    W and V of every layer
+    """
     return tuple(
         Synapses(rng.normal(0, W_scale / np.sqrt(m), (n, m)), rng.normal(0, 1, (n, n)) * (V_scale / np.sqrt(n)))
         for m, n in pairwise(sizes)
@@ -197,7 +268,21 @@ def init_weights(
 
 
 def parse_gradient(gradient: Sequence[Synapses], method: str) -> tuple[Synapses, ...]:
-    """Return `gradient`, or raise InputError that names the first entry that is not finite."""
+    """Return `gradient` if all its entries are finite.
+
+    Parameters
+    ----------
+    gradient : dL/dW and dL/dV of every layer
+    method : str, for the message
+
+    Returns
+    -------
+    gradient
+
+    Raises
+    ------
+    InputError : names the first entry that is not finite
+    """
     for k, layer in enumerate(gradient, start=1):
         for letter, array in zip("WV", layer, strict=True):
             if not np.isfinite(array).all():
