@@ -16,7 +16,7 @@ import numpy as np
 from decolle_ref.decolle import network
 from decolle_ref.decolle.network import Carry
 from decolle_ref.experiments.poisson_mnist_network import Settings, build
-from decolle_ref.fast.run import Stepper, worker_pool
+from decolle_ref.fast import NetworkStepper, worker_pool
 
 SAMPLES_AND_STEPS = 128  # in one product
 
@@ -41,17 +41,20 @@ def main() -> None:
         for batch in args.batches:
             steps = max(1, SAMPLES_AND_STEPS // batch)
             x = (rng.random((2 * steps, batch, 784)) < 0.02).astype(np.float32)
-            one, many = Stepper(model.network, batch, workers), Stepper(model.network, batch, workers, steps)
+            one, many = (
+                NetworkStepper(model.network, batch, workers),
+                NetworkStepper(model.network, batch, workers, steps),
+            )
 
             def definition(x: np.ndarray = x, batch: int = batch) -> None:
                 for _ in network.run(model.network, Carry(carry.weights, network.rest(model.network, (batch,))), x):
                     pass
 
-            def step_by_step(x: np.ndarray = x, one: Stepper = one) -> None:
+            def step_by_step(x: np.ndarray = x, one: NetworkStepper = one) -> None:
                 for now in x:
                     one.step(carry.weights, now[None])
 
-            def at_once(x: np.ndarray = x, many: Stepper = many, steps: int = steps) -> None:
+            def at_once(x: np.ndarray = x, many: NetworkStepper = many, steps: int = steps) -> None:
                 for n in range(0, len(x), steps):
                     many.step(carry.weights, x[n : n + steps])
 

@@ -20,7 +20,7 @@ from decolle_ref.decolle.network import Carry, Layer
 from decolle_ref.decolle.synapse import Weights
 from decolle_ref.experiments.longrun import peak_memory
 from decolle_ref.experiments.poisson_mnist_network import Settings, build, masks, one_hot
-from decolle_ref.fast.run import Stepper, worker_pool
+from decolle_ref.fast import NetworkStepper, worker_pool
 
 
 class Peer(torch.nn.Module):
@@ -62,7 +62,7 @@ def peer_step(layers: list[Peer], spikes: torch.Tensor, target: torch.Tensor) ->
     loss.backward()
 
 
-def agreement(settings: Settings, carry: Carry, stepper: Stepper, peers: list[Peer], inputs, target) -> float:
+def agreement(settings: Settings, carry: Carry, stepper: NetworkStepper, peers: list[Peer], inputs, target) -> float:
     """The largest difference of two gradients over the largest gradient, without dropout, after some steps."""
     stepper.rest()
     for x in inputs:
@@ -106,7 +106,7 @@ def main() -> None:
         return [Peer(layer, weights, args.batch, dropout) for layer, weights in pairs]
 
     with worker_pool(args.threads) as workers:
-        stepper = Stepper(model.network, args.batch, workers)
+        stepper = NetworkStepper(model.network, args.batch, workers)
         difference = agreement(settings, carry, stepper, peers(0.0), inputs, target)
         theirs = peers(settings.dropout)
         optimiser = torch.optim.Adamax([p for peer in theirs for p in peer.conv.parameters()], 1e-6, (0.0, 0.95))

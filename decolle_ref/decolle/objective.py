@@ -34,13 +34,20 @@ def _clip(d: Array) -> Array:
     return np.where(np.abs(d.real) < 1, d, np.sign(d.real))
 
 
-def _log_softmax(Y: Array) -> Array:
+def softmax(Y: Array) -> Array:
+    """exp(Y_k) / sum_m exp(Y_m), along the last axis.  Any shape -> the same shape."""
+    e: Array = np.exp(Y - Y.real.max(axis=-1, keepdims=True))  # exp cannot overflow
+    return np.asarray(e / e.sum(axis=-1, keepdims=True))
+
+
+def log_softmax(Y: Array) -> Array:
+    """log softmax(Y), along the last axis.  Any shape -> the same shape."""
     shifted: Array = Y - Y.real.max(axis=-1, keepdims=True)  # exp cannot overflow
     return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)))
 
 
 def _cross_entropy_slope(Y: Array, target: Array) -> Array:
-    slope: Array = np.exp(_log_softmax(Y)) * target.sum(axis=-1, keepdims=True) - target
+    slope: Array = softmax(Y) * target.sum(axis=-1, keepdims=True) - target
     return slope
 
 
@@ -50,7 +57,7 @@ squared_error = Loss("squared_error", lambda Y, target: (Y - target) ** 2 / 2, l
 smooth_l1 = Loss("smooth_l1", _smooth_l1_terms, lambda Y, target: _clip(Y - target))
 """1/2 d^2 if |d| < 1 else |d| - 1/2, with d = Y - Yhat; dY = clip(d, -1, 1).  [K20 Sec. 3.2]"""
 
-cross_entropy = Loss("cross_entropy", lambda Y, target: -(target * _log_softmax(Y)).sum(axis=-1), _cross_entropy_slope)
+cross_entropy = Loss("cross_entropy", lambda Y, target: -(target * log_softmax(Y)).sum(axis=-1), _cross_entropy_slope)
 """-sum_k Yhat_k log softmax(Y)_k for class probabilities Yhat; dY = softmax(Y) - Yhat (where they sum to 1)."""
 
 LOSSES = {loss.name: loss for loss in (squared_error, smooth_l1, cross_entropy)}

@@ -38,8 +38,8 @@ from decolle_ref.experiments.poisson_mnist_network import (
     one_hot,
     pairs,
 )
-from decolle_ref.fast.convnet import Stepper, outputs
-from decolle_ref.fast.run import worker_pool
+from decolle_ref.fast import worker_pool
+from decolle_ref.fast.convnet import ConvnetStepper, outputs
 
 CHECKPOINT = "checkpoint.npz"
 KIND = "decolle_ref analog checkpoint"
@@ -156,7 +156,7 @@ def save(problem: Problem, state: State, folder: Path) -> None:
 
 def epochs(problem: Problem, state: State, folder: Path, workers: ThreadPoolExecutor, quiet: bool) -> State:
     """Learn until all epochs are done or the user asks to stop."""
-    total, stepper = problem.settings.epochs, Stepper(problem.net, problem.settings.batch, workers)
+    total, stepper = problem.settings.epochs, ConvnetStepper(problem.net, problem.settings.batch, workers)
     bar = Progress("analog", len(problem.order), state.carry.updates, quiet, unit="update")
     try:
         with stop_requests() as stopped:
@@ -185,7 +185,7 @@ def told(problem: Problem, state: State) -> str:
 
 
 def learn(
-    problem: Problem, stepper: Stepper, state: State, stopped: Callable[[], bool], tick: Callable[[], None]
+    problem: Problem, stepper: ConvnetStepper, state: State, stopped: Callable[[], bool], tick: Callable[[], None]
 ) -> tuple[Carry, float] | None:
     """One epoch: (carry, mean loss while learning); None if asked to stop within it."""
     settings, _, data, order = problem

@@ -37,7 +37,7 @@ from decolle_ref.experiments.poisson_mnist_network import (
     update_analog,
     update_top,
 )
-from decolle_ref.fast.run import Stepper, worker_pool
+from decolle_ref.fast import NetworkStepper, worker_pool
 
 CHECKPOINT = "checkpoint.npz"
 KIND = "decolle_ref mnist checkpoint"
@@ -59,8 +59,8 @@ class Problem(NamedTuple):
 class Tools(NamedTuple):
     """What works on one mini-batch, with all the memory that takes."""
 
-    stepper: Stepper
-    analog: fast.convnet.Stepper | None
+    stepper: NetworkStepper
+    analog: fast.ConvnetStepper | None
 
 
 class State(NamedTuple):
@@ -171,8 +171,8 @@ def batches(problem: Problem, state: State, folder: Path, workers: ThreadPoolExe
 def equip(problem: Problem, workers: ThreadPoolExecutor) -> Tools:
     """The tools for mini-batches of the settings' size."""
     model, batch = problem.model, problem.settings.batch
-    reference = fast.convnet.Stepper(model.analog, batch, workers) if model.analog else None
-    return Tools(Stepper(model.network, batch, workers), reference)
+    reference = fast.ConvnetStepper(model.analog, batch, workers) if model.analog else None
+    return Tools(NetworkStepper(model.network, batch, workers), reference)
 
 
 def told(problem: Problem, state: State) -> str:
@@ -225,7 +225,7 @@ def test(problem: Problem, carry: Carry, workers: ThreadPoolExecutor, stopped: C
             raise Interrupted("stopped while testing; --resume repeats the last mini-batch")
         now = slice(first, first + settings.batch)
         images, labels = data.x_test[now], data.labels_test[now]
-        stepper = Stepper(model.network, len(labels), workers, BLOCK)
+        stepper = NetworkStepper(model.network, len(labels), workers, BLOCK)
         found = judge(problem, carry, stepper, images, settings.rng(TEST, first)).wrong(labels)
         if model.analog is not None:
             Y = fast.convnet.outputs(model.analog, model.split(carry.weights)[2], grey(images), workers)
@@ -234,7 +234,7 @@ def test(problem: Problem, carry: Carry, workers: ThreadPoolExecutor, stopped: C
     return wrong / len(data.x_test)
 
 
-def judge(problem: Problem, carry: Carry, stepper: Stepper, images: Array, rng: np.random.Generator) -> Votes:
+def judge(problem: Problem, carry: Carry, stepper: NetworkStepper, images: Array, rng: np.random.Generator) -> Votes:
     """Show images with fixed weights, several steps at a time, and let every step after burn-in vote."""
     settings, model = problem.settings, problem.model
     stream, votes = spikes(settings, rng, images), Votes(len(model.readouts) - settings.analog, len(images))

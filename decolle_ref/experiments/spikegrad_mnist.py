@@ -21,11 +21,12 @@ from decolle_ref.decolle.synapse import Weights
 from decolle_ref.experiments.longrun import Interrupted, Progress, stop_requests, versions
 from decolle_ref.experiments.spikegrad_state import Epoch, State, load, save
 from decolle_ref.fast import spikegrad as fast
+from decolle_ref.fast.spikegrad import Step, accuracy, step
 from decolle_ref.spikegrad import ann, network
 from decolle_ref.spikegrad import operations as ops
-from decolle_ref.spikegrad.learning import Descent, Step, accuracy, step
-from decolle_ref.spikegrad.network import Network
-from decolle_ref.spikegrad.operations import Synapses, macs, operations, relative, synapses
+from decolle_ref.spikegrad.layers import IFNetwork
+from decolle_ref.spikegrad.learning import Descent
+from decolle_ref.spikegrad.operations import Fans, count_fans, macs, operations, relative_operations
 
 CHECKPOINT = "checkpoint.npz"
 SHAPE = (28, 28, 1)
@@ -73,9 +74,9 @@ class Problem(NamedTuple):
     """What a run works on, made from its settings and data alone."""
 
     settings: Settings
-    net: Network
-    wiring: list[Synapses]
-    data: Data
+    net: IFNetwork
+    fans: list[Fans]
+    data: Data  # images flat, (n, 784)
 
 
 def encode(images: Array, name: str = "images") -> Array:
@@ -96,7 +97,8 @@ def build(settings: Settings, data: Data) -> Problem:
     mnist.validate(data.x, data.labels, "training", SHAPE)
     mnist.validate(data.x_test, data.labels_test, "test", SHAPE)
     net = network.named("mnist", settings.theta_ff, settings.theta_bp)
-    return Problem(settings, net, [synapses(layer) for layer in net], data)
+    flat = data._replace(x=data.x.reshape(len(data.x), -1), x_test=data.x_test.reshape(len(data.x_test), -1))
+    return Problem(settings, net, [count_fans(layer) for layer in net], flat)
 
 
 def begin(problem: Problem) -> State:
@@ -130,10 +132,10 @@ def learn(problem: Problem, start: State, stopped: Callable[[], bool]) -> State 
         lr = rate(settings, (epoch + seen / n) / settings.epochs)
         scale = settings.theta_bp / (settings.alpha * len(index))
         for k, layer in enumerate(problem.net):
-            if layer.map.learns:
+            if layer.learns:
                 weights[k], velocity[k] = descent.update(weights[k], velocity[k], now.increments[k], lr, scale)
         seen += len(index)
-        totals = [total + more for total, more in zip(totals, counts(problem.wiring, now), strict=True)]
+        totals = [total + more for total, more in zip(totals, counts(problem.fans, now), strict=True)]
     correct = accuracy(problem.net, weights, data.x_test, data.labels_test)
     loss, *means = (total / n for total in totals)
     row = Epoch(loss, np.array(correct), np.array(rate(settings, epoch / settings.epochs)), *means)
@@ -145,11 +147,11 @@ def empty(layers: int) -> list[Array]:
     return [np.zeros(()), np.zeros(layers - 1), np.zeros(layers), np.zeros(layers - 1), np.zeros(layers - 1)]
 
 
-def counts(wiring: list[Synapses], now: Step) -> list[Array]:
+def counts(fans: list[Fans], now: Step) -> list[Array]:
     """Loss, spikes, error spikes and the operations of both phases, summed over a mini-batch."""
     spikes = np.array([np.abs(S).sum() for S in now.S[:-1]], np.float64)
     error_spikes = np.array([np.abs(E).sum() for E in now.E], np.float64)
-    return [np.array(now.loss), spikes, error_spikes, *operations(wiring, now.S, now.E)]
+    return [np.array(now.loss), spikes, error_spikes, *operations(fans, now.S, now.E)]
 
 
 def train(
@@ -211,8 +213,8 @@ def report(problem: Problem, state: State) -> dict[str, Any]:
         "redundancy": redundancy(problem, state.weights),
         "epochs": {
             **{name: rows[name].tolist() for name in ("loss", "accuracy", "learning_rate", "spikes", "error_spikes")},
-            "forward": [relative(net, made) for made in rows["forward"]],
-            "backward": [relative(net, made) for made in rows["backward"]],
+            "forward": [relative_operations(net, made) for made in rows["forward"]],
+            "backward": [relative_operations(net, made) for made in rows["backward"]],
             "forward_by_layer": (rows["forward"] / macs(net)).tolist(),
             "backward_by_layer": (rows["backward"] / macs(net)).tolist(),
         },
@@ -226,11 +228,11 @@ def redundancy(problem: Problem, weights: tuple[Weights, ...]) -> dict[str, dict
     """
     data, images = problem.data, QUICK_EVENTS if problem.settings.quick else EVENTS
     hundreds = (data.x_test[i : i + 100] for i in range(0, len(data.x_test), 100))
-    V = np.concatenate([fast.forward(problem.net, weights, x)[0] for x in hundreds])
+    V = np.concatenate([fast.forward(problem.net, weights, x)[0][-1] for x in hundreds])
     found: dict[str, dict[str, float]] = {phase: {} for phase in ("forward", "backward")}
     for i in np.argsort(-ann.cross_entropy(V, data.labels_test))[:images]:
         U = ann.top_error(V[i : i + 1], data.labels_test[i : i + 1], problem.settings.alpha)[0]
-        for phase, numbers in ops.spent(problem.net, weights, data.x_test[i], U).items():
+        for phase, numbers in ops.count_spikes(problem.net, weights, data.x_test[i], U).items():
             found[phase] = {name: found[phase].get(name, 0) + more for name, more in numbers.items()}
     return {phase: sums | {"ratio": sums["spikes"] / max(1, sums["totals"])} for phase, sums in found.items()}
 

@@ -10,7 +10,7 @@ from decolle_ref._util.check import Array, InputError, finite
 from decolle_ref.decolle.synapse import Weights
 from decolle_ref.experiments import checkpoint
 from decolle_ref.spikegrad import network
-from decolle_ref.spikegrad.network import Network
+from decolle_ref.spikegrad.layers import IFNetwork
 
 KIND = "decolle_ref spikegrad-mnist checkpoint"
 
@@ -43,7 +43,7 @@ def save(path: Path, settings: dict[str, Any], state: State) -> None:
     store.write_arrays(path, KIND, arrays, {"settings": settings})
 
 
-def load(path: Path, settings: dict[str, Any], net: Network) -> State:
+def load(path: Path, settings: dict[str, Any], net: IFNetwork) -> State:
     """Read a checkpoint back.  Raises InputError if it is damaged, incomplete, or of other settings."""
     arrays, about = store.read_arrays(path, KIND)
     checkpoint.require_same(path, about.get("settings"), settings)

@@ -21,9 +21,9 @@ from decolle_ref.experiments import convnet as experiment
 from decolle_ref.experiments.convnet import Settings, train
 from decolle_ref.experiments.longrun import Interrupted, versions
 from decolle_ref.experiments.poisson_mnist_network import Data, mini_batches
+from decolle_ref.fast import worker_pool
 from decolle_ref.fast.conv import Patches
-from decolle_ref.fast.convnet import Stepper, outputs
-from decolle_ref.fast.run import worker_pool
+from decolle_ref.fast.convnet import ConvnetStepper, outputs
 from decolle_ref.plots.convnet import curves, save_figures
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -135,7 +135,7 @@ def test_adjoint_of_patches_equals_the_definition(synapse, seed, batch):
 def test_fast_step_equals_the_definition_for_any_cut(net, seed, batch, chunk):
     weights, x, target = problem(net, seed, batch)
     with worker_pool(2) as workers:
-        stepper = Stepper(net, batch, workers, chunk, np.float64)
+        stepper = ConvnetStepper(net, batch, workers, chunk, np.float64)
         stepper.gradient(weights, -x, target)  # what an earlier batch left behind plays no part
         assert distance(stepper.gradient(weights, x, target), convnet.gradient(net, weights, x, target)) <= 1e-12
     expected = convnet.forward(net, weights, x).Y
@@ -147,7 +147,7 @@ def test_fast_step_in_float32_equals_the_definition_in_float64(seed):
     net = convnet.build((1, 14, 14), [(8, 2), (6, 1), (4, 2)], 5, 2)
     weights, x, target = problem(net, seed, 8, np.float32)
     with worker_pool(1) as workers:
-        found = Stepper(net, 8, workers, chunk=3).gradient(weights, x, target)
+        found = ConvnetStepper(net, 8, workers, chunk=3).gradient(weights, x, target)
     assert {array.dtype for w in found for array in w} == {np.dtype(np.float32)}
     double = [Weights(w.W.astype(float), w.b.astype(float)) for w in weights]
     assert distance(found, convnet.gradient(net, double, x.astype(float), target.astype(float))) <= 1e-5
@@ -159,7 +159,7 @@ def test_the_number_of_threads_changes_no_bit():
     found = []
     for threads in (1, 3):
         with worker_pool(threads) as workers:
-            found.append(flat(Stepper(net, 20, workers, chunk=3).gradient(weights, x, target)))
+            found.append(flat(ConvnetStepper(net, 20, workers, chunk=3).gradient(weights, x, target)))
     np.testing.assert_array_equal(*found)
 
 
@@ -216,14 +216,14 @@ def same_files(a, b):
 
 def stop_at_update(number, patch):
     """Ctrl-C, within this update."""
-    updates, original = iter(range(100)), Stepper.gradient
+    updates, original = iter(range(100)), ConvnetStepper.gradient
 
     def interrupting(self, *args):
         if next(updates) == number:
             signal.raise_signal(signal.SIGINT)
         return original(self, *args)
 
-    patch.setattr(Stepper, "gradient", interrupting)
+    patch.setattr(ConvnetStepper, "gradient", interrupting)
 
 
 def test_a_resumed_run_is_bit_identical_to_one_that_was_not_interrupted(finished, data, tmp_path, monkeypatch):

@@ -33,7 +33,7 @@ from decolle_ref.experiments.poisson_mnist_network import (
     spikes,
     update_analog,
 )
-from decolle_ref.fast.run import Stepper, worker_pool
+from decolle_ref.fast import NetworkStepper, worker_pool
 from decolle_ref.plots import poisson_mnist as plot
 
 SMALL = Settings(samples=12, batch=4, steps=8, burn_in=3, test_images=5, test_steps=9)
@@ -56,11 +56,11 @@ def same(a, b):
 @pytest.mark.parametrize("others", [{}, {"analog": True}, {"output": False, "test_dropout": True}])
 def test_a_resumed_run_is_bit_identical_to_one_that_was_not_interrupted(others, data, tmp_path, monkeypatch):
     """Interrupted within the second mini-batch, by a signal, with other numbers of threads."""
-    monkeypatch.setattr("decolle_ref.fast.run.Stepper.__init__.__defaults__", (1, 2))  # pieces of two samples
+    monkeypatch.setattr("decolle_ref.fast.stepper.NetworkStepper.__init__.__defaults__", (1, 2))  # chunks of 2
     small = replace(SMALL, **others)
     whole = poisson_mnist.train(small, tmp_path / "a", quiet=True, data=data)
     steps = iter(range(1000))
-    original = Stepper.step
+    original = NetworkStepper.step
 
     def interrupting(self, *args, **kwargs):
         if next(steps) == SMALL.steps + 4:
@@ -68,7 +68,7 @@ def test_a_resumed_run_is_bit_identical_to_one_that_was_not_interrupted(others, 
         return original(self, *args, **kwargs)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Stepper, "step", interrupting)
+        patch.setattr(NetworkStepper, "step", interrupting)
         with pytest.raises(Interrupted, match=r"stopped in mini-batch \d of 3; --resume repeats it"):
             poisson_mnist.train(small, tmp_path / "b", quiet=True, data=data, threads=2)
     assert not (tmp_path / "b/results.json").exists()
@@ -115,7 +115,7 @@ def test_test_errors_are_those_of_the_readable_network(dialect, dropout, data):
     model, carry = build(settings)
     problem = poisson_mnist.Problem(settings, model, data, np.zeros((3, 4), int))
     with worker_pool(1) as workers:
-        stepper = Stepper(model.network, 5, workers, steps=3, chunk=2)
+        stepper = NetworkStepper(model.network, 5, workers, steps=3, chunk=2)
         ours = poisson_mnist.judge(problem, carry, stepper, data.x_test, settings.rng(7))
     rng, inputs, dropped = settings.rng(7), [], []
     stream = spikes(settings, rng, data.x_test)
@@ -189,7 +189,7 @@ def test_learning_lowers_the_loss_of_every_readout(data):
         return total
 
     with worker_pool(1) as workers:
-        stepper = Stepper(model.network, 4, workers)
+        stepper = NetworkStepper(model.network, 4, workers)
         before = loss(carry.weights, stepper)
         after, _ = poisson_mnist.learn(
             problem, poisson_mnist.equip(problem, workers), carry, 0, lambda: False, lambda: None
@@ -236,7 +236,7 @@ def test_one_update_of_the_analog_network_is_its_gradient_handed_to_adamax(data)
     weights, memory = model.split(carry.weights)[2], model.split(carry.opt_state)[2]
     images, target = grey(data.x[:4]), one_hot(data.labels[:4])
     with worker_pool(1) as workers:
-        stepper = fast.convnet.Stepper(model.analog, 4, workers)
+        stepper = fast.ConvnetStepper(model.analog, 4, workers)
         got, _ = update_analog(settings, model, weights, memory, stepper, images, target, 0)
     optimiser, start = model.learner.optimiser, convnet.init(model.learner.optimiser, weights)
     gradients = convnet.gradient(model.analog, weights, images, target)
