@@ -37,14 +37,10 @@ def update_layer(
 
     Parameters
     ----------
-    optimiser
-        Adamax with beta1 = 0.
-    synapse
-        Dense.
-    weights
-        Of the layer; overwritten.
-    opt_state
-        Pair of moments, of W and of b; overwritten.
+    optimiser, synapse
+        Adamax with beta1 = 0, and a Dense synapse.
+    weights, opt_state
+        Weights of the layer and the moments of W and of b; overwritten.
     dU, P
         dL/dU, (..., n), and the traces, (..., n_in).
     learning_rate
