@@ -3,10 +3,10 @@
 Every chunk is a few samples through all layers.  How the batch is cut changes the last bits of the results; the number
 of threads does not.  Tested against `network.step`, `network.run` and `Learner.update`.
 
->>> from decolle_ref.decolle import lif, readout
+>>> from decolle_ref.decolle import lif, network, readout
 >>> from decolle_ref.decolle.synapse import Conv2d
 >>> rng, synapse = np.random.default_rng(0), Conv2d((1, 4, 4), 2, 3)
->>> layer = Layer(synapse, lif.neuron(), readout.sample_readout(rng, synapse.n, 5))
+>>> layer = network.Layer(synapse, lif.neuron(), readout.sample_readout(rng, synapse.n, 5))
 >>> weights = [synapse.init_weights(rng, layer.neuron)]
 >>> with ThreadPoolExecutor(1) as workers:
 ...     stepper = NetworkStepper((layer,), batch=3, workers=workers)
