@@ -1,9 +1,9 @@
-"""Evaluation of the MNIST network: many steps at once against one step after the other.
+"""Time the evaluation of the MNIST network: many steps in one product against one step after the other.
 
     python benchmarks/mnist_evaluation.py
 
-Three ways to the same outputs: the definition (`network.run`), the fast path step by step, and the fast path with many
-steps in each product.
+Three programs compute the same outputs: the definition (`network.run`), the fast path with one step per call, and the
+fast path with many steps per call.
 """
 
 import argparse
@@ -16,15 +16,14 @@ import numpy as np
 from decolle_ref.decolle import network
 from decolle_ref.decolle.network import Carry
 from decolle_ref.experiments.poisson_mnist_network import Settings, build
-from decolle_ref.fast.run import Stepper, worker_pool
+from decolle_ref.fast import NetworkStepper, worker_pool
 
-SAMPLES_AND_STEPS = 128  # in one product
+COLUMNS = 128  # samples x steps in one product
 
 
-def timed(work: Callable[[], object], steps: int) -> float:
-    """Milliseconds per step."""
+def milliseconds_per_step(program: Callable[[], object], steps: int) -> float:
     start = time.perf_counter()
-    work()
+    program()
     return 1000 * (time.perf_counter() - start) / steps
 
 
@@ -36,33 +35,34 @@ def main() -> None:
     args = parser.parse_args()
     model, carry = build(Settings(output=False))
     rng = np.random.default_rng(0)
-    print(f"threads {args.threads}; ms per step: definition, fast, fast with many steps at once; ratios to the last")
+    print(
+        f"threads {args.threads}; ms per step: definition, one step per call, many steps per call; ratios to the last"
+    )
     with worker_pool(args.threads) as workers:
         for batch in args.batches:
-            steps = max(1, SAMPLES_AND_STEPS // batch)
+            steps = max(1, COLUMNS // batch)
             x = (rng.random((2 * steps, batch, 784)) < 0.02).astype(np.float32)
-            one, many = Stepper(model.network, batch, workers), Stepper(model.network, batch, workers, steps)
+            single = NetworkStepper(model.network, batch, workers)
+            block = NetworkStepper(model.network, batch, workers, steps)
 
             def definition(x: np.ndarray = x, batch: int = batch) -> None:
                 for _ in network.run(model.network, Carry(carry.weights, network.rest(model.network, (batch,))), x):
                     pass
 
-            def step_by_step(x: np.ndarray = x, one: Stepper = one) -> None:
-                for now in x:
-                    one.step(carry.weights, now[None])
+            def one_step_per_call(x: np.ndarray = x, stepper: NetworkStepper = single) -> None:
+                for spikes in x:
+                    stepper.step(carry.weights, spikes[None])
 
-            def at_once(x: np.ndarray = x, many: Stepper = many, steps: int = steps) -> None:
-                for n in range(0, len(x), steps):
-                    many.step(carry.weights, x[n : n + steps])
+            def many_steps_per_call(x: np.ndarray = x, stepper: NetworkStepper = block, steps: int = steps) -> None:
+                for first in range(0, len(x), steps):
+                    stepper.step(carry.weights, x[first : first + steps])
 
-            ways = (definition, step_by_step, at_once)
-            rounds = [[timed(way, len(x)) for way in ways] for _ in range(args.rounds + 1)][1:]
-            slow, single, fast = (statistics.median(times) for times in zip(*rounds, strict=True))
-            ratios = [statistics.median(r[k] / r[2] for r in rounds) for k in (0, 1)]
-            print(
-                f"batch {batch:3d}, {steps:2d} steps at once: {slow:8.2f} {single:7.2f} {fast:7.2f} ms;"
-                f" {ratios[0]:5.1f} {ratios[1]:5.2f}"
-            )
+            programs = (definition, one_step_per_call, many_steps_per_call)
+            rounds = [[milliseconds_per_step(p, len(x)) for p in programs] for _ in range(args.rounds + 1)][1:]
+            medians = [statistics.median(times) for times in zip(*rounds, strict=True)]
+            ratios = [statistics.median(times[k] / times[2] for times in rounds) for k in (0, 1)]
+            times = " ".join(f"{median:8.2f}" for median in medians)
+            print(f"batch {batch:3d}, {steps:3d} steps per call: {times} ms; {ratios[0]:5.1f} {ratios[1]:5.2f}")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""One training step of the MNIST network, ours against PyTorch autograd on the CPU: ratio of times, and memory.
+"""Time one training step of the MNIST network against PyTorch autograd on the CPU, and measure memory.
 
     python benchmarks/mnist_step.py --threads 2
 
 Both make the same step in float32: traces, three convolutions, pooling, spikes, readouts with dropout, smooth L1,
-gradients of all layers, one update by Adamax.  First both are given the same weights, and their gradients compared.
-Needs PyTorch (pip install torch).
+gradients of all layers, one update by Adamax.  Before the timing both get the same weights, and their gradients are
+compared.  Needs PyTorch (pip install torch).
 """
 
 import argparse
@@ -15,28 +15,25 @@ from collections.abc import Callable
 import numpy as np
 import torch
 import torch.nn.functional as F
+from decolle_ref.experiments.longrun import peak_memory
 
 from decolle_ref.decolle.network import Carry, Layer
 from decolle_ref.decolle.synapse import Weights
-from decolle_ref.experiments.longrun import peak_memory
 from decolle_ref.experiments.poisson_mnist_network import Settings, build, masks, one_hot
-from decolle_ref.fast.run import Stepper, worker_pool
+from decolle_ref.fast import NetworkStepper, worker_pool
 
 
-class Peer(torch.nn.Module):
-    """A layer as one would write it: traces outside the graph, a convolution, and a frozen readout."""
+class TorchLayer(torch.nn.Module):
+    """A layer written for autograd: traces outside the graph, a convolution, and a frozen readout."""
 
     def __init__(self, layer: Layer, weights: Weights, batch: int, dropout: float) -> None:
         super().__init__()
         synapse, neuron = layer.synapse, layer.neuron
         self.conv = torch.nn.Conv2d(synapse.shape_in[0], synapse.channels, synapse.kernel, padding=synapse.padding)
         self.readout = torch.nn.Linear(layer.readout.G.shape[1], layer.readout.G.shape[0])
-        for target, value in zip(
-            (self.conv.weight, self.conv.bias, self.readout.weight, self.readout.bias),
-            (*weights, *layer.readout),
-            strict=True,
-        ):
-            target.data = torch.from_numpy(value.copy())
+        parameters = self.conv.weight, self.conv.bias, self.readout.weight, self.readout.bias
+        for parameter, value in zip(parameters, (*weights, *layer.readout), strict=True):
+            parameter.data = torch.from_numpy(value.copy())
         self.readout.requires_grad_(False)
         self.size, self.dropout = 1 if layer.pool is None else layer.pool.size, dropout
         self.alpha, self.beta = float(neuron.alpha), float(neuron.beta)
@@ -53,8 +50,8 @@ class Peer(torch.nn.Module):
         return (u.detach() >= 0).float(), Y
 
 
-def peer_step(layers: list[Peer], spikes: torch.Tensor, target: torch.Tensor) -> None:
-    """Forward and backward; gradients are left in the parameters."""
+def torch_step(layers: list[TorchLayer], spikes: torch.Tensor, target: torch.Tensor) -> None:
+    """Forward and backward; the gradients are left in the parameters."""
     loss = torch.zeros(())
     for layer in layers:
         spikes, Y = layer(spikes)
@@ -62,24 +59,23 @@ def peer_step(layers: list[Peer], spikes: torch.Tensor, target: torch.Tensor) ->
     loss.backward()
 
 
-def agreement(settings: Settings, carry: Carry, stepper: Stepper, peers: list[Peer], inputs, target) -> float:
+def gradient_difference(carry: Carry, stepper: NetworkStepper, layers: list[TorchLayer], inputs, target) -> float:
     """The largest difference of two gradients over the largest gradient, without dropout, after some steps."""
     stepper.rest()
     for x in inputs:
         stepper.step(carry.weights, x[None], target)
-        for layer in peers:
+        for layer in layers:
             layer.zero_grad()
-        peer_step(peers, torch.from_numpy(x.reshape(-1, 1, 28, 28)), torch.from_numpy(target))
-    worst = 0.0
-    for k, layer in enumerate(peers):
-        ours = sum(parts[k].gradient.W for parts in stepper.parts)
+        torch_step(layers, torch.from_numpy(x.reshape(-1, 1, 28, 28)), torch.from_numpy(target))
+    largest = 0.0
+    for k, layer in enumerate(layers):
+        ours = sum(buffers[k].gradient.W for buffers in stepper.buffers)
         theirs = layer.conv.weight.grad.numpy()
-        worst = max(worst, float(np.abs(ours - theirs).max() / np.abs(theirs).max()))
-    return worst
+        largest = max(largest, float(np.abs(ours - theirs).max() / np.abs(theirs).max()))
+    return largest
 
 
-def timed(step: Callable[[], None], steps: int) -> float:
-    """Milliseconds per step."""
+def milliseconds_per_step(step: Callable[[], None], steps: int) -> float:
     start = time.perf_counter()
     for _ in range(steps):
         step()
@@ -101,37 +97,38 @@ def main() -> None:
     target = one_hot(rng.integers(0, 10, args.batch))
     layers = len(model.network)
 
-    def peers(dropout: float) -> list[Peer]:
+    def torch_layers(dropout: float) -> list[TorchLayer]:
         pairs = zip(model.network, carry.weights, strict=False)
-        return [Peer(layer, weights, args.batch, dropout) for layer, weights in pairs]
+        return [TorchLayer(layer, weights, args.batch, dropout) for layer, weights in pairs]
 
     with worker_pool(args.threads) as workers:
-        stepper = Stepper(model.network, args.batch, workers)
-        difference = agreement(settings, carry, stepper, peers(0.0), inputs, target)
-        theirs = peers(settings.dropout)
-        optimiser = torch.optim.Adamax([p for peer in theirs for p in peer.conv.parameters()], 1e-6, (0.0, 0.95))
+        stepper = NetworkStepper(model.network, args.batch, workers)
+        difference = gradient_difference(carry, stepper, torch_layers(0.0), inputs, target)
+        network = torch_layers(settings.dropout)
+        optimiser = torch.optim.Adamax([p for layer in network for p in layer.conv.parameters()], 1e-6, (0.0, 0.95))
         images = [torch.from_numpy(x.reshape(-1, 1, 28, 28)) for x in inputs]
-        goal, memory, n = torch.from_numpy(target), carry.opt_state, 0
+        torch_target, opt_state, n = torch.from_numpy(target), carry.opt_state, 0
 
-        def ours_once() -> None:
-            nonlocal memory, n
+        def numpy_training_step() -> None:
+            nonlocal opt_state, n
             n += 1
             stepper.step(carry.weights, inputs[n % 10][None], target, masks(settings, model.network, rng, args.batch))
-            memory = stepper.update(model.learner, carry.weights[:layers], memory, n)
+            opt_state = stepper.update(model.learner, carry.weights[:layers], opt_state, n)
 
-        def theirs_once() -> None:
+        def torch_training_step() -> None:
             optimiser.zero_grad()
-            peer_step(theirs, images[n % 10], goal)
+            torch_step(network, images[n % 10], torch_target)
             optimiser.step()
 
-        pairs = [(timed(ours_once, 10), timed(theirs_once, 10)) for _ in range(args.rounds + 1)][1:]
+        programs = numpy_training_step, torch_training_step
+        rounds = [[milliseconds_per_step(p, 10) for p in programs] for _ in range(args.rounds + 1)][1:]
         before = peak_memory()
-        timed(ours_once, 300)
+        milliseconds_per_step(numpy_training_step, 300)
         growth = peak_memory() - before
-    ours, peer = (statistics.median(times) for times in zip(*pairs, strict=True))
-    ratio = statistics.median(b / a for a, b in pairs)
+    ours, theirs = (statistics.median(times) for times in zip(*rounds, strict=True))
+    ratio = statistics.median(b / a for a, b in rounds)
     print(f"gradients agree to {difference:.1e} of the largest")
-    print(f"threads {args.threads}, batch {args.batch}: ours {ours:.1f} ms, PyTorch {peer:.1f} ms per step")
+    print(f"threads {args.threads}, batch {args.batch}: ours {ours:.1f} ms, PyTorch {theirs:.1f} ms per step")
     print(f"speed ratio {ratio:.2f} (median of {args.rounds} rounds side by side)")
     print(f"peak memory grew by {growth / 2**20:.1f} MiB over 300 more steps")
 

@@ -37,7 +37,7 @@ from decolle_ref.experiments.poisson_mnist_network import (
     one_hot,
     pairs,
 )
-from decolle_ref.fast.convnet import Stepper, outputs
+from decolle_ref.fast.convnet import ConvnetStepper, outputs
 
 QUICK_IMAGES = 3000  # of each set
 
@@ -101,7 +101,7 @@ class Convnet(Run[State]):
             raise InputError(f"training images: expected at least the {settings.batch} of one mini-batch, got {n}")
         self.net, self.optimiser = network(), Adamax(settings.beta1, settings.beta2)
         self.order = mini_batches(settings.seed, settings.epochs * n, settings.batch, n)
-        self.stepper = Stepper(self.net, settings.batch, workers)
+        self.stepper = ConvnetStepper(self.net, settings.batch, workers)
 
     def begin(self) -> State:
         """The weights drawn from the seed."""

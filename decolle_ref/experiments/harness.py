@@ -21,7 +21,7 @@ from decolle_ref._util.progress import Progress
 from decolle_ref.experiments import checkpoint
 from decolle_ref.experiments.environment import stop_requests, versions
 from decolle_ref.experiments.options import plain
-from decolle_ref.fast.run import worker_pool
+from decolle_ref.fast import worker_pool
 
 State = TypeVar("State")
 Results = dict[str, Any]

@@ -34,7 +34,7 @@ from decolle_ref.experiments.poisson_mnist_network import (
     update_reference,
     update_top,
 )
-from decolle_ref.fast.run import Stepper
+from decolle_ref.fast import NetworkStepper
 
 EARLY = (64, 256, 640, 1408, 2048, 2688, 3328, 3968)  # samples after which an early curve is measured
 LONG = 3840  # then after every so many
@@ -77,9 +77,9 @@ class PoissonMnist(Run[State]):
         mnist.validate(self.data.x_test, self.data.labels_test, "test")
         self.model, self.start = build(settings)
         self.order = mini_batches(settings.seed, settings.samples, settings.batch, len(self.data.x))
-        self.stepper = Stepper(self.model.network, settings.batch, workers)
+        self.stepper = NetworkStepper(self.model.network, settings.batch, workers)
         net = self.model.reference
-        self.reference = fast.convnet.Stepper(net, settings.batch, workers) if net else None
+        self.reference = fast.ConvnetStepper(net, settings.batch, workers) if net else None
         self.spiking = len(self.model.readouts) - settings.convnet
 
     def begin(self) -> State:
@@ -145,7 +145,7 @@ class PoissonMnist(Run[State]):
             batch = slice(first, first + settings.batch)
             images, labels = data.x_test[batch], data.labels_test[batch]
             monitor.say(f"testing on {len(data.labels_test)}")
-            stepper = Stepper(model.network, len(labels), self.workers, BLOCK)
+            stepper = NetworkStepper(model.network, len(labels), self.workers, BLOCK)
             batch_mistakes = self.vote(carry, stepper, images, settings.rng(TEST, first)).wrong(labels)
             if model.reference is not None:
                 Y = fast.convnet.outputs(model.reference, model.split(carry.weights)[2], grey(images), self.workers)
@@ -153,7 +153,7 @@ class PoissonMnist(Run[State]):
             mistakes += batch_mistakes
         return mistakes / len(data.x_test)
 
-    def vote(self, carry: Carry, stepper: Stepper, images: Array, rng: np.random.Generator) -> Votes:
+    def vote(self, carry: Carry, stepper: NetworkStepper, images: Array, rng: np.random.Generator) -> Votes:
         """Show images with fixed weights, several steps at a time, and let every step after burn-in vote."""
         settings, model = self.settings, self.model
         stream, votes = spikes(settings, rng, images), Votes(self.spiking, len(images))

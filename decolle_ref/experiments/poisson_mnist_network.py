@@ -24,7 +24,7 @@ from decolle_ref.decolle.pool import MaxPool
 from decolle_ref.decolle.readout import Mask
 from decolle_ref.decolle.synapse import Conv2d, Dense, Synapse, Weights
 from decolle_ref.experiments.options import QUICK, SEED, option
-from decolle_ref.fast.run import Stepper
+from decolle_ref.fast import NetworkStepper
 
 SHAPE, CLASSES = (1, 28, 28), 10
 STAGES, KERNEL, PADDING = ((16, 2), (24, 1), (32, 2)), 7, 2  # stages: channels and size of the pool
@@ -243,7 +243,7 @@ class Votes:
         return mistakes
 
 
-def answers(model: Model, weights: tuple[Weights, ...], stepper: Stepper) -> Array:
+def answers(model: Model, weights: tuple[Weights, ...], stepper: NetworkStepper) -> Array:
     """Y of all spiking readouts, the output layer's last: (steps, readouts, batch, CLASSES)."""
     Y = [stepper.outputs(k) for k in range(len(model.network))]
     if model.top is not None:
@@ -256,7 +256,7 @@ def update_top(
     model: Model,
     weights: tuple[Weights, ...],
     opt_state: OptState,
-    stepper: Stepper,
+    stepper: NetworkStepper,
     target: Array,
     updates: int,
     rng: np.random.Generator,
@@ -276,7 +276,7 @@ def update_reference(
     model: Model,
     weights: tuple[Weights, ...],
     opt_state: OptState,
-    stepper: fast.convnet.Stepper | None,
+    stepper: fast.ConvnetStepper | None,
     images: Array,
     target: Array,
     updates: int,

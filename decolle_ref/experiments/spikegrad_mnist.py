@@ -22,10 +22,11 @@ from decolle_ref.experiments import checkpoint
 from decolle_ref.experiments.harness import Experiment, Monitor, Results, Run, Stop
 from decolle_ref.experiments.options import QUICK, SEED, option
 from decolle_ref.fast import spikegrad as fast
+from decolle_ref.fast.spikegrad import Step, accuracy, step
 from decolle_ref.spikegrad import ann, network
 from decolle_ref.spikegrad import operations as ops
-from decolle_ref.spikegrad.learning import Descent, Step, accuracy, step
-from decolle_ref.spikegrad.operations import Synapses, macs, operations, relative, synapses
+from decolle_ref.spikegrad.learning import Descent
+from decolle_ref.spikegrad.operations import Fans, count_fans, macs, operations, relative_operations
 
 SHAPE = (28, 28, 1)
 QUICK_IMAGES = 3000  # of each set
@@ -107,11 +108,14 @@ class SpikeGradMnist(Run[State]):
 
     def __init__(self, settings: Settings, workers: ThreadPoolExecutor, data: Data | None = None) -> None:
         self.settings, self.steps = settings, settings.epochs
-        self.data = read(settings) if data is None else data
-        mnist.validate(self.data.x, self.data.labels, "training", SHAPE)
-        mnist.validate(self.data.x_test, self.data.labels_test, "test", SHAPE)
+        images = read(settings) if data is None else data
+        mnist.validate(images.x, images.labels, "training", SHAPE)
+        mnist.validate(images.x_test, images.labels_test, "test", SHAPE)
+        self.data = images._replace(
+            x=images.x.reshape(len(images.x), -1), x_test=images.x_test.reshape(len(images.x_test), -1)
+        )
         self.net = network.named("mnist", settings.theta_ff, settings.theta_bp)
-        self.wiring: list[Synapses] = [synapses(layer) for layer in self.net]
+        self.fans: list[Fans] = [count_fans(layer) for layer in self.net]
         self.descent = Descent(settings.momentum, settings.weight_decay)
 
     def begin(self) -> State:
@@ -141,12 +145,12 @@ class SpikeGradMnist(Run[State]):
             learning_rate = settings.learning_rate * (1 - (epoch + seen / n) / settings.epochs)
             scale = settings.theta_bp / (settings.alpha * len(index))
             for k, layer in enumerate(self.net):
-                if layer.map.learns:
+                if layer.learns:
                     weights[k], velocity[k] = self.descent.update(
                         weights[k], velocity[k], now.increments[k], learning_rate, scale
                     )
             seen += len(index)
-            totals = [total + more for total, more in zip(totals, counts(self.wiring, now), strict=True)]
+            totals = [total + more for total, more in zip(totals, counts(self.fans, now), strict=True)]
         correct = accuracy(self.net, weights, data.x_test, data.labels_test)
         loss, *means = (total / n for total in totals)
         learning_rate = settings.learning_rate * (1 - epoch / settings.epochs)
@@ -187,8 +191,8 @@ class SpikeGradMnist(Run[State]):
             "redundancy": self.redundancy(state.weights),
             "epochs": {
                 **{name: rows[name].tolist() for name in Epoch._fields[:5]},
-                "forward": [relative(net, made) for made in rows["forward"]],
-                "backward": [relative(net, made) for made in rows["backward"]],
+                "forward": [relative_operations(net, made) for made in rows["forward"]],
+                "backward": [relative_operations(net, made) for made in rows["backward"]],
                 "forward_by_layer": (rows["forward"] / macs(net)).tolist(),
                 "backward_by_layer": (rows["backward"] / macs(net)).tolist(),
             },
@@ -202,11 +206,11 @@ class SpikeGradMnist(Run[State]):
         """
         data, images = self.data, QUICK_EVENTS if self.settings.quick else EVENTS
         hundreds = (data.x_test[i : i + 100] for i in range(0, len(data.x_test), 100))
-        V = np.concatenate([fast.forward(self.net, weights, x)[0] for x in hundreds])
+        V = np.concatenate([fast.forward(self.net, weights, x)[0][-1] for x in hundreds])
         sums: dict[str, dict[str, float]] = {phase: {} for phase in ("forward", "backward")}
         for i in np.argsort(-ann.cross_entropy(V, data.labels_test))[:images]:
             U = ann.top_error(V[i : i + 1], data.labels_test[i : i + 1], self.settings.alpha)[0]
-            for phase, numbers in ops.spent(self.net, weights, data.x_test[i], U).items():
+            for phase, numbers in ops.count_spikes(self.net, weights, data.x_test[i], U).items():
                 sums[phase] = {name: sums[phase].get(name, 0) + more for name, more in numbers.items()}
         return {phase: of | {"ratio": of["spikes"] / max(1, of["totals"])} for phase, of in sums.items()}
 
@@ -222,11 +226,11 @@ def empty(layers: int) -> list[Array]:
     return [np.zeros(()), np.zeros(layers - 1), np.zeros(layers), np.zeros(layers - 1), np.zeros(layers - 1)]
 
 
-def counts(wiring: list[Synapses], now: Step) -> list[Array]:
+def counts(fans: list[Fans], now: Step) -> list[Array]:
     """Loss, spikes, error spikes and the operations of both phases, summed over a mini-batch."""
     spikes = np.array([np.abs(S).sum() for S in now.S[:-1]], np.float64)
     error_spikes = np.array([np.abs(E).sum() for E in now.E], np.float64)
-    return [np.array(now.loss), spikes, error_spikes, *operations(wiring, now.S, now.E)]
+    return [np.array(now.loss), spikes, error_spikes, *operations(fans, now.S, now.E)]
 
 
 def starving(error_spikes: Array) -> list[int]:

@@ -1,4 +1,13 @@
-"""`convnet.gradient` in place, for batches of a fixed size, cut into chunks for several threads."""
+"""The conventional network in place, for batches of a fixed size, cut into chunks for several threads.
+
+Tested against `decolle.convnet.forward` and `decolle.convnet.gradient`.
+
+>>> net = convnet.build((1, 6, 6), [(2, 2)], kernel=3)
+>>> weights = convnet.init_weights(np.random.default_rng(0), net)
+>>> with ThreadPoolExecutor(1) as workers:
+...     outputs(net, weights, np.ones((3, 36)), workers).shape
+(3, 10)
+"""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,12 +20,14 @@ from decolle_ref.decolle import convnet
 from decolle_ref.decolle.convnet import OBJECTIVE, Net
 from decolle_ref.decolle.synapse import Weights
 from decolle_ref.fast.conv import Patches
-from decolle_ref.fast.layer import largest, route, views
-from decolle_ref.fast.run import CHUNK, cut
+from decolle_ref.fast.pool import route, window_maxima, window_views
+from decolle_ref.fast.workers import CHUNK, split
+
+__all__ = ["ConvnetStepper", "outputs"]
 
 
 class StageBuffers:
-    """One stage with all the memory that it needs; the batch is the last axis of every array.
+    """One stage with preallocated buffers; the batch is the last axis of every array.
 
     Neurons that no pooling window covers are left out.
     """
@@ -31,29 +42,29 @@ class StageBuffers:
         self.patches = Patches(synapse, used, batch, dtype)
         self.U = np.zeros((channels, int(np.prod(used)) * batch), dtype)
         self.a = np.zeros((pool.n, batch), dtype)
-        self.back = np.zeros_like(self.a)  # dL/da, to be written from above
+        self.du = np.zeros_like(self.a)  # the layer above writes dL/da here
         self.u = self.U.reshape(self.a.shape) if self.size == 1 else np.zeros_like(self.a)
-        self.dU = self.back.reshape(self.U.shape) if self.size == 1 else np.zeros_like(self.U)
+        self.dU = self.du.reshape(self.U.shape) if self.size == 1 else np.zeros_like(self.U)
         self.gradient = Weights(np.zeros(synapse.shape_W, dtype), np.zeros(channels, dtype))
 
     def forward(self, weights: Weights, a: Array) -> Array:
-        """What the stage shows, (n, batch), for a (n_in, batch)."""
+        """Activity of the stage, (n, batch), for a (n_in, batch)."""
         self.patches.load(a.reshape(self.image))
         self.patches.drive(weights, self.U)
         if self.size > 1:
-            largest(views(self.U, self.windows), self.u)
+            window_maxima(window_views(self.U, self.windows), self.u)
         return np.maximum(self.u, 0, out=self.a)
 
     def backward(self) -> None:
-        """dU and the stage's gradient from `back`."""
-        self.back *= self.a > 0
+        """dU and the gradient of the stage, from dL/da in `du`."""
+        self.du *= self.a > 0
         if self.size > 1:
-            route(views(self.U, self.windows), self.u, self.back, views(self.dU, self.windows))
+            route(window_views(self.U, self.windows), self.u, self.du, window_views(self.dU, self.windows))
         self.patches.gradient(self.dU, self.gradient)
 
 
 class NetBuffers:
-    """`convnet.forward` and `convnet.backward` for a few images; Y and `gradient` are overwritten each time."""
+    """`convnet.forward` and `convnet.backward` for a few images; every call overwrites Y and `gradient`."""
 
     def __init__(self, net: Net, samples: int, dtype: np.dtype[np.floating]) -> None:
         self.stages = [StageBuffers(stage, samples, dtype) for stage in net.stages]
@@ -74,18 +85,36 @@ class NetBuffers:
         last, top = self.stages[-1], self.gradient[-1]
         np.matmul(last.a, dY, out=top.W.T)
         np.sum(dY, axis=0, out=top.b)
-        np.matmul(weights[-1].W.T, dY.T, out=last.back)
+        np.matmul(weights[-1].W.T, dY.T, out=last.du)
         for l, stage in reversed(list(enumerate(self.stages))):
             stage.backward()
             if l > 0:
                 below = self.stages[l - 1]
-                stage.patches.adjoint(weights[l], stage.dU, below.back.reshape(stage.image))
+                stage.patches.adjoint(weights[l], stage.dU, below.du.reshape(stage.image))
 
 
-class Stepper:
+class ConvnetStepper:
     """`convnet.forward` and `convnet.gradient` for `batch` images at a time.
 
-    What comes out depends on `chunk`, in the last bits, but not on how many threads there are.
+    The size of a chunk changes the last bits of the results; the number of threads does not.
+
+    Parameters
+    ----------
+    net
+        The network.
+    batch
+        Number of images.
+    workers
+        The threads that share the batch, from `worker_pool`.
+    chunk
+        Largest number of images in a chunk.
+    dtype
+        float32 or float64, as the weights.
+
+    Raises
+    ------
+    InputError
+        For a batch or a chunk below 1, or another dtype.
     """
 
     def __init__(
@@ -97,43 +126,76 @@ class Stepper:
         dtype: npt.DTypeLike = np.float32,
     ) -> None:
         self.batch, self.workers, kind = count("batch", batch), workers, float_dtype(dtype)
-        self.chunks = cut(batch, count("chunk", chunk))
-        self.parts = [NetBuffers(net, s.stop - s.start, kind) for s in self.chunks]
+        self.chunks = split(batch, count("chunk", chunk))
+        self.buffers = [NetBuffers(net, s.stop - s.start, kind) for s in self.chunks]
 
     @property
     def Y(self) -> Array:
         """The outputs (batch, n_out) of the latest call."""
-        return np.concatenate([part.Y for part in self.parts])
+        return np.concatenate([buffers.Y for buffers in self.buffers])
 
     def forward(self, weights: Sequence[Weights], x: Array) -> Array:
-        """Y for images x (batch, n_in)."""
+        """Y (batch, n_out) for images x (batch, n_in)."""
 
-        def one(chunk: slice, part: NetBuffers) -> None:
-            part.forward(weights, x[chunk])
+        def work(chunk: slice, buffers: NetBuffers) -> None:
+            buffers.forward(weights, x[chunk])
 
-        list(self.workers.map(one, self.chunks, self.parts))
+        list(self.workers.map(work, self.chunks, self.buffers))
         return self.Y
 
     def gradient(self, weights: Sequence[Weights], x: Array, target: Array) -> tuple[Weights, ...]:
-        """dL/dW and dL/db of all layers, for x (batch, n_in) and target (batch, n_out)."""
+        """dL/dW and dL/db of all layers.
 
-        def one(chunk: slice, part: NetBuffers) -> None:
-            part.forward(weights, x[chunk])
-            share = len(part.Y) / self.batch  # the mean is over the whole batch
-            part.backward(weights, share * OBJECTIVE.error(part.Y, target[chunk]))
+        Parameters
+        ----------
+        weights
+            One per layer.
+        x
+            Images, (batch, n_in).
+        target
+            (batch, n_out).
 
-        list(self.workers.map(one, self.chunks, self.parts))
-        return tuple(map(total, zip(*(part.gradient for part in self.parts), strict=True)))
+        Returns
+        -------
+        tuple of Weights
+            One per layer.
+        """
+
+        def work(chunk: slice, buffers: NetBuffers) -> None:
+            buffers.forward(weights, x[chunk])
+            share = len(buffers.Y) / self.batch  # the mean is over the whole batch
+            buffers.backward(weights, share * OBJECTIVE.error(buffers.Y, target[chunk]))
+
+        list(self.workers.map(work, self.chunks, self.buffers))
+        return tuple(map(_total, zip(*(buffers.gradient for buffers in self.buffers), strict=True)))
 
 
-def total(gradients: Sequence[Weights]) -> Weights:
+def _total(gradients: Sequence[Weights]) -> Weights:
     """The sum, always in the same order, so that the number of threads changes no bit."""
     W, b = zip(*gradients, strict=True)
     return Weights(np.asarray(sum(W)), np.asarray(sum(b)))
 
 
 def outputs(net: Net, weights: Sequence[Weights], x: Array, workers: ThreadPoolExecutor, batch: int = 64) -> Array:
-    """`convnet.forward(...).Y` for any number of images, `batch` at a time.  (n, n_in) -> (n, n_out)."""
+    """`convnet.forward(...).Y` for any number of images, `batch` at a time.
+
+    Parameters
+    ----------
+    net, weights
+        The network and its weights.
+    x
+        Images, (n, n_in).
+    workers
+        The threads that share a batch, from `worker_pool`.
+    batch
+        Number of images at a time.
+
+    Returns
+    -------
+    array
+        Y, (n, n_out).
+    """
     batches = [x[i : i + batch] for i in range(0, len(x), count("batch", batch))]
-    steppers = {size: Stepper(net, size, workers, dtype=x.dtype) for size in {len(some) for some in batches}}
-    return np.concatenate([steppers[len(some)].forward(weights, some) for some in batches])
+    sizes = {len(images) for images in batches}
+    steppers = {size: ConvnetStepper(net, size, workers, dtype=x.dtype) for size in sizes}
+    return np.concatenate([steppers[len(images)].forward(weights, images) for images in batches])

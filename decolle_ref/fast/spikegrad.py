@@ -1,30 +1,83 @@
-"""The equivalent ANN for training: the same numbers as `ann`, with in-place work and matrix products.  [T19 Eq. 14-18]
+"""The equivalent ANN of SpikeGrad for training, in place.  [T19 Eq. 14, 15, 18]
 
-Each piece is tested against its definition in `layers` and `ann`.
+`forward` and `backward` are tested against `ann.forward`, `ann.backward` and `ann.increments`, `nearest` against
+`ann.nearest`, and `step` against all of them.  Inside, arrays are (n, batch), and convolutions are the `Patches` of
+`fast.conv`; arguments and results are (batch, n), as in the definitions.
+
+>>> from decolle_ref.spikegrad import network
+>>> net = network.parse("4x4-2C3-10")
+>>> weights = network.init_weights(np.random.default_rng(0), net)
+>>> result = step(net, weights, np.ones((5, 16)), np.arange(5), alpha=100.0, gradient="spike")
+>>> result.S[0].shape, result.increments[0].W.shape
+((5, 8), (2, 1, 3, 3))
 """
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
 from decolle_ref._util.check import Array
-from decolle_ref.decolle.synapse import Weights
-from decolle_ref.spikegrad.layers import AveragePool, Conv, Map
-from decolle_ref.spikegrad.network import Layer, Network
+from decolle_ref.decolle.synapse import Conv2d, Weights
+from decolle_ref.fast.conv import Patches
+from decolle_ref.fast.pool import window_views
+from decolle_ref.spikegrad import ann
+from decolle_ref.spikegrad.layers import AveragePool, Connections, IFLayer, IFNetwork
+
+__all__ = ["Cache", "Step", "accuracy", "backward", "forward", "nearest", "step"]
+
+EVALUATION_BATCH = 100  # samples at a time in `accuracy`
 
 
 class Cache(NamedTuple):
-    """What the backward phase needs of one layer."""
+    """What the backward phase needs of one layer.
 
-    columns: Array  # inputs of every neuron, one row for each place; empty in pooling layers
-    gate: Array | None  # S', or None for linear neurons
-    S: Array
+    Attributes
+    ----------
+    S_below
+        Its inputs, (n_in, batch).
+    gate
+        S', (n, batch); None for linear neurons and the top layer.
+    """
+
+    S_below: Array
+    gate: Array | None
+
+
+class Step(NamedTuple):
+    """Results of one mini-batch, before the update.
+
+    Attributes
+    ----------
+    loss
+        Cross-entropy, summed over the batch, in nats.
+    increments
+        sum of E_i S_j, which is alpha / Theta_bp times the gradient of the loss, for each layer.
+    S
+        Totals of spikes of each layer, (batch, n); in the top layer V.
+    E
+        Totals of error spikes of each layer, (samples, n), of the samples whose error makes spikes.
+    """
+
+    loss: float
+    increments: list[Weights]
+    S: list[Array]
+    E: list[Array]
 
 
 def nearest(x: Array) -> Array:
-    """`ann.nearest`, overwriting x."""
+    """`ann.nearest`, overwriting x.
+
+    Parameters
+    ----------
+    x
+        Any array of floats.
+
+    Returns
+    -------
+    array
+        x itself, rounded.
+    """
     whole = np.trunc(x)
     x -= whole
     x += x
@@ -33,107 +86,172 @@ def nearest(x: Array) -> Array:
     return x
 
 
-def columns(connections: Map, x: Array) -> Array:
-    """Rows of inputs, so that `apply` is one matrix product: (batch x places, inputs of one neuron)."""
-    if not isinstance(connections, Conv):
-        return x.reshape(len(x), -1)
-    pad, size = connections.pad, connections.size
-    x = np.pad(x, ((0, 0), (pad, pad), (pad, pad), (0, 0))) if pad else x
-    windows = sliding_window_view(x, (size, size), axis=(1, 2)).transpose(0, 1, 2, 4, 5, 3)
-    return np.ascontiguousarray(windows).reshape(-1, size * size * x.shape[3])
+def forward(net: IFNetwork, weights: Sequence[Weights], x: Array) -> tuple[list[Array], list[Cache]]:
+    """`ann.forward` with rounding to the nearest integer.
+
+    Parameters
+    ----------
+    net, weights
+        The layers and their weights, bottom up.
+    x
+        Inputs, (batch, n_in).
+
+    Returns
+    -------
+    S, caches
+        Totals of all layers, (batch, n), with V of the top layer last; and the arguments of `backward`.
+    """
+    below, totals, caches = np.ascontiguousarray(x.T), [], []
+    for layer, w in zip(net, weights, strict=True):
+        S, gate = _drive(layer.synapse, w, below), None
+        if layer is not net[-1]:
+            S /= layer.theta_ff
+            gate = S > 0 if layer.relu else None
+            nearest(S)
+            if layer.relu:
+                np.maximum(S, 0, out=S)
+        caches.append(Cache(below, gate))
+        totals.append(S.T)
+        below = S
+    return totals, caches
 
 
-def matrix(connections: Map, W: Array) -> Array:
-    """W as (inputs of one neuron, n), to be multiplied with `columns`."""
-    return W.reshape(-1, connections.n) if isinstance(connections, Conv) else W.T
+def _drive(synapse: Connections, weights: Weights, S_below: Array) -> Array:
+    """`drive` of (n_in, batch) -> (n, batch)."""
+    if isinstance(synapse, Conv2d):
+        U = np.empty((synapse.channels, synapse.n // synapse.channels * S_below.shape[1]), S_below.dtype)
+        _patches(synapse, S_below).drive(weights, U)
+        return U.reshape(synapse.n, -1)
+    if isinstance(synapse, AveragePool):
+        return np.asarray(weights.W * sum(_views(synapse, S_below))).reshape(synapse.n, -1)
+    U = weights.W @ S_below
+    U += weights.b[:, None]
+    return U
 
 
-def apply(connections: Map, W: Array, x: Array) -> tuple[Array, Array]:
-    """(`connections.apply`, columns)."""
-    if isinstance(connections, AveragePool):
-        return _pool(connections, W, x), np.empty((0, 0), x.dtype)
-    rows = columns(connections, x)
-    return (rows @ matrix(connections, W)).reshape(-1, *connections.shape), rows
+def _patches(synapse: Conv2d, S_below: Array) -> Patches:
+    batch = S_below.shape[1]
+    patches = Patches(synapse, synapse.shape[1:], batch, S_below.dtype)
+    patches.load(S_below.reshape(*synapse.shape_in, batch))
+    return patches
 
 
-def _pool(connections: AveragePool, W: Array, x: Array) -> Array:
-    y: Array = np.zeros((len(x), *connections.shape), x.dtype)
-    for p, q in np.ndindex(connections.size, connections.size):
-        y += x[:, p :: connections.size, q :: connections.size]
-    y *= W
-    return y
-
-
-def adjoint(connections: Map, W: Array, delta: Array) -> Array:
-    """`connections.adjoint`."""
-    if not isinstance(connections, Conv):
-        return connections.adjoint(W, delta)
-    size, pad, (rows, across, _) = connections.size, connections.pad, connections.shape
-    height, width, channels = connections.shape_in
-    back = delta.reshape(-1, connections.n) @ matrix(connections, W).T
-    back = back.reshape(-1, rows, across, size, size, channels)
-    padded: Array = np.zeros((len(delta), height + 2 * pad, width + 2 * pad, channels), back.dtype)
-    for r, c in np.ndindex(rows, across):  # whole windows: longer runs of memory than one place of the window each
-        padded[:, r : r + size, c : c + size] += back[:, r, c]
-    return padded[:, pad : pad + height, pad : pad + width]
-
-
-def forward(net: Network, weights: Sequence[Weights], x: Array) -> tuple[Array, list[Cache]]:
-    """`ann.forward`: V of the top layer, and what the backward phase needs of every layer."""
-    kept: list[Cache] = []
-    for layer, w in zip(net[:-1], weights[:-1], strict=True):
-        z, rows = _integrate(layer, w, x)
-        z /= layer.theta_ff
-        gate = z > 0 if layer.relu else None
-        x = nearest(z)
-        if layer.relu:
-            np.maximum(x, 0, out=x)
-        kept.append(Cache(rows, gate, x))
-    V, rows = _integrate(net[-1], weights[-1], x)
-    return V, [*kept, Cache(rows, None, V)]
-
-
-def _integrate(layer: Layer, weights: Weights, x: Array) -> tuple[Array, Array]:
-    V, rows = apply(layer.map, weights.W, x)
-    if layer.map.learns:
-        V += weights.b
-    return V, rows
-
-
-def only(kept: Sequence[Cache], samples: Array) -> list[Cache]:
-    """What was kept of some samples of the batch, given by a mask."""
-
-    def some(columns: Array) -> Array:
-        places = len(columns) // len(samples)
-        return columns[np.repeat(samples, places)] if places else columns
-
-    return [Cache(some(own.columns), None if own.gate is None else own.gate[samples], own.S[samples]) for own in kept]
+def _views(pool: AveragePool, x: Array) -> list[Array]:
+    channels, rows, columns = pool.shape
+    return window_views(x, (channels, rows, pool.size, columns, pool.size, x.shape[1]))
 
 
 def backward(
-    net: Network, weights: Sequence[Weights], kept: Sequence[Cache], U: Array, gradient: str = "spike"
+    net: IFNetwork, weights: Sequence[Weights], caches: Sequence[Cache], U: Array, gradient: str = "spike"
 ) -> tuple[list[Array], list[Weights]]:
-    """(`ann.backward`, `ann.increments`).  U of the top layer is overwritten."""
+    """`ann.backward` with rounding to the nearest integer, and `ann.increments`.
+
+    Parameters
+    ----------
+    net, weights
+        The layers and their weights, bottom up.
+    caches
+        What `forward` returned.
+    U
+        Error of the top layer before rounding, (batch, n_out).
+    gradient
+        "spike", or "float" for errors that are not rounded.
+
+    Returns
+    -------
+    errors, increments
+        E of every layer, (batch, n), and one `Weights` per layer.
+    """
     errors: list[Array] = []
     increments: list[Weights] = []
-    for layer, w, own in zip(reversed(net), reversed(weights), reversed(kept), strict=True):
-        U /= layer.theta_bp
-        E = nearest(U) if gradient == "spike" else U
-        if own.gate is not None:
-            E *= own.gate
-        errors.insert(0, E)
-        increments.insert(0, increment(layer.map, E, own.columns))
-        if layer is not net[0]:
-            U = adjoint(layer.map, w.W, E)
+    E = np.ascontiguousarray(U.T)
+    for layer, w, cache in zip(reversed(net), reversed(weights), reversed(caches), strict=True):
+        E = E / layer.theta_bp
+        if gradient == "spike":
+            nearest(E)
+        if cache.gate is not None:
+            E *= cache.gate
+        errors.insert(0, E.T)
+        increment, E = _backward_layer(layer, w, cache.S_below, E, lowest=layer is net[0])
+        increments.insert(0, increment)
     return errors, increments
 
 
-def increment(connections: Map, E: Array, rows: Array) -> Weights:
-    """`ann.increment` from columns."""
-    if isinstance(connections, AveragePool):
-        return Weights(np.zeros((), E.dtype), np.zeros((), E.dtype))
-    flat = E.reshape(-1, E.shape[-1])
-    db = np.ones(len(flat), E.dtype) @ flat  # many times faster than a sum over the long axis
-    if isinstance(connections, Conv):
-        return Weights((rows.T @ flat).reshape(connections.shape_W), db)
-    return Weights(flat.T @ rows, db)
+def _backward_layer(layer: IFLayer, weights: Weights, S_below: Array, E: Array, lowest: bool) -> tuple[Weights, Array]:
+    """The increment of a layer, and the error (n_in, batch) that it sends down; the lowest layer sends none."""
+    synapse, down = layer.synapse, np.empty_like(S_below)
+    if isinstance(synapse, Conv2d):
+        patches, maps = _patches(synapse, S_below), E.reshape(synapse.channels, -1)
+        increment = Weights(np.empty_like(weights.W), np.empty_like(weights.b))
+        patches.gradient(maps, increment)
+        if not lowest:
+            patches.adjoint(weights, maps, down.reshape(*synapse.shape_in, -1))
+    elif isinstance(synapse, AveragePool):
+        increment = synapse.gradient(E, S_below)
+        for view in _views(synapse, down):
+            np.multiply(weights.W, E.reshape(view.shape), out=view)
+    else:
+        increment = synapse.gradient(E.T, S_below.T)
+        if not lowest:
+            down = weights.W.T @ E
+    return increment, down
+
+
+def step(net: IFNetwork, weights: Sequence[Weights], x: Array, labels: Array, alpha: float, gradient: str) -> Step:
+    """Forward phase, top error and backward phase of one mini-batch.
+
+    A sample whose error stays below half a threshold makes no error spike, so that the backward phase leaves it out.
+    Sparse errors save time in this way: almost half of the step once most samples are classified correctly.
+
+    Parameters
+    ----------
+    net, weights
+        The layers and their weights, bottom up.
+    x, labels
+        Inputs, (batch, n_in), and the class of each sample, (batch,).
+    alpha
+        Error scale.
+    gradient
+        "spike", or "float" for errors that are not rounded.
+
+    Returns
+    -------
+    Step
+        Loss, increments and totals.
+    """
+    S, caches = forward(net, weights, x)
+    loss = float(ann.cross_entropy(S[-1], labels).sum())
+    U = ann.top_error(S[-1], labels, alpha)
+    if gradient == "spike":
+        active: Array = np.abs(U).max(axis=1) >= net[-1].theta_bp / 2
+        active[0] |= not active.any()  # at least one sample, because the shape of an empty array is ambiguous
+        if not active.all():
+            U, caches = U[active], [_select(cache, active) for cache in caches]
+    errors, increments = backward(net, weights, caches, U, gradient)
+    return Step(loss, increments, S, errors)
+
+
+def _select(cache: Cache, samples: Array) -> Cache:
+    return Cache(cache.S_below[:, samples], None if cache.gate is None else cache.gate[:, samples])
+
+
+def accuracy(net: IFNetwork, weights: Sequence[Weights], x: Array, labels: Array) -> float:
+    """Share of images whose largest V is that of their label.
+
+    Parameters
+    ----------
+    net, weights
+        The layers and their weights, bottom up.
+    x, labels
+        Inputs, (samples, n_in), and the class of each sample, (samples,).
+
+    Returns
+    -------
+    float
+        Between 0 and 1.
+    """
+    right = 0
+    for i in range(0, len(x), EVALUATION_BATCH):
+        S, _ = forward(net, weights, x[i : i + EVALUATION_BATCH])
+        right += int((S[-1].argmax(axis=1) == labels[i : i + EVALUATION_BATCH]).sum())
+    return right / len(x)

@@ -1,8 +1,16 @@
-"""Spikes that wait, arrive and make neurons fire: no clock, only an order of events.  [T19 Eq. 1-7, 16, 19, Alg. 1-3]
+"""One phase, spike by spike: there is no clock, only an order of events.  [T19 Eq. 1-7, 16, 19, Alg. 1-3]
 
 A spike arrives, the integration variables of its targets change, targets beyond their threshold fire until they are
-below it, and their spikes wait in turn.  Which waiting spike goes next does not matter for the totals.  When none is
-left, residual spikes round the totals, lowest layer first.  Forward and backward are the same process.
+below it, and their spikes wait to be delivered in turn.  The totals do not depend on which waiting spike goes next.
+When no spike waits, residual spikes round the totals, lowest layer first.  Both phases are the same process.
+
+One neuron with Theta = 1 receives a spike through a weight of 2.75: it fires twice, and the residual spike rounds up.
+
+>>> layer = neurons(np.zeros(1), theta=1.0)
+>>> phase = Phase("forward", [layer], [[(np.array([0]), np.array([2.75]))]], 1, "fifo", None, limit=10)
+>>> phase.run([Spike(layer=-1, place=0, sign=1)], residual="nearest")
+>>> layer.total, layer.V
+(array([3.]), array([-0.25]))
 """
 
 from collections import deque
@@ -13,39 +21,111 @@ import numpy as np
 
 from decolle_ref._util.check import Array, InputError, choice, count
 
+__all__ = [
+    "ORDERS",
+    "RESIDUAL",
+    "FiringRule",
+    "Neurons",
+    "Phase",
+    "Spike",
+    "Targets",
+    "activation",
+    "neurons",
+    "to_ceil",
+    "to_floor",
+    "to_nearest",
+]
+
 ORDERS = ("fifo", "lifo", "random")
 
 
 class Spike(NamedTuple):
-    """One spike on its way."""
+    """One spike on its way.
 
-    layer: int  # of the sender, in the direction of travel; -1: the input
-    place: int  # of the sender in its layer, flat
+    Attributes
+    ----------
+    layer
+        Layer of the sender, counted in the direction of travel; -1 is the input.
+    place
+        Index of the sender in its layer.
+    sign
+        +1 or -1.
+    """
+
+    layer: int
+    place: int
     sign: int
 
 
 class Neurons(NamedTuple):
-    """One layer in one phase.  V and total change in place, spike by spike."""
+    """One layer in one phase.  V and total change in place with every spike.
 
-    V: Array  # integration variable: V [T19 Eq. 1] or U [T19 Eq. 6]
-    total: Array  # sum of its spikes so far: x / eta [T19 Eq. 2]
+    Attributes
+    ----------
+    V
+        Integration variable, (n,): V [T19 Eq. 1] or U [T19 Eq. 6].
+    total
+        Sum of the neuron's spikes so far, (n,): x / eta [T19 Eq. 2].
+    theta
+        Threshold.
+    rectify
+        True for ReLU neurons, whose negative spikes only take back positive ones [T19 Eq. 4].
+    sends
+        S', (n,): spikes are not sent where it is False [T19 Eq. 7].
+    """
+
+    V: Array
+    total: Array
     theta: float
-    rectify: bool  # a ReLU neuron's negative spikes only take back positive ones [T19 Eq. 4]
-    sends: Array  # S': where False, spikes are not sent [T19 Eq. 7]
+    rectify: bool
+    sends: Array
 
 
-Targets = tuple[Array, Array]  # (flat indices, weights): where the spikes of one sender go
-Rule = Callable[[Array, Array, float], Array]  # V, total, Theta -> s
+Targets = tuple[Array, Array]
+"""The neurons that the spikes of one sender reach: (indices, weights)."""
+
+FiringRule = Callable[[Array, Array, float], Array]
+"""(V, total, Theta) -> s."""
 
 
 def neurons(V: Array, theta: float, rectify: bool = False, sends: Array | None = None) -> Neurons:
-    """A layer that has not fired yet, flat, with its own copy of V."""
-    every = np.ones(V.size, bool) if sends is None else sends.ravel()
-    return Neurons(V.flatten(), np.zeros(V.size, V.dtype), theta, rectify, every)
+    """A layer that has not fired yet, with its own copy of V.
+
+    Parameters
+    ----------
+    V
+        Integration variable at the start, (n,).
+    theta
+        Threshold > 0.
+    rectify
+        True for ReLU neurons.
+    sends
+        S', (n,); None: all neurons send.
+
+    Returns
+    -------
+    Neurons
+        The layer, with totals of 0.
+    """
+    every = np.ones(V.size, bool) if sends is None else sends
+    return Neurons(V.copy(), np.zeros(V.size, V.dtype), theta, rectify, every)
 
 
 def activation(V: Array, total: Array, theta: float) -> Array:
-    """s = 1 if V >= Theta; -1 if V <= -Theta; else 0.  [T19 Eq. 3]"""
+    """s = 1 if V >= Theta; -1 if V <= -Theta; else 0.  [T19 Eq. 3]
+
+    Parameters
+    ----------
+    V, total
+        Integration variables and sums of spikes so far, (n,).
+    theta
+        Threshold > 0.
+
+    Returns
+    -------
+    array of int
+        s, (n,): +1, 0 or -1.
+    """
     return np.subtract(V >= theta, V <= -theta, dtype=int)
 
 
@@ -53,7 +133,7 @@ def to_nearest(V: Array, total: Array, theta: float) -> Array:
     """Residual spike beyond Theta / 2; at a tie never one that moves the total towards 0.  [T19 Eq. 16, 19]
 
     +1 if V >= Theta/2 when total >= 0 (V > Theta/2 when total < 0);
-    -1 if V <= -Theta/2 when total <= 0 (V < -Theta/2 when total > 0).
+    -1 if V <= -Theta/2 when total <= 0 (V < -Theta/2 when total > 0).  Parameters as in `activation`.
     """
     up = np.where(total >= 0, V >= theta / 2, V > theta / 2)
     down = np.where(total <= 0, V <= -theta / 2, V < -theta / 2)
@@ -61,24 +141,42 @@ def to_nearest(V: Array, total: Array, theta: float) -> Array:
 
 
 def to_floor(V: Array, total: Array, theta: float) -> Array:
-    """Residual spike -1 if V < 0, so that totals are rounded down."""
+    """Residual spike -1 if V < 0, so that totals are rounded down.  Parameters as in `activation`."""
     return np.negative(V < 0, dtype=int)
 
 
 def to_ceil(V: Array, total: Array, theta: float) -> Array:
-    """Residual spike +1 if V > 0, so that totals are rounded up."""
+    """Residual spike +1 if V > 0, so that totals are rounded up.  Parameters as in `activation`."""
     return (V > 0).astype(int)
 
 
-RESIDUAL: dict[str, Rule] = {"nearest": to_nearest, "floor": to_floor, "ceil": to_ceil}
+RESIDUAL: dict[str, FiringRule] = {"nearest": to_nearest, "floor": to_floor, "ceil": to_ceil}
 
 
 class Phase:
-    """One phase for one sample.
+    """One phase of the network for one sample.
 
-    layers: in the direction of travel; the first `spiking` of them fire, others only integrate.
-    routes: routes[k] lists the targets in layer k of each sender in the layer before it (of the input for k = 0).
-    limit: how many spikes may be fired before InputError is raised.
+    Parameters
+    ----------
+    name
+        "forward" or "backward", for messages.
+    layers
+        The layers in the direction of travel.
+    routes
+        routes[k] lists the targets in layer k of each neuron in layer k - 1, or of each input for k = 0.
+    spiking
+        The first `spiking` layers fire; the others only integrate.
+    order
+        Which waiting spike is delivered next: "fifo", "lifo" or "random".
+    rng
+        Source of the random order.
+    limit
+        How many spikes may be fired.
+
+    Raises
+    ------
+    InputError
+        For an unknown order, or a random one without a generator.
     """
 
     def __init__(
@@ -95,12 +193,25 @@ class Phase:
         if order == "random" and rng is None:
             raise InputError("rng: expected a numpy Generator for order = random, got None")
         self.name, self.layers, self.routes, self.spiking = name, layers, routes, spiking
-        self.order, self.rng, self.limit, self.left = order, rng, limit, count("limit", limit)
+        self.order, self.rng, self.limit, self.remaining = order, rng, limit, count("limit", limit)
         self.waiting: deque[Spike] = deque()
         self.sent: list[list[Spike]] = [[] for _ in layers]
 
     def run(self, arriving: list[Spike], residual: str | None) -> None:
-        """Deliver everything, then fire residual spikes layer by layer.  [T19 Alg. 3]"""
+        """Deliver everything, then fire residual spikes layer by layer.  [T19 Alg. 3]
+
+        Parameters
+        ----------
+        arriving
+            Spikes of the input, in order.
+        residual
+            How totals are rounded at the end, "nearest", "floor" or "ceil"; None: not at all.
+
+        Raises
+        ------
+        InputError
+            For more than `limit` spikes.
+        """
         for k in range(self.spiking):
             self.fire(k, np.arange(len(self.layers[k].V)))  # V may exceed the threshold from the start
         self.waiting.extend(arriving)
@@ -112,49 +223,67 @@ class Phase:
                 self.settle()
 
     def settle(self) -> None:
-        """Deliver spikes until none waits.  [T19 Alg. 1, 2]"""
+        """Deliver spikes until no spike waits.  [T19 Alg. 1, 2]"""
         while self.waiting:
-            spike = self.next()
+            spike = self._next()
             k = spike.layer + 1
             if k < len(self.layers):
                 targets, w = self.routes[k][spike.place]
                 self.layers[k].V[targets] += w * spike.sign
                 self.fire(k, targets)
 
-    def next(self) -> Spike:
-        """The waiting spike whose turn it is."""
+    def _next(self) -> Spike:
+        """Take the next spike from the waiting ones, in `order`."""
         if self.order == "fifo":
             return self.waiting.popleft()
         if self.rng is not None and self.order == "random":
             self.waiting.rotate(int(self.rng.integers(len(self.waiting))))
         return self.waiting.pop()
 
-    def fire(self, k: int, who: Array) -> None:
-        """Fire until all are below threshold: one spike for each arrival breaks [T19 Eq. 10]."""
-        while k < self.spiking and self.emit(k, who, activation):
+    def fire(self, k: int, indices: Array) -> None:
+        """Let these neurons of layer k fire until all are below threshold.
+
+        A single spike for each arrival would violate [T19 Eq. 10].
+        """
+        while k < self.spiking and self.emit(k, indices, activation):
             pass
 
-    def emit(self, k: int, who: Array, rule: Rule) -> bool:
-        """V <- V - Theta s, total <- total + s, and send s.  [T19 Eq. 1, 2, 4, 7]  True if any neuron fired."""
+    def emit(self, k: int, indices: Array, rule: FiringRule) -> bool:
+        """V <- V - Theta s, total <- total + s, and send s.  [T19 Eq. 1, 2, 4, 7]
+
+        Parameters
+        ----------
+        k
+            The layer.
+        indices
+            Its neurons that may fire.
+        rule
+            Gives s, the spike of each.
+
+        Returns
+        -------
+        bool
+            Whether any neuron fired.
+        """
         layer = self.layers[k]
-        s = rule(layer.V[who], layer.total[who], layer.theta)
+        s = rule(layer.V[indices], layer.total[indices], layer.theta)
         if layer.rectify:
-            s = np.where((s < 0) & (layer.total[who] <= 0), 0, s)
+            s = np.where((s < 0) & (layer.total[indices] <= 0), 0, s)
         if not s.any():
             return False
-        layer.V[who] -= layer.theta * s
-        layer.total[who] += s
-        self.spend(k, int(np.abs(s).sum()))
-        for i in np.flatnonzero(s * layer.sends[who]):
-            spike = Spike(k, int(who[i]), int(s[i]))
+        layer.V[indices] -= layer.theta * s
+        layer.total[indices] += s
+        self._count(k, int(np.abs(s).sum()))
+        for i in np.flatnonzero(s * layer.sends[indices]):
+            spike = Spike(k, int(indices[i]), int(s[i]))
             self.sent[k].append(spike)
             self.waiting.append(spike)
         return True
 
-    def spend(self, k: int, fired: int) -> None:
-        """Keep the number of spikes bounded."""
-        self.left -= fired
-        if self.left < 0:
+    def _count(self, k: int, fired: int) -> None:
+        """Raise InputError once more than `limit` spikes have been fired."""
+        self.remaining -= fired
+        if self.remaining < 0:
             raise InputError(
                 f"{self.name} phase: expected at most {self.limit} spikes (limit), got more, "
                 f"the last in layer {k + 1} of {len(self.layers)} on their way"

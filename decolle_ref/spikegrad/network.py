@@ -1,100 +1,167 @@
-"""Layers in a stack, as the papers write them: 28x28-15C5-P2-40C5-P2-300-10.  [T19 Sec. 4]"""
+"""Layers in a stack, as the papers write them: 28x28-15C5-P2-40C5-P2-300-10.  [T19 Sec. 4]
+
+>>> net = parse("28x28-15C5-P2-300-10")
+>>> [layer.synapse.n for layer in net]
+[8640, 2160, 300, 10]
+"""
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
-from decolle_ref._util.check import InputError, choice, exact_shape, finite, float_dtype, positive, same_dtype
-from decolle_ref.decolle.synapse import Weights
-from decolle_ref.spikegrad.layers import AveragePool, Conv, Dense, Map, Shape
+from decolle_ref._util.check import InputError, choice, count, exact_shape, finite, float_dtype, same_dtype
+from decolle_ref.decolle.synapse import Conv2d, Dense, Weights
+from decolle_ref.spikegrad.layers import AveragePool, Connections, IFLayer, IFNetwork
+
+__all__ = ["TOPOLOGIES", "init_weights", "named", "parse", "validate"]
 
 TOPOLOGIES = {
     "mnist": ("28x28-15C5-P2-40C5-P2-300-10", 0),
     "cifar10": ("32x32x3-128C3-256C3-P2-512C3-P2-1024C3-512C3-1024-512-10", 1),
-}  # name: (topology, zeros around the images of each convolution)
+}
+"""name: (topology, zeros around the images of each convolution)."""
 
 
-@dataclass(frozen=True)
-class Layer:
-    """Connections and the neurons they lead to.  The top layer of a network integrates without spiking."""
+def named(name: str, theta_ff: float = 1.0, theta_bp: float = 1.0) -> tuple[IFLayer, ...]:
+    """The network of [T19 Sec. 4] for one data set.
 
-    map: Map
-    relu: bool = True  # ReLU neurons [T19 Eq. 4], or linear ones [T19 Eq. 3]
-    theta_ff: float = 1.0
-    theta_bp: float = 1.0
+    Parameters
+    ----------
+    name
+        "mnist" or "cifar10".
+    theta_ff, theta_bp
+        Thresholds > 0 of all layers, forward and backward.
 
-    def __post_init__(self) -> None:
-        positive("theta_ff", self.theta_ff)
-        positive("theta_bp", self.theta_bp)
+    Returns
+    -------
+    tuple of IFLayer
+        The layers, bottom up.
 
-
-Network = Sequence[Layer]
-
-
-def named(name: str, theta_ff: float = 1.0, theta_bp: float = 1.0) -> tuple[Layer, ...]:
-    """The network of [T19] for "mnist" or "cifar10"."""
+    Raises
+    ------
+    InputError
+        For another name.
+    """
     choice("topology", name, TOPOLOGIES)
     text, pad = TOPOLOGIES[name]
     return parse(text, theta_ff, theta_bp, pad)
 
 
-def parse(text: str, theta_ff: float = 1.0, theta_bp: float = 1.0, pad: int = 0) -> tuple[Layer, ...]:
-    """Read a topology: image HxW or HxWxC, then 15C5 (15 maps of 5 x 5), P2 (mean of 2 x 2) or 300 (dense).
+def parse(text: str, theta_ff: float = 1.0, theta_bp: float = 1.0, pad: int = 0) -> tuple[IFLayer, ...]:
+    """Read a topology.  Hidden neurons are ReLU neurons; pooling layers and the top layer are linear.
 
-    Hidden neurons are ReLU neurons, pooling and the top layer linear.  Raises InputError for anything else.
+    Parameters
+    ----------
+    text
+        The image, HxW or HxWxC, then 15C5 (convolution: 15 channels of 5 x 5 kernels), P2 (mean of 2 x 2) or 300
+        (dense), joined by "-".
+    theta_ff, theta_bp
+        Thresholds > 0 of all layers, forward and backward.
+    pad
+        Zeros around the images of each convolution, in pixels.
+
+    Returns
+    -------
+    tuple of IFLayer
+        The layers, bottom up.
+
+    Raises
+    ------
+    InputError
+        For any other text, and for a window that does not fit into its image.
     """
     image, *parts = text.split("-")
     if not re.fullmatch(r"\d+x\d+(x\d+)?", image) or not parts:
         raise InputError(f"topology: expected one like 28x28-15C5-P2-300-10, got {text}")
-    numbers = tuple(int(number) for number in image.split("x"))
-    shape: Shape = numbers if len(numbers) == 3 else (*numbers, 1)
-    layers: list[Layer] = []
+    height, width, *channels = map(int, image.split("x"))
+    shape: tuple[int, ...] = (*(channels or [1]), height, width)
+    layers: list[IFLayer] = []
     for part in parts:
-        connections = _connections(part, shape, pad, text)
-        relu = not isinstance(connections, AveragePool) and len(layers) < len(parts) - 1
-        layers.append(Layer(connections, relu, theta_ff, theta_bp))
-        shape = connections.shape
+        synapse = _connections(part, shape, pad, text)
+        relu = not isinstance(synapse, AveragePool) and len(layers) < len(parts) - 1
+        layers.append(IFLayer(synapse, relu, theta_ff, theta_bp))
+        shape = (synapse.n,) if isinstance(synapse, Dense) else synapse.shape
     return tuple(layers)
 
 
-def _connections(part: str, shape: Shape, pad: int, text: str) -> Map:
-    found = re.fullmatch(r"(?:(\d+)C|(P)|())(\d+)", part)
-    if not found or (len(shape) != 3 and found[3] is None):
+def _connections(part: str, shape: tuple[int, ...], pad: int, text: str) -> Connections:
+    match = re.fullmatch(r"(?:(\d+)C|(P)|())(\d+)", part)
+    if not match or (len(shape) != 3 and match[3] is None):
         raise InputError(f"topology: expected parts like 15C5, P2 or 300, dense ones last, got {part} in {text}")
-    size = int(found[4])
-    if found[1]:
-        return Conv(shape, int(found[1]), size, pad)
-    return AveragePool(shape, size) if found[2] else Dense(shape, size)
+    size = count("size of a layer", int(match[4]))
+    if len(shape) != 3 or match[3] is not None:
+        return Dense(int(np.prod(shape)), size)
+    channels, height, width = shape
+    if match[2]:
+        return AveragePool((channels, height, width), size)
+    if size > min(height, width) + 2 * pad:
+        raise InputError(f"topology: expected a window that fits into {height}x{width}, got {part} in {text}")
+    return Conv2d((channels, height, width), int(match[1]), size, padding=pad)
 
 
-def init_weights(rng: np.random.Generator, net: Network, dtype: npt.DTypeLike = np.float64) -> tuple[Weights, ...]:
-    """W ~ N(0, 2 / fan-in) in units of the threshold, b = 0; pooling layers get their fixed weight 1 / size^2."""
-    return tuple(_init_layer(rng, layer, float_dtype(dtype)) for layer in net)
+def init_weights(rng: np.random.Generator, net: IFNetwork, dtype: npt.DTypeLike = np.float64) -> tuple[Weights, ...]:
+    """W ~ N(0, 2 / fan-in) in units of the threshold, b = 0; pooling layers get their fixed weight 1 / size^2.
+
+    Parameters
+    ----------
+    rng
+        Source of the random numbers.
+    net
+        The layers, bottom up.
+    dtype
+        float32 or float64.
+
+    Returns
+    -------
+    tuple of Weights
+        One per layer, with the shapes that `layer.synapse.shapes` states.
+    """
+    below = [None, *(layer.synapse for layer in net[:-1])]
+    kind = float_dtype(dtype)
+    return tuple(_init_layer(rng, *layers, kind) for layers in zip(net, below, strict=True))
 
 
-def _init_layer(rng: np.random.Generator, layer: Layer, dtype: npt.DTypeLike) -> Weights:
-    connections = layer.map
-    if isinstance(connections, AveragePool):
-        return Weights(np.array(1 / connections.size**2, dtype), np.array(0, dtype))
-    n = connections.shape[-1]
-    fan_in = int(np.prod(connections.shape_W)) // n
-    W = rng.normal(0, layer.theta_ff * np.sqrt(2 / fan_in), connections.shape_W)
-    return Weights(W.astype(dtype), np.zeros(n, dtype))
+def _init_layer(
+    rng: np.random.Generator, layer: IFLayer, below: Connections | None, dtype: np.dtype[np.floating]
+) -> Weights:
+    """Each random number belongs to a fixed connection: numbers are sampled with the channel as the last input axis."""
+    synapse = layer.synapse
+    if isinstance(synapse, AveragePool):
+        return synapse.weights(dtype)
+    (n, *inputs), shape_b = synapse.shapes
+    spread = layer.theta_ff * np.sqrt(2 / np.prod(inputs))
+    if isinstance(synapse, Conv2d):
+        W = rng.normal(0, spread, (synapse.kernel**2, inputs[0], n)).T
+    else:
+        channels = 1 if below is None or isinstance(below, Dense) else below.shape[0]
+        W = rng.normal(0, spread, (n, synapse.n_in // channels, channels)).swapaxes(1, 2)
+    return Weights(W.reshape(n, *inputs).astype(dtype, order="C"), np.zeros(shape_b, dtype))
 
 
-def validate(net: Network, weights: Sequence[Weights]) -> None:
-    """Raise InputError unless layers fit onto each other, and weights onto layers, in one dtype and finite."""
+def validate(net: IFNetwork, weights: Sequence[Weights]) -> None:
+    """Check a network and its weights.
+
+    Parameters
+    ----------
+    net
+        The layers, bottom up.
+    weights
+        One per layer.
+
+    Raises
+    ------
+    InputError
+        Unless the layers fit onto each other, and the weights fit the layers, share one dtype and are finite.
+    """
     for below, above in pairwise(net):
-        if below.map.shape != above.map.shape_in:
-            raise InputError(f"network: expected inputs of shape {below.map.shape}, got {above.map.shape_in}")
+        if below.synapse.n != above.synapse.n_in:
+            raise InputError(f"network: expected inputs of shape ({below.synapse.n},), got ({above.synapse.n_in},)")
     if len(net) != len(weights) or not net:
         raise InputError(f"network: expected weights for {len(net)} layers, got {len(weights)}")
-    for k, (layer, (W, b)) in enumerate(zip(net, weights, strict=True), 1):
-        shape_b = (layer.map.shape[-1],) if layer.map.learns else ()
-        for letter, array, shape in (("W", W, layer.map.shape_W), ("b", b, shape_b)):
+    for k, (layer, w) in enumerate(zip(net, weights, strict=True), 1):
+        for letter, array, shape in zip("Wb", w, layer.synapse.shapes, strict=True):
             exact_shape(f"layer {k} {letter}", finite(f"layer {k} {letter}", array), shape)
             same_dtype(f"layer {k} {letter}", array, weights[0].W.dtype)

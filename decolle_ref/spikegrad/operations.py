@@ -1,4 +1,9 @@
-"""How much work spikes make: synaptic operations, and how many spikes there can be.  [T19 Eq. 21, Fig. 1, 2]"""
+"""The cost of spikes: synaptic operations, and bounds on the number of spikes.  [T19 Eq. 21, Fig. 1, 2]
+
+>>> from decolle_ref.spikegrad.network import parse
+>>> macs(parse("4x4-2C3-P2-10"))  # multiply-accumulates in the pooling and in the dense layer
+array([ 8, 20])
+"""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -8,98 +13,226 @@ import numpy as np
 from decolle_ref._util.check import Array
 from decolle_ref.decolle.synapse import Weights
 from decolle_ref.spikegrad import snn
-from decolle_ref.spikegrad.network import Layer, Network
-from decolle_ref.spikegrad.snn import Outcome
+from decolle_ref.spikegrad.layers import IFLayer, IFNetwork
+from decolle_ref.spikegrad.snn import PhaseResult
+
+__all__ = [
+    "Fans",
+    "Operations",
+    "backward_bound",
+    "count_fans",
+    "count_spikes",
+    "forward_bound",
+    "macs",
+    "operations",
+    "relative_operations",
+    "spikes_sent",
+]
 
 
-class Synapses(NamedTuple):
-    """Connections of one layer."""
+class Fans(NamedTuple):
+    """Numbers of connections of one layer.
 
-    fan_out: Array  # how many leave each input, shape_in
-    fan_in: Array  # how many reach each neuron, shape
-    total: int  # = multiply-accumulates of an ANN, for one sample
+    Attributes
+    ----------
+    fan_out
+        How many leave each input, (n_in,).
+    fan_in
+        How many reach each neuron, (n,).
+    total
+        How many there are: the multiply-accumulates of an ANN for one sample.
+    """
+
+    fan_out: Array
+    fan_in: Array
+    total: int
 
 
-def synapses(layer: Layer) -> Synapses:
-    """Counted by sending ones through weights of one."""
-    W = np.ones(layer.map.shape_W)
-    fan_out = layer.map.adjoint(W, np.ones((1, *layer.map.shape)))[0]
-    fan_in = layer.map.apply(W, np.ones((1, *layer.map.shape_in)))[0]
-    return Synapses(fan_out, fan_in, int(fan_in.sum()))
+def count_fans(layer: IFLayer) -> Fans:
+    """Send ones through weights of one, and read how many arrive.
 
+    Parameters
+    ----------
+    layer
+        Any layer.
 
-def count(spikes: Array, fan: Array) -> float:
-    """Synaptic operations of a batch: the sum of |spikes| x synapses.  (batch, *shape), shape."""
-    return float(np.abs(spikes).sum(axis=0, dtype=np.float64).ravel() @ fan.ravel())
+    Returns
+    -------
+    Fans
+        Its numbers of connections.
+    """
+    synapse = layer.synapse
+    shape_W, shape_b = synapse.shapes
+    ones = Weights(np.ones(shape_W), np.zeros(shape_b))
+    fan_out = synapse.adjoint(ones, np.ones((1, synapse.n)))[0]
+    fan_in = synapse.drive(ones, np.ones((1, synapse.n_in)))[0]
+    return Fans(fan_out, fan_in, int(fan_in.sum()))
 
 
 class Operations(NamedTuple):
-    """Synaptic operations of a batch in the connections of layers 2, 3, ...  Layer 1 multiplies real numbers."""
+    """Synaptic operations of a batch in the connections of layers 2, 3, ...  Layer 1 multiplies real numbers.
 
-    forward: Array  # by the spikes of the layer below
-    backward: Array  # by the error spikes of the layer above, on their way down
+    Attributes
+    ----------
+    forward
+        Operations by the spikes of the layer below, (layers - 1,).
+    backward
+        Operations by the error spikes of the layer above, (layers - 1,).
+    """
+
+    forward: Array
+    backward: Array
 
 
-def operations(wiring: Sequence[Synapses], S: Sequence[Array], E: Sequence[Array]) -> Operations:
-    """From the totals of spikes S and error spikes E of all layers, the fewest that there can be."""
-    forward = [count(below, w.fan_out) for below, w in zip(S[:-1], wiring[1:], strict=True)]
-    backward = [count(errors, w.fan_in) for errors, w in zip(E[1:], wiring[1:], strict=True)]
+def operations(fans: Sequence[Fans], S: Sequence[Array], E: Sequence[Array]) -> Operations:
+    """sum of |spikes| x connections.  From totals of spikes, this is the smallest possible number.
+
+    Parameters
+    ----------
+    fans
+        `count_fans` of every layer.
+    S, E
+        Totals of spikes and of error spikes of every layer, (batch, n) each.
+
+    Returns
+    -------
+    Operations
+        Summed over the batch.
+    """
+    forward = [_deliveries(below, layer.fan_out) for below, layer in zip(S[:-1], fans[1:], strict=True)]
+    backward = [_deliveries(errors, layer.fan_in) for errors, layer in zip(E[1:], fans[1:], strict=True)]
     return Operations(np.array(forward), np.array(backward))
 
 
-def macs(net: Network) -> Array:
-    """Multiply-accumulates of the ANN for one sample and one direction, in the connections of layers 2, 3, ..."""
-    return np.array([synapses(layer).total for layer in net[1:]])
+def _deliveries(spikes: Array, fan: Array) -> float:
+    return float(np.abs(spikes).sum(axis=0, dtype=np.float64) @ fan)
 
 
-def relative(net: Network, made: Array) -> float:
-    """Operations over multiply-accumulates, pooling layers left out as in the paper.  (layers - 1,), per sample."""
-    learns = np.array([layer.map.learns for layer in net[1:]])
-    return float(made[learns].sum() / macs(net)[learns].sum())
+def macs(net: IFNetwork) -> Array:
+    """Multiply-accumulates of the ANN for one sample and one direction, in the connections of layers 2, 3, ...
+
+    Parameters
+    ----------
+    net
+        The layers, bottom up.
+
+    Returns
+    -------
+    array of int
+        (layers - 1,).
+    """
+    return np.array([count_fans(layer).total for layer in net[1:]])
 
 
-def sent(net: Network, seen: Outcome) -> list[Array]:
-    """How many spikes each neuron sent in an event-driven phase, whatever their signs."""
-    counts = []
-    for layer, spikes in zip(net, seen.spikes, strict=True):
-        places = np.array([spike.place for spike in spikes], int)
-        counts.append(np.bincount(places, minlength=int(np.prod(layer.map.shape))).reshape(layer.map.shape))
-    return counts
+def relative_operations(net: IFNetwork, operations: Array) -> float:
+    """Operations over multiply-accumulates, without the pooling layers, as in the paper.  [T19 Fig. 1, 2]
+
+    Parameters
+    ----------
+    net
+        The layers, bottom up.
+    operations
+        Operations of one sample in the connections of layers 2, 3, ..., (layers - 1,).
+
+    Returns
+    -------
+    float
+        The ratio.
+    """
+    learns = np.array([layer.learns for layer in net[1:]])
+    return float(operations[learns].sum() / macs(net)[learns].sum())
 
 
-def most_forward(layer: Layer, weights: Weights, arriving: Array) -> Array:
+def spikes_sent(net: IFNetwork, result: PhaseResult) -> list[Array]:
+    """How many spikes each neuron sent in an event-driven phase, whatever their signs.
+
+    Parameters
+    ----------
+    net
+        The layers, bottom up.
+    result
+        What `snn.forward` or `snn.backward` returned.
+
+    Returns
+    -------
+    list of arrays of int
+        One per layer, (n,).
+    """
+    places = [np.array([spike.place for spike in spikes], int) for spikes in result.spikes]
+    return [np.bincount(place, minlength=layer.synapse.n) for layer, place in zip(net, places, strict=True)]
+
+
+def forward_bound(layer: IFLayer, weights: Weights, arriving: Array) -> Array:
     """At most (|b_i| + sum_j |w_ij| n_j) / Theta_ff + 1/2 spikes; 1/2 is for the residual one.  [T19 Eq. 21]
 
-    arriving: n_j, (shape_in,), numbers of spikes, or |x| of a real-valued input.
+    Parameters
+    ----------
+    layer, weights
+        The layer and its weights.
+    arriving
+        n_j, (n_in,): numbers of spikes, or |x| of a real-valued input.
+
+    Returns
+    -------
+    array
+        The bound for each neuron, (n,).
     """
-    most: Array = (np.abs(weights.b) + layer.map.apply(np.abs(weights.W), arriving[None])[0]) / layer.theta_ff + 0.5
-    return most
+    sizes = Weights(np.abs(weights.W), np.abs(weights.b))
+    return np.asarray(layer.synapse.drive(sizes, arriving[None])[0] / layer.theta_ff + 0.5)
 
 
-def most_backward(layer: Layer, above: Layer, weights_above: Weights, arriving: Array) -> Array:
-    """At most sum_k |w_ki| n_k / Theta_bp + 1/2 error spikes, if n_k arrive from the layer above.  [T19 Eq. 21]"""
-    most: Array = above.map.adjoint(np.abs(weights_above.W), arriving[None])[0] / layer.theta_bp + 0.5
-    return most
+def backward_bound(layer: IFLayer, above: IFLayer, weights_above: Weights, arriving: Array) -> Array:
+    """At most sum_k |w_ki| n_k / Theta_bp + 1/2 error spikes, if n_k arrive from the layer above.  [T19 Eq. 21]
+
+    Parameters
+    ----------
+    layer, above
+        Two neighbouring layers.
+    weights_above
+        Weights of the upper one.
+    arriving
+        n_k, numbers of error spikes of the upper layer, (above.synapse.n,).
+
+    Returns
+    -------
+    array
+        The bound for each neuron of the lower layer, (n,).
+    """
+    sizes = weights_above._replace(W=np.abs(weights_above.W))
+    return np.asarray(above.synapse.adjoint(sizes, arriving[None])[0] / layer.theta_bp + 0.5)
 
 
-def spent(net: Network, weights: Sequence[Weights], x: Array, U: Array) -> dict[str, dict[str, int]]:
-    """Spikes sent by the event-driven network for one sample, the sum of |totals|, and the bound of [T19 Eq. 21].
+def count_spikes(net: IFNetwork, weights: Sequence[Weights], x: Array, U: Array) -> dict[str, dict[str, int]]:
+    """Run the event-driven network on one sample and count its spikes, in float64.  [T19 Eq. 21]
 
-    spikes / totals is the redundancy, 1 at best.  Computed in float64.
+    Parameters
+    ----------
+    net, weights
+        The layers and their weights, bottom up.
+    x
+        The input, (n_in,).
+    U
+        Error of the top layer, (n_out,).
+
+    Returns
+    -------
+    dict
+        For "forward" and "backward": the number of "spikes" sent, the sum of |totals| as "totals", and the "bound" on
+        the number of spikes.  spikes / totals is the redundancy, at best 1.
     """
     exact = [Weights(w.W.astype(np.float64), w.b.astype(np.float64)) for w in weights]
-    seen = snn.forward(net, exact, x.astype(np.float64))
-    errors = snn.backward(net, exact, seen, U.astype(np.float64))
-    forward, backward = sent(net, seen), sent(net, errors)
+    result = snn.forward(net, exact, x.astype(np.float64))
+    errors = snn.backward(net, exact, result, U.astype(np.float64))
+    forward, backward = spikes_sent(net, result), spikes_sent(net, errors)
     ups = zip(net[:-1], exact[:-1], [np.abs(x), *forward[:-2]], strict=True)
     downs = zip(net[:-1], net[1:], exact[1:], backward[1:], strict=True)
     top = np.abs(U) / net[-1].theta_bp + 0.5
     return {
-        "forward": _spent(forward[:-1], seen.totals[:-1], [most_forward(*up) for up in ups]),
-        "backward": _spent(backward, errors.totals, [*(most_backward(*down) for down in downs), top]),
+        "forward": _sums(forward[:-1], result.totals[:-1], [forward_bound(*up) for up in ups]),
+        "backward": _sums(backward, errors.totals, [*(backward_bound(*down) for down in downs), top]),
     }
 
 
-def _spent(spikes: list[Array], totals: list[Array], bounds: list[Array]) -> dict[str, int]:
+def _sums(spikes: list[Array], totals: list[Array], bounds: list[Array]) -> dict[str, int]:
     columns = {"spikes": spikes, "totals": [np.abs(total) for total in totals], "bound": [np.floor(m) for m in bounds]}
     return {name: sum(int(layer.sum()) for layer in layers) for name, layers in columns.items()}

@@ -1,7 +1,14 @@
-"""The event-driven network: forward, backward and what it learns, for one sample.  [T19 Eq. 1-8, 16, 19, Alg. 1-3]
+"""The event-driven network for one sample: forward phase, backward phase, weight increments.  [T19 Eq. 1-8, Alg. 1-3]
 
-With residual spikes the totals equal the integers of `ann` exactly; without them they are within 1 of what the layer
-below makes of them.  [T19 Eq. 9-13, 17, 20]
+With residual spikes [T19 Eq. 16, 19] the totals equal the integers of `ann` exactly.  Without them each total differs
+by less than 1 from what the ANN computes from the totals of the layer below.  [T19 Eq. 9-13, 17, 20]
+
+>>> from decolle_ref.spikegrad.network import parse
+>>> net = parse("1x1x2-1-1")
+>>> weights = [Weights(np.array([[1.25, -0.5]]), np.zeros(1)), Weights(np.ones((1, 1)), np.zeros(1))]
+>>> phase = forward(net, weights, np.array([2.0, 1.0]), spiking_input=True)
+>>> phase.totals[0], [spike.sign for spike in phase.spikes[0]]
+(array([2.]), [1, 1])
 """
 
 from collections.abc import Callable, Sequence
@@ -12,128 +19,266 @@ import numpy as np
 from decolle_ref._util.check import Array, InputError, exact_shape, finite
 from decolle_ref.decolle.synapse import Weights
 from decolle_ref.spikegrad.events import Neurons, Phase, Spike, Targets, neurons
-from decolle_ref.spikegrad.layers import Map
-from decolle_ref.spikegrad.network import Layer, Network, validate
+from decolle_ref.spikegrad.layers import Connections, IFLayer, IFNetwork
+from decolle_ref.spikegrad.network import validate
+
+__all__ = [
+    "EventOptions",
+    "PhaseResult",
+    "backward",
+    "derivative",
+    "fan_in",
+    "fan_out",
+    "forward",
+    "increments",
+    "input_spikes",
+]
 
 LIMIT = 1_000_000  # spikes of one phase
-CHUNK = 256  # senders at a time when connections are listed
+SENDERS = 256  # neurons whose connections are listed at a time
 
 
-class Outcome(NamedTuple):
-    """What one phase leaves behind, layer by layer in the order of the network."""
+class PhaseResult(NamedTuple):
+    """State of all layers after one phase, in the order of the network.
 
-    V: list[Array]  # V(T) or U(T), shape of the layer
-    totals: list[Array]  # S or E: the sum of spikes sent; in the top layer of the forward phase V, which does not spike
-    spikes: list[list[Spike]]  # all spikes sent, in order
+    Attributes
+    ----------
+    V
+        V(T) or U(T) of each layer, (n,).
+    totals
+        S or E of each layer, the sum of the spikes sent, (n,).  The top layer does not spike in the forward phase and
+        has V instead.
+    spikes
+        All spikes that each layer sent, in order.
+    """
+
+    V: list[Array]
+    totals: list[Array]
+    spikes: list[list[Spike]]
 
 
-class Manner(NamedTuple):
-    """How events are run.  Totals depend on `residual` alone."""
+class EventOptions(NamedTuple):
+    """Options of the event-driven run.  Only `residual` changes the totals.
+
+    Attributes
+    ----------
+    order
+        Which waiting spike is delivered next: "fifo", "lifo" or "random".
+    rng
+        Source of the random order.
+    residual
+        How totals are rounded at the end: "nearest", "floor" or "ceil"; None: not at all.
+    limit
+        How many spikes may be fired in one phase.
+    """
 
     order: str = "fifo"
-    rng: np.random.Generator | None = None  # for order = "random"
-    residual: str | None = "nearest"  # how totals are rounded in the end, or None: not at all
+    rng: np.random.Generator | None = None
+    residual: str | None = "nearest"
     limit: int = LIMIT
 
 
-FIFO = Manner()
+FIFO = EventOptions()
 
 
 def forward(
-    net: Network, weights: Sequence[Weights], x: Array, manner: Manner = FIFO, spiking_input: bool = False
-) -> Outcome:
-    """The forward phase for x of the first layer's shape_in.  [T19 Eq. 1-4, 16, Alg. 1]
+    net: IFNetwork, weights: Sequence[Weights], x: Array, options: EventOptions = FIFO, spiking_input: bool = False
+) -> PhaseResult:
+    """The forward phase for one sample.  [T19 Eq. 1-4, 16, Alg. 1]
 
-    By default x is multiplied with the weights of the first layer; with spiking_input its entries are numbers of input
-    spikes.  Raises InputError for weights or an x that do not fit, or for more than `limit` spikes.
+    Parameters
+    ----------
+    net, weights
+        The layers and their weights, bottom up.
+    x
+        The input, (n_in,).
+    options
+        How events are run.
+    spiking_input
+        False: x is multiplied with the weights of the first layer.  True: its entries are numbers of input spikes.
+
+    Returns
+    -------
+    PhaseResult
+        V, S and the spikes of all layers.
+
+    Raises
+    ------
+    InputError
+        For weights or an x that do not fit, fractions of input spikes, or more than `limit` spikes.
     """
     validate(net, weights)
-    exact_shape("x", finite("x", x), net[0].map.shape_in)
+    exact_shape("x", finite("x", x), (net[0].synapse.n_in,))
     layers = [_at_rest(layer, w) for layer, w in zip(net, weights, strict=True)]
     if not spiking_input:
-        layers[0].V[:] += net[0].map.apply(weights[0].W, x[None])[0].ravel()
-    routes = [fan_out(layer.map, w.W) for layer, w in zip(net, weights, strict=True)]
-    phase = Phase("forward", layers, routes, len(net) - 1, manner.order, manner.rng, manner.limit)
-    phase.run(input_spikes(x) if spiking_input else [], manner.residual)
-    V = [own.V.reshape(layer.map.shape) for own, layer in zip(layers, net, strict=True)]
-    S = [own.total.reshape(layer.map.shape) for own, layer in zip(layers, net, strict=True)]
-    return Outcome(V, [*S[:-1], V[-1]], phase.sent)
+        layers[0].V[:] += net[0].synapse.drive(_without_bias(weights[0]), x[None])[0]
+    routes = [fan_out(layer.synapse, w) for layer, w in zip(net, weights, strict=True)]
+    phase = Phase("forward", layers, routes, len(net) - 1, options.order, options.rng, options.limit)
+    phase.run(input_spikes(x) if spiking_input else [], options.residual)
+    V = [layer.V for layer in layers]
+    return PhaseResult(V, [*(layer.total for layer in layers[:-1]), V[-1]], phase.sent)
 
 
-def _at_rest(layer: Layer, weights: Weights) -> Neurons:
+def _at_rest(layer: IFLayer, weights: Weights) -> Neurons:
     """V(0) = b."""
-    return neurons(np.broadcast_to(weights.b, layer.map.shape), layer.theta_ff, layer.relu)
+    no_input = np.zeros((1, layer.synapse.n_in), weights.b.dtype)
+    return neurons(layer.synapse.drive(weights, no_input)[0], layer.theta_ff, layer.relu)
+
+
+def _without_bias(weights: Weights) -> Weights:
+    return Weights(weights.W, np.zeros_like(weights.b))
 
 
 def input_spikes(x: Array) -> list[Spike]:
-    """|x_j| spikes of the sign of x_j from each input j."""
+    """|x_j| spikes of the sign of x_j from each input j.
+
+    Parameters
+    ----------
+    x
+        Numbers of input spikes, (n_in,).
+
+    Returns
+    -------
+    list of Spike
+        The spikes, input by input.
+
+    Raises
+    ------
+    InputError
+        For fractions.
+    """
     if (x != np.trunc(x)).any():
         raise InputError("x: expected whole numbers of input spikes, got fractions")
-    return [Spike(-1, j, int(np.sign(n))) for j, n in enumerate(x.ravel()) for _ in range(int(abs(n)))]
+    return [Spike(-1, j, int(np.sign(n))) for j, n in enumerate(x) for _ in range(int(abs(n)))]
 
 
-def derivative(net: Network, seen: Outcome) -> list[Array]:
-    """S'_i = 1 if V_i(T) > 0 or the total > 0; linear neurons and the top layer always 1.  [T19 Eq. 5]"""
+def derivative(net: IFNetwork, forward_result: PhaseResult) -> list[Array]:
+    """S'_i = 1 if V_i(T) > 0 or the total > 0; linear neurons and the top layer always 1.  [T19 Eq. 5]
+
+    Parameters
+    ----------
+    net
+        The layers, bottom up.
+    forward_result
+        What `forward` returned.
+
+    Returns
+    -------
+    list of arrays of bool
+        One per layer, (n,).
+    """
     return [
         (V > 0) | (total > 0) if layer.relu and layer is not net[-1] else np.ones(V.shape, bool)
-        for layer, V, total in zip(net, seen.V, seen.totals, strict=True)
+        for layer, V, total in zip(net, forward_result.V, forward_result.totals, strict=True)
     ]
 
 
-def backward(net: Network, weights: Sequence[Weights], seen: Outcome, U: Array, manner: Manner = FIFO) -> Outcome:
-    """The backward phase after the forward phase `seen`; U of the top layer starts it.  [T19 Eq. 6, 7, 19, Alg. 2]
+def backward(
+    net: IFNetwork, weights: Sequence[Weights], forward_result: PhaseResult, U: Array, options: EventOptions = FIFO
+) -> PhaseResult:
+    """The backward phase for one sample.  [T19 Eq. 6, 7, 19, Alg. 2]
 
-    All neurons discretise their error in steps of Theta_bp; those with S' = 0 keep it to themselves.
+    All neurons discretise their error in steps of Theta_bp; those with S' = 0 do not send it.
+
+    Parameters
+    ----------
+    net, weights
+        The layers and their weights, bottom up.
+    forward_result
+        What `forward` returned.
+    U
+        Error of the top layer, (n_out,), as `ann.top_error` gives it; the phase starts from it.
+    options
+        How events are run.
+
+    Returns
+    -------
+    PhaseResult
+        U, E and the error spikes of all layers.
+
+    Raises
+    ------
+    InputError
+        For a U that does not fit, or more than `limit` spikes.
     """
-    exact_shape("U", finite("U", U), net[-1].map.shape)
-    start = [*(np.zeros(layer.map.shape, U.dtype) for layer in net[:-1]), U]
-    layers = [
-        neurons(u, layer.theta_bp, sends=gate) for u, layer, gate in zip(start, net, derivative(net, seen), strict=True)
-    ]
-    nowhere: list[Targets] = []  # into the top layer, which has its error already
-    routes = [*(fan_in(layer.map, w.W) for layer, w in zip(net[1:], weights[1:], strict=True)), nowhere]
-    phase = Phase("backward", layers[::-1], routes[::-1], len(net), manner.order, manner.rng, manner.limit)
-    phase.run([], manner.residual)
-    U_left = [own.V.reshape(layer.map.shape) for own, layer in zip(layers, net, strict=True)]
-    E = [(own.total * own.sends).reshape(layer.map.shape) for own, layer in zip(layers, net, strict=True)]
-    return Outcome(U_left, E, phase.sent[::-1])
+    exact_shape("U", finite("U", U), (net[-1].synapse.n,))
+    start = [*(np.zeros(layer.synapse.n, U.dtype) for layer in net[:-1]), U]
+    gates = derivative(net, forward_result)
+    layers = [neurons(u, layer.theta_bp, sends=gate) for u, layer, gate in zip(start, net, gates, strict=True)]
+    nowhere: list[Targets] = []  # no spikes reach the top layer, which has its error from the start
+    routes = [*(fan_in(layer.synapse, w) for layer, w in zip(net[1:], weights[1:], strict=True)), nowhere]
+    phase = Phase("backward", layers[::-1], routes[::-1], len(net), options.order, options.rng, options.limit)
+    phase.run([], options.residual)
+    E = [layer.total * layer.sends for layer in layers]
+    return PhaseResult([layer.V for layer in layers], E, phase.sent[::-1])
 
 
-def increments(net: Network, x: Array, seen: Outcome, errors: Outcome) -> list[Weights]:
-    """omega_ij / (-eta): x_j^(l-1) / eta is added to it with the sign of every error spike delta_i.  [T19 Eq. 8]"""
-    below = [x, *seen.totals[:-1]]
-    return [_increment(layer, S, spikes) for layer, S, spikes in zip(net, below, errors.spikes, strict=True)]
+def increments(net: IFNetwork, x: Array, forward_result: PhaseResult, backward_result: PhaseResult) -> list[Weights]:
+    """omega_ij / (-eta): x_j^(l-1) / eta is added to it with the sign of every error spike delta_i.  [T19 Eq. 8]
+
+    Parameters
+    ----------
+    net
+        The layers, bottom up.
+    x
+        The input, (n_in,).
+    forward_result, backward_result
+        What `forward` and `backward` returned.
+
+    Returns
+    -------
+    list of Weights
+        One per layer, of the shapes of its weights.
+    """
+    below = [x, *forward_result.totals[:-1]]
+    return [_increment(layer, S, spikes) for layer, S, spikes in zip(net, below, backward_result.spikes, strict=True)]
 
 
-def _increment(layer: Layer, S_below: Array, spikes: list[Spike]) -> Weights:
-    if not layer.map.learns:
-        return Weights(np.zeros((), S_below.dtype), np.zeros((), S_below.dtype))
-    delta = np.zeros((len(spikes), int(np.prod(layer.map.shape))), S_below.dtype)  # one row for each error spike
+def _increment(layer: IFLayer, S_below: Array, spikes: list[Spike]) -> Weights:
+    delta = np.zeros((len(spikes), layer.synapse.n), S_below.dtype)  # one row for each error spike
     for row, spike in zip(delta, spikes, strict=True):
         row[spike.place] = spike.sign
-    one_by_one = delta.reshape(len(spikes), *layer.map.shape)
-    x = np.broadcast_to(S_below, (len(spikes), *layer.map.shape_in))
-    return Weights(layer.map.increment(one_by_one, x), one_by_one.sum(axis=tuple(range(one_by_one.ndim - 1))))
+    return layer.synapse.gradient(delta, np.broadcast_to(S_below, (len(spikes), len(S_below))))
 
 
-def fan_out(connections: Map, W: Array) -> list[Targets]:
-    """For each input j the neurons that it reaches, and w_ij."""
-    return _targets(connections.shape_in, W.dtype, lambda spikes: connections.apply(W, spikes))
+def fan_out(synapse: Connections, weights: Weights) -> list[Targets]:
+    """For each input j the neurons that it reaches, and w_ij.
+
+    Parameters
+    ----------
+    synapse, weights
+        One layer of connections and its weights.
+
+    Returns
+    -------
+    list of Targets
+        One per input.
+    """
+    unbiased = _without_bias(weights)
+    return _targets(synapse.n_in, weights.W.dtype, lambda spikes: synapse.drive(unbiased, spikes))
 
 
-def fan_in(connections: Map, W: Array) -> list[Targets]:
-    """For each neuron i the inputs that its errors go back to, and w_ij."""
-    return _targets(connections.shape, W.dtype, lambda spikes: connections.adjoint(W, spikes))
+def fan_in(synapse: Connections, weights: Weights) -> list[Targets]:
+    """For each neuron i the inputs that its errors go back to, and w_ij.
+
+    Parameters
+    ----------
+    synapse, weights
+        One layer of connections and its weights.
+
+    Returns
+    -------
+    list of Targets
+        One per neuron.
+    """
+    return _targets(synapse.n, weights.W.dtype, lambda errors: synapse.adjoint(weights, errors))
 
 
-def _targets(shape: tuple[int, ...], dtype: np.dtype[Any], travel: Callable[[Array], Array]) -> list[Targets]:
-    """Send one spike from each sender, and see what arrives where."""
-    n, found = int(np.prod(shape)), []
-    for first in range(0, n, CHUNK):
-        senders = np.arange(first, min(first + CHUNK, n))
-        spikes = np.zeros((len(senders), n), dtype)
-        spikes[np.arange(len(senders)), senders] = 1
-        for arrived in travel(spikes.reshape(-1, *shape)).reshape(len(senders), -1):
-            targets = np.flatnonzero(arrived)
-            found.append((targets, arrived[targets]))
-    return found
+def _targets(n: int, dtype: np.dtype[Any], travel: Callable[[Array], Array]) -> list[Targets]:
+    """Send one spike from each of n senders, and list where it arrives with which weight."""
+    targets: list[Targets] = []
+    for first in range(0, n, SENDERS):
+        for arrived in travel(np.eye(min(SENDERS, n - first), n, first, dtype)):
+            indices = np.flatnonzero(arrived)
+            targets.append((indices, arrived[indices]))
+    return targets

@@ -11,9 +11,9 @@ from decolle_ref.decolle import convnet
 from decolle_ref.decolle.optim import Adamax
 from decolle_ref.decolle.synapse import Conv2d, Dense, Weights
 from decolle_ref.experiments.convnet import network
+from decolle_ref.fast import worker_pool
 from decolle_ref.fast.conv import Patches
-from decolle_ref.fast.convnet import Stepper, outputs
-from decolle_ref.fast.run import worker_pool
+from decolle_ref.fast.convnet import ConvnetStepper, outputs
 
 SEEDS = st.integers(0, 2**32 - 1)
 CHANNELS = st.sampled_from((1, 2, 3, 8))  # 8: one product per kernel row in the fast path, where the kernel is 2 or 3
@@ -123,7 +123,7 @@ def test_adjoint_of_patches_equals_the_definition(synapse, seed, batch):
 def test_fast_step_equals_the_definition_for_any_cut(net, seed, batch, chunk):
     weights, x, target = problem(net, seed, batch)
     with worker_pool(2) as workers:
-        stepper = Stepper(net, batch, workers, chunk, np.float64)
+        stepper = ConvnetStepper(net, batch, workers, chunk, np.float64)
         stepper.gradient(weights, -x, target)  # what an earlier batch left behind plays no part
         assert distance(stepper.gradient(weights, x, target), convnet.gradient(net, weights, x, target)) <= 1e-12
     expected = convnet.forward(net, weights, x).Y
@@ -135,7 +135,7 @@ def test_fast_step_in_float32_equals_the_definition_in_float64(seed):
     net = convnet.build((1, 14, 14), [(8, 2), (6, 1), (4, 2)], 5, 2)
     weights, x, target = problem(net, seed, 8, np.float32)
     with worker_pool(1) as workers:
-        found = Stepper(net, 8, workers, chunk=3).gradient(weights, x, target)
+        found = ConvnetStepper(net, 8, workers, chunk=3).gradient(weights, x, target)
     assert {array.dtype for w in found for array in w} == {np.dtype(np.float32)}
     double = [Weights(w.W.astype(float), w.b.astype(float)) for w in weights]
     assert distance(found, convnet.gradient(net, double, x.astype(float), target.astype(float))) <= 1e-5
@@ -147,7 +147,7 @@ def test_the_number_of_threads_changes_no_bit():
     found = []
     for threads in (1, 3):
         with worker_pool(threads) as workers:
-            found.append(flat(Stepper(net, 20, workers, chunk=3).gradient(weights, x, target)))
+            found.append(flat(ConvnetStepper(net, 20, workers, chunk=3).gradient(weights, x, target)))
     np.testing.assert_array_equal(*found)
 
 

@@ -22,7 +22,7 @@ from decolle_ref.experiments.convnet import EXPERIMENT, Convnet, Settings
 from decolle_ref.experiments.environment import versions
 from decolle_ref.experiments.harness import Interrupted
 from decolle_ref.experiments.poisson_mnist_network import Data, mini_batches
-from decolle_ref.fast.convnet import Stepper
+from decolle_ref.fast.convnet import ConvnetStepper
 from decolle_ref.plots.convnet import plot, save_figures
 
 train = partial(harness.run, EXPERIMENT)
@@ -59,14 +59,14 @@ def same_files(a, b):
 
 def stop_at_update(number, patch):
     """Ctrl-C, within this update."""
-    updates, original = iter(range(100)), Stepper.gradient
+    updates, original = iter(range(100)), ConvnetStepper.gradient
 
     def interrupting(self, *args):
         if next(updates) == number:
             signal.raise_signal(signal.SIGINT)
         return original(self, *args)
 
-    patch.setattr(Stepper, "gradient", interrupting)
+    patch.setattr(ConvnetStepper, "gradient", interrupting)
 
 
 def test_a_resumed_run_is_bit_identical_to_one_that_was_not_interrupted(finished, data, tmp_path, monkeypatch):

@@ -35,7 +35,7 @@ from decolle_ref.experiments.poisson_mnist_network import (
     spikes,
     update_reference,
 )
-from decolle_ref.fast.run import Stepper, worker_pool
+from decolle_ref.fast import NetworkStepper, worker_pool
 from decolle_ref.plots import poisson_mnist as plots
 
 train = partial(harness.run, EXPERIMENT)
@@ -59,11 +59,13 @@ def same(a, b):
 @pytest.mark.parametrize("others", [{}, {"convnet": True}, {"output_layer": False, "test_dropout": True}])
 def test_a_resumed_run_is_bit_identical_to_one_that_was_not_interrupted(others, data, tmp_path, monkeypatch):
     """Interrupted within the second mini-batch, by a signal, with other numbers of threads."""
-    monkeypatch.setattr("decolle_ref.fast.run.Stepper.__init__.__defaults__", (1, 2))  # pieces of two samples
+    monkeypatch.setattr(
+        "decolle_ref.fast.stepper.NetworkStepper.__init__.__defaults__", (1, 2)
+    )  # pieces of two samples
     small = replace(SMALL, **others)
     whole = train(small, tmp_path / "a", quiet=True, data=data)
     steps = iter(range(1000))
-    original = Stepper.step
+    original = NetworkStepper.step
 
     def interrupting(self, *args, **kwargs):
         if next(steps) == SMALL.steps + 4:
@@ -71,7 +73,7 @@ def test_a_resumed_run_is_bit_identical_to_one_that_was_not_interrupted(others, 
         return original(self, *args, **kwargs)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Stepper, "step", interrupting)
+        patch.setattr(NetworkStepper, "step", interrupting)
         with pytest.raises(Interrupted, match=r"stopped in mini-batch \d of 3; --resume repeats it"):
             train(small, tmp_path / "b", quiet=True, data=data, threads=2)
     assert not (tmp_path / "b/results.json").exists()
@@ -119,7 +121,7 @@ def test_test_errors_are_those_of_the_readable_network(dialect, dropout, data):
     settings = replace(SMALL, dialect=dialect, test_dropout=dropout)
     model, carry = build(settings)
     with worker_pool(1) as workers:
-        stepper = Stepper(model.network, 5, workers, steps=3, chunk=2)
+        stepper = NetworkStepper(model.network, 5, workers, steps=3, chunk=2)
         ours = PoissonMnist(settings, workers, data).vote(carry, stepper, data.x_test, settings.rng(7))
     rng, inputs, dropped = settings.rng(7), [], []
     stream = spikes(settings, rng, data.x_test)
@@ -189,7 +191,7 @@ def test_learning_lowers_the_loss_of_every_readout(data):
         return total
 
     with worker_pool(1) as workers:
-        run, stepper = PoissonMnist(settings, workers, data), Stepper(model.network, 4, workers)
+        run, stepper = PoissonMnist(settings, workers, data), NetworkStepper(model.network, 4, workers)
         images, target = data.x[run.order[0]], one_hot(data.labels[run.order[0]])
         before = loss(carry.weights, stepper, images, target)
         after, _ = run.learn(carry, 0, harness.silent())
@@ -235,7 +237,7 @@ def test_one_update_of_the_conventional_network_is_its_gradient_handed_to_adamax
     weights, memory = model.split(carry.weights)[2], model.split(carry.opt_state)[2]
     images, target = grey(data.x[:4]), one_hot(data.labels[:4])
     with worker_pool(1) as workers:
-        stepper = fast.convnet.Stepper(model.reference, 4, workers)
+        stepper = fast.ConvnetStepper(model.reference, 4, workers)
         got, _ = update_reference(settings, model, weights, memory, stepper, images, target, 0)
     optimiser, start = model.learner.optimiser, convnet.init(model.learner.optimiser, weights)
     gradients = convnet.gradient(model.reference, weights, images, target)

@@ -15,9 +15,9 @@ from decolle_ref.experiments import harness
 from decolle_ref.experiments import spikegrad_mnist as experiment
 from decolle_ref.experiments.harness import Interrupted
 from decolle_ref.experiments.spikegrad_mnist import EXPERIMENT, Data, Settings
+from decolle_ref.fast.spikegrad import step
 from decolle_ref.plots.spikegrad_mnist import plot, save_figures
-from decolle_ref.spikegrad import ann, network
-from decolle_ref.spikegrad.learning import Descent, step
+from decolle_ref.spikegrad import Descent, ann, network
 
 KIND = EXPERIMENT.checkpoint_kind
 train = partial(harness.run, EXPERIMENT)
@@ -147,7 +147,7 @@ def test_samples_without_error_spikes_may_be_left_out(alpha, rng):
     """The increments equal those of the definition, which goes through all samples."""
     net = network.named("mnist", 0.5, 0.5)
     weights = [Weights(np.rint(16 * w.W) / 16, np.rint(16 * w.b) / 16) for w in network.init_weights(rng, net)]
-    x, labels = rng.integers(0, 8, (6, 28, 28, 1)) / 8, np.array([0, 1, 2, 3, 4, 5])
+    x, labels = rng.integers(0, 8, (6, 784)) / 8, np.array([0, 1, 2, 3, 4, 5])
     ours = step(net, weights, x, labels, alpha, "spike")
     responses = ann.forward(net, weights, x)
     U = ann.top_error(responses[-1].S, labels, alpha)
@@ -240,7 +240,7 @@ def test_missing_data_are_named(tmp_path, monkeypatch):
         (lambda arrays: arrays | {"loss": arrays["loss"] * np.nan}, "loss: expected finite numbers"),
         (lambda arrays: arrays | {"loss": arrays["loss"][:-1]}, "expected a complete checkpoint"),
         (lambda arrays: {k: v for k, v in arrays.items() if k != "v_W0"}, "got one without 'v_W0'"),
-        (lambda arrays: arrays | {"W0": arrays["W0"][:1]}, r"layer 1 W: expected shape \(5, 5, 1, 3\)"),
+        (lambda arrays: arrays | {"W0": arrays["W0"][:1]}, r"layer 1 W: expected shape \(3, 1, 5, 5\)"),
         (lambda arrays: arrays | {"b2": arrays["b2"].astype(float)}, "layer 3 b: expected float32"),
     ],
 )

@@ -15,18 +15,18 @@ from decolle_ref.decolle.surrogate import logistic
 from decolle_ref.decolle.synapse import Conv2d, Weights
 from decolle_ref.experiments.poisson_mnist_network import Settings, build, one_hot
 from decolle_ref.experiments.poisson_mnist_network import masks as mnist_masks
+from decolle_ref.fast import NetworkStepper, worker_pool
 from decolle_ref.fast.conv import Patches, spans
-from decolle_ref.fast.layer import logistic_and_slope
-from decolle_ref.fast.run import Stepper, worker_pool
+from decolle_ref.fast.layer_buffers import logistic_and_slope
 from tests.support.conv import layer, masks, networks, spikes, targets
 
 TOLERANCE = {np.float64: 1e-12, np.float32: 1e-5}
 
 
-def close(got, expected, dtype, factor=1.0):
+def close(ours, expected, dtype, factor=1.0):
     """Equal to the tolerance of the type, relative to the largest entry."""
     scale = max(np.abs(expected).max(), np.finfo(dtype).tiny)
-    np.testing.assert_allclose(got, expected, rtol=0, atol=factor * TOLERANCE[dtype] * scale)
+    np.testing.assert_allclose(ours, expected, rtol=0, atol=factor * TOLERANCE[dtype] * scale)
 
 
 @st.composite
@@ -40,78 +40,78 @@ def products(draw):
 
 @given(products())
 @pytest.mark.parametrize("dtype", TOLERANCE)
-def test_patches_equal_the_direct_definition(dtype, given_):
-    synapse, rng = given_
+def test_patches_equal_the_direct_definition(dtype, case):
+    synapse, rng = case
     batch = 3
     weights = Weights(rng.normal(size=synapse.shape_W).astype(dtype), rng.normal(size=synapse.channels).astype(dtype))
     P = rng.exponential(size=(batch, synapse.n_in)).astype(dtype)
-    delta = rng.normal(size=(batch, synapse.n)).astype(dtype)
+    dU = rng.normal(size=(batch, synapse.n)).astype(dtype)
     patches = Patches(synapse, synapse.shape[1:], batch, np.dtype(dtype))
     patches.load(P.T.reshape(*synapse.shape_in, batch))
     U = np.empty((synapse.channels, synapse.n // synapse.channels * batch), dtype)
     patches.drive(weights, U)
     close(U.reshape(synapse.n, batch).T, synapse.drive(weights, P), dtype)
-    got = Weights(np.empty_like(weights.W), np.empty_like(weights.b))
-    patches.gradient(delta.T.reshape(synapse.channels, -1), got)
-    expected = synapse.gradient(delta, P)
-    close(got.W, expected.W, dtype)
-    close(got.b, expected.b, dtype)
+    ours = Weights(np.empty_like(weights.W), np.empty_like(weights.b))
+    patches.gradient(dU.T.reshape(synapse.channels, -1), ours)
+    expected = synapse.gradient(dU, P)
+    close(ours.W, expected.W, dtype)
+    close(ours.b, expected.b, dtype)
 
 
 @given(products(), st.data())
-def test_patches_of_the_first_rows_and_columns_equal_those_of_the_definition(given_, data):
+def test_patches_of_the_first_rows_and_columns_equal_those_of_the_definition(case, data):
     """Where a pool leaves neurons out, products are made for the others alone."""
-    synapse, rng = given_
+    synapse, rng = case
     rows, columns = (data.draw(st.integers(1, side)) for side in synapse.shape[1:])
     batch = 2
     weights = Weights(rng.normal(size=synapse.shape_W), rng.normal(size=synapse.channels))
-    P, delta = rng.exponential(size=(batch, synapse.n_in)), np.zeros((batch, *synapse.shape))
-    delta[:, :, :rows, :columns] = rng.normal(size=(batch, synapse.channels, rows, columns))
+    P, dU = rng.exponential(size=(batch, synapse.n_in)), np.zeros((batch, *synapse.shape))
+    dU[:, :, :rows, :columns] = rng.normal(size=(batch, synapse.channels, rows, columns))
     patches = Patches(synapse, (rows, columns), batch, np.dtype(float))
     patches.load(P.T.reshape(*synapse.shape_in, batch))
     U = np.empty((synapse.channels, rows * columns * batch))
     patches.drive(weights, U)
     whole = synapse.drive(weights, P).reshape(batch, *synapse.shape)[:, :, :rows, :columns]
     close(U.reshape(synapse.channels, rows, columns, batch), whole.transpose(1, 2, 3, 0), np.float64)
-    got = Weights(np.empty_like(weights.W), np.empty_like(weights.b))
-    used = delta[:, :, :rows, :columns].transpose(1, 2, 3, 0).reshape(synapse.channels, -1)
-    patches.gradient(np.ascontiguousarray(used), got)
-    close(got.W, synapse.gradient(delta.reshape(batch, -1), P).W, np.float64)
+    ours = Weights(np.empty_like(weights.W), np.empty_like(weights.b))
+    used = dU[:, :, :rows, :columns].transpose(1, 2, 3, 0).reshape(synapse.channels, -1)
+    patches.gradient(np.ascontiguousarray(used), ours)
+    close(ours.W, synapse.gradient(dU.reshape(batch, -1), P).W, np.float64)
 
 
 @given(st.integers(1, 6), st.integers(1, 4), st.integers(0, 4), st.integers(1, 9))
 def test_spans_are_where_a_kernel_place_sees_the_image(kernel, stride, padding, side_in):
     side = max(1, (side_in + 2 * padding - kernel) // stride + 1)
-    seen = {(at, o): o * stride + at - padding for at in range(kernel) for o in range(side)}
-    expected = {pair: i for pair, i in seen.items() if 0 <= i < side_in}
-    found = {}
+    inputs = {(at, o): o * stride + at - padding for at in range(kernel) for o in range(side)}
+    expected = {pair: i for pair, i in inputs.items() if 0 <= i < side_in}
+    result = {}
     for at, out, image in spans(kernel, stride, padding, side_in, side):
-        inputs = range(side_in)[image]
-        found |= {(at, o): i for o, i in zip(range(side)[out], inputs, strict=True)}
-    assert found == expected
+        pairs = zip(range(side)[out], range(side_in)[image], strict=True)
+        result |= {(at, o): i for o, i in pairs}
+    assert result == expected
 
 
 @given(networks(strengths=(0.0, 0.5)), st.integers(1, 5), st.integers(1, 3))
 @settings(max_examples=40)
-def test_fast_steps_equal_the_definition_in_every_dialect(made, batch, chunk):
-    """Y, S, delta-driven gradients and states over several steps, with pooling, dropout, refractoriness, any cut."""
-    net, weights, rng = made
+def test_fast_steps_equal_the_definition_in_every_dialect(case, batch, chunk):
+    """Y, S, gradients from dU and states over several steps, with pooling, dropout, refractoriness, any cut."""
+    net, weights, rng = case
     state = network.rest(net, (batch,))
     with worker_pool(2) as workers:
-        stepper = Stepper(net, batch, workers, chunk=chunk)
+        stepper = NetworkStepper(net, batch, workers, chunk=chunk)
         for _ in range(8):
             x, goal, mask = spikes(rng, net, batch), targets(rng, net, batch), masks(rng, net, batch)
-            state, shown = network.step(net, weights, state, x, goal, mask)
+            state, snapshots = network.step(net, weights, state, x, goal, mask)
             stepper.step(weights, x[None], goal[0], mask)
-            for k, (of, seen) in enumerate(zip(net, shown, strict=True)):
-                expected = of.synapse.gradient(seen.dU, seen.P)
-                close(stepper.outputs(k)[0], seen.Y, np.float64)
-                for part, whole in zip(summed(stepper, k), expected, strict=True):
-                    close(part, whole, np.float64)
+            for k, (stage, snapshot) in enumerate(zip(net, snapshots, strict=True)):
+                expected = stage.synapse.gradient(snapshot.dU, snapshot.P)
+                close(stepper.outputs(k)[0], snapshot.Y, np.float64)
+                for ours, theirs in zip(summed(stepper, k), expected, strict=True):
+                    close(ours, theirs, np.float64)
 
 
 def summed(stepper, k):
-    return [sum(pieces) for pieces in zip(*(parts[k].gradient for parts in stepper.parts), strict=True)]
+    return [sum(chunks) for chunks in zip(*(layers[k].gradient for layers in stepper.buffers), strict=True)]
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE)
@@ -123,21 +123,22 @@ def test_learning_fast_equals_network_run(dtype, rng):
     stream = [(spikes(rng, net, batch), targets(rng, net, batch), masks(rng, net, batch)) for _ in range(20)]
     inputs, goals, mask = zip(*stream, strict=True)
     start = Carry(weights, network.rest(net, (batch,)), learner.init(weights))
-    seen = list(network.run(net, start, inputs, goals, learner, mask))
-    expected = seen[-1][0]
-    nearest = min(np.abs(network.pooled(of, s.U)).min() for _, shown in seen for of, s in zip(net, shown, strict=True))
+    run = list(network.run(net, start, inputs, goals, learner, mask))
+    expected = run[-1][0]
+    pairs = [pair for _, snapshots in run for pair in zip(net, snapshots, strict=True)]
+    nearest = min(np.abs(network.pooled(stage, snapshot.U)).min() for stage, snapshot in pairs)
     assert nearest > 20 * np.finfo(dtype).eps  # else rounding could turn a spike
     ours = tuple(Weights(w.W.copy(), w.b.copy()) for w in weights)
-    memory = learner.init(ours)
+    opt_state = learner.init(ours)
     with worker_pool(2) as workers:
-        stepper = Stepper(net, batch, workers, chunk=2)
+        stepper = NetworkStepper(net, batch, workers, chunk=2)
         for n, (x, goal, m) in enumerate(stream):
             stepper.step(ours, x[None], goal[0], m)
-            memory = stepper.update(learner, ours, memory, n)
-    for got, w in zip(ours, expected.weights, strict=True):
-        close(got.W, w.W, dtype, 100)  # 20 updates, each by a quotient g / u of rounded gradients
-        close(got.b, w.b, dtype, 100)
-    assert [m.t for pair in memory for m in pair] == [20] * 4
+            opt_state = stepper.update(learner, ours, opt_state, n)
+    for w, theirs in zip(ours, expected.weights, strict=True):
+        close(w.W, theirs.W, dtype, 100)  # 20 updates, each by a quotient g / u of rounded gradients
+        close(w.b, theirs.b, dtype, 100)
+    assert [m.t for pair in opt_state for m in pair] == [20] * 4
 
 
 SMALL = (((1, 8, 8), 2), ((3, 4, 4), 0))
@@ -145,22 +146,22 @@ SMALL = (((1, 8, 8), 2), ((3, 4, 4), 0))
 
 @given(networks(strengths=(0.0, 0.5)), st.integers(1, 4))
 @settings(max_examples=30)
-def test_many_steps_at_once_equal_step_by_step(made, steps):
-    net, weights, rng = made
+def test_many_steps_at_once_equal_step_by_step(case, steps):
+    net, weights, rng = case
     batch, blocks = 3, 3
     x = np.stack([spikes(rng, net, batch) for _ in range(steps * blocks)])
     with worker_pool(1) as workers:
-        one, many = Stepper(net, batch, workers), Stepper(net, batch, workers, steps, chunk=2)
+        single, many = NetworkStepper(net, batch, workers), NetworkStepper(net, batch, workers, steps, chunk=2)
         for first in range(0, len(x), steps):
             block = x[first : first + steps]
             many.step(weights, block)
             expected = []
             for now in block:
-                one.step(weights, now[None])
-                expected.append([np.concatenate([of(k)[0] for of in (one.outputs, one.read)], 1) for k in range(3)])
+                single.step(weights, now[None])
+                expected.append([np.concatenate([single.outputs(k)[0], single.read(k)[0]], 1) for k in range(3)])
             for k in range(3):
-                got = np.concatenate([many.outputs(k), many.read(k)], axis=2)
-                close(got, np.stack([e[k] for e in expected]), np.float64)
+                ours = np.concatenate([many.outputs(k), many.read(k)], axis=2)
+                close(ours, np.stack([e[k] for e in expected]), np.float64)
 
 
 @pytest.mark.parametrize("dialect", ["paper", "dcll"])
@@ -170,17 +171,17 @@ def test_the_papers_network_in_float32_equals_its_definition(dialect):
     net, weights, rng, batch = model.network, carry.weights, np.random.default_rng(1), 3
     state = network.rest(net, (batch,))
     with worker_pool(2) as workers:
-        stepper = Stepper(net, batch, workers, chunk=2)
+        stepper = NetworkStepper(net, batch, workers, chunk=2)
         for _ in range(10):
             x, mask = spikes(rng, net, batch, 0.05), mnist_masks(Settings(dialect=dialect), net, rng, batch)
             goal = one_hot(rng.integers(0, 10, batch))
-            state, shown = network.step(net, weights, state, x, [goal] * 3, mask)
+            state, snapshots = network.step(net, weights, state, x, [goal] * 3, mask)
             stepper.step(weights, x[None], goal, mask)
-    for k, (of, seen) in enumerate(zip(net, shown, strict=True)):
-        expected = of.synapse.gradient(seen.dU, seen.P)
+    for k, (stage, snapshot) in enumerate(zip(net, snapshots, strict=True)):
+        expected = stage.synapse.gradient(snapshot.dU, snapshot.P)
         assert np.abs(expected.W).max() > 0
-        for part, whole in zip(summed(stepper, k), expected, strict=True):
-            close(part, whole, np.float32)
+        for ours, theirs in zip(summed(stepper, k), expected, strict=True):
+            close(ours, theirs, np.float32)
 
 
 def test_the_fused_logistic_is_off_by_a_few_units_in_the_last_place_of_one():
@@ -195,22 +196,22 @@ def test_the_fused_logistic_is_off_by_a_few_units_in_the_last_place_of_one():
 def test_the_number_of_threads_changes_no_bit(rng):
     net, weights = zip(*(layer(rng, shape, 3, 3, 1, 1, pool) for shape, pool in SMALL), strict=True)
     x, goal = spikes(rng, net, 9), targets(rng, net, 9)[0]
-    found = []
+    gradients = []
     for threads in (1, 3):
         with worker_pool(threads) as workers:
-            stepper = Stepper(net, 9, workers, chunk=2)
+            stepper = NetworkStepper(net, 9, workers, chunk=2)
             for _ in range(4):
                 stepper.step(weights, x[None], goal)
-            found.append([part for k in range(2) for part in summed(stepper, k)])
-    for a, b in zip(*found, strict=True):
+            gradients.append([part for k in range(2) for part in summed(stepper, k)])
+    for a, b in zip(*gradients, strict=True):
         np.testing.assert_array_equal(a, b)
 
 
 def test_what_the_fast_path_cannot_do_is_refused_in_one_line(rng):
-    of, _ = layer(rng, (1, 4, 4), 2, 3, 1, 1, 0)
+    conv, _ = layer(rng, (1, 4, 4), 2, 3, 1, 1, 0)
     with worker_pool(1) as workers:
         with pytest.raises(InputError, match=r"fast: expected no regulariser, got one"):
-            Stepper([of._replace(objective=Objective(regulariser=Regulariser(0.1)))], 1, workers)
-        stepper = Stepper([of], 1, workers)
+            NetworkStepper([conv._replace(objective=Objective(regulariser=Regulariser(0.1)))], 1, workers)
+        stepper = NetworkStepper([conv], 1, workers)
         with pytest.raises(InputError, match=r"fast: expected Adamax with beta1 = 0, got SGD\(\)"):
             stepper.update(Learner([], SGD()), (), (), 0)

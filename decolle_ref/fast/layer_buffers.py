@@ -1,4 +1,13 @@
-"""One convolutional layer on some samples of a batch, with all the memory that it needs, in place."""
+"""One convolutional layer for some samples of a batch, in place, with preallocated buffers.
+
+Tested against `network.forward` and `network.local_gradients`; `logistic_and_slope` against `surrogate.logistic`.
+
+>>> u = np.zeros(1)
+>>> sigma, slope = np.empty(1), np.empty(1)
+>>> logistic_and_slope(u, sigma, slope)
+>>> sigma, slope
+(array([0.5]), array([0.25]))
+"""
 
 from collections.abc import Callable
 
@@ -11,15 +20,29 @@ from decolle_ref.decolle.readout import KEEP, Mask
 from decolle_ref.decolle.surrogate import logistic
 from decolle_ref.decolle.synapse import Conv2d, Weights
 from decolle_ref.fast.conv import Patches
+from decolle_ref.fast.pool import route, window_maxima, window_views
+
+__all__ = ["LayerBuffers", "logistic_and_slope"]
 
 
 class LayerBuffers:
-    """`network.forward` and `network.local_gradients` of one layer, for `samples` samples and `steps` steps at a time.
+    """`network.forward` and `network.local_gradients` of one layer, for several steps at a time.
 
-    Arrays of neurons are (n, steps * samples), with n as in the definition.  With fixed weights many steps share one
-    product: only traces and R go step by step.  Neurons that no pooling window covers are left out, as nothing depends
-    on them, and R is kept only where delta is not 0.  Raises InputError for another synapse than Conv2d, and for a
-    regulariser.
+    Arrays of neurons are (n, steps x samples), with n as in the definition.  While the weights are fixed, many steps
+    share one product; only traces and R go step by step.  Neurons that no pooling window covers are left out, because
+    nothing depends on them, and R is kept only where delta is not 0.
+
+    Parameters
+    ----------
+    layer
+        A layer with a Conv2d synapse and no regulariser.
+    samples, steps
+        How many samples and how many steps each call works on.
+
+    Raises
+    ------
+    InputError
+        For another synapse, or a regulariser.
     """
 
     def __init__(self, layer: Layer, samples: int, steps: int = 1) -> None:
@@ -34,17 +57,18 @@ class LayerBuffers:
         rows, columns = (side // self.size for side in sides)
         self.used = channels, rows * self.size, columns * self.size
         self.windows = channels, rows, self.size, columns, self.size, steps * samples
-        self.neuron = columns_of(layer.neuron, synapse, self.used)
+        self.neuron = _column_constants(layer.neuron, synapse, self.used)
         self.patches = Patches(synapse, self.used[1:], steps * samples, dtype)
+        self.image = *synapse.shape_in, steps * samples
         zeros: Callable[..., Array] = lambda *shape: np.zeros(shape, dtype)  # noqa: E731
         self.P, self.Q = zeros(synapse.n_in, samples), zeros(synapse.n_in, samples)
-        self.seen = zeros(synapse.n_in, steps, samples)  # P as U reads it
+        self.P_read = zeros(synapse.n_in, steps, samples)  # P as U reads it
         self.U = zeros(int(np.prod(self.used)), steps * samples)
         self.R = zeros(len(self.U), samples) if layer.neuron.delta.any() else None
         self.u = self.U if self.size == 1 else zeros(width(layer), steps * samples)
-        self.S, self.activity, self.slope, self.back = (zeros(*self.u.shape) for _ in range(4))
+        self.S, self.activity, self.slope, self.du = (zeros(*self.u.shape) for _ in range(4))
         self.read = self.S if layer.activity == "spike" else self.activity
-        self.dU = self.back if self.size == 1 else zeros(*self.U.shape)
+        self.dU = self.du if self.size == 1 else zeros(*self.U.shape)
         self.Y = zeros(steps * samples, len(layer.readout.c))
         self.gradient = Weights(zeros(*synapse.shape_W), zeros(channels))
 
@@ -55,29 +79,39 @@ class LayerBuffers:
             self.R[...] = 0
 
     def forward(self, weights: Weights, spikes_in: Array, mask: Mask = KEEP) -> Array:
-        """S, and what else shows, of [K20 Eq. 1]; spikes_in (n_in, steps * samples), mask (steps * samples, ...)."""
-        self._trace(spikes_in.reshape(self.seen.shape))
-        self.patches.load(self.seen.reshape(*self._image(), -1))
+        """Traces, U, S and Y of [K20 Eq. 1] for all steps.
+
+        Parameters
+        ----------
+        weights
+            Of the layer.
+        spikes_in
+            (n_in, steps x samples).
+        mask
+            Dropout, (steps x samples, ...).
+
+        Returns
+        -------
+        array
+            S, (n, steps x samples); the next call overwrites it.
+        """
+        self._trace(spikes_in.reshape(self.P_read.shape))
+        self.patches.load(self.P_read.reshape(self.image))
         self.patches.drive(weights, self.U.reshape(self.used[0], -1))
         if self.R is not None:
             self._refract(self.R, self.U.reshape(len(self.U), self.steps, self.samples))
         if self.size > 1:
-            largest(views(self.U, self.windows), self.u)
+            window_maxima(window_views(self.U, self.windows), self.u)
         self.S[...] = self.layer.surrogate.spike(self.u)
         self._read(mask)
         return self.S
-
-    def _image(self) -> tuple[int, int, int]:
-        synapse = self.layer.synapse
-        assert isinstance(synapse, Conv2d)
-        return synapse.shape_in
 
     def _trace(self, spikes_in: Array) -> None:
         """P and Q through all steps, and P as U reads it."""
         neuron, P, Q = self.neuron, self.P, self.Q
         for n in range(self.steps):
             if not neuron.U_reads:
-                self.seen[:, n] = P
+                self.P_read[:, n] = P
             P *= neuron.alpha
             if not neuron.P_reads:
                 P += neuron.gain_P * Q
@@ -86,10 +120,10 @@ class LayerBuffers:
             if neuron.P_reads:
                 P += neuron.gain_P * Q
             if neuron.U_reads:
-                self.seen[:, n] = P
+                self.P_read[:, n] = P
 
     def _refract(self, R: Array, U: Array) -> None:
-        """- delta R, and R itself, through all steps."""
+        """U <- U - delta R and R <- gamma R + S, through all steps."""
         for n in range(self.steps):
             U[:, n] -= self.neuron.delta * R
             R *= self.neuron.gamma
@@ -104,71 +138,60 @@ class LayerBuffers:
             self.activity[...] = layer.surrogate.primitive(self.u)
             self.slope[...] = layer.surrogate.derivative(self.u)
         if isinstance(mask.activity, np.ndarray):
-            read = np.multiply(read, mask.activity.T, out=self.back)
+            read = np.multiply(read, mask.activity.T, out=self.du)
         np.matmul(layer.readout.G, read, out=self.Y.T)
         self.Y += layer.readout.c
         self.Y *= mask.Y
 
-    def learn(self, target: Array, share: float, mask: Mask = KEEP) -> None:
-        """The gradient of [K20 Eq. 3] for target (samples, n_out); share: of these samples in the whole batch."""
+    def local_gradients(self, target: Array, share: float, mask: Mask = KEEP) -> None:
+        """dU and the gradient of [K20 Eq. 3], after `forward` with the same mask and steps = 1.
+
+        Parameters
+        ----------
+        target
+            (samples, n_out).
+        share
+            These samples as a fraction of the whole batch.
+        mask
+            Dropout, (samples, ...).
+        """
         objective = self.layer.objective
-        e = mask.Y * objective.error(self.Y, target)
+        dY = mask.Y * objective.error(self.Y, target)
         if objective.reduction == "mean":
-            e = e * share
-        np.matmul(self.layer.readout.G.T, e.T, out=self.back)
+            dY = dY * share
+        np.matmul(self.layer.readout.G.T, dY.T, out=self.du)
         if isinstance(mask.activity, np.ndarray):
-            self.back *= mask.activity.T
-        self.back *= self.slope
+            self.du *= mask.activity.T
+        self.du *= self.slope
         if self.size > 1:
-            route(views(self.U, self.windows), self.u, self.back, views(self.dU, self.windows))
+            route(window_views(self.U, self.windows), self.u, self.du, window_views(self.dU, self.windows))
         self.patches.gradient(self.dU.reshape(self.used[0], -1), self.gradient)
 
 
-def columns_of(neuron: LIF, synapse: Conv2d, used: tuple[int, int, int]) -> LIF:
-    """The constants as columns, beside arrays whose last axis is the batch; those of neurons for the used ones only."""
+def _column_constants(neuron: LIF, synapse: Conv2d, used: tuple[int, int, int]) -> LIF:
+    """The constants as columns, for arrays whose last axis is the batch; those of neurons for the used ones only."""
     _, rows, columns = used
 
-    def of_neurons(constant: Array) -> Array:
+    def per_neuron(constant: Array) -> Array:
         whole = np.broadcast_to(constant, (synapse.n,)).reshape(synapse.shape)
         return constant if constant.size == 1 else whole[:, :rows, :columns].reshape(-1, 1)
 
     inputs = {x: getattr(neuron, x).reshape(-1, 1) for x in ("alpha", "beta", "gain_Q", "gain_P")}
-    return neuron._replace(**inputs, gamma=of_neurons(neuron.gamma), delta=of_neurons(neuron.delta))
-
-
-def views(x: Array, windows: tuple[int, ...]) -> list[Array]:
-    """x as one array for each place of the pooling window, in reading order.
-
-    windows: (channels, rows, size, columns, size, batch).
-    """
-    tiles = x.reshape(windows)
-    return [tiles[:, :, r, :, s] for r, s in np.ndindex(windows[2], windows[4])]
-
-
-def largest(views: list[Array], u: Array) -> None:
-    """The entry of every window that `MaxPool.winners` picks, into u."""
-    first, second, *others = views
-    u = u.reshape(first.shape)
-    np.maximum(first, second, out=u)
-    for other in others:
-        np.maximum(u, other, out=u)
-
-
-def route(views: list[Array], u: Array, back: Array, dUs: list[Array]) -> None:
-    """`MaxPool.route`: the error of each window to its largest entry, of several the first; 0 to the others."""
-    u, back = u.reshape(views[0].shape), back.reshape(views[0].shape)
-    free: Array = np.ones(u.shape, bool)
-    for view, dU in zip(views, dUs, strict=True):
-        wins = view == u
-        wins &= free
-        free ^= wins
-        np.multiply(back, wins, out=dU)
+    return neuron._replace(**inputs, gamma=per_neuron(neuron.gamma), delta=per_neuron(neuron.delta))
 
 
 def logistic_and_slope(u: Array, sigma: Array, slope: Array) -> None:
     """sigma(u) = (1 + tanh(u/2))/2 and sigma'(u) = sigma (1 - sigma): one transcendental function, no overflow.
 
-    Off by a few units in the last place of 1, not of the result: for u < -10 in float32 sigma' has few digits left.
+    The error is a few units in the last place of 1, not of the result: for u < -10 in float32 sigma' has few correct
+    digits.
+
+    Parameters
+    ----------
+    u
+        Potentials, any shape.
+    sigma, slope
+        Outputs, of the shape of u.
     """
     np.multiply(u, 0.5, out=sigma)
     np.tanh(sigma, out=sigma)

@@ -1,0 +1,150 @@
+"""A convolutional network, step by step, in place, with the batch cut into chunks for several threads.
+
+Every chunk is a few samples through all layers.  How the batch is cut changes the last bits of the results; the number
+of threads does not.  Tested against `network.step`, `network.run` and `Learner.update`.
+
+>>> from decolle_ref.decolle import lif, network, readout
+>>> from decolle_ref.decolle.synapse import Conv2d
+>>> rng, synapse = np.random.default_rng(0), Conv2d((1, 4, 4), 2, 3)
+>>> layer = network.Layer(synapse, lif.neuron(), readout.sample_readout(rng, synapse.n, 5))
+>>> weights = [synapse.init_weights(rng, layer.neuron)]
+>>> with ThreadPoolExecutor(1) as workers:
+...     stepper = NetworkStepper((layer,), batch=3, workers=workers)
+...     stepper.step(weights, np.ones((1, 3, 16)))
+>>> stepper.outputs(0).shape
+(1, 3, 5)
+"""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from decolle_ref._util.check import Array
+from decolle_ref.decolle.learner import Learner, OptState
+from decolle_ref.decolle.network import Network
+from decolle_ref.decolle.readout import KEEP, Mask
+from decolle_ref.decolle.synapse import Weights
+from decolle_ref.fast.layer_buffers import LayerBuffers
+from decolle_ref.fast.update import adamax, parse_adamax
+from decolle_ref.fast.workers import CHUNK, split
+
+__all__ = ["NetworkStepper"]
+
+
+class NetworkStepper:
+    """`network.step` for a batch of a fixed size, `steps` steps at a time.
+
+    Parameters
+    ----------
+    network
+        Layers with Conv2d synapses and no regulariser.
+    batch
+        Number of samples.
+    workers
+        The threads that share the batch, from `worker_pool`.
+    steps
+        How many steps each call of `step` makes.
+    chunk
+        Largest number of samples in a chunk.
+
+    Raises
+    ------
+    InputError
+        For another synapse, or a regulariser.
+    """
+
+    def __init__(
+        self, network: Network, batch: int, workers: ThreadPoolExecutor, steps: int = 1, chunk: int = CHUNK
+    ) -> None:
+        self.batch, self.steps, self.workers = batch, steps, workers
+        self.chunks = split(batch, chunk)
+        self.buffers = [[LayerBuffers(layer, s.stop - s.start, steps) for layer in network] for s in self.chunks]
+
+    def rest(self) -> None:
+        """Set every layer to P = Q = R = 0."""
+        for layers in self.buffers:
+            for layer in layers:
+                layer.rest()
+
+    def step(
+        self,
+        weights: Sequence[Weights],
+        spikes: Array,
+        target: Array | None = None,
+        masks: Sequence[Mask] | None = None,
+    ) -> None:
+        """All layers through the next steps, and their gradients if there is a target.
+
+        Parameters
+        ----------
+        weights
+            One per layer.
+        spikes
+            (steps, batch, n_in).
+        target
+            (batch, n_out), with steps = 1.
+        masks
+            Dropout, one per layer, of shape (batch, ...) for all steps alike, or (steps, batch, ...).
+        """
+
+        def work(chunk: slice, layers: list[LayerBuffers]) -> None:
+            x = np.ascontiguousarray(spikes[:, chunk].transpose(2, 0, 1))
+            for k, layer in enumerate(layers):
+                mask = KEEP if masks is None else _cut_mask(masks[k], chunk)
+                x = layer.forward(weights[k], x, mask)
+                if target is not None:
+                    layer.local_gradients(target[chunk], len(target[chunk]) / self.batch, mask)
+
+        list(self.workers.map(work, self.chunks, self.buffers))
+
+    def update(self, learner: Learner, weights: Sequence[Weights], opt_state: OptState, updates: int) -> OptState:
+        """`Learner.update` with the gradients of the last step.
+
+        Parameters
+        ----------
+        learner
+            With Adamax, beta1 = 0.
+        weights
+            One per layer; they are overwritten.
+        opt_state
+            State of the optimiser; its arrays are overwritten.
+        updates
+            Number of updates made so far, for the schedule.
+
+        Returns
+        -------
+        opt_state
+            After the update.
+
+        Raises
+        ------
+        InputError
+            For any other optimiser.
+        """
+        optimiser, factor = parse_adamax(learner.optimiser), learner.schedule(updates)
+        new = []
+        for k, (w, moments, rate) in enumerate(zip(weights, opt_state, learner.learning_rates, strict=True)):
+            gradients = [layers[k].gradient for layers in self.buffers]
+            for moment, chunks in zip(moments, zip(*gradients, strict=True), strict=True):
+                np.copyto(moment.m, sum(chunks))
+            triples = zip(w, moments, rate, strict=True)
+            new.append(tuple(adamax(optimiser, array, moment, factor * lr) for array, moment, lr in triples))
+        return tuple(new)
+
+    def outputs(self, k: int) -> Array:
+        """Y of layer k, (steps, batch, n_out)."""
+        return np.concatenate([self._by_step(layers[k].Y.T) for layers in self.buffers], axis=1)
+
+    def read(self, k: int) -> Array:
+        """What the readout of layer k reads, before dropout, (steps, batch, width)."""
+        return np.concatenate([self._by_step(layers[k].read) for layers in self.buffers], axis=1)
+
+    def _by_step(self, x: Array) -> Array:
+        """(n, steps x samples) -> (steps, samples, n)."""
+        return x.reshape(len(x), self.steps, -1).transpose(1, 2, 0)
+
+
+def _cut_mask(mask: Mask, chunk: slice) -> Mask:
+    """The rows of a mask that belong to the samples of a chunk, in the order (steps x samples)."""
+    return Mask(*(f[..., chunk, :].reshape(-1, f.shape[-1]) if isinstance(f, np.ndarray) else f for f in mask))
