@@ -16,7 +16,6 @@ import numpy as np
 
 from decolle_ref import __version__, cases, errata
 from decolle_ref._util.check import InputError, count
-from decolle_ref.cases import identify, simulate
 from decolle_ref.cli import oracle
 from decolle_ref.credit.audit import derivation, dropped
 from decolle_ref.credit.neuron import spiking
@@ -241,13 +240,13 @@ def run_dialects(args: argparse.Namespace) -> None:
 def run_simulate(args: argparse.Namespace) -> None:
     """`decolle-ref simulate CASE --out TRACE`."""
     case = cases.read(args.case)
-    simulate.run(case, args.out, args.gradients)
+    cases.write_trace(case, args.out, args.gradients)
     print(f"simulated {case.about['steps']} steps of {case.about['name']!r}; see {args.out}")
 
 
 def run_identify(args: argparse.Namespace) -> int:
     """`decolle-ref identify CASE TRACE`: exit code 0 if a dialect or other axes reproduce the trace, else 1."""
-    verdict = identify.identify(cases.read(args.case), *simulate.read_states(args.trace))
+    verdict = cases.identify(cases.read(args.case), *cases.read_states(args.trace))
     print(verdict)
     return 0 if verdict.matches else 1
 

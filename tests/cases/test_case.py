@@ -46,7 +46,7 @@ def test_a_dialect_can_be_spelled_axis_by_axis(tmp_path):
     spelled = {axis: getattr(DIALECTS["dcll"], axis) for axis in AXES}
     cases.write(tmp_path / "a", about, arrays)
     cases.write(tmp_path / "b", about | {"dialect": spelled}, arrays)
-    a, b = (simulate.simulate(cases.read(tmp_path / x)) for x in "ab")
+    a, b = (simulate(cases.read(tmp_path / x)) for x in "ab")
     for name in a:
         np.testing.assert_array_equal(a[name], b[name])
 
@@ -74,14 +74,14 @@ def test_a_run_split_over_two_cases_equals_one(folder, tmp_path):
     timed = {name for name, shape in cases.shapes(whole.about).items() if shape[0] == whole.about["steps"]}
     first = {k: v[:half] if k in timed else v for k, v in whole.arrays.items()}
     cases.write(tmp_path / "first", {**strip(whole.about), "steps": half}, first)
-    middle = simulate.simulate(cases.read(tmp_path / "first"))
+    middle = simulate(cases.read(tmp_path / "first"))
     second = {k: v[half:] if k in timed else v for k, v in whole.arrays.items()}
     for k in (1, 2):
         second |= {f"layer{k}_{x}": middle[f"layer{k}_{x}_final"] for x in ("W", "b", "m_W", "u_W", "m_b", "u_b")}
         second |= {f"layer{k}_{x}0": middle[f"layer{k}_{x}_final"] for x in "PQR"}
     about = {**strip(whole.about), "steps": whole.about["steps"] - half, "initial_state": "given", "memory": "given"}
     cases.write(tmp_path / "second", about | {"n": half, "updates": half}, second)
-    end, both = simulate.simulate(whole), simulate.simulate(cases.read(tmp_path / "second"))
+    end, both = simulate(whole), simulate(cases.read(tmp_path / "second"))
     for name in (n for n in end if n.endswith("_final")):
         np.testing.assert_array_equal(end[name], both[name])
 
@@ -92,14 +92,14 @@ def strip(about):
 
 def test_case_and_trace_follow_their_published_schemas(folder, tmp_path):
     for name in ("case", "trace"):
-        jsonschema.Draft202012Validator.check_schema(schema.schema(name))
+        jsonschema.Draft202012Validator.check_schema(schema.load(name))
     main(["simulate", str(folder), "--out", str(tmp_path / "trace")])
-    jsonschema.validate(json.loads((folder / "case.json").read_text()), schema.schema("case"))
-    jsonschema.validate(json.loads((tmp_path / "trace" / "trace.json").read_text()), schema.schema("trace"))
+    jsonschema.validate(json.loads((folder / "case.json").read_text()), schema.load("case"))
+    jsonschema.validate(json.loads((tmp_path / "trace" / "trace.json").read_text()), schema.load("trace"))
 
 
 def test_the_schema_knows_every_axis_option_loss_and_surrogate():
-    (spelled,) = [rule for rule in schema.schema("case")["properties"]["dialect"]["anyOf"] if rule["type"] == "object"]
+    (spelled,) = [rule for rule in schema.load("case")["properties"]["dialect"]["anyOf"] if rule["type"] == "object"]
     assert {axis: rule["enum"] for axis, rule in spelled["properties"].items()} == {a: list(o) for a, o in AXES.items()}
 
 
@@ -146,8 +146,8 @@ def test_a_case_against_the_format_is_refused_in_one_line_and_nothing_is_written
 def test_our_reading_of_the_schema_agrees_with_jsonschema(changes, _, folder):
     edit(folder, **changes)
     about = json.loads((folder / "case.json").read_text())
-    ours = not list(schema.faults(about, schema.schema("case")))
-    assert ours == jsonschema.Draft202012Validator(schema.schema("case")).is_valid(about)
+    ours = not list(schema.faults(about, schema.load("case")))
+    assert ours == jsonschema.Draft202012Validator(schema.load("case")).is_valid(about)
 
 
 def test_an_integer_written_as_2_0_is_an_integer(folder):
@@ -166,7 +166,7 @@ def test_a_run_that_leaves_the_range_of_its_dtype_is_refused(tmp_path):
     arrays["layer1_W"] = np.full((5, 6), 3e38, np.float32)
     cases.write(tmp_path / "case", about, arrays)
     with pytest.raises(InputError, match=r"layer1_U: expected numbers within float32, got inf at"):
-        simulate.run(cases.read(tmp_path / "case"), tmp_path / "trace")
+        cases.write_trace(cases.read(tmp_path / "case"), tmp_path / "trace")
     assert [p.name for p in tmp_path.iterdir()] == ["case"]
 
 
@@ -259,7 +259,7 @@ def test_a_case_of_unknown_dialect_is_read_but_not_simulated(tmp_path):
     cases.write(tmp_path / "case", *make(None))
     case = cases.read(tmp_path / "case")
     with pytest.raises(InputError, match="dialect: expected a name or one option per axis, got null"):
-        simulate.simulate(case)
+        simulate(case)
     shutil.rmtree(tmp_path / "case")
 
 
@@ -281,7 +281,7 @@ def convolutional(pool=2):
 def test_a_case_may_be_convolutional_and_pooled(tmp_path):
     cases.write(tmp_path / "case", *convolutional())
     case = cases.read(tmp_path / "case")
-    simulate.run(case, tmp_path / "trace", gradients=True)
+    cases.write_trace(case, tmp_path / "trace", gradients=True)
     shapes = {name: np.load(tmp_path / f"trace/layer1_{name}.npy").shape[2:] for name in ("U", "S", "Y", "delta")}
     assert shapes == {"U": (48,), "S": (12,), "Y": (2,), "delta": (48,)}
     assert np.load(tmp_path / "trace/layer1_dW.npy").shape[1:] == (3, 2, 3, 3)
