@@ -156,7 +156,7 @@ def _receive(url: str, name: str, quiet: bool) -> tuple[bytes, int | None]:
     with urllib.request.urlopen(url, timeout=60) as answer:
         length = answer.headers["Content-Length"]
         announced = int(length) if length else None
-        with closing(Progress(name, announced, quiet=quiet, unit="B", scale=True)) as bar:
+        with closing(Progress(name, announced, quiet=quiet, unit="B", unit_scale=True)) as bar:
             while chunk := answer.read(CHUNK):
                 content += chunk
                 bar.advance("", by=len(chunk))

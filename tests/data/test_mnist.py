@@ -270,7 +270,7 @@ def test_a_failed_file_leaves_the_ones_before_it(mirror, elsewhere, tmp_path):
 
 
 def test_an_interrupted_download_leaves_no_file(mirror, elsewhere, monkeypatch):
-    def interrupt(self, text, by=1):
+    def interrupt(self, status, by=1):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(mnist.Progress, "advance", interrupt)
@@ -293,7 +293,7 @@ def test_progress_counts_the_bytes_of_each_file(mirror, elsewhere, tmp_path, mon
         def __init__(self, description, total, **_):
             bars.append({"name": description, "total": total, "steps": [], "closed": False})
 
-        def advance(self, text, by=1):
+        def advance(self, status, by=1):
             bars[-1]["steps"].append(by)
 
         def close(self):
@@ -325,7 +325,7 @@ def test_without_tqdm_there_is_no_bar_and_no_error(mirror, elsewhere, capfd, mon
 
 def test_a_bar_goes_by_the_given_amount(capsys):
     pytest.importorskip("tqdm")
-    bar = progress.Progress("some.gz", 3_000_000, unit="B", scale=True)
+    bar = progress.Progress("some.gz", 3_000_000, unit="B", unit_scale=True)
     bar.advance("", by=1_500_000)
     bar.close()
     assert "50%" in capsys.readouterr().err.split("\r")[-1]
