@@ -14,7 +14,8 @@ import pytest
 
 from decolle_ref._util.check import InputError
 from decolle_ref.data import authors
-from decolle_ref.data.convert import FOLDER, MAGIC, PROTOCOL, convert, input_spikes, numpy_file, read, torch_file
+from decolle_ref.data._pickled import MAGIC, PROTOCOL, numpy_file, torch_file
+from decolle_ref.data.convert import FOLDER, convert, input_spikes, read
 
 LAYERS = (1, 2, 3)
 
