@@ -4,14 +4,14 @@ A *case* is a network, its input and how it learns; a *trace* is what the networ
 folders of one JSON file and plain .npy files; docs/case_format.md describes them.  Read `case` first, then
 `simulation`.
 
-    read, write              a case folder
-    simulate                 run a case: the arrays of its trace
-    write_trace, read_states a trace folder
-    identify                 which dialect made this trace?
+    read, write                 a case folder
+    simulate                    run a case; its result is the arrays of a trace
+    write_trace, read_states    a trace folder
+    identify                    name the dialect that made a trace
+    connections, width, shapes  the synapse and the size of a layer, the shapes of a case's arrays
 
-Modules: `schema` checks the JSON files, `description` says which arrays
-belong to a case, `layer_arrays` translates the names in the files to those of the package,
-`evidence` compares one layer of a trace with one hypothesis.
+The other modules serve these: `schema` checks the JSON files, `layer_arrays` translates the names in the files to those
+of the package, and `evidence` compares one layer of a trace with one hypothesis.
 """
 
 from decolle_ref.cases.case import Case, read, write

@@ -1,4 +1,4 @@
-"""What follows from case.json alone: the synapse of a layer, how many spikes it transmits, the shapes of all arrays.
+"""The shapes that follow from case.json alone: the synapse of a layer, its width, and the shapes of all arrays.
 
 >>> layer = {"n_in": 3, "n": 2, "n_out": 1, "loss": "squared_error", "reduction": "sum"}
 >>> width(layer)

@@ -1,7 +1,7 @@
-"""Does the recorded trace of one layer follow one hypothesis?  The equations are checked on the trace's own spikes.
+"""Compares the recorded trace of one layer with one hypothesis.  The trace's own spikes drive the equations.
 
-A comparison of a free simulation with a recording fails as soon as one spike differs.  Here the layer's *recorded*
-spikes drive the equations instead, and what remains is linear:
+A free simulation leaves the recording for good as soon as one spike differs.  Therefore the layer's *recorded* spikes
+drive the equations here, and the rest is linear:
 
     U[n] = W (g_Q g_P P0[n + 2 - delay]) + b - delta R0[n]
 
@@ -51,7 +51,7 @@ class Deviation(NamedTuple):
 
 
 class Fit(NamedTuple):
-    """How a trace follows a hypothesis: the steps and the factor by which each variable is off."""
+    """A trace follows a hypothesis; each variable may be off by some steps and by a factor."""
 
     offsets: dict[str, int]
     factors: dict[str, float]
@@ -77,7 +77,7 @@ class Evidence:
     decays: dict[str, tuple[Array, ...]]  # decay option -> alpha, beta, gamma
     inputs: Array  # (T, B, n_in)
     recorded: dict[str, Array]  # any of Q, P, R, U, S: (T, B, ...)
-    eps: float  # of the dtype that the trace was computed in
+    eps: float  # machine epsilon of the dtype in which the trace was computed
     _cache: dict[tuple[Any, ...], Array] = field(default_factory=dict, compare=False)
 
     def traces(self, decay: str) -> tuple[Array, Array]:
@@ -106,7 +106,7 @@ class Evidence:
         return np.asarray(self.w * h.value("refractory")(self.decays[h.decay][2]))
 
     def roundings(self, decay: str) -> float:
-        """How many roundings reach U: those of the dot product, and those of the traces over their memory."""
+        """The number of roundings that reach U: those of the dot product, and those of the traces over their memory."""
         memories = sum(float(1 / (1 - d).min()) for d in self.decays[decay])
         return float(self.W.shape[1] + 4 * memories + 8)
 
@@ -187,11 +187,11 @@ def examine(layer: Evidence, h: Hypothesis) -> Fit | Deviation:
 
 
 def _comparisons(layer: Evidence, h: Hypothesis) -> Iterator[Comparison]:
-    """The recorded variables under `h`, upstream first."""
+    """The recorded variables and their series under `h`, upstream first; Q and P are as U reads them."""
     noise = layer.eps * layer.roundings(h.decay)
     (P, Q), (g_Q, g_P), T = layer.traces(h.decay), layer.gain(h), len(layer.inputs)
     for name, series, ahead in (("Q", g_Q * Q, int(h.delay < 2)), ("P", g_Q * g_P * P, 2 - h.delay)):
-        if name in layer.recorded:  # as U reads it
+        if name in layer.recorded:
             expected = series[ahead : ahead + T]
             yield Comparison(name, layer.recorded[name], expected, noise * expected, LAGS)
     S, recorded_S = layer.spikes(h), layer.recorded_spikes(h)

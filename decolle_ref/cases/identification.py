@@ -38,7 +38,7 @@ class Match(NamedTuple):
 
     @property
     def distance(self) -> tuple[int, int, int]:
-        """How much has to be conceded: a lag, offsets between variables, factors."""
+        """The lag, the sum of the offsets between variables, and the number of factors that the match concedes."""
         offsets = sum(abs(offset) for fit in self.fits for offset in fit.offsets.values())
         factors = sum(factor != 1 for fit in self.fits for factor in fit.factors.values())
         return abs(self.lag), offsets, factors
@@ -54,7 +54,7 @@ class Miss(NamedTuple):
 
 @dataclass(frozen=True)
 class Identification:
-    """Which hypotheses explain a trace; as a string, the answer in plain lines.
+    """The hypotheses that explain a trace; `str` gives the answer in plain lines.
 
     Parameters
     ----------
@@ -164,7 +164,7 @@ def _agrees(dialect: Dialect, h: Hypothesis) -> bool:
 
 
 class _Layers:
-    """The evidence of each recorded layer; above the first it depends on whose spikes are taken for its input."""
+    """The evidence of each recorded layer; above the first it depends on how the spikes below it are read."""
 
     def __init__(self, case: Case, recorded: Mapping[str, Array], eps: float) -> None:
         self._case, self._eps = case, eps
@@ -190,7 +190,7 @@ class _Layers:
         return self._cache[key]
 
     def _input_key(self, k: int, h: Hypothesis, lag: int) -> tuple[Any, ...]:
-        """The options on which the input of layer k depends: its spikes are read off U or R, or predicted."""
+        """The options of `h` on which the spikes below layer k depend: they are read off U or R, or predicted."""
         if k == 0:
             return ()
         return tuple(h) if lag < 0 else (h.decay, h.threshold)

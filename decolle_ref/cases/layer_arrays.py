@@ -59,7 +59,7 @@ class LayerArrays:
         return membrane, synapse, refractory
 
     def recorded_states(self) -> dict[str, Array]:
-        """Those of Q, P, R, U, S that the trace holds."""
+        """The states Q, P, R, U, S, as far as the trace holds them."""
         return {name: self[name] for name in STATES if f"layer{self.k + 1}_{name}" in self.arrays}
 
     @property

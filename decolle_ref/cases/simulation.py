@@ -64,7 +64,7 @@ def simulate(case: Case, gradients: bool = False) -> dict[str, Array]:
 
 
 def _rows(layer: Layer, weights: Weights, snapshot: Snapshot, gradients: bool) -> Iterator[tuple[str, Array]]:
-    """What is recorded of one layer at one step."""
+    """The record of one layer at one step."""
     for name, field in SNAPSHOT_FIELDS.items():
         if getattr(snapshot, field) is not None:
             yield name, np.asarray(getattr(snapshot, field))
@@ -145,7 +145,7 @@ def read_states(folder: str | Path) -> tuple[dict[str, Any], dict[str, Array]]:
     about : dict
         The content of trace.json.
     arrays : dict of str to array
-        Those of Q, P, R, U, S of each layer that the folder holds, (steps, batch, n_in or n), as float64.
+        Q, P, R, U, S of each layer, as far as the folder holds them, (steps, batch, n_in or n), as float64.
 
     Raises
     ------

@@ -16,7 +16,7 @@ import numpy as np
 from decolle_ref._util.check import Array, InputError, count
 from decolle_ref._util.npy import READERS
 
-MAGIC, PROTOCOL = 0x1950A86A20F9469CFC6C, 1001  # what torch.save wrote first before PyTorch 1.6
+MAGIC, PROTOCOL = 0x1950A86A20F9469CFC6C, 1001  # the first two numbers in a file of PyTorch before 1.6
 T = TypeVar("T")
 
 

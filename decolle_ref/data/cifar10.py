@@ -22,7 +22,7 @@ URL = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
 MD5 = "c32a1d4ab5d03f1284b67883e8d87530"  # published checksum of the archive
 FILES = {"train": tuple(f"data_batch_{k}.bin" for k in range(1, 6)), "test": ("test_batch.bin",)}
 RECORD = 1 + 3 * 32 * 32  # bytes
-IMAGES = 10000  # in each file
+IMAGES = 10000  # per file
 
 
 def load(split: str) -> tuple[Array, Array]:
