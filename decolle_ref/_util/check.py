@@ -1,7 +1,7 @@
 """One clear line for every bad input: what was wrong, what was expected, what came.
 
-`finite`, `positive`, `not_negative`, `fraction`, `count` and `float_dtype` return the checked value.  `choice`,
-`exact_shape` and `same_dtype` return nothing.  All raise InputError, in which `name` says which input was wrong.
+`finite`, `positive`, `not_negative`, `fraction`, `count` and `float_dtype` return the checked value.  `validate_choice`,
+`validate_shape` and `validate_dtype` return nothing.  All raise InputError, in which `name` says which input was wrong.
 
 Checks run where data enters (constructors, the start of a run, the command line), never inside the equations.
 
@@ -84,20 +84,20 @@ def float_dtype(dtype: npt.DTypeLike) -> np.dtype[Any]:
     return parsed
 
 
-def choice(name: str, value: object, allowed: Iterable[object]) -> None:
+def validate_choice(name: str, value: object, allowed: Iterable[object]) -> None:
     """Raise InputError unless `value` is one of `allowed`."""
     options = list(allowed)
     if value not in options:
         raise InputError(f"{name}: expected one of {', '.join(map(str, options))}, got {value!r}")
 
 
-def exact_shape(name: str, array: Array, expected: tuple[int, ...]) -> None:
+def validate_shape(name: str, array: Array, expected: tuple[int, ...]) -> None:
     """Raise InputError unless `array.shape == expected`."""
     if array.shape != expected:
         raise InputError(f"{name}: expected shape {expected}, got {array.shape}")
 
 
-def same_dtype(name: str, array: Array, dtype: np.dtype[Any]) -> None:
+def validate_dtype(name: str, array: Array, dtype: np.dtype[Any]) -> None:
     """Raise InputError unless the array has this dtype: float32 and float64 do not meet in one layer."""
     if array.dtype != dtype:
         raise InputError(f"{name}: expected {dtype}, as the neuron has it, got {array.dtype}")

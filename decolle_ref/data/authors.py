@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from decolle_ref._util import store
-from decolle_ref._util.check import Array, InputError, exact_shape, finite
+from decolle_ref._util.check import Array, InputError, finite, validate_shape
 from decolle_ref.data.location import find
 
 REGRESSION = "authors/regression.npz"
@@ -101,5 +101,5 @@ def _parse(arrays: Mapping[str, Array], name: str, shape: tuple[int, ...], where
     """The named array, if it is present, finite and of this shape."""
     if name not in arrays:
         raise InputError(f"{where}: expected an array {name}, got none")
-    exact_shape(f"{where} {name}", finite(f"{where} {name}", arrays[name]), shape)
+    validate_shape(f"{where} {name}", finite(f"{where} {name}", arrays[name]), shape)
     return arrays[name]

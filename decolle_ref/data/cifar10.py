@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from decolle_ref._util.check import Array, InputError, choice
+from decolle_ref._util.check import Array, InputError, validate_choice
 from decolle_ref.data import location
 
 URL = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
@@ -44,7 +44,7 @@ def load(split: str) -> tuple[Array, Array]:
     InputError
         If a file is missing, truncated or too long, or has a label above 9.
     """
-    choice("split", split, FILES)
+    validate_choice("split", split, FILES)
     paths = [location.find(f"cifar-10-batches-bin/{name}") for name in FILES[split]]
     for path in paths:
         size = path.stat().st_size

@@ -28,7 +28,7 @@ import numpy as np
 from numpy.random import RandomState
 
 from decolle_ref._util import store
-from decolle_ref._util.check import Array, InputError, count, exact_shape, finite, first_line
+from decolle_ref._util.check import Array, InputError, count, finite, first_line, validate_shape
 from decolle_ref.data._pickled import Arrays, numpy_file, torch_file
 from decolle_ref.data.authors import CHANNELS, STEPS, N
 
@@ -129,7 +129,7 @@ def _parse(name: str, value: object, shape: tuple[int, ...]) -> Array:
     array = getattr(value, "items", value)
     if not isinstance(array, np.ndarray):
         raise InputError(f"{name}: expected an array of shape {shape}, got none")
-    exact_shape(name, array, shape)
+    validate_shape(name, array, shape)
     return np.array(finite(name, array), np.float32, order="C")
 
 

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from decolle_ref._util import store
-from decolle_ref._util.check import Array, InputError, choice, exact_shape, finite, first_line
+from decolle_ref._util.check import Array, InputError, finite, first_line, validate_choice, validate_shape
 from decolle_ref._util.progress import Progress
 from decolle_ref.data import location
 
@@ -83,7 +83,7 @@ def load(split: str) -> tuple[Array, Array]:
     InputError
         If a file is missing, damaged, or not the published one.
     """
-    choice("split", split, ("train", "test"))
+    validate_choice("split", split, ("train", "test"))
     return _published(split, "images"), _published(split, "labels")
 
 
@@ -100,7 +100,7 @@ def validate(images: Array, labels: Array, name: str, shape: tuple[int, ...] = (
     shape : tuple of int
         The shape of one image.
     """
-    exact_shape(f"{name} images", finite(f"{name} images", images), (len(labels), *shape))
+    validate_shape(f"{name} images", finite(f"{name} images", images), (len(labels), *shape))
     if len(labels) == 0 or labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() > 9:
         got = f"{labels.min()}..{labels.max()}" if len(labels) else "none"
         raise InputError(f"{name} labels: expected integers 0..9, got {got} ({labels.dtype})")

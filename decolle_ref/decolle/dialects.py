@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from decolle_ref._util.check import Array, InputError, choice
+from decolle_ref._util.check import Array, InputError, validate_choice
 from decolle_ref.decolle.surrogate import (
     Surrogate,
     above_threshold,
@@ -125,7 +125,7 @@ class Dialect:
 
     def __post_init__(self) -> None:
         for axis, options in AXES.items():
-            choice(axis, getattr(self, axis), options)
+            validate_choice(axis, getattr(self, axis), options)
 
     def option(self, axis: str) -> Option:
         """The option taken on `axis`."""
@@ -187,7 +187,7 @@ DIALECTS = {d.name: d for d in (paper, dcll, decolle, decolle_base, decolle_nono
 
 def named(name: str) -> Dialect:
     """The dialect called `name`.  Raises InputError for an unknown one."""
-    choice("dialect", name, DIALECTS)
+    validate_choice("dialect", name, DIALECTS)
     return DIALECTS[name]
 
 

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from decolle_ref._util.check import Array, InputError, exact_shape, finite
+from decolle_ref._util.check import Array, InputError, finite, validate_shape
 from decolle_ref.decolle import lif, readout, rule
 from decolle_ref.decolle.dialects import Dialect
 from decolle_ref.decolle.learner import Learner, OptState
@@ -231,7 +231,7 @@ def run(
 def _spikes(layer: Layer, spikes: npt.ArrayLike, carry: Carry) -> Array:
     """The input of one step in the network's dtype, checked."""
     x = finite(f"spikes at step {carry.n}", spikes)
-    exact_shape(f"spikes at step {carry.n}", x, carry.state[0].P.shape)
+    validate_shape(f"spikes at step {carry.n}", x, carry.state[0].P.shape)
     return x.astype(layer.neuron.alpha.dtype, copy=False)
 
 
@@ -245,6 +245,6 @@ def _targets(
     for k, (layer, target) in enumerate(zip(network, targets, strict=True)):
         name = f"layer {k + 1} target at step {carry.n}"
         goal = finite(name, target)
-        exact_shape(name, goal, (*batch, len(layer.readout.c)))
+        validate_shape(name, goal, (*batch, len(layer.readout.c)))
         checked.append(goal.astype(layer.neuron.alpha.dtype, copy=False))
     return checked

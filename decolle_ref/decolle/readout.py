@@ -14,14 +14,14 @@ import numpy.typing as npt
 from decolle_ref._util.check import (
     Array,
     InputError,
-    choice,
     count,
-    exact_shape,
     finite,
     float_dtype,
     fraction,
     positive,
-    same_dtype,
+    validate_choice,
+    validate_dtype,
+    validate_shape,
 )
 
 
@@ -61,8 +61,8 @@ def validate(readout: Readout, n: int, dtype: np.dtype[Any], name: str) -> None:
     """Raise InputError unless G is (n_out, n) and c (n_out,), finite and of `dtype`."""
     n_out = readout.G.shape[0] if readout.G.ndim else 0
     for letter, array, shape in (("G", readout.G, (n_out, n)), ("c", readout.c, (n_out,))):
-        exact_shape(f"{name} {letter}", finite(f"{name} {letter}", array), shape)
-        same_dtype(f"{name} {letter}", array, dtype)
+        validate_shape(f"{name} {letter}", finite(f"{name} {letter}", array), shape)
+        validate_dtype(f"{name} {letter}", array, dtype)
 
 
 def sample_mask(
@@ -73,7 +73,7 @@ def sample_mask(
     One random byte decides, so p is taken to the nearest 256th.  Raises InputError for a p that is not in [0, 1) or
     nearer to 1 than to 255/256, or another place.
     """
-    choice("place", place, Mask._fields)
+    validate_choice("place", place, Mask._fields)
     count = drop_count("p", p)
     kept = rng.integers(0, 256, sizes, np.uint8) >= count
     return Mask(**{place: np.multiply(kept, 256 / (256 - count), dtype=float_dtype(dtype))})

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from decolle_ref._util import store
-from decolle_ref._util.check import Array, InputError, count, exact_shape, not_negative
+from decolle_ref._util.check import Array, InputError, count, not_negative, validate_shape
 from decolle_ref.data import mnist
 from decolle_ref.decolle import convnet
 from decolle_ref.decolle.convnet import OBJECTIVE, Net
@@ -143,7 +143,7 @@ def begin(problem: Problem, folder: Path, resume: bool) -> State:
         return state
     synapses: list[Synapse] = [*(stage.synapse for stage in problem.net.stages), problem.net.top]
     carry, (history,) = checkpoint.load(path, KIND, synapses, np.float32, asdict(settings), ["history"])
-    exact_shape(f"{path} history", history, (min(len(history), settings.epochs), 2))
+    validate_shape(f"{path} history", history, (min(len(history), settings.epochs), 2))
     checkpoint.require_updates(path, carry, problem.end(len(history)))
     return State(carry, history)
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from decolle_ref._util import store
-from decolle_ref._util.check import Array, InputError, choice, count
+from decolle_ref._util.check import Array, InputError, count, validate_choice
 from decolle_ref.credit import cost as costs
 from decolle_ref.credit.audit import dropped
 from decolle_ref.credit.audit.dropped import Comparison
@@ -46,9 +46,9 @@ class Settings(NamedTuple):
 def check(settings: Settings) -> None:
     """Raise InputError for what cannot be compared."""
     for method in (*settings.methods, settings.reference):
-        choice("method", method, dropped.RULES)
-    choice("cost", settings.cost, COSTS)
-    choice("feedback", settings.feedback, FEEDBACK)
+        validate_choice("method", method, dropped.RULES)
+    validate_choice("cost", settings.cost, COSTS)
+    validate_choice("feedback", settings.feedback, FEEDBACK)
     count("seed", settings.seed, 0)
     count("steps", settings.steps)
     for size in settings.sizes:

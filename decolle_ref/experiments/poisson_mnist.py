@@ -15,7 +15,7 @@ import numpy as np
 
 from decolle_ref import fast
 from decolle_ref._util import store
-from decolle_ref._util.check import Array, InputError, exact_shape
+from decolle_ref._util.check import Array, InputError, validate_shape
 from decolle_ref.data import mnist
 from decolle_ref.decolle.network import Carry
 from decolle_ref.experiments import checkpoint
@@ -129,8 +129,8 @@ def begin(problem: Problem, start: Carry, folder: Path, resume: bool) -> State:
     synapses, names = problem.model.synapses, ["learning", "tested"]
     carry, (learning, tested) = checkpoint.load(path, KIND, synapses, np.float32, asdict(settings), names)
     done = len(learning)
-    exact_shape(f"{path} learning", learning, (min(done, settings.batches), readouts - settings.analog))
-    exact_shape(f"{path} tested", tested, (sum(k <= done for k in milestones(settings)), 1 + readouts))
+    validate_shape(f"{path} learning", learning, (min(done, settings.batches), readouts - settings.analog))
+    validate_shape(f"{path} tested", tested, (sum(k <= done for k in milestones(settings)), 1 + readouts))
     checkpoint.require_updates(path, carry, done * settings.updates_per_batch)
     return State(carry, learning, tested)
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from decolle_ref import fast
 from decolle_ref._util import store
-from decolle_ref._util.check import Array, choice, count, exact_shape, float_dtype, not_negative, positive
+from decolle_ref._util.check import Array, count, float_dtype, not_negative, positive, validate_choice, validate_shape
 from decolle_ref.data import authors
 from decolle_ref.data.encode import poisson
 from decolle_ref.decolle import dialects, lif, network, readout
@@ -62,7 +62,7 @@ class Settings:
         count("number of layers", len(self.layers))
         for size in self.layers:
             count("layers", size)
-        choice("input", self.input, ("poisson", "authors"))
+        validate_choice("input", self.input, ("poisson", "authors"))
         float_dtype(self.dtype)
         dialects.named(self.dialect)
         not_negative("learning_rate", self.learning_rate)
@@ -206,7 +206,7 @@ def begin(problem: Problem, settings: Settings, folder: Path, resume: bool) -> t
     if resume and (folder / CHECKPOINT).exists():
         path, synapses = folder / CHECKPOINT, [layer.synapse for layer in problem.network]
         carry, (history,) = checkpoint.load(path, KIND, synapses, settings.dtype, settings.plain(), ["history"])
-        exact_shape("checkpoint history", history, (min(len(history), settings.epochs), 2, len(problem.network)))
+        validate_shape("checkpoint history", history, (min(len(history), settings.epochs), 2, len(problem.network)))
         checkpoint.require_updates(path, carry, len(history) * (STEPS - BURN_IN))
         return carry, [Measured(*row) for row in history]
     (folder / "results.json").unlink(missing_ok=True)  # of an earlier run

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from decolle_ref._util import store
-from decolle_ref._util.check import Array, choice, count, finite, not_negative, positive
+from decolle_ref._util.check import Array, count, finite, not_negative, positive, validate_choice
 from decolle_ref.data import mnist
 from decolle_ref.decolle.synapse import Weights
 from decolle_ref.experiments.longrun import Interrupted, Progress, stop_requests, versions
@@ -53,7 +53,7 @@ class Settings:
         count("epochs", self.epochs)
         count("seed", self.seed, 0)
         count("batch", self.batch)
-        choice("gradient", self.gradient, ann.GRADIENTS)
+        validate_choice("gradient", self.gradient, ann.GRADIENTS)
         for name in ("alpha", "theta_ff", "theta_bp"):
             positive(name, getattr(self, name))
         not_negative("learning_rate", self.learning_rate)

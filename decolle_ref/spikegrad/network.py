@@ -8,7 +8,15 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from decolle_ref._util.check import InputError, choice, exact_shape, finite, float_dtype, positive, same_dtype
+from decolle_ref._util.check import (
+    InputError,
+    finite,
+    float_dtype,
+    positive,
+    validate_choice,
+    validate_dtype,
+    validate_shape,
+)
 from decolle_ref.decolle.synapse import Weights
 from decolle_ref.spikegrad.layers import AveragePool, Conv, Dense, Map, Shape
 
@@ -37,7 +45,7 @@ Network = Sequence[Layer]
 
 def named(name: str, theta_ff: float = 1.0, theta_bp: float = 1.0) -> tuple[Layer, ...]:
     """The network of [T19] for "mnist" or "cifar10"."""
-    choice("topology", name, TOPOLOGIES)
+    validate_choice("topology", name, TOPOLOGIES)
     text, pad = TOPOLOGIES[name]
     return parse(text, theta_ff, theta_bp, pad)
 
@@ -96,5 +104,5 @@ def validate(net: Network, weights: Sequence[Weights]) -> None:
     for k, (layer, (W, b)) in enumerate(zip(net, weights, strict=True), 1):
         shape_b = (layer.map.shape[-1],) if layer.map.learns else ()
         for letter, array, shape in (("W", W, layer.map.shape_W), ("b", b, shape_b)):
-            exact_shape(f"layer {k} {letter}", finite(f"layer {k} {letter}", array), shape)
-            same_dtype(f"layer {k} {letter}", array, weights[0].W.dtype)
+            validate_shape(f"layer {k} {letter}", finite(f"layer {k} {letter}", array), shape)
+            validate_dtype(f"layer {k} {letter}", array, weights[0].W.dtype)

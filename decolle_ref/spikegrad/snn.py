@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from decolle_ref._util.check import Array, InputError, exact_shape, finite
+from decolle_ref._util.check import Array, InputError, finite, validate_shape
 from decolle_ref.decolle.synapse import Weights
 from decolle_ref.spikegrad.events import Neurons, Phase, Spike, Targets, neurons
 from decolle_ref.spikegrad.layers import Map
@@ -48,7 +48,7 @@ def forward(
     spikes.  Raises InputError for weights or an x that do not fit, or for more than `limit` spikes.
     """
     validate(net, weights)
-    exact_shape("x", finite("x", x), net[0].map.shape_in)
+    validate_shape("x", finite("x", x), net[0].map.shape_in)
     layers = [_at_rest(layer, w) for layer, w in zip(net, weights, strict=True)]
     if not spiking_input:
         layers[0].V[:] += net[0].map.apply(weights[0].W, x[None])[0].ravel()
@@ -85,7 +85,7 @@ def backward(net: Network, weights: Sequence[Weights], seen: Outcome, U: Array, 
 
     All neurons discretise their error in steps of Theta_bp; those with S' = 0 keep it to themselves.
     """
-    exact_shape("U", finite("U", U), net[-1].map.shape)
+    validate_shape("U", finite("U", U), net[-1].map.shape)
     start = [*(np.zeros(layer.map.shape, U.dtype) for layer in net[:-1]), U]
     layers = [
         neurons(u, layer.theta_bp, sends=gate) for u, layer, gate in zip(start, net, derivative(net, seen), strict=True)

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from decolle_ref._util.check import Array, InputError, choice, finite, first_line, positive
+from decolle_ref._util.check import Array, InputError, finite, first_line, positive, validate_choice
 from decolle_ref.credit.audit import hypotheses
 from decolle_ref.credit.audit.hypotheses import Gradients, Hypothesis, Material
 from decolle_ref.credit.neuron import spiking
@@ -96,7 +96,7 @@ class Verdict:
 
 def draw(rng: np.random.Generator, sizes: Sequence[int], loss: str = "top") -> tuple[Problem, Material]:
     """A random network in which every term matters, as the user sees it and as `slips` does."""
-    choice("loss", loss, LOSSES)
+    validate_choice("loss", loss, LOSSES)
     n_in, n1, n2, n_out = sizes
     tau_mem, tau_syn, theta = rng.uniform(0.005, 0.008), rng.uniform(0.002, 0.004), rng.uniform(0.4, 0.8)
     cell = spiking.neuron(tau_mem, tau_syn, theta=theta, surrogate=logistic, activity="primitive")

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from decolle_ref._util.check import Array, choice
+from decolle_ref._util.check import Array, validate_choice
 from decolle_ref.credit.cost import Cost
 from decolle_ref.credit.methods import bptt, eprop, feedback, instant, local, online, rtrl, superspike
 from decolle_ref.credit.methods.feedback import Route
@@ -87,8 +87,8 @@ def compare(
 
     x (T, batch, n_in).  Raises InputError for an unknown method, or what the methods themselves refuse.
     """
-    choice("method", method, RULES)
-    choice("reference", reference, RULES)
+    validate_choice("method", method, RULES)
+    validate_choice("reference", reference, RULES)
     ours, theirs = RULES[method], RULES[reference]
     g = ours.gradient(cell, synapses, x, cost, route)
     alone = ours.gradient(cell, synapses, x, cost, feedback.own)

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from decolle_ref._util.check import Array, exact_shape
+from decolle_ref._util.check import Array, validate_shape
 from decolle_ref.decolle.surrogate import Function, Surrogate
 
 
@@ -74,7 +74,7 @@ def _layer_by_layer(f: Activation, down: Sequence[Array], seen: Activity, dL_dy:
 
 def _top(f: Activation, seen: Activity, dL_dy: Array) -> Array:
     """delta^(L) = sigma'(a^(L)) dL/dy^(L)."""
-    exact_shape("dL_dy", dL_dy, seen.y[-1].shape)  # else it would be spread over the batch in silence
+    validate_shape("dL_dy", dL_dy, seen.y[-1].shape)  # else it would be spread over the batch in silence
     delta: Array = f.slope(seen.a[-1]) * dL_dy
     return delta
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from decolle_ref._util.check import Array, exact_shape
+from decolle_ref._util.check import Array, validate_shape
 from decolle_ref.credit.neuron.rate import Activation
 from decolle_ref.credit.neuron.spiking import Synapses
 
@@ -46,7 +46,7 @@ def bptt(f: Activation, synapses: Sequence[Synapses], seen: Record, dL_dy: Array
 
     dL_dy (T, batch, n_L).  The review prints delta^(l+1)[n] with W^(l), and y^(l-1)[n].
     """
-    exact_shape("dL_dy", dL_dy, seen.y[-1].shape)
+    validate_shape("dL_dy", dL_dy, seen.y[-1].shape)
     later = [np.zeros_like(a[0]) for a in seen.a]
     total = [Synapses(np.zeros_like(W), np.zeros_like(V)) for W, V in synapses]
     for n in range(len(dL_dy) - 1, 0, -1):
@@ -69,7 +69,7 @@ def rtrl(f: Activation, synapses: Sequence[Synapses], seen: Record, dL_dy: Array
 
     where z_j is what layer m hears: y^(m-1) for W, then y^(m) for V.  The review prints V_ij', W_ij' and y_i.
     """
-    exact_shape("dL_dy", dL_dy, seen.y[-1].shape)
+    validate_shape("dL_dy", dL_dy, seen.y[-1].shape)
     batch, layers = seen.y[0].shape[1], range(len(synapses))
     heard = [np.concatenate(pair, axis=-1) for pair in zip(seen.y[:-1], seen.y[1:], strict=True)]
     P = [
