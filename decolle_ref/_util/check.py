@@ -1,7 +1,7 @@
 """One clear line for every bad input: what was wrong, what was expected, what came.
 
-`finite`, `positive`, `not_negative`, `fraction`, `count` and `float_dtype` return the checked value.  `validate_choice`,
-`validate_shape` and `validate_dtype` return nothing.  All raise InputError, in which `name` says which input was wrong.
+`finite`, `positive`, `not_negative`, `fraction`, `count` and `float_dtype` return the checked value; `validate_choice`,
+`validate_shape` and `validate_dtype` return nothing.  All raise InputError; `name` says which input was wrong.
 
 Checks run where data enters (constructors, the start of a run, the command line), never inside the equations.
 

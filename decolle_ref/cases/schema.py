@@ -15,15 +15,8 @@ from decolle_ref._util.check import InputError
 
 LARGEST = 1 << 20  # bytes of JSON; a case needs a few hundred
 
-TYPES: dict[str, tuple[type, ...]] = {
-    "object": (dict,),
-    "array": (list,),
-    "string": (str,),
-    "boolean": (bool,),
-    "null": (type(None),),
-    "integer": (int,),
-    "number": (int, float),
-}
+TYPES: dict[str, Any] = {"object": dict, "array": list, "string": str, "boolean": bool, "null": type(None)}
+TYPES |= {"integer": int, "number": int | float}
 
 
 def _has_type(value: Any, name: str) -> bool:
