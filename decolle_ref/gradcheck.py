@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from decolle_ref._util.check import Array, InputError, choice, count, exact_shape, finite
+from decolle_ref._util.check import Array, InputError, count, finite, validate_choice, validate_shape
 
 Function = Callable[[Array], Any]
 
@@ -183,11 +183,11 @@ def check(
     InputError
         For a shape or value that cannot be compared.
     """
-    choice("method", method, METHODS)
-    choice("mode", mode, ("entries", "directions"))
+    validate_choice("method", method, METHODS)
+    validate_choice("mode", mode, ("entries", "directions"))
     x = finite("x", x).astype(float)
     gradient = finite("gradient", gradient)
-    exact_shape("gradient", gradient, x.shape)
+    validate_shape("gradient", gradient, x.shape)
     vectors = _unit_vectors(x) if mode == "entries" else _random_directions(x, rng, directions)
     pairs = [(float((gradient * v).sum()), METHODS[method](f, x, v)) for v in vectors]
     got, expected = np.array(pairs).reshape(-1, 2).T

@@ -20,8 +20,7 @@ import numpy as np
 import snntorch as snn
 import torch
 
-from decolle_ref.cases import Case
-from decolle_ref.cases.simulate import simulate
+from decolle_ref.cases import Case, simulate
 from decolle_ref.decolle.dialects import AXES, DIALECTS, Dialect, differences
 from decolle_ref.oracle import profile
 from decolle_ref.oracle.spikes_only import driven

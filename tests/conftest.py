@@ -20,7 +20,7 @@ def rng():
 
 @pytest.fixture(scope="session")
 def recording():
-    """The authors' recorded regression run, where it is at hand."""
+    """The authors' recorded regression run; the test is skipped where the file is absent."""
     try:
         return authors.regression()
     except InputError as reason:

@@ -1,8 +1,18 @@
 """One clear line for every bad input: what was wrong, what was expected, what came.
 
+`finite`, `positive`, `not_negative`, `fraction`, `count` and `float_dtype` return the checked value; `validate_choice`,
+`validate_shape` and `validate_dtype` return nothing.  All raise InputError; `name` says which input was wrong.
+
 Checks run where data enters (constructors, the start of a run, the command line), never inside the equations.
+
+>>> positive("tau", [0.01, 0.02])
+array([0.01, 0.02])
+>>> count("steps", 0)
+Traceback (most recent call last):
+decolle_ref._util.check.InputError: steps: expected an integer >= 1, got 0
 """
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -12,93 +22,82 @@ Array = npt.NDArray[Any]
 
 
 class InputError(ValueError):
-    """What the user gave cannot be used; the message is one line fit to be shown as it stands."""
+    """The user's input cannot be used; the message is one line that can be shown as it is."""
 
 
 def first_line(problem: BaseException) -> str:
-    """The first line of what an exception says, or its type where it says nothing."""
+    """The first line of an exception's message, or its type if it has no message."""
     return str(problem).splitlines()[0] if str(problem) else type(problem).__name__
 
 
-def _numbers(name: str, value: npt.ArrayLike, expected: str) -> Array:
+def _checked(name: str, value: npt.ArrayLike, expected: str, holds: Callable[[Array], Any]) -> Array:
+    """`value` as an array of real numbers for each of which `holds` is true."""
     try:
         array = np.asarray(value)
     except ValueError:  # rows of different lengths
         raise InputError(f"{name}: expected {expected}, got rows of different lengths") from None
     if array.dtype.kind not in "biuf":
         raise InputError(f"{name}: expected {expected}, got dtype {array.dtype}")
-    return array
-
-
-def _refuse(name: str, array: Array, bad: Array, expected: str) -> None:
-    """Raise for the first entry of `array` where `bad` is true."""
+    bad = ~holds(array)
     if bad.any():
         index = tuple(int(i) for i in np.argwhere(bad)[0])
         place = f" at index {index}" if index else ""
         raise InputError(f"{name}: expected {expected}, got {array[index]}{place}")
+    return array
 
 
 def finite(name: str, value: npt.ArrayLike) -> Array:
-    """Return `value` as an array of finite real numbers."""
-    array = _numbers(name, value, "finite numbers")
-    _refuse(name, array, ~np.isfinite(array), "finite numbers")
-    return array
+    """`value` as an array of finite real numbers."""
+    return _checked(name, value, "finite numbers", np.isfinite)
 
 
 def positive(name: str, value: npt.ArrayLike, unit: str = "") -> Array:
-    """Return `value` as an array of finite numbers > 0."""
-    expected = f"finite numbers > 0{unit and ' ' + unit}"
-    array = _numbers(name, value, expected)
-    _refuse(name, array, ~((array > 0) & np.isfinite(array)), expected)
-    return array
+    """`value` as an array of finite numbers > 0."""
+    return _checked(name, value, f"finite numbers > 0 {unit}".rstrip(), lambda x: (x > 0) & np.isfinite(x))
 
 
 def not_negative(name: str, value: npt.ArrayLike) -> Array:
-    """Return `value` as an array of finite numbers >= 0."""
-    array = _numbers(name, value, "finite numbers >= 0")
-    _refuse(name, array, ~((array >= 0) & np.isfinite(array)), "finite numbers >= 0")
-    return array
+    """`value` as an array of finite numbers >= 0."""
+    return _checked(name, value, "finite numbers >= 0", lambda x: (x >= 0) & np.isfinite(x))
 
 
 def fraction(name: str, value: npt.ArrayLike) -> Array:
-    """Return `value` as an array of numbers in [0, 1)."""
-    array = _numbers(name, value, "numbers in [0, 1)")
-    _refuse(name, array, ~((array >= 0) & (array < 1)), "numbers in [0, 1)")
-    return array
+    """`value` as an array of numbers in [0, 1)."""
+    return _checked(name, value, "numbers in [0, 1)", lambda x: (x >= 0) & (x < 1))
 
 
 def count(name: str, value: object, least: int = 1) -> int:
-    """Return `value` as an integer >= `least`."""
+    """`value` as an integer >= `least`."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
         raise InputError(f"{name}: expected an integer >= {least}, got {value!r}")
     return int(value)
 
 
-def choice(name: str, value: object, allowed: object) -> None:
-    """Require `value` to be one of `allowed`."""
-    names = list(allowed)  # type: ignore[call-overload]
-    if value not in names:
-        raise InputError(f"{name}: expected one of {', '.join(map(str, names))}, got {value!r}")
+def float_dtype(dtype: npt.DTypeLike) -> np.dtype[Any]:
+    """`dtype` as a numpy dtype, float32 or float64."""
+    try:
+        parsed = np.dtype(dtype)
+    except TypeError:
+        raise InputError(f"dtype: expected float32 or float64, got {dtype!r}") from None
+    if parsed not in (np.dtype(np.float32), np.dtype(np.float64)):
+        raise InputError(f"dtype: expected float32 or float64, got {parsed}")
+    return parsed
 
 
-def exact_shape(name: str, array: Array, expected: tuple[int, ...]) -> None:
-    """Require `array.shape == expected`."""
+def validate_choice(name: str, value: object, allowed: Iterable[object]) -> None:
+    """Raise InputError unless `value` is one of `allowed`."""
+    options = list(allowed)
+    if value not in options:
+        raise InputError(f"{name}: expected one of {', '.join(map(str, options))}, got {value!r}")
+
+
+def validate_shape(name: str, array: Array, expected: tuple[int, ...]) -> None:
+    """Raise InputError unless `array.shape == expected`."""
     if array.shape != expected:
         raise InputError(f"{name}: expected shape {expected}, got {array.shape}")
 
 
-def same_dtype(name: str, array: Array, dtype: np.dtype[Any]) -> None:
-    """No silent casts: float32 and float64 do not meet in one layer."""
+def validate_dtype(name: str, array: Array, dtype: np.dtype[Any]) -> None:
+    """Raise InputError unless the array has this dtype: float32 and float64 do not meet in one layer."""
     if array.dtype != dtype:
         raise InputError(f"{name}: expected {dtype}, as the neuron has it, got {array.dtype}")
-
-
-def float_dtype(dtype: npt.DTypeLike) -> np.dtype[Any]:
-    """Return float32 or float64 as a numpy dtype."""
-    try:
-        found = np.dtype(dtype)
-    except TypeError:
-        raise InputError(f"dtype: expected float32 or float64, got {dtype!r}") from None
-    if found not in (np.dtype(np.float32), np.dtype(np.float64)):
-        raise InputError(f"dtype: expected float32 or float64, got {found}")
-    return found

@@ -1,6 +1,7 @@
-"""Plain .npy files, read without trust: the header is checked against what is expected before any data is read.
+"""Plain .npy files, read without trust: the header is compared with what is expected before any data is read.
 
-Plain files because a C program can read and write them, and because they cannot be compressed into bombs.
+The files are plain because a C program can read and write them, and because they cannot hide a huge array in a small
+file, as compressed ones can.
 """
 
 import warnings
@@ -19,46 +20,45 @@ READERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.re
 def read(path: Path, shape: tuple[int, ...], dtypes: tuple[np.dtype[Any], ...] = FLOATS) -> Array:
     """The array in `path`, of exactly this shape, one of these dtypes, C order, and finite.
 
-    Raises InputError, in one line, for anything else, before reading data that the file does not have.
+    Raises InputError, in one line, for anything else, before it reads data that the file does not have.
     """
     try:
-        if path.exists() and not path.is_file():  # a pipe would be waited for
+        if path.exists() and not path.is_file():  # reading a pipe would wait for ever
             raise ValueError("not a regular file")
         with path.open("rb") as file:
             version = np.lib.format.read_magic(file)
             if version not in READERS:
                 raise ValueError(f"format version {version}")
             with warnings.catch_warnings(action="error"):  # numpy warns of headers that Python 2 wrote
-                found, fortran, dtype = READERS[version](file)
-            _require(path, found, fortran, dtype, shape, dtypes)
-            count = int(np.prod(shape))
-            here, there = path.stat().st_size - file.tell(), count * dtype.itemsize
-            if here != there:
-                raise ValueError(f"{there} bytes of data promised, {here} there")
+                header = READERS[version](file)
+            _validate(path, header, shape, dtypes)
+            count, dtype = int(np.prod(shape)), header[2]
+            promised, size = count * dtype.itemsize, path.stat().st_size - file.tell()
+            if size != promised:
+                raise ValueError(f"{promised} bytes of data promised, {size} there")
             array = np.fromfile(file, dtype, count).reshape(shape)
     except OSError as problem:
         raise InputError(f"{path}: expected an array file, got none ({problem.strerror})") from None
     except InputError:
         raise
-    except Exception as problem:  # what a malformed header raises is not limited to a few types
+    except Exception as problem:  # a malformed header may raise nearly any exception
         raise InputError(f"{path}: expected a plain .npy file, got something else ({first_line(problem)})") from None
     if not np.isfinite(array).all():
         raise InputError(f"{path}: expected finite numbers, got NaN or infinity")
     return array
 
 
-def _require(
+def _validate(
     path: Path,
-    found: tuple[int, ...],
-    fortran: bool,
-    dtype: np.dtype[Any],
-    shape: tuple[int, ...],
+    header: tuple[tuple[int, ...], bool, np.dtype[Any]],
+    expected: tuple[int, ...],
     dtypes: tuple[np.dtype[Any], ...],
 ) -> None:
+    shape, fortran, dtype = header
     if dtype not in dtypes:
         raise InputError(f"{path}: expected dtype {' or '.join(d.str for d in dtypes)}, got {dtype}")
-    if found != shape:
-        raise InputError(f"{path}: expected shape {shape}, got {found}")
+    if shape != expected:
+        raise InputError(f"{path}: expected shape {expected}, got {shape}")
     if fortran:
         raise InputError(f"{path}: expected C order (last axis fastest), got Fortran order")
 

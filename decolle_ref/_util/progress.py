@@ -4,19 +4,20 @@ from typing import Any
 
 
 class Progress:
-    """A tqdm bar where tqdm is installed, else nothing.
+    """A tqdm bar if tqdm is installed and not `quiet`, else nothing.
 
-    total: what is to be done, None if unknown; scale: large amounts are shown as 9.91M instead of 9912422.
+    total: how many units there are to do, None if unknown; already_done: how many of them an earlier run did;
+    unit_scale: show large numbers as 9.91M instead of 9912422.
     """
 
     def __init__(
         self,
         description: str,
         total: int | None,
-        done: int = 0,
+        already_done: int = 0,
         quiet: bool = False,
         unit: str = "epoch",
-        scale: bool = False,
+        unit_scale: bool = False,
     ) -> None:
         self._bar: Any = None
         if not quiet:
@@ -24,14 +25,13 @@ class Progress:
                 from tqdm import tqdm
             except ImportError:
                 return
-            self._bar = tqdm(
-                total=total, initial=done, desc=description, unit=unit, unit_scale=scale, dynamic_ncols=True
-            )
+            options: dict[str, Any] = {"unit": unit, "unit_scale": unit_scale, "dynamic_ncols": True}
+            self._bar = tqdm(total=total, initial=already_done, desc=description, **options)
 
-    def advance(self, text: str, by: int = 1) -> None:
-        """Go `by` units further; `text` stands behind the bar."""
+    def advance(self, status: str, by: int = 1) -> None:
+        """Go `by` units further and show `status` behind the bar."""
         if self._bar is not None:
-            self._bar.set_postfix_str(text, refresh=False)
+            self._bar.set_postfix_str(status, refresh=False)
             self._bar.update(by)
 
     def close(self) -> None:

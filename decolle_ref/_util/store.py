@@ -1,4 +1,4 @@
-"""Files that are whole or absent: written under a temporary name, then renamed.  No pickle anywhere."""
+"""Files that are whole or absent: each is written under a temporary name and then renamed.  No pickle anywhere."""
 
 import glob
 import json
@@ -16,10 +16,7 @@ from decolle_ref._util.check import Array, InputError, first_line
 
 
 def output_folder(path: str | Path) -> Path:
-    """Create the folder if need be and make sure that a file can be written there.
-
-    Raises InputError, in one line, if it cannot.
-    """
+    """The folder at `path`, created if need be.  Raises InputError, in one line, if no file can be written there."""
     folder = Path(path)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -31,9 +28,9 @@ def output_folder(path: str | Path) -> Path:
 
 
 def atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    """Write through `write` and rename, so that a reader sees the old file or the new one, never a part.
+    """Let `write` write a temporary file and rename it, so that a reader sees the old file or the new one, whole.
 
-    What a writer that was killed left under a temporary name is removed.
+    Temporary files that a killed writer left behind are removed.
     """
     for leftover in path.parent.glob(f".{glob.escape(path.name)}.*"):
         leftover.unlink(missing_ok=True)
@@ -51,9 +48,9 @@ def atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
 
 @contextmanager
 def new_folder(path: str | Path) -> Iterator[Path]:
-    """A folder that appears at `path` when the block ends well, and not at all otherwise.
+    """A temporary folder that is renamed to `path` if the block ends without an exception, and removed otherwise.
 
-    Raises InputError if `path` is already there and not an empty folder, or cannot be made.
+    Raises InputError if `path` exists and is not an empty folder, or if it cannot be created.
     """
     target = Path(path).resolve()
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
@@ -70,30 +67,33 @@ def new_folder(path: str | Path) -> Iterator[Path]:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write readable JSON, atomically; NaN and infinity are refused."""
+    """Write indented JSON atomically.  NaN and infinity are refused."""
     text = json.dumps(content, indent=2, allow_nan=False) + "\n"
     atomically(path, lambda file: file.write(text.encode()))
 
 
 def write_arrays(path: Path, kind: str, arrays: Mapping[str, Array], about: Mapping[str, Any]) -> None:
-    """Write named arrays and a JSON-able `about` into one npz, atomically; `kind` marks whose file it is."""
+    """Write named arrays and `about`, which must fit into JSON, to one npz file, atomically.
+
+    kind: which program part the file belongs to; `read_arrays` refuses files of another kind.
+    """
     label = json.dumps({"kind": kind, **about}, allow_nan=False)
-    # numpy types savez's names as its own options, hence the ignore
+    # the ignore is needed because numpy's type of savez takes the names for options
     atomically(path, lambda file: np.savez(file, about=np.array(label), **arrays))  # type: ignore[arg-type]
 
 
 def read_npz(path: Path, kind: str) -> dict[str, Array]:
-    """The arrays of an npz file.  Raises InputError, in one line, for anything but plain arrays."""
+    """The arrays of an npz file by name.  Raises InputError, in one line, for anything but plain arrays."""
     try:
         # opened here, because np.load leaves the file open when it turns out not to be a zip archive
         with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
-    except Exception as problem:  # what a damaged archive raises is not limited to a few types
+    except Exception as problem:  # a damaged archive may raise nearly any exception
         raise InputError(f"{path}: expected a {kind} file, got something unreadable ({first_line(problem)})") from None
 
 
 def read_arrays(path: Path, kind: str) -> tuple[dict[str, Array], dict[str, Any]]:
-    """Read what `write_arrays` wrote: (arrays, about).
+    """The (arrays, about) that `write_arrays` wrote.
 
     Raises InputError for a file that is missing, truncated, not an npz of plain arrays, or of another kind.
     """
@@ -102,8 +102,7 @@ def read_arrays(path: Path, kind: str) -> tuple[dict[str, Array], dict[str, Any]
         about = json.loads(str(arrays.pop("about")))
     except (KeyError, ValueError) as problem:
         raise InputError(f"{path}: expected a {kind} file, got something unreadable ({first_line(problem)})") from None
-    if not isinstance(about, dict) or about.get("kind") != kind:
-        found = about.get("kind") if isinstance(about, dict) else about
-        raise InputError(f"{path}: expected a {kind} file, got {found!r}")
-    del about["kind"]
+    actual = about.pop("kind", None) if isinstance(about, dict) else about
+    if not isinstance(about, dict) or actual != kind:
+        raise InputError(f"{path}: expected a {kind} file, got {actual!r}")
     return arrays, about

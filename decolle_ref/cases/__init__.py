@@ -1,5 +1,36 @@
-"""Cases: networks, inputs and traces as plain files that any language can read."""
+"""The language-neutral format: networks, inputs and traces as plain files that any language can read and write.
 
-from decolle_ref.cases.case import Case, connections, read, shapes, width, write
+A *case* is a network, its input and how it learns; a *trace* is what the network computed at each step.  Both are
+folders of one JSON file and plain .npy files; docs/case_format.md describes them.  Read `case` first, then
+`simulation`.
 
-__all__ = ["Case", "connections", "read", "shapes", "width", "write"]
+    read, write                 a case folder
+    simulate                    run a case; its result is the arrays of a trace
+    write_trace, read_states    a trace folder
+    identify                    name the dialect that made a trace
+    connections, width, shapes  the synapse and the size of a layer, the shapes of a case's arrays
+
+The other modules serve these: `schema` checks the JSON files, `layer_arrays` translates the names in the files to those
+of the package, and `evidence` compares one layer of a trace with one hypothesis.
+"""
+
+from decolle_ref.cases.case import Case, read, write
+from decolle_ref.cases.description import connections, shapes, width
+from decolle_ref.cases.identification import Identification, identify
+from decolle_ref.cases.layer_arrays import LayerArrays
+from decolle_ref.cases.simulation import read_states, simulate, write_trace
+
+__all__ = [
+    "Case",
+    "Identification",
+    "LayerArrays",
+    "connections",
+    "identify",
+    "read",
+    "read_states",
+    "shapes",
+    "simulate",
+    "width",
+    "write",
+    "write_trace",
+]

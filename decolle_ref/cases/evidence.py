@@ -1,13 +1,16 @@
-"""Does one layer's recorded trace follow one hypothesis?  The equations, checked on the trace's own spikes.
+"""Compares the recorded trace of one layer with one hypothesis.  The trace's own spikes drive the equations.
 
-Comparing a free simulation with a recording fails as soon as one spike differs.  So the layer's *recorded* spikes drive
-everything here, and what is left is linear:
+A free simulation leaves the recording for good as soon as one spike differs.  Therefore the layer's *recorded* spikes
+drive the equations here, and the rest is linear:
 
     U[n] = W (g_Q g_P P0[n + 2 - delay]) + b - delta R0[n]
 
-P0 and Q0 are the paper's traces of the known input with unit gains, R0 the filtered own spikes.  Gains, delays and the
-refractory map only scale and shift them, so each hypothesis costs one comparison.  Tolerances follow from the
-arithmetic of the trace's dtype: eps times the sum of magnitudes times the number of roundings.
+P0 and Q0 are the paper's traces of the known input with unit gains, and R0 is the trace of the layer's own spikes.
+Gains, delays and the refractory map only scale and shift them, so each hypothesis costs one comparison.  The tolerance
+follows from the arithmetic of the trace's dtype: eps times the sum of magnitudes times the number of roundings.
+
+>>> Hypothesis("exp", "leak", 2, "w", "above").value("threshold")(np.array([0.0, 0.1]))
+array([0., 1.])
 """
 
 from collections.abc import Callable, Iterator
@@ -31,9 +34,13 @@ class Hypothesis(NamedTuple):
     refractory: str
     threshold: str
 
+    def value(self, axis: str) -> Any:
+        """The function that the option on this axis stands for."""
+        return AXES[axis][getattr(self, axis)].value
+
 
 class Deviation(NamedTuple):
-    """Where a trace first leaves a hypothesis."""
+    """The place where a trace first leaves a hypothesis."""
 
     agreeing: float  # fraction of the compared entries that agree
     variable: str
@@ -44,88 +51,98 @@ class Deviation(NamedTuple):
 
 
 class Fit(NamedTuple):
-    """How a trace follows a hypothesis: by how many steps and which factor each variable is off."""
+    """A trace follows a hypothesis; each variable may be off by some steps and by a factor."""
 
     offsets: dict[str, int]
     factors: dict[str, float]
 
 
+class Comparison(NamedTuple):
+    """One recorded variable and what a hypothesis expects of it."""
+
+    variable: str
+    recorded: Array
+    expected: Array
+    tolerance: Array
+    offsets: tuple[int, ...]  # by how many steps the recording may be late
+
+
 @dataclass(frozen=True)
 class Evidence:
-    """One layer: what is known of it and what was recorded, in true time; NaN at steps that were not recorded."""
+    """One layer: its parameters, and what was recorded at which true time; NaN at steps that were not recorded."""
 
     W: Array  # (n, n_in)
     b: Array  # (n,)
     w: Array  # (n,), refractory strength in the implementation's own terms
-    decays: dict[str, tuple[Array, Array, Array]]  # decay option -> alpha, beta, gamma
+    decays: dict[str, tuple[Array, ...]]  # decay option -> alpha, beta, gamma
     inputs: Array  # (T, B, n_in)
     recorded: dict[str, Array]  # any of Q, P, R, U, S: (T, B, ...)
-    eps: float  # of the dtype that the trace was computed in
+    eps: float  # machine epsilon of the dtype in which the trace was computed
     _cache: dict[tuple[Any, ...], Array] = field(default_factory=dict, compare=False)
 
     def traces(self, decay: str) -> tuple[Array, Array]:
         """P0, Q0 with unit gains, for steps 0 .. T+2."""
         alpha, beta, _ = self.decays[decay]
-        Q = self._once(("Q", decay), lambda: _filtered(beta, self.inputs, 3))
-        P = self._once(("P", decay), lambda: _filtered(alpha, Q[:-1], 1))
+        Q = self._cached(("Q", decay), lambda: _filtered(beta, self.inputs, 3))
+        P = self._cached(("P", decay), lambda: _filtered(alpha, Q[:-1], 1))
         return P, Q
 
     def gain(self, h: Hypothesis) -> tuple[Array, Array]:
         """g_Q and g_P per input."""
         alpha, beta, _ = self.decays[h.decay]
-        f = AXES["gains"][h.gains].value
-        return f(beta), f(alpha)
+        return h.value("gains")(beta), h.value("gains")(alpha)
 
     def drive(self, h: Hypothesis) -> tuple[Array, Array]:
         """W (g_Q g_P P0), and the same with magnitudes, as U reads them at steps 0 .. T-1."""
         P, _ = self.traces(h.decay)
         g, key = np.multiply(*self.gain(h)), (h.decay, h.gains)
-        drive = self._once(("drive", *key), lambda: (g * P) @ self.W.T)
-        magnitude = self._once(("magnitude", *key), lambda: (g * P) @ np.abs(self.W).T)
+        drive = self._cached(("drive", *key), lambda: (g * P) @ self.W.T)
+        magnitude = self._cached(("magnitude", *key), lambda: (g * P) @ np.abs(self.W).T)
         read = slice(2 - h.delay, 2 - h.delay + len(self.inputs))
         return drive[read], magnitude[read]
 
     def delta(self, h: Hypothesis) -> Array:
         """The refractory strength under `h`."""
-        return np.asarray(self.w * AXES["refractory"][h.refractory].value(self.decays[h.decay][2]))
+        return np.asarray(self.w * h.value("refractory")(self.decays[h.decay][2]))
 
     def roundings(self, decay: str) -> float:
-        """How many roundings reach U: the dot product, and the traces over the time that they remember."""
+        """The number of roundings that reach U: those of the dot product, and those of the traces over their memory."""
         memories = sum(float(1 / (1 - d).min()) for d in self.decays[decay])
         return float(self.W.shape[1] + 4 * memories + 8)
 
-    def spikes(self, h: Hypothesis) -> Array | None:
-        """The layer's own spikes: read off U if it is there, else S, else the jumps of R.
-
-        Steps missing at the start, of a recording that came early, are predicted under `h`; those missing at the end
-        are 0, as nothing follows from them.
-        """
-        read = self.read_spikes(h)
-        if read is None or not np.isnan(read[0]).any():
-            return None if read is None else np.nan_to_num(read)
-        Z, drive, R = read.copy(), self.drive(h)[0], np.zeros_like(read[0])
-        for n in range(int(np.isnan(read[: len(read) // 2, 0, 0]).sum())):
-            Z[n] = AXES["threshold"][h.threshold].value(drive[n] + self.b - self.delta(h) * R)
-            R = self.decays[h.decay][2] * R + Z[n]
-        return np.nan_to_num(Z)
-
-    def refractory(self, h: Hypothesis) -> Array:
-        """R0 for steps 0 .. T-1, from the layer's own spikes."""
-        Z = self.spikes(h)
-        assert Z is not None
-        key = ("R", *h) if np.isnan(next(iter(self.recorded.values()))[0]).any() else ("R", h.decay, h.threshold)
-        return self._once(key, lambda: _filtered(self.decays[h.decay][2], Z, 0))
-
-    def read_spikes(self, h: Hypothesis) -> Array | None:
-        """The own spikes where the recording shows them, NaN elsewhere; None if it shows none."""
+    def recorded_spikes(self, h: Hypothesis) -> Array | None:
+        """The layer's own spikes: read off U if it is recorded, else S, else the jumps of R; NaN where unknown."""
         if "U" in self.recorded:
             U = self.recorded["U"]
-            return np.where(np.isnan(U), np.nan, AXES["threshold"][h.threshold].value(U))
+            return np.where(np.isnan(U), np.nan, h.value("threshold")(U))
         if "R" in self.recorded and "S" not in self.recorded:
             return _jumps(self.recorded["R"], self.decays[h.decay][2], self.eps)
         return self.recorded.get("S")
 
-    def _once(self, key: tuple[Any, ...], compute: Callable[[], Array]) -> Array:
+    def spikes(self, h: Hypothesis) -> Array | None:
+        """The layer's own spikes at every step; None where the recording does not show them.
+
+        An early recording lacks the first steps, which are predicted under `h`.  Steps that are missing at the end are
+        0, because nothing follows from them.
+        """
+        recorded = self.recorded_spikes(h)
+        if recorded is None:
+            return None
+        S, drive, R = recorded.copy(), self.drive(h)[0], np.zeros_like(recorded[0])
+        for n in range(int(np.isnan(recorded[: len(recorded) // 2, 0, 0]).sum())):
+            S[n] = h.value("threshold")(drive[n] + self.b - self.delta(h) * R)
+            R = self.decays[h.decay][2] * R + S[n]
+        return np.nan_to_num(S)
+
+    def refractory(self, h: Hypothesis) -> Array:
+        """R0 for steps 0 .. T-1, from the layer's own spikes."""
+        S = self.spikes(h)
+        assert S is not None
+        early = np.isnan(next(iter(self.recorded.values()))[0]).any()
+        key = ("R", *h) if early else ("R", h.decay, h.threshold)
+        return self._cached(key, lambda: _filtered(self.decays[h.decay][2], S, 0))
+
+    def _cached(self, key: tuple[Any, ...], compute: Callable[[], Array]) -> Array:
         if key not in self._cache:
             self._cache[key] = compute()
         return self._cache[key]
@@ -147,95 +164,99 @@ def _jumps(R: Array, gamma: Array, eps: float) -> Array:
 
 
 def examine(layer: Evidence, h: Hypothesis) -> Fit | Deviation:
-    """Follow the layer under `h`; the first variable that cannot be explained ends it."""
+    """Compare each recorded variable of a layer with a hypothesis, until one cannot be explained.
+
+    Parameters
+    ----------
+    layer : Evidence
+    h : Hypothesis
+
+    Returns
+    -------
+    Fit or Deviation
+        How the variables are off if all can be explained; else the place at which the first one leaves `h`.
+    """
     offsets: dict[str, int] = {}
     factors: dict[str, float] = {}
-    for name, recorded, model, tolerance, freedom in _models(layer, h):
-        found = _place(name, recorded, model, tolerance, freedom)
-        if isinstance(found, Deviation):
-            return found
-        offsets[name], factors[name] = found
+    for comparison in _comparisons(layer, h):
+        alignment = _align(comparison)
+        if isinstance(alignment, Deviation):
+            return alignment
+        offsets[comparison.variable], factors[comparison.variable] = alignment
     return Fit(offsets, factors)
 
 
-Comparison = tuple[str, Array, Array, Array, tuple[int, ...]]
-
-
-def _models(layer: Evidence, h: Hypothesis) -> Iterator[Comparison]:
-    """(variable, recorded, its series under `h`, tolerance, offsets allowed), upstream first."""
+def _comparisons(layer: Evidence, h: Hypothesis) -> Iterator[Comparison]:
+    """The recorded variables and their series under `h`, upstream first; Q and P are as U reads them."""
     noise = layer.eps * layer.roundings(h.decay)
-    yield from _trace_models(layer, h, noise)
-    Z = layer.spikes(h)
-    if Z is None:
+    (P, Q), (g_Q, g_P), T = layer.traces(h.decay), layer.gain(h), len(layer.inputs)
+    for name, series, ahead in (("Q", g_Q * Q, int(h.delay < 2)), ("P", g_Q * g_P * P, 2 - h.delay)):
+        if name in layer.recorded:
+            expected = series[ahead : ahead + T]
+            yield Comparison(name, layer.recorded[name], expected, noise * expected, LAGS)
+    S, recorded_S = layer.spikes(h), layer.recorded_spikes(h)
+    if S is None or recorded_S is None:
         return
     R = layer.refractory(h)
     if "R" in layer.recorded:
-        yield "R", layer.recorded["R"], R, noise * R, LAGS
+        yield Comparison("R", layer.recorded["R"], R, noise * R, LAGS)
     drive, magnitude = layer.drive(h)
     reset = layer.delta(h) * R
     U = drive + layer.b - reset
     tolerance = noise * (magnitude + np.abs(layer.b) + reset) + np.finfo(float).tiny
     if "U" in layer.recorded:
-        yield "U", layer.recorded["U"], U, tolerance, (0,)
+        yield Comparison("U", layer.recorded["U"], U, tolerance, (0,))
         if "S" in layer.recorded:
-            yield "S", layer.recorded["S"], Z, np.zeros_like(U), LAGS
+            yield Comparison("S", layer.recorded["S"], S, np.zeros_like(U), LAGS)
     else:
         undecided = (np.abs(U) <= tolerance).astype(float)
-        read = layer.read_spikes(h)
-        assert read is not None  # as Z is not
-        yield "S", read, AXES["threshold"][h.threshold].value(U), undecided, (0,)
+        yield Comparison("S", recorded_S, h.value("threshold")(U), undecided, (0,))
 
 
-def _trace_models(layer: Evidence, h: Hypothesis, noise: float) -> Iterator[Comparison]:
-    """Q and P as U reads them."""
-    P, Q = layer.traces(h.decay)
-    g_Q, g_P = layer.gain(h)
-    T = len(layer.inputs)
-    for name, series, ahead in (("Q", g_Q * Q, int(h.delay < 2)), ("P", g_Q * g_P * P, 2 - h.delay)):
-        if name in layer.recorded:
-            read = series[ahead : ahead + T]
-            yield name, layer.recorded[name], read, noise * read, LAGS
-
-
-def _place(
-    name: str, recorded: Array, model: Array, tolerance: Array, freedom: tuple[int, ...]
-) -> tuple[int, float] | Deviation:
-    """The offset and factor at which `recorded` equals the model, 0 and 1 first; else where it parts."""
-    for offset in freedom:
-        expected, allowed = later(model, offset), later(tolerance, offset)
-        for factor in _factors(name, recorded, expected):
-            if not _disagreeing(recorded, factor * expected, abs(factor) * allowed).any():
+def _align(c: Comparison) -> tuple[int, float] | Deviation:
+    """The offset and factor at which the recording equals the model, 0 and 1 first; else where it deviates."""
+    for offset in c.offsets:
+        expected, tolerance = delayed(c.expected, offset), delayed(c.tolerance, offset)
+        for factor in _factors(c.variable, c.recorded, expected):
+            if not _disagreeing(c.recorded, factor * expected, abs(factor) * tolerance).any():
                 return offset, factor
-    bad = _disagreeing(recorded, model, tolerance)
-    first = tuple(int(i) for i in np.argwhere(bad)[0])
-    agreeing = float(1 - bad.sum() / np.isfinite(recorded).sum())
-    return Deviation(agreeing, name, first[0], first[1:], float(recorded[first]), float(model[first]))
+    bad = _disagreeing(c.recorded, c.expected, c.tolerance)
+    step, *unit = first = tuple(int(i) for i in np.argwhere(bad)[0])
+    agreeing = float(1 - bad.sum() / np.isfinite(c.recorded).sum())
+    return Deviation(agreeing, c.variable, step, tuple(unit), float(c.recorded[first]), float(c.expected[first]))
 
 
-def later(series: Array, steps: int) -> Array:
-    """The series as it looks when written down `steps` late (early if negative); NaN where nothing is known."""
+def delayed(series: Array, steps: int) -> Array:
+    """The series as it looks when recorded late.
+
+    Parameters
+    ----------
+    series : array, (T, ...)
+    steps : int
+        By how many steps it is recorded late, or early if negative.
+
+    Returns
+    -------
+    array, (T, ...)
+        NaN where nothing is known.
+    """
     moved = np.full(series.shape, np.nan)
     T = len(series)
     moved[max(steps, 0) : T + min(steps, 0)] = series[max(-steps, 0) : T - max(steps, 0)]
     return moved
 
 
-def _factors(name: str, recorded: Array, expected: Array) -> Iterator[float]:
-    """1, and only where that fails the constant that fits best."""
+def _factors(variable: str, recorded: Array, expected: Array) -> Iterator[float]:
+    """1, and only where that fails the constant factor that fits best."""
     yield 1.0
-    yield _fitted(name, recorded, expected)
-
-
-def _fitted(name: str, recorded: Array, expected: Array) -> float:
-    """The constant factor that fits best; spikes have none."""
     known = np.isfinite(recorded) & np.isfinite(expected)
     power = float((expected[known] ** 2).sum())
-    factor = float((recorded[known] * expected[known]).sum()) / power if power > 0 else 1.0
-    meaningless = name == "S" or factor == 0 or (name == "U" and factor < 0)  # a spike is a spike; nothing is no trace
-    return 1.0 if meaningless else factor
+    factor = float((recorded[known] * expected[known]).sum()) / power if power > 0 else 0.0
+    if factor != 0 and variable != "S" and (variable != "U" or factor > 0):  # a spike is 1; U = 0 or -U is no trace
+        yield factor
 
 
-def _disagreeing(recorded: Array, expected: Array, allowed: Array) -> Array:
-    """True where both sides are known and differ by more than allowed; NaN compares as False."""
-    off: Array = np.abs(recorded - expected) > allowed
-    return off
+def _disagreeing(recorded: Array, expected: Array, tolerance: Array) -> Array:
+    """True where both sides are known and differ by more than the tolerance; NaN compares as False."""
+    disagreeing: Array = np.abs(recorded - expected) > tolerance
+    return disagreeing

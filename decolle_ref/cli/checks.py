@@ -7,7 +7,6 @@ import numpy as np
 
 from decolle_ref import cases, errata
 from decolle_ref._util.check import InputError, count
-from decolle_ref.cases import identify, simulate
 from decolle_ref.cli import oracle
 from decolle_ref.cli.command import Command
 from decolle_ref.credit.audit import derivation
@@ -83,7 +82,7 @@ def _add_identify(p: argparse.ArgumentParser) -> None:
 
 def name_it(args: argparse.Namespace) -> int:
     """`decolle-ref identify CASE TRACE`: exit code 0 if a dialect or other axes reproduce the trace, else 1."""
-    identification = identify.identify(cases.read(args.case), *simulate.read_states(args.trace))
+    identification = cases.identify(cases.read(args.case), *cases.read_states(args.trace))
     print(identification)
     return 0 if identification.matches else 1
 

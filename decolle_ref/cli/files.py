@@ -4,7 +4,6 @@ import argparse
 from pathlib import Path
 
 from decolle_ref import cases
-from decolle_ref.cases import simulate
 from decolle_ref.cli.command import Command
 from decolle_ref.data import authors, convert, location
 
@@ -40,7 +39,7 @@ def _add_simulate(p: argparse.ArgumentParser) -> None:
 def run_simulate(args: argparse.Namespace) -> None:
     """`decolle-ref simulate CASE --out TRACE`."""
     case = cases.read(args.case)
-    simulate.run(case, args.out, args.gradients)
+    cases.write_trace(case, args.out, args.gradients)
     print(f"simulated {case.about['steps']} steps of {case.about['name']!r}; see {args.out}")
 
 

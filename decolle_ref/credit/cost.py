@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from decolle_ref._util.check import Array, InputError, exact_shape, finite, fraction, positive
+from decolle_ref._util.check import Array, InputError, finite, fraction, positive, validate_shape
 from decolle_ref.decolle.objective import Loss, squared_error
 
 
@@ -246,6 +246,6 @@ def validate(cost: Cost, sizes: Sequence[int], steps: int, batch: int) -> None:
     for k, (target, n) in enumerate(zip(cost.targets, sizes, strict=True), start=1):
         if target is not None:
             n_out = n if target.G is None else len(target.G)
-            exact_shape(f"layer {k} goal", finite(f"layer {k} goal", target.goal), (steps, batch, n_out))
+            validate_shape(f"layer {k} goal", finite(f"layer {k} goal", target.goal), (steps, batch, n_out))
             if target.G is not None:
-                exact_shape(f"layer {k} G", finite(f"layer {k} G", target.G), (n_out, n))
+                validate_shape(f"layer {k} G", finite(f"layer {k} G", target.G), (n_out, n))

@@ -1,1 +1,14 @@
-"""Recorded data: where it is found and how it is read."""
+"""Data: recorded data sets, where their files lie, and encoders that turn numbers into spikes.
+
+    location           the folder that holds the files
+    mnist, cifar10     images
+    digits             generated digits, for when MNIST is absent
+    authors, convert   what the authors of [K20] recorded, and how it is extracted from their repository
+    encode             rates to spikes
+
+Nothing is downloaded unless `mnist.download` is called.
+"""
+
+from decolle_ref.data import authors, cifar10, convert, digits, encode, location, mnist
+
+__all__ = ["authors", "cifar10", "convert", "digits", "encode", "location", "mnist"]

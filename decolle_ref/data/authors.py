@@ -1,9 +1,17 @@
-"""What the DECOLLE authors recorded of their own runs (their repository nmi-lab/dcll, Apache-2.0)."""
+"""The recordings that the authors of [K20] made of their own runs (their repository nmi-lab/dcll, Apache-2.0).
+
+>>> arrays = {name: np.zeros(shape) for name, shape in shapes().items()}
+>>> validate(arrays, "zeros")
+>>> arrays["layer1_W"].shape
+(256, 100)
+"""
+
+from collections.abc import Mapping
 
 import numpy as np
 
 from decolle_ref._util import store
-from decolle_ref._util.check import Array, InputError, exact_shape, finite
+from decolle_ref._util.check import Array, InputError, finite, validate_shape
 from decolle_ref.data.location import find
 
 REGRESSION = "authors/regression.npz"
@@ -13,9 +21,17 @@ STEPS, CHANNELS, N = 500, 100, 256
 
 
 def regression() -> dict[str, Array]:
-    """The recorded arrays by name: input_spikes (500, 100), layer1_W, layer1_target, layer1_Y, ...
+    """The recorded regression run.
 
-    Raises InputError if the file is missing or damaged, or an array missing, of another shape, or not finite.
+    Returns
+    -------
+    dict of str to array
+        input_spikes (500, 100), layer1_W, layer1_target, layer1_Y, ...: the arrays of `shapes`.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or damaged, or if an array is missing, of another shape, or not finite.
     """
     path = find(REGRESSION)
     arrays = store.read_npz(path, "recorded regression run")
@@ -23,49 +39,67 @@ def regression() -> dict[str, Array]:
     return arrays
 
 
-def validate(arrays: dict[str, Array], where: str) -> None:
-    """Raise InputError unless every array is there, of its shape and finite."""
+def validate(arrays: Mapping[str, Array], where: str) -> None:
+    """Raise InputError unless every array of the recording is present, finite and of its shape.
+
+    Parameters
+    ----------
+    arrays : mapping of str to array
+    where : str
+        The source of the arrays, with which the message begins.
+    """
     for name, shape in shapes().items():
-        if name not in arrays:
-            raise InputError(f"{where}: expected an array {name}, got none")
-        exact(arrays[name], shape, f"{where} {name}")
+        _parse(arrays, name, shape, where)
 
 
 def shapes() -> dict[str, tuple[int, ...]]:
-    """Every array of the recording and its shape."""
+    """The shape of every array of the recording, by name.
+
+    Returns
+    -------
+    dict of str to tuple of int
+    """
     expected: dict[str, tuple[int, ...]] = {"input_spikes": (STEPS, CHANNELS), "layer3_P": (STEPS, N)}
     expected |= {"tau_m_over_dt": (1,), "tau_s_over_dt": (1,)}
     expected |= dict.fromkeys(("alpha", "beta", "gamma", "w_refractory"), ())
-    each = {"b": (N,), "G": (1, N), "c": (1,), "S": (STEPS, N), "U": (STEPS, N), "Y": (STEPS, 1), "target": (STEPS,)}
+    layer = {"b": (N,), "G": (1, N), "c": (1,), "S": (STEPS, N), "U": (STEPS, N), "Y": (STEPS, 1), "target": (STEPS,)}
     for k in (1, 2, 3):
         expected[f"layer{k}_W"] = (N, N if k > 1 else CHANNELS)
-        expected |= {f"layer{k}_{letter}": shape for letter, shape in each.items()}
+        expected |= {f"layer{k}_{letter}": shape for letter, shape in layer.items()}
     return expected
 
 
 def curves() -> dict[str, Array]:
-    """The authors' recorded test errors on MNIST, means over their test batches: rows of samples seen and errors.
+    """The authors' recorded test errors on MNIST, averaged over their test batches.
 
-    mnist_short, mnist_long: samples, layers 1, 2, 3 and the analog reference network.  In the short one layer 3 is read
-    by a trained output layer, in the long one by its random readout.  Raises InputError for a file that is missing or
-    damaged.
+    Returns
+    -------
+    dict of str to array, (evaluations, 5)
+        For mnist_short and mnist_long one row per evaluation: the number of samples seen, and the errors of layers 1,
+        2, 3 and of the analog reference network.  Layer 3 is read by a trained output layer in the short run, and by
+        its random readout in the long one.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or damaged.
     """
     path = find(CURVES)
     arrays = store.read_npz(path, "authors' curves")
-    found = {}
+    runs = {}
     for name, (evaluations, every) in {"mnist_short": (50, 1), "mnist_long": (500, 20)}.items():
-        parts = []
+        errors = []
         for column, shape in ((f"{name}_test_accuracy", (2, 3)), (f"{name}_reference_accuracy", (2,))):
-            if column not in arrays:
-                raise InputError(f"{path}: expected an array {column}, got none")
-            accuracy = exact(arrays[column], (evaluations, *shape), f"{path} {column}")
-            parts.append(1 - accuracy.mean(axis=1).reshape(evaluations, -1))
+            accuracy = _parse(arrays, column, (evaluations, *shape), str(path))
+            errors.append(1 - accuracy.mean(axis=1).reshape(evaluations, -1))
         samples = BATCH * (1 + every * np.arange(evaluations))
-        found[name] = np.column_stack([samples, *parts])
-    return found
+        runs[name] = np.column_stack([samples, *errors])
+    return runs
 
 
-def exact(array: Array, shape: tuple[int, ...], name: str) -> Array:
-    """The array, if it is finite and of this shape."""
-    exact_shape(name, finite(name, array), shape)
-    return array
+def _parse(arrays: Mapping[str, Array], name: str, shape: tuple[int, ...], where: str) -> Array:
+    """The named array, if it is present, finite and of this shape."""
+    if name not in arrays:
+        raise InputError(f"{where}: expected an array {name}, got none")
+    validate_shape(f"{where} {name}", finite(f"{where} {name}", arrays[name]), shape)
+    return arrays[name]

@@ -1,41 +1,76 @@
 """CIFAR-10 in its binary version (cifar-10-binary.tar.gz): plain bytes, no pickles.  Krizhevsky, 2009.
 
-Unpacked into the data folder as cifar-10-batches-bin/data_batch_1.bin and so on.  A record is one byte of label and
-3,072 bytes of image: the 32 x 32 red values row by row, then the green ones, then the blue ones.
+The archive is unpacked in the data folder, where it makes cifar-10-batches-bin/data_batch_1.bin and so on.  A record is
+one byte of label and 3,072 bytes of image: the 32 x 32 red values row by row, then the green ones, then the blue ones.
+
+>>> import tempfile
+>>> with tempfile.NamedTemporaryFile() as file:
+...     _ = Path(file.name).write_bytes(bytes([7]) + bytes(3072))
+...     images, labels = read(Path(file.name))
+>>> images.shape, labels.tolist()
+((1, 32, 32, 3), [7])
 """
 
 from pathlib import Path
 
 import numpy as np
 
-from decolle_ref._util.check import Array, InputError, choice
+from decolle_ref._util.check import Array, InputError, validate_choice
 from decolle_ref.data import location
 
 URL = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
-MD5 = "c32a1d4ab5d03f1284b67883e8d87530"  # of the archive, as published
+MD5 = "c32a1d4ab5d03f1284b67883e8d87530"  # published checksum of the archive
 FILES = {"train": tuple(f"data_batch_{k}.bin" for k in range(1, 6)), "test": ("test_batch.bin",)}
-RECORD = 1 + 3 * 32 * 32
-IMAGES = 10000  # in each file
+RECORD = 1 + 3 * 32 * 32  # bytes
+IMAGES = 10000  # per file
 
 
 def load(split: str) -> tuple[Array, Array]:
-    """(images (n, 32, 32, 3) in 0..255, labels (n,) in 0..9), uint8, of "train" (50,000) or "test" (10,000).
+    """The images and labels of one split, from the data folder.
 
-    Raises InputError if a file is missing, truncated or too long, or has a label above 9.
+    Parameters
+    ----------
+    split : {"train", "test"}
+
+    Returns
+    -------
+    images : array of uint8, (50000 or 10000, 32, 32, 3)
+        Row, column, colour; 0 to 255.
+    labels : array of uint8, (50000 or 10000,)
+        0 to 9.
+
+    Raises
+    ------
+    InputError
+        If a file is missing, truncated or too long, or has a label above 9.
     """
-    choice("split", split, FILES)
+    validate_choice("split", split, FILES)
     paths = [location.find(f"cifar-10-batches-bin/{name}") for name in FILES[split]]
     for path in paths:
-        if path.stat().st_size != IMAGES * RECORD:
-            raise InputError(
-                f"{path}: expected {IMAGES * RECORD} bytes, got {path.stat().st_size} (unpack {URL} again: md5 {MD5})"
-            )
+        size = path.stat().st_size
+        if size != IMAGES * RECORD:
+            raise InputError(f"{path}: expected {IMAGES * RECORD} bytes, got {size} (unpack {URL} again: md5 {MD5})")
     images, labels = zip(*(read(path) for path in paths), strict=True)
     return np.concatenate(images), np.concatenate(labels)
 
 
 def read(path: Path) -> tuple[Array, Array]:
-    """(images (n, 32, 32, 3), labels (n,)) of one file with any number of whole records."""
+    """The images and labels of one file with any number of whole records.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    images : array of uint8, (n, 32, 32, 3)
+    labels : array of uint8, (n,)
+
+    Raises
+    ------
+    InputError
+        If the last record is not whole, if there is none, or if a label is above 9.
+    """
     content = path.read_bytes()
     if not content or len(content) % RECORD:
         raise InputError(f"{path}: expected whole records of {RECORD} bytes, got {len(content)} bytes")

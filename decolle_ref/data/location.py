@@ -1,4 +1,10 @@
-"""Where data is found: the folder named by DECOLLE_REF_DATA, else the user's cache."""
+"""Where the data files lie: in the folder named by DECOLLE_REF_DATA, else in the user's cache.
+
+>>> from unittest import mock
+>>> with mock.patch.dict(os.environ, DECOLLE_REF_DATA="/data"):
+...     folder().as_posix()
+'/data'
+"""
 
 import os
 from pathlib import Path
@@ -7,16 +13,36 @@ from decolle_ref._util.check import InputError
 
 
 def folder() -> Path:
-    """$DECOLLE_REF_DATA if set, else $XDG_CACHE_HOME/decolle_ref or ~/.cache/decolle_ref."""
-    named = os.environ.get("DECOLLE_REF_DATA")
+    """The data folder: $DECOLLE_REF_DATA if set, else $XDG_CACHE_HOME/decolle_ref or ~/.cache/decolle_ref.
+
+    Returns
+    -------
+    Path
+        The folder, which need not exist.
+    """
+    chosen = os.environ.get("DECOLLE_REF_DATA")
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(named) if named else Path(cache) / "decolle_ref"
+    return Path(chosen) if chosen else Path(cache) / "decolle_ref"
 
 
 def find(name: str, hint: str = "") -> Path:
-    """The data file `name` (e.g. "authors/regression.npz").
+    """The path of a data file.
 
-    Raises InputError if absent: where it was looked for, and what to do, to which `hint` adds.
+    Parameters
+    ----------
+    name : str
+        The path within the data folder, such as "authors/regression.npz".
+    hint : str
+        Further advice for the error message.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    InputError
+        If there is no such file; the message says where it was expected and what to do.
     """
     path = folder() / name
     if not path.is_file():

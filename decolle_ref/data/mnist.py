@@ -1,11 +1,15 @@
-"""MNIST: the four original idx files, gzip-compressed, and their download.  LeCun, Cortes, Burges; CC BY-SA 3.0."""
+"""MNIST: the four original idx files, gzip-compressed, and their download.  LeCun, Cortes, Burges; CC BY-SA 3.0.
+
+>>> import tempfile
+>>> with tempfile.NamedTemporaryFile() as file:
+...     _ = Path(file.name).write_bytes(gzip.compress(bytes([0, 0, 8, 1, 0, 0, 0, 3, 5, 0, 4])))
+...     read_idx(Path(file.name)).tolist()
+[5, 0, 4]
+"""
 
 import gzip
 import hashlib
-import http.client
 import struct
-import urllib.error
-import urllib.request
 import zlib
 from contextlib import closing
 from pathlib import Path
@@ -14,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from decolle_ref._util import store
-from decolle_ref._util.check import Array, InputError, choice, exact_shape, finite, first_line
+from decolle_ref._util.check import Array, InputError, finite, first_line, validate_choice, validate_shape
 from decolle_ref._util.progress import Progress
 from decolle_ref.data import location
 
@@ -24,7 +28,7 @@ CHUNK = 1 << 16  # bytes fetched at a time
 
 
 class Idx(NamedTuple):
-    """One file as published."""
+    """One published file."""
 
     name: str
     shape: tuple[int, ...]
@@ -61,23 +65,48 @@ FILES = {
 
 
 def load(split: str) -> tuple[Array, Array]:
-    """(images (n, 28, 28) in 0..255, labels (n,) in 0..9), uint8, of "train" or "test".
+    """The images and labels of one split, from the data folder.
 
-    Raises InputError if a file is missing, damaged, truncated, of another shape, or has a label above 9.
+    Parameters
+    ----------
+    split : {"train", "test"}
+
+    Returns
+    -------
+    images : array of uint8, (60000 or 10000, 28, 28)
+        Grey values 0 to 255.
+    labels : array of uint8, (60000 or 10000,)
+        0 to 9.
+
+    Raises
+    ------
+    InputError
+        If a file is missing, damaged, or not the published one.
     """
-    choice("split", split, ("train", "test"))
-    return _known(split, "images"), _known(split, "labels")
+    validate_choice("split", split, ("train", "test"))
+    return _published(split, "images"), _published(split, "labels")
 
 
 def validate(images: Array, labels: Array, name: str, shape: tuple[int, ...] = (28, 28)) -> None:
-    """Raise InputError unless there is a finite image of `shape` for every label, and every label is one of 0..9."""
-    exact_shape(f"{name} images", finite(f"{name} images", images), (len(labels), *shape))
+    """Raise InputError unless there is a finite image for every label and every label is an integer from 0 to 9.
+
+    Parameters
+    ----------
+    images : array, (n, *shape)
+    labels : array of int, (n,)
+        At least one.
+    name : str
+        The name of the data, with which the message begins.
+    shape : tuple of int
+        The shape of one image.
+    """
+    validate_shape(f"{name} images", finite(f"{name} images", images), (len(labels), *shape))
     if len(labels) == 0 or labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() > 9:
-        found = f"{labels.min()}..{labels.max()}" if len(labels) else "none"
-        raise InputError(f"{name} labels: expected integers 0..9, got {found} ({labels.dtype})")
+        got = f"{labels.min()}..{labels.max()}" if len(labels) else "none"
+        raise InputError(f"{name} labels: expected integers 0..9, got {got} ({labels.dtype})")
 
 
-def _known(split: str, what: str) -> Array:
+def _published(split: str, what: str) -> Array:
     file = FILES[split, what]
     path = location.find(f"mnist/{file.name}", ", or fetch it with --download")
     try:
@@ -86,9 +115,9 @@ def _known(split: str, what: str) -> Array:
             raise InputError(f"{path}: expected shape {file.shape}, got {array.shape}")
         if what == "labels" and array.max() > 9:
             raise InputError(f"{path}: expected labels 0..9, got {array.max()}")
-        found = hashlib.sha256(path.read_bytes()).hexdigest()
-        if found != file.sha256:
-            raise InputError(f"{path}: expected the published file, got one with sha256 {found}")
+        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+        if sha256 != file.sha256:
+            raise InputError(f"{path}: expected the published file, got one with sha256 {sha256}")
     except InputError as problem:
         hint = f"the published file has sha256 {file.sha256}; remove this one and download it again"
         raise InputError(f"{problem} ({hint})") from None
@@ -98,8 +127,22 @@ def _known(split: str, what: str) -> Array:
 def read_idx(path: Path) -> Array:
     """The array in a gzip-compressed idx file of unsigned bytes.
 
-    The header: two zero bytes, the type, the number of axes, then the length of each axis as big-endian uint32.
-    Raises InputError, in one line, for a file that is damaged, truncated, too long, or of another type.
+    The header consists of two zero bytes, the type, the number of axes, and the length of each axis as a big-endian
+    uint32.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    array of uint8
+        Its shape is that of the header.
+
+    Raises
+    ------
+    InputError
+        In one line, for a file that is damaged, truncated, too long, or of another type.
     """
     try:
         with gzip.open(path) as file:
@@ -112,18 +155,33 @@ def read_idx(path: Path) -> Array:
     if len(content) < start:
         raise InputError(f"{path}: expected a header of {start} bytes, got {len(content)}")
     shape = struct.unpack(f">{axes}I", content[4:start])
-    size = int(np.prod(shape, dtype=object))  # object: lengths that lie may not overflow
+    size = int(np.prod(shape, dtype=object))  # object: false lengths must not overflow
     if len(content) - start != size:
         raise InputError(f"{path}: expected {size} bytes of data for shape {shape}, got {len(content) - start}")
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
 
 
 def download(mirror: str = MIRROR, quiet: bool = False) -> list[Path]:
-    """Fetch the files that are not yet in the data folder and keep those with the right checksum.  Returns all paths.
+    """Download the files that are not yet in the data folder.
 
-    Shows the bytes of each file as they come, unless `quiet`.  A file is written when it is whole and checked: whatever
-    interrupts a download leaves nothing of it.  Raises InputError if the mirror cannot be reached, hangs up or sends
-    something else.
+    A file is written only when it is complete and its checksum is right; an interrupted download leaves nothing.
+
+    Parameters
+    ----------
+    mirror : str
+        The address of the folder from which the files are fetched.
+    quiet : bool
+        Show no progress bar.
+
+    Returns
+    -------
+    list of Path
+        The paths of all four files.
+
+    Raises
+    ------
+    InputError
+        If the mirror cannot be reached, breaks off, or sends something else.
     """
     folder = location.folder() / "mnist"
     missing = [file for file in FILES.values() if not (folder / file.name).is_file()]
@@ -136,27 +194,32 @@ def download(mirror: str = MIRROR, quiet: bool = False) -> list[Path]:
 
 
 def _fetch(url: str, file: Idx, quiet: bool) -> bytes:
+    import http.client  # imported here and below, because these modules are slow to import and rarely needed
+    import urllib.error
+
     try:
         content, announced = _receive(url, file.name, quiet)
-    except (OSError, http.client.HTTPException, ValueError) as problem:  # ValueError: no such kind of address
+    except (OSError, http.client.HTTPException, ValueError) as problem:  # ValueError: not an address
         if isinstance(problem, urllib.error.HTTPError):
-            problem.close()  # such an error is an open answer too
+            problem.close()  # because it holds the connection open
         raise InputError(f"{url}: expected a download, got none ({first_line(problem)})") from None
     if announced is not None and len(content) != announced:
         raise InputError(f"{url}: expected {announced} bytes, got {len(content)}")
-    found = hashlib.sha256(content).hexdigest()
-    if found != file.sha256:
-        raise InputError(f"{url}: expected sha256 {file.sha256}, got {found}")
+    sha256 = hashlib.sha256(content).hexdigest()
+    if sha256 != file.sha256:
+        raise InputError(f"{url}: expected sha256 {file.sha256}, got {sha256}")
     return content
 
 
 def _receive(url: str, name: str, quiet: bool) -> tuple[bytes, int | None]:
-    """(what came, how many bytes were announced), the latter None where the server did not say."""
+    """The bytes received, and how many the server announced, None if it did not say."""
+    import urllib.request
+
     content = bytearray()
     with urllib.request.urlopen(url, timeout=60) as answer:
         length = answer.headers["Content-Length"]
         announced = int(length) if length else None
-        with closing(Progress(name, announced, quiet=quiet, unit="B", scale=True)) as bar:
+        with closing(Progress(name, announced, quiet=quiet, unit="B", unit_scale=True)) as bar:
             while chunk := answer.read(CHUNK):
                 content += chunk
                 bar.advance("", by=len(chunk))

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from decolle_ref._util.check import Array, InputError, choice
+from decolle_ref._util.check import Array, InputError, validate_choice
 from decolle_ref.decolle.surrogate import (
     Surrogate,
     above_threshold,
@@ -142,7 +142,7 @@ class Dialect:
 
     def __post_init__(self) -> None:
         for axis, options in AXES.items():
-            choice(axis, getattr(self, axis), options)
+            validate_choice(axis, getattr(self, axis), options)
 
     def option(self, axis: str) -> Option:
         """The option that this dialect chooses on `axis`, a key of `AXES`."""
@@ -219,7 +219,7 @@ def named(name: str) -> Dialect:
     InputError
         For an unknown name.
     """
-    choice("dialect", name, DIALECTS)
+    validate_choice("dialect", name, DIALECTS)
     return DIALECTS[name]
 
 

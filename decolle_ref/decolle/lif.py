@@ -29,12 +29,12 @@ import numpy.typing as npt
 from decolle_ref._util.check import (
     Array,
     InputError,
-    exact_shape,
     finite,
     float_dtype,
     fraction,
     not_negative,
     positive,
+    validate_shape,
 )
 from decolle_ref.decolle.dialects import Dialect, paper
 from decolle_ref.decolle.surrogate import Function
@@ -221,7 +221,7 @@ def validate_state(state: State, n_in: int, n: int, batch: tuple[int, ...], name
         Begins the message.
     """
     for letter, array, size in zip(State._fields, state, (n_in, n_in, n), strict=True):
-        exact_shape(f"{name} {letter}", finite(f"{name} {letter}", array), (*batch, size))
+        validate_shape(f"{name} {letter}", finite(f"{name} {letter}", array), (*batch, size))
 
 
 def step(

@@ -26,7 +26,7 @@ from typing import NamedTuple
 
 import numpy.typing as npt
 
-from decolle_ref._util.check import Array, InputError, exact_shape, finite
+from decolle_ref._util.check import Array, InputError, finite, validate_shape
 from decolle_ref.decolle import lif, readout
 from decolle_ref.decolle.layer import (
     Layer,
@@ -219,7 +219,7 @@ def _parse_spikes(layer: Layer, spikes: npt.ArrayLike, carry: Carry) -> Array:
     """The input of one step in the network's dtype."""
     name = f"spikes at step {carry.n}"
     x = finite(name, spikes)
-    exact_shape(name, x, carry.state[0].P.shape)
+    validate_shape(name, x, carry.state[0].P.shape)
     return x.astype(layer.neuron.alpha.dtype, copy=False)
 
 
@@ -233,6 +233,6 @@ def _parse_targets(
     for k, (layer, target) in enumerate(zip(network, targets, strict=True), start=1):
         name = f"layer {k} target at step {carry.n}"
         goal = finite(name, target)
-        exact_shape(name, goal, (*batch, len(layer.readout.c)))
+        validate_shape(name, goal, (*batch, len(layer.readout.c)))
         goals.append(goal.astype(layer.neuron.alpha.dtype, copy=False))
     return goals

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from decolle_ref._util.check import Array, choice, not_negative
+from decolle_ref._util.check import Array, not_negative, validate_choice
 from decolle_ref.decolle.surrogate import Surrogate, magnitude
 
 
@@ -128,7 +128,7 @@ class Regulariser:
     def __post_init__(self) -> None:
         not_negative("lambda1", self.lambda1)
         not_negative("lambda2", self.lambda2)
-        choice("activity", self.activity, ACTIVITIES)
+        validate_choice("activity", self.activity, ACTIVITIES)
 
     def value(self, U: Array, surrogate: Surrogate) -> Array:
         """The sum of both terms of [K20 Eq. 4], a scalar, for U of shape (..., n); 0 for an empty batch."""
@@ -179,7 +179,7 @@ class Objective:
     regulariser: Regulariser | None = None
 
     def __post_init__(self) -> None:
-        choice("reduction", self.reduction, REDUCTIONS)
+        validate_choice("reduction", self.reduction, REDUCTIONS)
 
     def value(self, U: Array, Y: Array, target: Array, surrogate: Surrogate) -> Array:
         """L, a scalar, for U (..., n), Y and target (..., n_out)."""

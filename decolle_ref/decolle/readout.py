@@ -23,14 +23,14 @@ import numpy.typing as npt
 from decolle_ref._util.check import (
     Array,
     InputError,
-    choice,
     count,
-    exact_shape,
     finite,
     float_dtype,
     fraction,
     positive,
-    same_dtype,
+    validate_choice,
+    validate_dtype,
+    validate_shape,
 )
 
 
@@ -113,8 +113,8 @@ def validate(readout: Readout, n: int, dtype: np.dtype[Any], name: str) -> None:
     """
     n_out = readout.G.shape[0] if readout.G.ndim else 0
     for letter, array, shape in zip("Gc", readout, ((n_out, n), (n_out,)), strict=True):
-        exact_shape(f"{name} {letter}", finite(f"{name} {letter}", array), shape)
-        same_dtype(f"{name} {letter}", array, dtype)
+        validate_shape(f"{name} {letter}", finite(f"{name} {letter}", array), shape)
+        validate_dtype(f"{name} {letter}", array, dtype)
 
 
 def sample_mask(
@@ -143,7 +143,7 @@ def sample_mask(
     InputError
         For another p or place.
     """
-    choice("place", place, Mask._fields)
+    validate_choice("place", place, Mask._fields)
     dropped = drop_count("p", p)
     kept = rng.integers(0, 256, sizes, np.uint8) >= dropped
     return Mask(**{place: np.multiply(kept, 256 / (256 - dropped), dtype=float_dtype(dtype))})

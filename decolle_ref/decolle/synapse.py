@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from decolle_ref._util.check import Array, InputError, count, exact_shape, finite, same_dtype
+from decolle_ref._util.check import Array, InputError, count, finite, validate_dtype, validate_shape
 from decolle_ref.decolle.lif import LIF, trace_gain
 
 
@@ -225,8 +225,8 @@ def validate_image(name: str, shape: tuple[int, ...]) -> None:
 
 def _validate(weights: Weights, shapes: Sequence[tuple[int, ...]], dtype: np.dtype[Any], name: str) -> None:
     for letter, array, shape in zip("Wb", weights, shapes, strict=True):
-        exact_shape(f"{name} {letter}", finite(f"{name} {letter}", array), shape)
-        same_dtype(f"{name} {letter}", array, dtype)
+        validate_shape(f"{name} {letter}", finite(f"{name} {letter}", array), shape)
+        validate_dtype(f"{name} {letter}", array, dtype)
 
 
 def _init_weights(

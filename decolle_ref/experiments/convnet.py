@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from decolle_ref._util.check import Array, InputError, count, exact_shape, not_negative
+from decolle_ref._util.check import Array, InputError, count, not_negative, validate_shape
 from decolle_ref.data import mnist
 from decolle_ref.decolle import convnet
 from decolle_ref.decolle.convnet import OBJECTIVE, Net
@@ -153,7 +153,7 @@ class Convnet(Run[State]):
         synapses: list[Synapse] = [*(stage.synapse for stage in self.net.stages), self.net.top]
         carry = checkpoint.unpack(path, arrays, synapses, np.float32)
         history = checkpoint.history(path, arrays, "history")
-        exact_shape(f"{path} history", history, (min(len(history), self.steps), 2))
+        validate_shape(f"{path} history", history, (min(len(history), self.steps), 2))
         checkpoint.validate_updates(path, carry, self.ticks(len(history)))
         return State(carry, history)
 

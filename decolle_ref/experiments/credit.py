@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from decolle_ref._util.check import Array, InputError, choice, count
+from decolle_ref._util.check import Array, InputError, count, validate_choice
 from decolle_ref.credit import cost as costs
 from decolle_ref.credit.audit import dropped
 from decolle_ref.credit.audit.dropped import Comparison
@@ -48,9 +48,9 @@ class Settings:
 
     def __post_init__(self) -> None:
         for method in (*self.methods, self.reference):
-            choice("method", method, dropped.RULES)
-        choice("cost", self.cost, COSTS)
-        choice("feedback", self.feedback, FEEDBACK)
+            validate_choice("method", method, dropped.RULES)
+        validate_choice("cost", self.cost, COSTS)
+        validate_choice("feedback", self.feedback, FEEDBACK)
         count("seed", self.seed, 0)
         count("steps", self.steps)
         count("inputs", self.inputs)

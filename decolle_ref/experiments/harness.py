@@ -215,17 +215,21 @@ def run(
         job = experiment.make(settings, pool, data)
         state = _all_steps(experiment, job, plain(settings), folder, resume, quiet)
         numbers, arrays = job.report(state)
-    results = {
+    if arrays:
+        store.write_arrays(folder / f"{experiment.module}.npz", experiment.arrays_kind, arrays, {})
+    results = _about(experiment, settings) | numbers
+    store.write_json(folder / "results.json", results)
+    return results
+
+
+def _about(experiment: Experiment, settings: Any) -> Results:
+    """What a result depends on."""
+    return {
         "experiment": experiment.name,
         "comparable": not settings.quick,
         "settings": plain(settings),
         "versions": versions(),
-        **numbers,
     }
-    if arrays:
-        store.write_arrays(folder / f"{experiment.module}.npz", experiment.arrays_kind, arrays, {})
-    store.write_json(folder / "results.json", results)
-    return results
 
 
 def one_line(experiment: Experiment, results: Results) -> str:

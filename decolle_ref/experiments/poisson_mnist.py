@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from decolle_ref import fast
-from decolle_ref._util.check import Array, InputError, exact_shape
+from decolle_ref._util.check import Array, InputError, validate_shape
 from decolle_ref.data import mnist
 from decolle_ref.decolle.network import Carry
 from decolle_ref.experiments import checkpoint
@@ -66,7 +66,7 @@ def milestones(settings: Settings) -> list[int]:
 
 
 class PoissonMnist(Run[State]):
-    """[K20 Sec. 4.2]: each step learns from one mini-batch."""
+    """Poisson MNIST: each step learns from one mini-batch.  [K20 Sec. 4.2]"""
 
     step_name, tick_name = "mini-batch", "ms"
 
@@ -175,8 +175,8 @@ class PoissonMnist(Run[State]):
         carry = checkpoint.unpack(path, arrays, self.model.synapses, np.float32)
         learning, tested = (checkpoint.history(path, arrays, name) for name in ("learning", "tested"))
         done = len(learning)
-        exact_shape(f"{path} learning", learning, (min(done, settings.batches), self.spiking))
-        exact_shape(f"{path} tested", tested, (sum(k <= done for k in milestones(settings)), 1 + readouts))
+        validate_shape(f"{path} learning", learning, (min(done, settings.batches), self.spiking))
+        validate_shape(f"{path} tested", tested, (sum(k <= done for k in milestones(settings)), 1 + readouts))
         checkpoint.validate_updates(path, carry, done * settings.updates_per_batch)
         return State(carry, learning, tested)
 

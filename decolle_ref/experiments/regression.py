@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from decolle_ref import fast
-from decolle_ref._util.check import Array, choice, count, exact_shape, float_dtype, not_negative, positive
+from decolle_ref._util.check import Array, count, float_dtype, not_negative, positive, validate_choice, validate_shape
 from decolle_ref.data import authors
 from decolle_ref.data.encode import poisson
 from decolle_ref.decolle import dialects, lif, network, readout
@@ -61,7 +61,7 @@ class Settings:
         count("number of layers", len(self.layers))
         for size in self.layers:
             count("layers", size)
-        choice("input", self.input, ("poisson", "authors"))
+        validate_choice("input", self.input, ("poisson", "authors"))
         float_dtype(self.dtype)
         dialects.named(self.dialect)
         not_negative("learning_rate", self.learning_rate)
@@ -185,7 +185,7 @@ class State(NamedTuple):
 
 
 class Regression(Run[State]):
-    """[K20 Sec. 4.1]: each step shows the sequence once."""
+    """The regression experiment: each step shows the sequence once.  [K20 Sec. 4.1]"""
 
     checkpoint_every = 10
 
@@ -221,7 +221,7 @@ class Regression(Run[State]):
         """The state from a checkpoint."""
         synapses = [layer.synapse for layer in self.problem.network]
         history = checkpoint.history(path, arrays, "history")
-        exact_shape("checkpoint history", history, (min(len(history), self.steps), 2, len(synapses)))
+        validate_shape("checkpoint history", history, (min(len(history), self.steps), 2, len(synapses)))
         carry = checkpoint.unpack(path, arrays, synapses, self.settings.dtype)
         checkpoint.validate_updates(path, carry, len(history) * (STEPS - BURN_IN))
         return State(carry, tuple(Measured(*row) for row in history))

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from decolle_ref._util.check import Array, InputError, choice
+from decolle_ref._util.check import Array, InputError, validate_choice
 from decolle_ref.data import authors
 from decolle_ref.data.authors import N
 from decolle_ref.decolle import dialects, lif, network
@@ -77,7 +77,7 @@ def constants(recording: dict[str, Array], reading: str = "stored") -> LIF:
     euler:   alpha = 1 - dt/tau_m, beta = 1 - dt/tau_s; g = 1/(1 - decay)
     decimal: 0.9, 0.87, 0.9; g = 1/(1 - decay)
     """
-    choice("reading", reading, READINGS)
+    validate_choice("reading", reading, READINGS)
     names = ("alpha", "beta", "gamma", "w_refractory", "tau_m_over_dt", "tau_s_over_dt")
     alpha, beta, gamma, w, tau_m, tau_s = (float(recording[name].item()) for name in names)
     if reading == "euler":
@@ -215,7 +215,7 @@ class Settings:
     quick: bool = option(False, "without effect: a replay takes a second")
 
     def __post_init__(self) -> None:
-        choice("recording", self.recording, ("regression",))
+        validate_choice("recording", self.recording, ("regression",))
 
 
 class Replays(SingleStep):

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from decolle_ref._util.check import Array, InputError, choice, count, finite, not_negative, positive
+from decolle_ref._util.check import Array, InputError, count, finite, not_negative, positive, validate_choice
 from decolle_ref.data import mnist
 from decolle_ref.decolle.synapse import Weights
 from decolle_ref.experiments import checkpoint
@@ -54,7 +54,7 @@ class Settings:
         count("epochs", self.epochs)
         count("seed", self.seed, 0)
         count("batch", self.batch)
-        choice("gradient", self.gradient, ann.GRADIENTS)
+        validate_choice("gradient", self.gradient, ann.GRADIENTS)
         for name in ("alpha", "theta_ff", "theta_bp"):
             positive(name, getattr(self, name))
         not_negative("learning_rate", self.learning_rate)

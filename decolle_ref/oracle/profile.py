@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from decolle_ref._util.check import Array, InputError, choice, count, not_negative
+from decolle_ref._util.check import Array, InputError, count, not_negative, validate_choice
 from decolle_ref.cases import schema
 
 
@@ -58,11 +58,11 @@ class Profile:
     level: str = "L2"
 
     def __post_init__(self) -> None:
-        choice("profile format", self.format, FORMATS)
-        choice("profile accumulate", self.accumulate, ("", "float64", "float32"))
-        choice("profile products", self.products, ("", "tf32", "bfloat16"))
-        choice("profile rounding", self.rounding, ROUNDINGS)
-        choice("profile level", self.level, LEVELS)
+        validate_choice("profile format", self.format, FORMATS)
+        validate_choice("profile accumulate", self.accumulate, ("", "float64", "float32"))
+        validate_choice("profile products", self.products, ("", "tf32", "bfloat16"))
+        validate_choice("profile rounding", self.rounding, ROUNDINGS)
+        validate_choice("profile level", self.level, LEVELS)
         count("profile integer_bits", self.integer_bits, 1)
         count("profile fraction_bits", self.fraction_bits, 1)
         if self.fixed and self.integer_bits + self.fraction_bits > FLOATS["float64"].bits - 1:
@@ -125,13 +125,13 @@ def of(content: Any) -> Profile:
     if isinstance(content, Profile):
         return content
     if isinstance(content, str):
-        choice("profile", content, PROFILES)
+        validate_choice("profile", content, PROFILES)
         return PROFILES[content]
     if not isinstance(content, Mapping):
         raise InputError(f"profile: expected a name or named values, got {content!r}")
     known = {field.name: type(getattr(Profile(), field.name)) for field in fields(Profile)}
     for name, value in content.items():
-        choice("profile key", name, known)
+        validate_choice("profile key", name, known)
         kinds = (int, float) if known[name] is float else (known[name],)
         if type(value) not in kinds:
             raise InputError(f"profile {name}: expected {known[name].__name__}, got {value!r}")

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from decolle_ref._util.check import Array
-from decolle_ref.experiments.alignment import BP, CONTROL, DFA, FA, LOCAL, NETWORKS
+from decolle_ref.experiments.alignment_networks import BP, CONTROL, DFA, FA, LOCAL, NETWORKS
 from decolle_ref.plots import _run
 from decolle_ref.plots.style import CYCLE, INK, figure_style, save
 

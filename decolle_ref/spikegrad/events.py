@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from decolle_ref._util.check import Array, InputError, choice, count
+from decolle_ref._util.check import Array, InputError, count, validate_choice
 
 __all__ = [
     "ORDERS",
@@ -189,7 +189,7 @@ class Phase:
         rng: np.random.Generator | None,
         limit: int,
     ) -> None:
-        choice("order", order, ORDERS)
+        validate_choice("order", order, ORDERS)
         if order == "random" and rng is None:
             raise InputError("rng: expected a numpy Generator for order = random, got None")
         self.name, self.layers, self.routes, self.spiking = name, layers, routes, spiking
@@ -217,7 +217,7 @@ class Phase:
         self.waiting.extend(arriving)
         self.settle()
         if residual is not None:
-            choice("residual", residual, RESIDUAL)
+            validate_choice("residual", residual, RESIDUAL)
             for k in range(self.spiking):
                 self.emit(k, np.arange(len(self.layers[k].V)), RESIDUAL[residual])
                 self.settle()

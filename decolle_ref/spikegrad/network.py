@@ -12,7 +12,15 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from decolle_ref._util.check import InputError, choice, count, exact_shape, finite, float_dtype, same_dtype
+from decolle_ref._util.check import (
+    InputError,
+    count,
+    finite,
+    float_dtype,
+    validate_choice,
+    validate_dtype,
+    validate_shape,
+)
 from decolle_ref.decolle.synapse import Conv2d, Dense, Weights
 from decolle_ref.spikegrad.layers import AveragePool, Connections, IFLayer, IFNetwork
 
@@ -45,7 +53,7 @@ def named(name: str, theta_ff: float = 1.0, theta_bp: float = 1.0) -> tuple[IFLa
     InputError
         For another name.
     """
-    choice("topology", name, TOPOLOGIES)
+    validate_choice("topology", name, TOPOLOGIES)
     text, pad = TOPOLOGIES[name]
     return parse(text, theta_ff, theta_bp, pad)
 
@@ -163,5 +171,5 @@ def validate(net: IFNetwork, weights: Sequence[Weights]) -> None:
         raise InputError(f"network: expected weights for {len(net)} layers, got {len(weights)}")
     for k, (layer, w) in enumerate(zip(net, weights, strict=True), 1):
         for letter, array, shape in zip("Wb", w, layer.synapse.shapes, strict=True):
-            exact_shape(f"layer {k} {letter}", finite(f"layer {k} {letter}", array), shape)
-            same_dtype(f"layer {k} {letter}", array, weights[0].W.dtype)
+            validate_shape(f"layer {k} {letter}", finite(f"layer {k} {letter}", array), shape)
+            validate_dtype(f"layer {k} {letter}", array, weights[0].W.dtype)

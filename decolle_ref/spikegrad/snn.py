@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from decolle_ref._util.check import Array, InputError, exact_shape, finite
+from decolle_ref._util.check import Array, InputError, finite, validate_shape
 from decolle_ref.decolle.synapse import Weights
 from decolle_ref.spikegrad.events import Neurons, Phase, Spike, Targets, neurons
 from decolle_ref.spikegrad.layers import Connections, IFLayer, IFNetwork
@@ -108,7 +108,7 @@ def forward(
         For weights or an x that do not fit, fractions of input spikes, or more than `limit` spikes.
     """
     validate(net, weights)
-    exact_shape("x", finite("x", x), (net[0].synapse.n_in,))
+    validate_shape("x", finite("x", x), (net[0].synapse.n_in,))
     layers = [_at_rest(layer, w) for layer, w in zip(net, weights, strict=True)]
     if not spiking_input:
         layers[0].V[:] += net[0].synapse.drive(_without_bias(weights[0]), x[None])[0]
@@ -201,7 +201,7 @@ def backward(
     InputError
         For a U that does not fit, or more than `limit` spikes.
     """
-    exact_shape("U", finite("U", U), (net[-1].synapse.n,))
+    validate_shape("U", finite("U", U), (net[-1].synapse.n,))
     start = [*(np.zeros(layer.synapse.n, U.dtype) for layer in net[:-1]), U]
     gates = derivative(net, forward_result)
     layers = [neurons(u, layer.theta_bp, sends=gate) for u, layer, gate in zip(start, net, gates, strict=True)]

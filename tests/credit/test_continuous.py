@@ -6,6 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
 
+from decolle_ref import plots
 from decolle_ref._util.check import InputError
 from decolle_ref.credit.neuron import continuous, spiking
 from decolle_ref.credit.neuron.spiking import Neuron, Synapses
@@ -180,8 +181,8 @@ def test_single_psps_of_figure_1_are_the_analytic_ones(rng):
 
 def test_figures_1_and_3_are_drawn(rng, tmp_path):
     for name, figure in (
-        ("fig1", lif_dynamics.lif_dynamics(lif_dynamics.simulate(rng))),
-        ("fig3", lif_dynamics.surrogates()),
+        ("fig1", plots.lif_dynamics.plot(lif_dynamics.simulate(rng))),
+        ("fig3", plots.surrogates.plot()),
     ):
         save(figure, tmp_path / f"{name}.png")
         assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")

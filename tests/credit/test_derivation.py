@@ -184,7 +184,7 @@ def test_answers_that_cannot_be_judged_are_refused_in_one_line(answer, message):
 
 
 def run(capsys, *arguments):
-    code = main(["gradcheck", *map(str, arguments)])
+    code = main(["check-derivation", *map(str, arguments)])
     return code, *capsys.readouterr()
 
 

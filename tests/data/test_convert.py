@@ -1,4 +1,4 @@
-"""The converter, on a stand-in for the authors' repository written from the recording in the formats of 2018."""
+"""The converter, tested on an imitation of the authors' repository: the recording, written in the formats of 2018."""
 
 import argparse
 import os
@@ -14,13 +14,14 @@ import pytest
 
 from decolle_ref._util.check import InputError
 from decolle_ref.data import authors
-from decolle_ref.data.convert import FOLDER, MAGIC, PROTOCOL, convert, input_spikes, numpy_file, read, torch_file
+from decolle_ref.data._pickled import MAGIC, PROTOCOL, numpy_file, torch_file
+from decolle_ref.data.convert import FOLDER, convert, input_spikes, read
 
 LAYERS = (1, 2, 3)
 
 
 class FloatStorage:
-    """What torch.FloatStorage is to a pickle: a name, and numbers kept beside it."""
+    """Plays torch.FloatStorage, of which a pickle holds the name only; the numbers are written after the pickle."""
 
     def __init__(self, key, numbers):
         self.key, self.numbers = key, numbers.astype("<f4")
@@ -66,7 +67,7 @@ def write_torch(path, tensors, storages):
 
 
 def write_state(path, recording, k):
-    """W column by column, b, and G and c behind each other in one storage."""
+    """W column by column, then b, then G and c in one storage."""
     W, b, G, c = (recording[f"layer{k}_{letter}"] for letter in "WbGc")
     first, second = FloatStorage("1", W.T.ravel()), FloatStorage("2", b)
     third = FloatStorage("3", np.concatenate([G.ravel(), c]))
@@ -115,11 +116,11 @@ def clone(recording, tmp_path_factory):
 def test_conversion_gives_the_recording_back_bit_for_bit(recording, clone, tmp_path, monkeypatch):
     convert(clone, tmp_path / "authors" / "regression.npz")
     monkeypatch.setenv("DECOLLE_REF_DATA", str(tmp_path))
-    found = authors.regression()
-    assert list(found) == list(recording)
+    converted = authors.regression()
+    assert list(converted) == list(recording)
     for name, array in recording.items():
-        assert (found[name].dtype, found[name].shape) == (array.dtype, array.shape), name
-        assert found[name].tobytes() == array.tobytes(), name
+        assert (converted[name].dtype, converted[name].shape) == (array.dtype, array.shape), name
+        assert converted[name].tobytes() == array.tobytes(), name
 
 
 def test_conversion_knows_both_names_of_numpys_core(tmp_path):
@@ -137,7 +138,7 @@ def test_the_input_is_drawn_again_from_the_seed(recording):
 
 
 class Foreign:
-    """Unpickled carelessly, it makes a folder."""
+    """Creates a folder when a careless program unpickles it."""
 
     def __init__(self, path):
         self.path = str(path)
@@ -198,8 +199,8 @@ def test_a_storage_that_claims_more_than_the_file_holds_is_refused(tmp_path):
 
 def test_what_torch_itself_writes_in_its_old_format_is_read(tmp_path):
     torch = pytest.importorskip("torch", reason="torch is not installed")
-    tensors = OrderedDict(w=torch.arange(6.0).reshape(2, 3).t(), b=torch.nn.Parameter(torch.ones(2)))
-    torch.save(tensors, tmp_path / "x.pkl", _use_new_zipfile_serialization=False)
-    found = read(tmp_path / "x.pkl", torch_file)
-    np.testing.assert_array_equal(found["w"], [[0, 3], [1, 4], [2, 5]])
-    np.testing.assert_array_equal(found["b"], [1, 1])
+    written = OrderedDict(w=torch.arange(6.0).reshape(2, 3).t(), b=torch.nn.Parameter(torch.ones(2)))
+    torch.save(written, tmp_path / "x.pkl", _use_new_zipfile_serialization=False)
+    tensors = read(tmp_path / "x.pkl", torch_file)
+    np.testing.assert_array_equal(tensors["w"], [[0, 3], [1, 4], [2, 5]])
+    np.testing.assert_array_equal(tensors["b"], [1, 1])

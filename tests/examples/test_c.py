@@ -116,7 +116,7 @@ def result(program, case, out):
 def against_simulate(program, folder, about, arrays):
     """Every array that the program writes has the simulator's shape, spikes equal, the rest to float32's accuracy."""
     case = write(folder / "case", about, arrays)
-    got, expected = result(program, folder / "case", folder / "trace"), simulate.simulate(case, gradients=True)
+    got, expected = result(program, folder / "case", folder / "trace"), simulate(case, gradients=True)
     count = len(about["layers"])
     names = (*WRITTEN, *FINAL, *(MEMORY if about.get("optimiser", SGD) != SGD else ()))
     assert set(got) == {f"layer{k}_{x}" for k in range(1, count + 1) for x in names}
@@ -227,7 +227,7 @@ def test_the_trace_folder_is_one_that_the_package_reads(programs, tmp_path):
     about, arrays = make("paper")
     write(tmp_path / "case", about, arrays)
     got = result(programs / "decolle", tmp_path / "case", tmp_path / "out")
-    said, states = simulate.read_states(tmp_path / "out")
+    said, states = cases.read_states(tmp_path / "out")
     assert said["case"] == about["name"] and said["layers"][1] == {"n_in": 5, "n": 4, "n_out": 2}
     np.testing.assert_array_equal(states["layer2_U"], got["layer2_U"])
 
@@ -286,7 +286,7 @@ def test_the_integer_model_is_the_network_but_for_rounding(dialect):
     about, arrays = make(dialect, 5, layer={"surrogate": "fast_sigmoid"})
     got = fixed_point.backend(about, arrays)
     wide = {name: x.astype(np.float64) for name, x in arrays.items()}
-    expected = simulate.simulate(cases.Case(about | {"dtype": "float64"}, wide), gradients=True)
+    expected = simulate(cases.Case(about | {"dtype": "float64"}, wide), gradients=True)
     for name, array in got.items():
         atol = 2**-10 * max(1, np.abs(expected[name]).max())
         np.testing.assert_allclose(array, expected[name], rtol=0, atol=atol, err_msg=name)

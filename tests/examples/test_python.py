@@ -112,7 +112,7 @@ def holds(case, backend):
 
 def agrees(case, backend, within):
     """All arrays of the interface, each to `within` of its largest magnitude; spikes exactly; and none is idle."""
-    got, expected = backend(case.about, case.arrays), simulate.simulate(case, gradients=True)
+    got, expected = backend(case.about, case.arrays), simulate(case, gradients=True)
     for k in range(1, len(case.about["layers"]) + 1):
         names = SHOWN + (("W", "b", "W_final", "b_final") if case.about["learn"] else ())
         for name in (f"layer{k}_{x}" for x in names):

@@ -172,7 +172,9 @@ def test_spikes_come_at_the_rate_of_their_pixel():
     mean = np.mean([next(stream) for _ in range(steps)], axis=0)
     expected = rate / 1000
     assert (np.abs(mean - expected) <= 6 * np.sqrt(expected * (1 - expected) / steps)).all()
-    with pytest.raises(InputError, match=r"rate: expected at most one spike per step \(1/dt = 1000 Hz\), got 1001"):
+    with pytest.raises(
+        InputError, match=r"input_rate_hz: expected at most one spike per step \(1/dt = 1000 Hz\), got 1001"
+    ):
         poisson_steps(np.random.default_rng(0), np.array([1001.0]))
 
 

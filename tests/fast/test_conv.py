@@ -167,7 +167,7 @@ def test_many_steps_at_once_equal_step_by_step(case, steps):
 @pytest.mark.parametrize("dialect", ["paper", "dcll"])
 def test_the_papers_network_in_float32_equals_its_definition(dialect):
     """16, 24 and 32 channels with pooling, dropout and refractoriness: gradients of all layers after ten steps."""
-    model, carry = build(Settings(dialect=dialect, w=0.3, output=False))
+    model, carry = build(Settings(dialect=dialect, refractory_strength=0.3, output_layer=False))
     net, weights, rng, batch = model.network, carry.weights, np.random.default_rng(1), 3
     state = network.rest(net, (batch,))
     with worker_pool(2) as workers:

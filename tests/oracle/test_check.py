@@ -11,8 +11,7 @@ import pytest
 from decolle_ref import cases
 from decolle_ref._util import npy
 from decolle_ref._util.check import InputError
-from decolle_ref.cases import Case
-from decolle_ref.cases.simulate import simulate
+from decolle_ref.cases import Case, simulate
 from decolle_ref.cli.main import main
 from decolle_ref.decolle import dialects
 from decolle_ref.oracle import backends, profile, report, runner
@@ -130,11 +129,9 @@ def test_expected_failures_are_strict_and_unknown_ids_are_errors(tmp_path):
 
 def written(tmp_path):
     """A case folder and the folder of its right trace."""
-    from decolle_ref.cases import simulate as simulator
-
     of = case(seed=1, dtype="float32", learn=True)
     cases.write(tmp_path / "case", of.about, of.arrays)
-    simulator.run(cases.read(tmp_path / "case"), tmp_path / "trace", gradients=True)
+    cases.write_trace(cases.read(tmp_path / "case"), tmp_path / "trace", gradients=True)
     return tmp_path / "case", tmp_path / "trace"
 
 
@@ -204,8 +201,8 @@ def test_arrays_from_python_are_checked_like_files():
 PROGRAM = """
 import sys
 sys.path[:0] = {path!r}
-from decolle_ref import cases, simulate
-simulate.run(cases.read(sys.argv[1]), sys.argv[2], gradients=True)
+from decolle_ref import cases
+cases.write_trace(cases.read(sys.argv[1]), sys.argv[2], gradients=True)
 """
 
 

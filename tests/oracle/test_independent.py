@@ -9,8 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from decolle_ref import cases, gradcheck
-from decolle_ref.cases import Case
-from decolle_ref.cases.simulate import simulate
+from decolle_ref.cases import Case, simulate
 from decolle_ref.decolle import network
 from decolle_ref.decolle.dialects import DIALECTS
 from decolle_ref.decolle.synapse import Weights

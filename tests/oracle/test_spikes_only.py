@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from decolle_ref import cases
 from decolle_ref._util.check import InputError
-from decolle_ref.cases import Case
-from decolle_ref.cases.simulate import simulate
+from decolle_ref.cases import Case, simulate
 from decolle_ref.decolle.dialects import DIALECTS
 from decolle_ref.decolle.optim import Adamax
 from decolle_ref.decolle.surrogate import SURROGATES

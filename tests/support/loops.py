@@ -28,7 +28,7 @@ _ACTIVE, _SILENT = 0.01, 0.1  # the numbers of the two penalties
 
 
 def backend(about, arrays):
-    """Run a case.  The whole of decolle_ref.cases.simulate.simulate(case, gradients=True), by loops."""
+    """Run a case.  The whole of decolle_ref.cases.simulate(case, gradients=True), by loops."""
     layers = [_layer(about, arrays, k) for k in range(len(about["layers"]))]
     trace = defaultdict(list)
     for n in range(about["steps"]):

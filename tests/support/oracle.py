@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from decolle_ref.cases import Case
-from decolle_ref.cases.simulate import simulate
+from decolle_ref.cases import Case, simulate
 from decolle_ref.decolle import lif
 from tests.support.cases import make
 

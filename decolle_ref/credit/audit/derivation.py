@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from decolle_ref._util.check import Array, InputError, choice, finite, first_line, positive
+from decolle_ref._util.check import Array, InputError, finite, first_line, positive, validate_choice
 from decolle_ref.credit.audit import hypotheses
 from decolle_ref.credit.audit.hypotheses import BackwardInputs, Gradients
 from decolle_ref.credit.audit.report import DerivationReport, explain, worst_entry
@@ -76,7 +76,7 @@ def sample_network(rng: np.random.Generator, sizes: Sequence[int], loss: str = "
     ------
     InputError : for an unknown loss
     """
-    choice("loss", loss, LOSSES)
+    validate_choice("loss", loss, LOSSES)
     n_in, n1, n2, n_out = sizes
     tau_mem, tau_syn, theta = rng.uniform(0.005, 0.008), rng.uniform(0.002, 0.004), rng.uniform(0.4, 0.8)
     cell = spiking.neuron(tau_mem, tau_syn, theta=theta, surrogate=logistic, activity="primitive")

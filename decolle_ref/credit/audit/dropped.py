@@ -24,7 +24,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from decolle_ref._util.check import Array, choice
+from decolle_ref._util.check import Array, validate_choice
 from decolle_ref.credit.cost import Cost
 from decolle_ref.credit.methods import bptt, eprop, feedback, instant, local, online, rtrl, superspike
 from decolle_ref.credit.methods.feedback import Route
@@ -109,8 +109,8 @@ def compare(
     ------
     InputError : for an unknown method, and for what the methods themselves refuse
     """
-    choice("method", method, RULES)
-    choice("reference", reference, RULES)
+    validate_choice("method", method, RULES)
+    validate_choice("reference", reference, RULES)
     ours, theirs = RULES[method], RULES[reference]
     g = ours.gradient(cell, synapses, x, cost, route)
     without_feedback = ours.gradient(cell, synapses, x, cost, feedback.local_errors)

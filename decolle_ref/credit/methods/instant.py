@@ -12,37 +12,14 @@ steps after it was sent, and for nothing that the synapse or the membrane rememb
 ((2, 7), (2, 7), (2, 3, 7))
 """
 
-from typing import NamedTuple
-
 import numpy as np
 
 from decolle_ref._util.check import Array
 from decolle_ref.credit import cost as costs
-from decolle_ref.credit.cost import FilterState, Kernel
+from decolle_ref.credit.cost import Kernel
 from decolle_ref.credit.methods.online import StepInputs, layerwise
+from decolle_ref.credit.methods.superspike import Traces, rest
 from decolle_ref.credit.neuron.spiking import Neuron
-
-
-class Traces(NamedTuple):
-    """The last two inputs, and the filtered eligibility of each synapse."""
-
-    Q: Array  # (batch, j)
-    P: Array  # (batch, j)
-    F: FilterState  # (batch, i, j): epsilon * E
-
-
-def rest(batch: int, n: int, n_inputs: int) -> Traces:
-    """All traces are 0.
-
-    Parameters
-    ----------
-    batch, n, n_inputs : int, samples, neurons, and inputs of each neuron
-
-    Returns
-    -------
-    Traces
-    """
-    return Traces(np.zeros((batch, n_inputs)), np.zeros((batch, n_inputs)), costs.rest((batch, n, n_inputs)))
 
 
 def step(cell: Neuron, kernel: Kernel, traces: Traces, inputs: StepInputs) -> tuple[Traces, Array]:

@@ -24,7 +24,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from decolle_ref._util.check import Array, exact_shape
+from decolle_ref._util.check import Array, validate_shape
 from decolle_ref.decolle.surrogate import Function, Surrogate
 
 
@@ -129,7 +129,7 @@ def _layer_by_layer(f: Activation, down: Sequence[Array], record: Record, dL_dy:
 
 def _top(f: Activation, record: Record, dL_dy: Array) -> Array:
     """delta^(L) = sigma'(a^(L)) dL/dy^(L)."""
-    exact_shape("dL_dy", dL_dy, record.y[-1].shape)  # else NumPy would broadcast it over the batch without a word
+    validate_shape("dL_dy", dL_dy, record.y[-1].shape)  # else NumPy would broadcast it over the batch without a word
     return np.asarray(f.sigma_prime(record.a[-1]) * dL_dy)
 
 

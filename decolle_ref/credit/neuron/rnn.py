@@ -19,7 +19,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from decolle_ref._util.check import Array, exact_shape
+from decolle_ref._util.check import Array, validate_shape
 from decolle_ref.credit.neuron.rate import Activation, Record
 from decolle_ref.credit.neuron.spiking import Synapses
 
@@ -71,7 +71,7 @@ def bptt(f: Activation, synapses: Sequence[Synapses], record: Record, dL_dy: Arr
     ------
     InputError : for dL_dy of another shape
     """
-    exact_shape("dL_dy", dL_dy, record.y[-1].shape)
+    validate_shape("dL_dy", dL_dy, record.y[-1].shape)
     later = [np.zeros_like(a[0]) for a in record.a]
     total = [Synapses(np.zeros_like(W), np.zeros_like(V)) for W, V in synapses]
     for n in range(len(dL_dy) - 1, 0, -1):
@@ -106,7 +106,7 @@ def rtrl(f: Activation, synapses: Sequence[Synapses], record: Record, dL_dy: Arr
     ------
     InputError : for dL_dy of another shape
     """
-    exact_shape("dL_dy", dL_dy, record.y[-1].shape)
+    validate_shape("dL_dy", dL_dy, record.y[-1].shape)
     batch, layers = record.y[0].shape[1], range(len(synapses))
     z = [np.concatenate(pair, axis=-1) for pair in zip(record.y[:-1], record.y[1:], strict=True)]
     P = [[np.zeros((batch, len(synapses[l].W), len(synapses[m].W), z[m].shape[-1])) for m in layers] for l in layers]

@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from decolle_ref._util.check import Array, InputError, choice, exact_shape, finite, fraction, positive
+from decolle_ref._util.check import Array, InputError, finite, fraction, positive, validate_choice, validate_shape
 from decolle_ref.decolle.surrogate import Surrogate, fast_sigmoid
 
 RESETS = ("through", "detach", "ignore")
@@ -108,8 +108,8 @@ def _validate_neuron(cell: Neuron) -> None:
     fraction("beta", cell.beta)
     if not cell.theta > -np.inf:  # inf: no spikes
         raise InputError(f"theta: expected a number, or inf for no spikes, got {cell.theta}")
-    choice("activity", cell.activity, ACTIVITIES)
-    choice("reset", cell.reset, RESETS)
+    validate_choice("activity", cell.activity, ACTIVITIES)
+    validate_choice("reset", cell.reset, RESETS)
 
 
 def validate(cell: Neuron, synapses: Sequence[Synapses], x: npt.ArrayLike) -> None:
@@ -138,8 +138,8 @@ def _validate_shapes(cell: Neuron, synapses: Sequence[Synapses], x: Array) -> No
     n_below = x.shape[2]
     for k, (W, V) in enumerate(synapses, start=1):
         n = max(1, len(W))
-        exact_shape(f"layer {k} W", W, (n, n_below))
-        exact_shape(f"layer {k} V", V, (n, n))
+        validate_shape(f"layer {k} W", W, (n, n_below))
+        validate_shape(f"layer {k} V", V, (n, n))
         n_below = n
 
 

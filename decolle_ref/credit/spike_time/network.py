@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from decolle_ref._util.check import Array, InputError, exact_shape, finite
+from decolle_ref._util.check import Array, InputError, finite, validate_shape
 
 FARTHEST = 300.0  # time constants from 0: exp does not overflow for sums, nor for spikes that come still later
 
@@ -68,7 +68,7 @@ def validate(W: Sequence[npt.ArrayLike], z: npt.ArrayLike) -> None:
     for k, layer in enumerate(W, start=1):
         weights = finite(f"layer {k} W", layer)
         n = weights.shape[-2] if weights.ndim > 1 else 1
-        exact_shape(f"layer {k} W", weights, (*networks, max(n, 1), m))
+        validate_shape(f"layer {k} W", weights, (*networks, max(n, 1), m))
         m = n
 
 

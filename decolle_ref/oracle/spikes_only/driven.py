@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from decolle_ref import cases
-from decolle_ref._util.check import Array, InputError, choice
+from decolle_ref._util.check import Array, InputError, validate_choice
 from decolle_ref.cases import Case, width
 from decolle_ref.decolle.synapse import Weights
 from decolle_ref.oracle.check.equations import Operands, gain, strength
@@ -78,7 +78,7 @@ def check(case: Case, shown: Mapping[str, Array], profile: Profile) -> DrivenVer
     Raises InputError, in one line, for arrays that are missing, of another shape, not finite, or spikes other than 0
     and 1, and for a case whose constants are not decays.
     """
-    choice("profile level", profile.level, ("L0", "L1"))
+    validate_choice("profile level", profile.level, ("L0", "L1"))
     arrays, arithmetic = validate(case, shown, profile.level), Carrying(profile)
     found = [follow(k, o, arithmetic) for k, o in enumerate(layers(case, arrays), start=1)]
     decided, spikes = sum(each.decided for each in found), sum(each.spikes for each in found)

@@ -11,7 +11,7 @@ from pathlib import Path
 from decolle_ref import cases
 from decolle_ref._util import npy, store
 from decolle_ref._util.check import InputError, first_line
-from decolle_ref.cases import Case, simulate
+from decolle_ref.cases import Case, simulation
 from decolle_ref.oracle.vectors import exactness
 from decolle_ref.oracle.vectors.catalogue import catalogue
 from decolle_ref.oracle.vectors.properties import About, Trace, Vector, check
@@ -45,7 +45,7 @@ def _write(path: Path, vector: Vector) -> About:
     if shown is not None:
         sizes = [{key: layer[key] for key in ("n_in", "n", "n_out")} for layer in vector.about["layers"]]
         same = {key: vector.about[key] for key in ("dtype", "steps", "batch")}
-        about = {"format": simulate.FORMAT, "version": simulate.VERSION, "case": vector.id, **same, "layers": sizes}
+        about = {"format": simulation.FORMAT, "version": simulation.VERSION, "case": vector.id, **same, "layers": sizes}
         to = path / vector.id / "golden"
         to.mkdir()
         store.write_json(to / "trace.json", about)

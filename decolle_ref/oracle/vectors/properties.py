@@ -89,7 +89,7 @@ def shows(*changes: tuple[Change, str]) -> Property:
 
     def holds(vector: Vector, ours: Trace) -> None:
         for change, names in changes:
-            theirs = simulate.simulate(Case(*change.apply(vector.about, vector.arrays)), vector.about["targets"])
+            theirs = simulate(Case(*change.apply(vector.about, vector.arrays)), vector.about["targets"])
             for name in names.split():
                 moved = any(_differ(ours[x], theirs[x]) for x in ours if letter(x) == name)
                 expect(moved, f"another {name} with {change.words}")
@@ -129,7 +129,7 @@ def exact(vector: Vector, ours: Trace) -> None:
 
 def trace(vector: Vector) -> Trace:
     """The reference trace."""
-    return simulate.simulate(Case(vector.about, vector.arrays), vector.about["targets"])
+    return simulate(Case(vector.about, vector.arrays), vector.about["targets"])
 
 
 def check(vector: Vector) -> None:

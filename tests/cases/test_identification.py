@@ -3,8 +3,7 @@ import pytest
 
 from decolle_ref import cases
 from decolle_ref._util.check import InputError
-from decolle_ref.cases import Case, simulate
-from decolle_ref.cases.identify import identify
+from decolle_ref.cases import Case, identify, simulate
 from decolle_ref.cli.main import main
 from decolle_ref.decolle import lif
 from decolle_ref.decolle.dialects import DIALECTS
@@ -17,7 +16,7 @@ def situation(dialect, variables="QPRUS", **options):
     """(case, its description, what an unknown implementation recorded of it)."""
     about, arrays = make(dialect, **options)
     case = Case(about, arrays)
-    return case, about, {k: v.astype(float) for k, v in simulate.simulate(case).items() if k[7:] in list(variables)}
+    return case, about, {k: v.astype(float) for k, v in simulate(case).items() if k[7:] in list(variables)}
 
 
 def late(recorded, steps):
@@ -91,9 +90,7 @@ def test_decays_that_follow_from_tau_by_neither_formula_are_none_of_these(dialec
     """The implementation's membrane decays are 2 % off; the case still states tau and dt."""
     case, about, _ = situation(dialect, steps=60)
     wrong = {k: 1.25 * v if k.endswith("tau_mem") else v for k, v in case.arrays.items()}
-    recorded = {
-        k: v.astype(float) for k, v in simulate.simulate(Case(about, wrong)).items() if k[7:] in list(variables)
-    }
+    recorded = {k: v.astype(float) for k, v in simulate(Case(about, wrong)).items() if k[7:] in list(variables)}
     verdict = identify(case, about, recorded)
     assert verdict.dialects == () and verdict.matches == ()
     assert str(verdict).startswith("none of these")
@@ -114,7 +111,7 @@ def test_axes_that_no_named_dialect_has_are_spelled_out():
     mixed = {axis: getattr(DIALECTS["dcll"], axis) for axis in DIALECTS["dcll"].__dataclass_fields__ if axis != "name"}
     case = Case(about | {"dialect": mixed | {"gains": "one"}}, arrays)
     case.arrays.update({k: 100 * v for k, v in arrays.items() if k.endswith("_W")})
-    recorded = {k: v for k, v in simulate.simulate(case).items() if k[7:] in ("U", "S")}
+    recorded = {k: v for k, v in simulate(case).items() if k[7:] in ("U", "S")}
     verdict = identify(case, about, recorded)
     assert verdict.dialects == ()
     assert verdict.best[0].hypothesis[:4] == ("euler", "one", 0, "gamma_w")
@@ -127,7 +124,7 @@ def test_ties_at_threshold_tell_the_comparison():
         about, arrays = make(dialect, sizes=(2, 2), steps=6, batch=1)
         arrays |= {"inputs": np.zeros((6, 1, 2), np.uint8), "layer1_b": np.zeros(2)}
         case = Case(about, arrays)
-        recorded = {k: v for k, v in simulate.simulate(case).items() if k[7:] in ("U", "S")}
+        recorded = {k: v for k, v in simulate(case).items() if k[7:] in ("U", "S")}
         thresholds = {m.hypothesis.threshold for m in identify(case, about, recorded).best}
         assert thresholds == {DIALECTS[dialect].threshold}
 
@@ -139,7 +136,7 @@ def test_given_decays_leave_the_formula_open():
             arrays[f"layer{k}_{name}"] = 1 - 0.001 / arrays.pop(f"layer{k}_{tau}")
     about = about | {"constants": "decay"}
     case = Case(about, arrays)
-    recorded = {k: v for k, v in simulate.simulate(case).items() if k[7:] in ("U", "S")}
+    recorded = {k: v for k, v in simulate(case).items() if k[7:] in ("U", "S")}
     assert identify(case, about, recorded).dialects == ("dcll",)
 
 

@@ -1,0 +1,248 @@
+"""Which dialect made this trace?  The answer names it, or the axes that reproduce the trace, or the nearest misses.
+
+>>> from decolle_ref.cases import description, simulation
+>>> about = {"dialect": "dcll", "dtype": "float64", "constants": "decay", "steps": 20, "batch": 2, "targets": False}
+>>> layer = {"n_in": 6, "n": 5, "n_out": 1, "loss": "squared_error", "reduction": "sum"}
+>>> about |= {"layers": [layer], "initial_state": "rest", "learn": False}
+>>> rng = np.random.default_rng(0)
+>>> arrays = {name: rng.uniform(0.5, 0.8, shape) for name, shape in description.shapes(about).items()}
+>>> case = Case(about, arrays | {"inputs": rng.integers(0, 2, (20, 2, 6)), "layer1_b": -np.full(5, 20.0)})
+>>> trace = simulation.simulate(case)
+>>> print(str(identify(case, about, {"layer1_U": trace["layer1_U"]})).splitlines()[0])
+consistent with: dcll
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import product, takewhile
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from decolle_ref._util.check import Array, InputError
+from decolle_ref.cases.case import Case
+from decolle_ref.cases.evidence import LAGS, Deviation, Evidence, Fit, Hypothesis, delayed, examine
+from decolle_ref.cases.layer_arrays import LayerArrays
+from decolle_ref.decolle.dialects import AXES, DIALECTS, Dialect
+
+Decays = dict[str, tuple[Array, ...]]  # decay option -> alpha, beta, gamma
+
+
+class Match(NamedTuple):
+    """A hypothesis that explains every layer."""
+
+    hypothesis: Hypothesis
+    dialects: tuple[str, ...]  # the named dialects that agree with it
+    lag: int  # by how many steps the trace was recorded late
+    fits: tuple[Fit, ...]  # one per observed layer
+
+    @property
+    def distance(self) -> tuple[int, int, int]:
+        """The lag, the sum of the offsets between variables, and the number of factors that the match concedes."""
+        offsets = sum(abs(offset) for fit in self.fits for offset in fit.offsets.values())
+        factors = sum(factor != 1 for fit in self.fits for factor in fit.factors.values())
+        return abs(self.lag), offsets, factors
+
+
+class Miss(NamedTuple):
+    """A named dialect, and the layer (from 1) and place at which the trace leaves it."""
+
+    dialect: str
+    layer: int
+    deviation: Deviation
+
+
+@dataclass(frozen=True)
+class Identification:
+    """The hypotheses that explain a trace; `str` gives the answer in plain lines.
+
+    Parameters
+    ----------
+    matches : tuple of Match
+        The hypotheses that explain the trace, nearest first.
+    misses : tuple of Miss
+        The named dialects that do not, nearest first.
+    """
+
+    matches: tuple[Match, ...]
+    misses: tuple[Miss, ...]
+
+    @property
+    def best(self) -> tuple[Match, ...]:
+        """The matches that concede least."""
+        return tuple(match for match in self.matches if match.distance == self.matches[0].distance)
+
+    @property
+    def dialects(self) -> tuple[str, ...]:
+        """The named dialects among the best matches; if those concede a lag, the dialects among all matches."""
+        if not self.matches:
+            return ()
+        matches = self.best if self.matches[0].lag == 0 else self.matches
+        return tuple(name for name in DIALECTS if any(name in match.dialects for match in matches))
+
+    def __str__(self) -> str:
+        return "\n".join(_lines(self))
+
+
+def identify(case: Case, about: Mapping[str, Any], recorded: Mapping[str, Array]) -> Identification:
+    """Try every combination of axes, and lags of up to two steps, on each layer of a trace.
+
+    Parameters
+    ----------
+    case : Case
+        Weights, constants and inputs; its dialect is ignored.
+    about : mapping
+        The content of trace.json, as `read_states` returns it.
+    recorded : mapping of str to array
+        Any subset of Q, P, R, U, S of layer 1 and of the layers above it, (steps, batch, n_in or n), by the names of
+        their files.
+
+    Returns
+    -------
+    Identification
+
+    Raises
+    ------
+    InputError
+        Where trace and case do not fit, or where the case learns, convolves or does not start at rest.
+    """
+    _validate(case, about)
+    layers = _Layers(case, recorded, float(np.finfo(about["dtype"]).eps))
+    matches: list[Match] = []
+    misses: dict[str, Miss] = {}
+    for h in _hypotheses(layers.decays):
+        names = tuple(name for name, dialect in DIALECTS.items() if _agrees(dialect, h))
+        for lag in (lag for lag in LAGS if abs(lag) <= about["steps"] // 4):
+            outcome = _follow(layers, h, lag)
+            if isinstance(outcome, list):
+                matches.append(Match(h, names, lag, tuple(outcome)))
+            elif lag == 0:
+                for name in names:
+                    misses[name] = min(misses.get(name, Miss(name, *outcome)), Miss(name, *outcome), key=_farness)
+    matched = {name for match in matches for name in match.dialects}
+    missed = [miss for miss in misses.values() if miss.dialect not in matched]
+    return Identification(tuple(sorted(matches, key=lambda m: m.distance)), tuple(sorted(missed, key=_farness)))
+
+
+def _farness(miss: Miss) -> tuple[int, float]:
+    """Smallest for the trace that follows the dialect through most layers, and there in most entries."""
+    return -miss.layer, -miss.deviation.agreeing
+
+
+def _validate(case: Case, about: Mapping[str, Any]) -> None:
+    for key in ("steps", "batch"):
+        if about[key] != case.about[key]:
+            raise InputError(f"trace: expected {key} = {case.about[key]} as in the case, got {about[key]}")
+    expected, got = ([(layer["n_in"], layer["n"]) for layer in x["layers"]] for x in (case.about, about))
+    if expected != got:
+        raise InputError(f"trace: expected layers (n_in, n) {expected} as in the case, got {got}")
+    if any("conv" in layer for layer in case.about["layers"]):
+        raise InputError("case: expected layers where every input reaches every neuron, got a convolution")
+    if case.about["learn"] or case.about["initial_state"] != "rest":
+        raise InputError("case: expected one that starts at rest and does not learn, got another")
+
+
+def _decays(case: Case, layer: LayerArrays) -> Decays:
+    """The decays of a layer by each decay formula that applies to the case's constants."""
+    constants = tuple(array.astype(float) for array in layer.constants(case.about["constants"]))
+    if case.about["constants"] == "decay":
+        return {"given": constants}
+    dt = case.about["dt"]
+    formulas = ("exp", "euler") if all((tau > dt).all() for tau in constants) else ("exp",)
+    return {name: tuple(AXES["decay"][name].value(tau, dt) for tau in constants) for name in formulas}
+
+
+def _hypotheses(decays: list[Decays]) -> Iterator[Hypothesis]:
+    shared = [name for name in decays[0] if all(name in layer for layer in decays)]
+    axes = product(shared, AXES["gains"], (2, 1, 0), AXES["refractory"], AXES["threshold"])
+    return (Hypothesis(*options) for options in axes)
+
+
+def _agrees(dialect: Dialect, h: Hypothesis) -> bool:
+    decay = "given" in (dialect.decay, h.decay) or dialect.decay == h.decay
+    return decay and (dialect.gains, dialect.delay, dialect.refractory, dialect.threshold) == h[1:]
+
+
+class _Layers:
+    """The evidence of each recorded layer; above the first it depends on how the spikes below it are read."""
+
+    def __init__(self, case: Case, recorded: Mapping[str, Array], eps: float) -> None:
+        self._case, self._eps = case, eps
+        self.decays = [_decays(case, layer) for layer in case.layer_arrays]
+        states = (LayerArrays(recorded, layer.k).recorded_states() for layer in case.layer_arrays)
+        self.recorded = list(takewhile(bool, states))
+        self._cache: dict[tuple[Any, ...], Evidence] = {}
+        if not self.recorded:
+            raise InputError("trace: expected at least one of Q, P, R, U, S of layer 1, got none")
+
+    def evidence(self, k: int, h: Hypothesis, lag: int) -> Evidence | None:
+        """Layer k (from 0) of a trace recorded `lag` steps late, or None where its input is not known."""
+        key = (k, lag, *self._input_key(k, h, lag))
+        if key not in self._cache:
+            below = self.evidence(k - 1, h, lag) if k else None
+            inputs = below.spikes(h) if below else self._case.inputs.astype(float) if k == 0 else None
+            if inputs is None:
+                return None
+            layer = self._case.layer_arrays[k]
+            W, b, w = (layer[name].astype(float) for name in ("W", "b", "w"))
+            on_time = {name: delayed(array, -lag) for name, array in self.recorded[k].items()}
+            self._cache[key] = Evidence(W, b, w, self.decays[k], inputs, on_time, self._eps)
+        return self._cache[key]
+
+    def _input_key(self, k: int, h: Hypothesis, lag: int) -> tuple[Any, ...]:
+        """The options of `h` on which the spikes below layer k depend: they are read off U or R, or predicted."""
+        if k == 0:
+            return ()
+        return tuple(h) if lag < 0 else (h.decay, h.threshold)
+
+
+def _follow(layers: _Layers, h: Hypothesis, lag: int) -> list[Fit] | tuple[int, Deviation]:
+    """Examine the layers from the bottom up: the fits, or the layer and place of the first deviation."""
+    fits: list[Fit] = []
+    for k in range(len(layers.recorded)):
+        layer = layers.evidence(k, h, lag)
+        if layer is None:
+            break
+        outcome = examine(layer, h)
+        if isinstance(outcome, Deviation):
+            return k + 1, outcome
+        fits.append(outcome)
+    return fits
+
+
+def _lines(identification: Identification) -> Iterator[str]:
+    dialects, matches = identification.dialects, identification.matches
+    if dialects:
+        yield f"consistent with: {' or '.join(dialects)}"
+    elif matches:
+        yield "no named dialect, but these axes reproduce the trace:"
+    else:
+        yield "none of these: no dialect and no combination of axes reproduces the trace"
+    best = identification.best
+    for match in ([match for match in best if match.dialects] or best)[:3]:
+        yield f"  {_axes(match.hypothesis)}{_concessions(match)}"
+    others = {(name, match.lag) for match in matches for name in match.dialects if name not in dialects}
+    for name, lag in sorted(others):
+        yield f"  not to be told apart from {name} recorded {_steps(lag)}"
+    for miss in () if dialects else identification.misses:
+        d = miss.deviation
+        yield (
+            f"  {miss.dialect}: parts in layer {miss.layer} at step {d.step}, {d.variable} of (sample, unit) "
+            f"{d.unit}: got {d.got:.6g}, expected {d.expected:.6g}; {100 * d.agreeing:.1f} % of {d.variable} agree"
+        )
+
+
+def _axes(h: Hypothesis) -> str:
+    return f"decay {h.decay}, gains {h.gains}, delay {h.delay}, refractory {h.refractory}, spikes {h.threshold}"
+
+
+def _concessions(match: Match) -> str:
+    notes = [f"recorded {_steps(match.lag)}"] if match.lag else []
+    for k, fit in enumerate(match.fits, start=1):
+        notes += [f"layer {k} {x} {_steps(offset)} against U" for x, offset in fit.offsets.items() if offset]
+        notes += [f"layer {k} {x} times {factor:.6g}" for x, factor in fit.factors.items() if factor != 1]
+    return f" ({'; '.join(notes)})" if notes else ""
+
+
+def _steps(lag: int) -> str:
+    return "at the same step" if lag == 0 else f"{abs(lag)} step{'s' * (abs(lag) > 1)} {'late' if lag > 0 else 'early'}"
