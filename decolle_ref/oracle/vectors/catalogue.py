@@ -1,7 +1,10 @@
-"""Test vectors: cases that each exist for a reason, and the reason as a function that is run.
+"""Test vectors: cases that each exist for a reason, and prove it.
 
-`catalogue` is complete and the same every time.  `fresh` draws lively cases from a seed, so that an implementation that
-has learned the catalogue by heart is found out.
+`catalogue` is always the same.  `random_vectors` makes lively cases from a seed, so that an implementation that has
+stored the answers to the catalogue fails.
+
+>>> catalogue()[0].id, len(catalogue())
+('dense-paper', 73)
 """
 
 from collections.abc import Callable, Iterator
@@ -16,10 +19,11 @@ from decolle_ref._util.check import count as natural
 from decolle_ref.decolle.dialects import DIALECTS
 from decolle_ref.decolle.objective import LOSSES, REDUCTIONS
 from decolle_ref.oracle.vectors import choices, situations
-from decolle_ref.oracle.vectors.exactness import ADAMAX
+from decolle_ref.oracle.vectors.plain_network import ADAMAX
 from decolle_ref.oracle.vectors.properties import About, Pair, Vector, check, claims, each, lively
-from decolle_ref.oracle.vectors.random_cases import as_dtype, conv, dense, draw
+from decolle_ref.oracle.vectors.random_cases import as_dtype, conv, dense, random_case
 
+RANDOM_ID = "random"  # the start of the ids of random vectors
 Family = Callable[[str], Iterator[Vector]]
 FAMILIES: tuple[Family, ...] = (  # in the order of the catalogue
     choices.dialects,
@@ -37,7 +41,17 @@ FAMILIES: tuple[Family, ...] = (  # in the order of the catalogue
 
 
 def catalogue(dtype: str = "float64") -> list[Vector]:
-    """All vectors, always the same, in float32 or float64, to keep.  Their properties are run by `check`."""
+    """All vectors, always the same.
+
+    Parameters
+    ----------
+    dtype : "float32" or "float64"
+
+    Returns
+    -------
+    list of Vector
+        Copies, which may be changed.  `properties.check` runs the property of each.
+    """
     return [deepcopy(vector) for family in FAMILIES for vector in _members(family, dtype)]
 
 
@@ -46,8 +60,18 @@ def _members(family: Family, dtype: str) -> tuple[Vector, ...]:
     return tuple(family(dtype))
 
 
-def quantised(vector: Vector, quantise: Callable[[Array], Array]) -> Vector:
-    """The vector with every array but the counts in another number format, given as float64 -> float64."""
+def quantised_arrays(vector: Vector, quantise: Callable[[Array], Array]) -> Vector:
+    """The vector with all arrays, apart from the input counts, in another number format.
+
+    Parameters
+    ----------
+    vector : the vector
+    quantise : takes float64 to the nearest numbers of the format, as float64
+
+    Returns
+    -------
+    Vector
+    """
     arrays = {
         name: x if name == "inputs" else quantise(x.astype(np.float64)).astype(x.dtype)
         for name, x in vector.arrays.items()
@@ -55,37 +79,50 @@ def quantised(vector: Vector, quantise: Callable[[Array], Array]) -> Vector:
     return replace(vector, arrays=arrays)
 
 
-# Fresh vectors
-
-
-def fresh(
-    seed: int, dtype: str = "float64", profile_quantise: Callable[[Array], Array] | None = None, count: int = 8
+def random_vectors(
+    seed: int, dtype: str = "float64", quantise: Callable[[Array], Array] | None = None, count: int = 8
 ) -> list[Vector]:
-    """Random lively cases that learn, of all dialects in turn; profile_quantise takes float64 to a number format.
+    """Random lively cases that learn, of all dialects in turn.
 
-    Raises InputError for a negative seed, a count below 1, or a format in which no network stays lively.
+    Parameters
+    ----------
+    seed : an integer >= 0
+    dtype : "float32" or "float64"
+    quantise : takes float64 to the nearest numbers of another format, as float64
+    count : the number of vectors
+
+    Returns
+    -------
+    list of Vector
+
+    Raises
+    ------
+    InputError
+        For a negative seed, a count below 1, or a format in which no network stays lively.
     """
     natural("seed", seed, 0)
-    return [_fresh(seed, dtype, profile_quantise, number) for number in range(natural("count", count))]
+    return [_random_vector(seed, dtype, quantise, number) for number in range(natural("count", count))]
 
 
-def _fresh(seed: int, dtype: str, quantise: Callable[[Array], Array] | None, number: int) -> Vector:
+def _random_vector(seed: int, dtype: str, quantise: Callable[[Array], Array] | None, number: int) -> Vector:
     learns = claims("weights that move", lambda t, a: (t["layer1_W_final"] != a["layer1_W"]).any())
-    id, why = f"fresh-{seed}-{number}", "an expected trace stored and echoed, inputs ignored, zeros returned"
+    id, why = f"{RANDOM_ID}-{seed}-{number}", "an expected trace stored and echoed, inputs ignored, zeros returned"
     for attempt in range(100):
         about, arrays = _candidate([seed, number, attempt], dtype, number)
         vector = Vector(id, {"name": id, "why": why, **about}, arrays, why, each(lively, learns))
         try:
-            vector = quantised(vector, quantise) if quantise else vector
+            vector = quantised_arrays(vector, quantise) if quantise else vector
             check(vector)
             return vector
         except InputError:
             continue
-    raise InputError("fresh: expected a number format in which networks spike and learn, got none such in 100 draws")
+    raise InputError(
+        "random vectors: expected a number format in which networks spike and learn, got none in 100 tries"
+    )
 
 
 def _candidate(seeds: list[int], dtype: str, number: int) -> Pair:
-    """One random case; the settings of its optimiser are multiples of 2^-10, so that most formats have them."""
+    """One random case; the settings of its optimiser are multiples of 2^-10, which most formats hold."""
     rng = np.random.default_rng(seeds)
     settings: About = {
         "loss": str(rng.choice(list(LOSSES))),
@@ -100,4 +137,4 @@ def _candidate(seeds: list[int], dtype: str, number: int) -> Pair:
     adamax = ADAMAX | {"beta2": 0.9375, "eps": 2.0**-10}
     keys: About = {"optimiser": adamax if rng.random() < 0.5 else {"kind": "sgd"}, "burn_in": int(rng.integers(0, 5))}
     keys |= {"steps": int(rng.integers(12, 25)), "batch": int(rng.integers(1, 4))}
-    return as_dtype(draw([*seeds, 1], stack, list(DIALECTS)[number % len(DIALECTS)], **keys), dtype)
+    return as_dtype(random_case([*seeds, 1], stack, list(DIALECTS)[number % len(DIALECTS)], **keys), dtype)
