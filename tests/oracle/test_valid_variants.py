@@ -7,7 +7,7 @@ import pytest
 
 from decolle_ref.cases import Case
 from decolle_ref.oracle.check import residual
-from decolle_ref.oracle.check.error_bounds import Bounded, Arithmetic
+from decolle_ref.oracle.check.error_bounds import Arithmetic, Bounded
 from decolle_ref.oracle.check.residual import Failure
 from decolle_ref.oracle.diagnose import hypotheses
 from decolle_ref.oracle.profile import PROFILES
