@@ -1,11 +1,11 @@
-"""DECOLLE in JAX: one jitted `lax.scan` over time, its gradients by `jax.grad`.  `backend(about, arrays)`.
+"""DECOLLE in JAX: one jitted `lax.scan` over time, with gradients by `jax.grad`.  `backend(about, arrays)` runs a case.
 
-The whole run, learning included, is one compiled function of the carry (state, weights, optimiser's memory).  The local
-loss of a layer is a function of its own W and b alone, with P, R and the incoming spikes held; nudges of U and Y by 0
-give delta = dL/dU and e = dL/dY from the same call.
+The whole run with its learning is one compiled function of the carry (state, weights, optimiser state).  The local loss
+of a layer depends only on its own W and b: P, R and the incoming spikes are constants.  Adding 0 to U and to Y, and
+differentiating by these zeros, gives delta = dL/dU and e = dL/dY in the same call.
 
-Matrix products are asked for at "highest" precision: float32 is JAX's default on a CPU, but not on a GPU or TPU.  On a
-CPU, XLA contracts a b + c into one rounding and turns subnormal numbers into 0: the profile below declares the latter.
+Matrix products have "highest" precision: float32 is JAX's default on a CPU, but not on a GPU or TPU.  On a CPU, XLA
+rounds a b + c once and turns subnormal numbers into 0; the profile below declares the latter.
 """
 
 from functools import partial
@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-# What the dialects choose; an object in case.json chooses axis by axis.
+# The choices of each dialect; case.json may also choose axis by axis.
 AXES = ("P_reads", "U_reads", "gains", "refractory", "threshold", "surrogate", "readout", "pooling")
 CHOICES = {
     "paper": ("old_Q", "old_P", "one", "w", "at_or_above", "logistic", "sigma", "pool_U"),
@@ -26,14 +26,14 @@ CHOICES = {
 }
 DIALECTS = {name: dict(zip(AXES, row, strict=True)) for name, row in CHOICES.items()}
 
-# In float64, rounded once to the case's dtype.
+# Computed in float64 and rounded once to the dtype of the case.
 GAINS = {"one": np.ones_like, "leak": lambda decay: 1 - decay, "inverse": lambda decay: 1 / (1 - decay)}
 STRENGTHS = {"w": np.ones_like, "gamma_w": lambda gamma: gamma, "leak_w": lambda gamma: 1 - gamma}
 SPIKES = {"at_or_above": lambda u: (u >= 0).astype(u.dtype), "above": lambda u: (u > 0).astype(u.dtype)}
 
 
 def odd(x, half):
-    """1/2 + half on the right, 1/2 - half on the left."""
+    """1/2 + half for x > 0, 1/2 - half for x < 0."""
     return 0.5 + jnp.sign(x) * half
 
 
@@ -66,14 +66,14 @@ REDUCTIONS = {"sum": jnp.sum, "mean": jnp.mean}
 
 
 def declared(value, slope):
-    """The function value, with slope for its derivative: how spikes, and sigma, get their sigma'."""
+    """The function value(x), whose derivative is declared to be slope(x): so spikes and sigma get sigma'."""
     activity = jax.custom_jvp(value)
     activity.defjvp(lambda at, along: (value(*at), slope(*at) * along[0]))
     return activity
 
 
 def constants(axes, of):
-    """The layer's arrays and all that follows from the dialect, float64."""
+    """The arrays of the layer, with the gains and delta that follow from the dialect, in float64."""
     return of | {
         "gain_Q": GAINS[axes["gains"]](of["beta"]),
         "gain_P": GAINS[axes["gains"]](of["alpha"]),
@@ -82,7 +82,7 @@ def constants(axes, of):
 
 
 def start(about, layer, of):
-    """(state, weights, the optimiser's memory) before the first step."""
+    """(state, weights, optimiser state) before the first step."""
     B, given = about["batch"], about["initial_state"] == "given"
     sizes = {"Q": layer["n_in"], "P": layer["n_in"], "R": layer["n"]}
     state = {x: of[f"{x}0"] if given else jnp.zeros((B, size), of["W"].dtype) for x, size in sizes.items()}
@@ -93,7 +93,7 @@ def start(about, layer, of):
 
 
 def integrate(axes, of, state, S_in):
-    """New Q and P, and the state that U reads."""
+    """The state with the new Q and P, and the state that U reads."""
     Q = of["beta"] * state["Q"] + of["gain_Q"] * S_in
     P = of["alpha"] * state["P"] + of["gain_P"] * (Q if axes["P_reads"] == "new_Q" else state["Q"])
     after = {"Q": Q, "P": P, "R": state["R"]}
@@ -101,7 +101,7 @@ def integrate(axes, of, state, S_in):
 
 
 def local(layer, axes, of, seen, target):
-    """L of W, b and two nudges; on the side U, S, Y and, behind no pool, the neurons' own spikes."""
+    """L as a function of W, b and the zeros added to U and Y; also returns U, S, Y and the spikes before the pool."""
     sigma, slope = SURROGATES[layer.get("surrogate", axes["surrogate"])]
     spike = SPIKES[axes["threshold"]]
     rate, read = declared(sigma, slope), declared(spike if axes["readout"] == "spikes" else sigma, slope)
@@ -127,13 +127,13 @@ def drive(layer, weights, P):
 
 
 def pooled(layer, U, rank):
-    """U, or the U of every window's winner: the largest rank(U), of several the first."""
+    """U, or the U of every window's winner: the largest rank(U); ties go to the lowest index."""
     if "pool" not in layer:
         return U
     size, conv = layer["pool"], layer["conv"]
     sides = [conv[x] + 2 * conv.get("padding", 0) - conv["kernel"] for x in ("height", "width")]
     h, w = (side // conv.get("stride", 1) + 1 for side in sides)
-    whole = U.reshape(-1, h, w)[:, : h // size * size, : w // size * size]  # samples and channels, windows that fill
+    whole = U.reshape(-1, h, w)[:, : h // size * size, : w // size * size]  # (samples and channels, whole windows)
     tiles = whole.reshape(-1, h // size, size, w // size, size).swapaxes(2, 3).reshape(len(U), -1, size**2)
     winners = rank(lax.stop_gradient(tiles)).argmax(axis=-1, keepdims=True)
     return jnp.take_along_axis(tiles, winners, axis=-1)[..., 0]
@@ -147,7 +147,7 @@ def penalty(layer, U, rate):
 
 
 def update(about, of, weights, memory, gradient, t):
-    """SGD, or Adamax at its t-th update, with a learning rate per input."""
+    """The t-th update by SGD or Adamax, with a learning rate per input."""
     settings = about.get("optimiser", {"kind": "adamax"})
     rate = {x: of[f"rate_{x}"] for x in "Wb"}
     if settings["kind"] == "sgd":
@@ -160,7 +160,7 @@ def update(about, of, weights, memory, gradient, t):
 
 
 def layer_step(about, layer, axes, of, carry, S_in, target, n, t):
-    """One layer, one step: (carry, incoming spikes) -> (carry, what it shows)."""
+    """One step of one layer: (carry, incoming spikes) -> (carry, row of the trace)."""
     state, weights, memory = carry
     after, seen = integrate(axes, of, state, S_in)
     B, dtype = about["batch"], of["W"].dtype
@@ -180,7 +180,7 @@ def layer_step(about, layer, axes, of, carry, S_in, target, n, t):
 
 
 def run(about, axes, ofs, inputs, targets):
-    """The scan over time; jitted by `backend`, with the case's structure closed over."""
+    """The scan over time, which `backend` compiles for the structure of the case."""
     carry = [start(about, layer, of) for layer, of in zip(about["layers"], ofs, strict=True)]
     n0, burn_in, t0 = about.get("n", 0), about.get("burn_in", 0), about.get("updates", 0)
 
@@ -199,7 +199,7 @@ def run(about, axes, ofs, inputs, targets):
 
 
 def backend(about, arrays):
-    """Run a case: (the content of case.json, its arrays by name) -> the trace's arrays by name, time first."""
+    """Run a case: (contents of case.json, arrays by name) -> arrays of the trace by name, time first."""
     if about["constants"] != "decay":
         raise NotImplementedError("constants: expected decays, got time constants")
     axes = DIALECTS[about["dialect"]] if isinstance(about["dialect"], str) else about["dialect"]

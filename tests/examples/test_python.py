@@ -13,8 +13,8 @@ from decolle_ref.decolle import lif
 from decolle_ref.decolle.dialects import DIALECTS
 from decolle_ref.decolle.synapse import Conv2d
 from decolle_ref.oracle import backends, profile, runner
-from decolle_ref.oracle.check import residual
 from decolle_ref.oracle.vectors import catalogue
+from tests.support.oracle import residual_check
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SHOWN = ("Q", "P", "R", "U", "S", "Y", "e", "delta", "dW", "db")
@@ -106,7 +106,7 @@ def _balance(about, layer, arrays, of):
 
 def holds(case, backend):
     """Every equation on the backend's own numbers, within the bounds of the profile it declares."""
-    verdict = residual.check(case, backend(case.about, case.arrays), profile.of(backend.profile))
+    verdict = residual_check(case, backend(case.about, case.arrays), profile.parse(backend.profile))
     assert verdict, verdict.failure
 
 
@@ -220,7 +220,7 @@ def test_pytorch_holds_every_equation_in_float32(pytorch, dialect):
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_the_wrong_backend_is_wrong_where_P_has_a_gain_and_nowhere_else(dialect):
     case, module = lively(convolutional(), dialect, dtype="float32", steps=8), example("wrong_backend")
-    verdict = residual.check(case, module.backend(case.about, case.arrays), profile.of(module.backend.profile))
+    verdict = residual_check(case, module.backend(case.about, case.arrays), profile.parse(module.backend.profile))
     if DIALECTS[dialect].gains == "one":
         assert verdict, verdict.failure
     else:
@@ -230,16 +230,16 @@ def test_the_wrong_backend_is_wrong_where_P_has_a_gain_and_nowhere_else(dialect)
 def test_the_readme_shows_the_report_on_the_wrong_backend():
     loaded = backends.load(f"{EXAMPLES / 'wrong_backend.py'}:backend")
     (vector,) = (v for v in catalogue.catalogue("float32") if v.id == "dense-decolle-base")
-    said = str(runner.judge(loaded, vector)).splitlines()
-    shown = (EXAMPLES / "README.md").read_text()
+    report = str(runner.judge(loaded, vector)).splitlines()
+    readme = (EXAMPLES / "README.md").read_text()
     for start in ("dense-decolle-base: FAIL", "first failure:", "consistent with:"):
-        (line,) = (line for line in said if line.startswith(start))
-        assert line in shown, line
+        (line,) = (line for line in report if line.startswith(start))
+        assert line in readme, line
 
 
 def test_the_wrong_backend_is_right_once_the_gain_is_put_back():
     source = (EXAMPLES / "wrong_backend.py").read_text()
-    repaired = source.replace("(new_Q if of.P_reads else Q)", "of.gain_P * (new_Q if of.P_reads else Q)")
+    repaired = source.replace("(new_Q if neuron.P_reads else Q)", "neuron.gain_P * (new_Q if neuron.P_reads else Q)")
     assert repaired != source
     names = {}
     exec(repaired, names)
@@ -248,16 +248,16 @@ def test_the_wrong_backend_is_right_once_the_gain_is_put_back():
 
 
 def test_a_snntorch_synapse_follows_one_convention_to_the_last_bit(snntorch):
-    (found,) = snntorch.matches("Synaptic, subtract")
-    assert found == ("new_Q", "new_P", "one", "above", "w", snntorch.THRESHOLD, "before")
+    (convention,) = snntorch.matches("Synaptic, subtract")
+    assert convention == ("new_Q", "new_P", "one", "above", "w", snntorch.THRESHOLD, "before")
 
 
 def test_the_oracle_passes_snntorch_spikes_under_its_convention_only(snntorch):
-    (found,) = snntorch.matches("Synaptic, subtract")
-    assert snntorch.verdict(found).status == "pass"
+    (convention,) = snntorch.matches("Synaptic, subtract")
+    assert snntorch.verdict(convention).status == "pass"
     others = {"P_reads": "old_Q", "U_reads": "old_P", "gains": "leak", "threshold": "at_or_above"}
     for axis, option in (others | {"refractory": "gamma_w"}).items():
-        assert snntorch.verdict(found._replace(**{axis: option})).status == "fail", axis
+        assert snntorch.verdict(convention._replace(**{axis: option})).status == "fail", axis
 
 
 def test_snntorch_resets_to_zero_follow_none(snntorch):
@@ -265,14 +265,14 @@ def test_snntorch_resets_to_zero_follow_none(snntorch):
 
 
 def test_a_snntorch_reset_within_the_step_is_the_gamma_w_convention_below_two_thresholds(snntorch):
-    (found,) = snntorch.matches("Synaptic, subtract, reset_delay=False", strong=False)
-    assert found == ("new_Q", "new_P", "one", "above", "gamma_w", snntorch.THRESHOLD, "after")
+    (convention,) = snntorch.matches("Synaptic, subtract, reset_delay=False", strong=False)
+    assert convention == ("new_Q", "new_P", "one", "above", "gamma_w", snntorch.THRESHOLD, "after")
     assert snntorch.matches("Synaptic, subtract, reset_delay=False", strong=True) == []
 
 
 def test_snntorch_stays_within_rounding_over_two_layers(snntorch):
-    (found,) = snntorch.matches("Synaptic, subtract")
-    spikes, differ, apart, size = snntorch.rounding(found)
+    (convention,) = snntorch.matches("Synaptic, subtract")
+    spikes, differ, apart, size = snntorch.rounding(convention)
     assert spikes > 1000
     assert differ == 0
     assert apart < 1e-5 * size
