@@ -29,7 +29,7 @@ static const Dialect DIALECTS[] = {
 typedef struct {
     int n_in, n, n_out, conv;
     int height, width, channels, kernel; /* of the neurons' image; W is (channels, fan_in) */
-    int places, fan_in, n_read, pool;      /* height width; weights per neuron; n', the neurons that are read; side of a window */
+    int places, fan_in, n_read, pool;    /* height width; weights per neuron; neurons the readout reads; window's side */
     int *inputs;                         /* (places, fan_in): the input of each weight, -1 for padding */
     int surrogate, loss, mean, membrane; /* membrane: lambda2 acts on U, else on sigma(U) */
     num lambda1, lambda2;

@@ -1,6 +1,11 @@
 """The residual check: every equation, at every step, in every layer, on the implementation's own numbers.
 
 |got - expected| <= bound,   with expected and bound from what the implementation itself wrote down
+
+>>> slot = Slot(1, "U", got=np.ones((3, 1)), expected=np.array([[1.0], [1.0], [2.0]]), bound=np.full((3, 1), 0.5))
+>>> failure = first_failure([slot])
+>>> failure.step, failure.ratio
+(2, 2.0)
 """
 
 from dataclasses import dataclass
