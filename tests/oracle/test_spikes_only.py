@@ -33,7 +33,7 @@ def at(level, name="float64"):
 
 
 def random_case(profile, dialect="paper", seed=0, optimiser=ADAMAX, learn=True, **settings):
-    """A case whose numbers the profile can hold, with decays for time constants, and rates that show in 16 bits."""
+    """A case whose numbers the profile holds, with decays, and with learning rates that 16 bits resolve."""
     dtype = "float32" if profile.format == "float32" else "float64"
     about, arrays = make(dialect, seed, dtype=dtype, learn=learn, optimiser=optimiser, **{"steps": 12} | settings)
     quantised = {}
@@ -48,7 +48,7 @@ def random_case(profile, dialect="paper", seed=0, optimiser=ADAMAX, learn=True, 
 
 
 def emulated(case, profile, sign=1):
-    """Dense layers with squared errors, every operation rounded to the format; W, b move by `sign` times the rule."""
+    """Dense layers with squared errors, rounded after every operation; W and b move by `sign` times the rule."""
     trace, S = {}, case.inputs.astype(float)
     for k, layer in enumerate(case.network(), 1):
         arrays = {name.removeprefix(f"layer{k}_"): x.astype(float) for name, x in case.arrays.items()}
@@ -199,7 +199,7 @@ def test_weights_that_never_change_never_pass(name, level):
     trace = emulated(case, profile, sign=0)
     assert (trace["layer1_W"] == case.arrays["layer1_W"]).all()
     assert spikes_only_check(case, trace, profile).status != "pass"
-    trace = run(case, profile)  # the right spikes, and weights that moved, but are shown as they were
+    trace = run(case, profile)  # the right spikes, and weights that moved, but the trace has the initial ones
     trace |= {f"layer{k}_{x}_final": case.arrays[f"layer{k}_{x}"] for k in (1, 2) for x in "Wb"}
     assert spikes_only_check(case, trace, profile).status != "pass"
 
@@ -300,8 +300,8 @@ def test_sigma_and_its_slope_lie_within_their_bounds_anywhere_in_the_interval(na
     surrogate, arithmetic = SURROGATES[name], IntervalArithmetic(at("L1"))
     x, inside = Bounded(np.asarray(u), np.asarray(err)), np.asarray(u + where * err)
     for bound, f in ((arithmetic.sigma, surrogate.primitive), (arithmetic.slope, surrogate.derivative)):
-        found = bound(surrogate, x)
-        assert abs(f(inside) - found.value) <= found.err + 1e-15
+        result = bound(surrogate, x)
+        assert abs(f(inside) - result.value) <= result.err + 1e-15
     assert bound(surrogate, exact(np.asarray(u))).err < 1e-14
 
 
@@ -309,25 +309,25 @@ def test_sigma_and_its_slope_lie_within_their_bounds_anywhere_in_the_interval(na
 def test_a_step_of_adamax_lies_within_its_bound_anywhere_in_the_intervals(g, err, u, room, where, there):
     arithmetic = IntervalArithmetic(at("L1"))
     moments = Bounded(np.asarray(u), np.asarray(room))
-    found, (_, after) = bounded_learning.adamax(
+    ratio, (_, after) = bounded_learning.adamax(
         Adamax(), arithmetic, Bounded(np.asarray(g), np.asarray(err)), exact(np.zeros(())), moments
     )
     inside, old = g + where * err, max(u + there * room, 0)
     new = max(0.95 * old, abs(inside) + 1e-8)
-    assert abs(inside / new - found.value) <= found.err * (1 + 1e-12)
+    assert abs(inside / new - ratio.value) <= ratio.err * (1 + 1e-12)
     assert abs(new - after.value) <= after.err * (1 + 1e-12)
-    assert found.err <= 1 + 1e-12  # never more open than between -1 and 1
+    assert ratio.err <= 1 + 1e-12  # never wider than from -1 to 1
 
 
 @given(st.sampled_from(FORMATS), *[st.integers(-(2**20), 2**20)] * 2, *[st.integers(-20, 6)] * 2)
 def test_what_the_format_holds_is_not_rounded(name, i, j, k, m):
     profile = PROFILES[name]
     arithmetic, x, y = IntervalArithmetic(profile), np.asarray(i * 2.0**k), np.asarray(j * 2.0**m)
-    for found, value in (
+    for result, value in (
         (arithmetic.multiply(exact(x), exact(y)), x * y),
         (arithmetic.add(exact(x), exact(y)), x + y),
     ):
-        assert found.err > 0 or (found.value == value and (profile.quantise(value) == value or x * y in (0, x, y)))
+        assert result.err > 0 or (result.value == value and (profile.quantise(value) == value or x * y in (0, x, y)))
     assert i == 0 or (x / grain(x)) % 2 == 1
     interval = Bounded(np.asarray(3.0), np.asarray(0.5))
     for same in (arithmetic.multiply(exact(np.ones(())), interval), arithmetic.add(interval, exact(np.zeros(())))):

@@ -58,7 +58,7 @@ def few(tmp_path_factory):
 
 @pytest.fixture
 def small(few, tmp_path):
-    """The same, to be damaged."""
+    """A copy of these files, which a test may damage."""
     return shutil.copytree(few, tmp_path / "v")
 
 
