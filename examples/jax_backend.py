@@ -65,51 +65,51 @@ LOSSES = {
 REDUCTIONS = {"sum": jnp.sum, "mean": jnp.mean}
 
 
-def declared(value, slope):
+def with_slope(value, slope):
     """The function value(x), whose derivative is declared to be slope(x): so spikes and sigma get sigma'."""
     activity = jax.custom_jvp(value)
     activity.defjvp(lambda at, along: (value(*at), slope(*at) * along[0]))
     return activity
 
 
-def constants(axes, of):
+def constants(axes, arrays):
     """The arrays of the layer, with the gains and delta that follow from the dialect, in float64."""
-    return of | {
-        "gain_Q": GAINS[axes["gains"]](of["beta"]),
-        "gain_P": GAINS[axes["gains"]](of["alpha"]),
-        "delta": STRENGTHS[axes["refractory"]](of["gamma"]) * of["w"],
+    return arrays | {
+        "gain_Q": GAINS[axes["gains"]](arrays["beta"]),
+        "gain_P": GAINS[axes["gains"]](arrays["alpha"]),
+        "delta": STRENGTHS[axes["refractory"]](arrays["gamma"]) * arrays["w"],
     }
 
 
-def start(about, layer, of):
+def start(about, layer, arrays):
     """(state, weights, optimiser state) before the first step."""
-    B, given = about["batch"], about["initial_state"] == "given"
+    B, is_given = about["batch"], about["initial_state"] == "given"
     sizes = {"Q": layer["n_in"], "P": layer["n_in"], "R": layer["n"]}
-    state = {x: of[f"{x}0"] if given else jnp.zeros((B, size), of["W"].dtype) for x, size in sizes.items()}
-    weights = {x: of[x] for x in "Wb"}
-    fresh = about.get("memory") != "given"
-    memory = {x: {y: jnp.zeros_like(of[y]) if fresh else of[f"{x}_{y}"] for y in "Wb"} for x in "mu"}
-    return state, weights, memory
+    state = {x: arrays[f"{x}0"] if is_given else jnp.zeros((B, size), arrays["W"].dtype) for x, size in sizes.items()}
+    weights = {x: arrays[x] for x in "Wb"}
+    at_rest = about.get("memory") != "given"
+    opt_state = {x: {y: jnp.zeros_like(arrays[y]) if at_rest else arrays[f"{x}_{y}"] for y in "Wb"} for x in "mu"}
+    return state, weights, opt_state
 
 
-def integrate(axes, of, state, S_in):
+def integrate(axes, arrays, state, S_in):
     """The state with the new Q and P, and the state that U reads."""
-    Q = of["beta"] * state["Q"] + of["gain_Q"] * S_in
-    P = of["alpha"] * state["P"] + of["gain_P"] * (Q if axes["P_reads"] == "new_Q" else state["Q"])
+    Q = arrays["beta"] * state["Q"] + arrays["gain_Q"] * S_in
+    P = arrays["alpha"] * state["P"] + arrays["gain_P"] * (Q if axes["P_reads"] == "new_Q" else state["Q"])
     after = {"Q": Q, "P": P, "R": state["R"]}
     return after, after if axes["U_reads"] == "new_P" else state
 
 
-def local(layer, axes, of, seen, target):
+def local_loss(layer, axes, arrays, state_read, target):
     """L as a function of W, b and the zeros added to U and Y; also returns U, S, Y and the spikes before the pool."""
     sigma, slope = SURROGATES[layer.get("surrogate", axes["surrogate"])]
     spike = SPIKES[axes["threshold"]]
-    rate, read = declared(sigma, slope), declared(spike if axes["readout"] == "spikes" else sigma, slope)
+    rate, read = with_slope(sigma, slope), with_slope(spike if axes["readout"] == "spikes" else sigma, slope)
 
-    def loss(weights, nudge):
-        U = drive(layer, weights, seen["P"]) - of["delta"] * seen["R"] + nudge["U"]
+    def loss(weights, zeros):
+        U = drive(layer, weights, state_read["P"]) - arrays["delta"] * state_read["R"] + zeros["U"]
         u = pooled(layer, U, sigma if axes["pooling"] == "pool_S" else lambda x: x)
-        Y = read(u) @ of["G"].T + of["c"] + nudge["Y"]
+        Y = read(u) @ arrays["G"].T + arrays["c"] + zeros["Y"]
         L = 0.0 if target is None else REDUCTIONS[layer["reduction"]](LOSSES[layer["loss"]](Y, target))
         return L + penalty(layer, u, rate(u)), ({"U": U, "S": spike(u), "Y": Y}, spike(U))
 
@@ -126,8 +126,8 @@ def drive(layer, weights, P):
     return (U + weights["b"][:, None, None]).reshape(len(P), -1)
 
 
-def pooled(layer, U, rank):
-    """U, or the U of every window's winner: the largest rank(U); ties go to the lowest index."""
+def pooled(layer, U, pool_key):
+    """U, or the U of every window's winner: the largest key; ties go to the lowest index."""
     if "pool" not in layer:
         return U
     size, conv = layer["pool"], layer["conv"]
@@ -135,7 +135,7 @@ def pooled(layer, U, rank):
     h, w = (side // conv.get("stride", 1) + 1 for side in sides)
     whole = U.reshape(-1, h, w)[:, : h // size * size, : w // size * size]  # (samples and channels, whole windows)
     tiles = whole.reshape(-1, h // size, size, w // size, size).swapaxes(2, 3).reshape(len(U), -1, size**2)
-    winners = rank(lax.stop_gradient(tiles)).argmax(axis=-1, keepdims=True)
+    winners = pool_key(lax.stop_gradient(tiles)).argmax(axis=-1, keepdims=True)
     return jnp.take_along_axis(tiles, winners, axis=-1)[..., 0]
 
 
@@ -146,54 +146,54 @@ def penalty(layer, U, rate):
     return layer.get("lambda1", 0) * relu(U + 0.01).mean() + layer.get("lambda2", 0) * relu(0.1 - active).mean()
 
 
-def update(about, of, weights, memory, gradient, t):
+def update(about, arrays, weights, opt_state, gradient, t):
     """The t-th update by SGD or Adamax, with a learning rate per input."""
     settings = about.get("optimiser", {"kind": "adamax"})
-    rate = {x: of[f"rate_{x}"] for x in "Wb"}
+    rate = {x: arrays[f"rate_{x}"] for x in "Wb"}
     if settings["kind"] == "sgd":
-        return {x: weights[x] - rate[x] * gradient[x] for x in "Wb"}, memory
+        return {x: weights[x] - rate[x] * gradient[x] for x in "Wb"}, opt_state
     beta1, beta2, eps = (settings.get(x, default) for x, default in (("beta1", 0.0), ("beta2", 0.95), ("eps", 1e-8)))
-    m = {x: beta1 * memory["m"][x] + (1 - beta1) * gradient[x] for x in "Wb"}
-    u = {x: jnp.maximum(beta2 * memory["u"][x], abs(gradient[x]) + eps) for x in "Wb"}
+    m = {x: beta1 * opt_state["m"][x] + (1 - beta1) * gradient[x] for x in "Wb"}
+    u = {x: jnp.maximum(beta2 * opt_state["u"][x], abs(gradient[x]) + eps) for x in "Wb"}
     moved = {x: weights[x] - rate[x] / (1 - beta1**t) * (m[x] / u[x]) for x in "Wb"}
     return moved, {"m": m, "u": u}
 
 
-def layer_step(about, layer, axes, of, carry, S_in, target, n, t):
+def layer_step(about, layer, axes, arrays, carry, S_in, target, n, t):
     """One step of one layer: (carry, incoming spikes) -> (carry, row of the trace)."""
-    state, weights, memory = carry
-    after, seen = integrate(axes, of, state, S_in)
-    B, dtype = about["batch"], of["W"].dtype
-    nudge = {"U": jnp.zeros((B, layer["n"]), dtype), "Y": jnp.zeros((B, layer["n_out"]), dtype)}
-    loss = local(layer, axes, of, seen, target)
-    (gradient, back), (out, own) = jax.grad(loss, argnums=(0, 1), has_aux=True)(weights, nudge)
-    shown = {"Q": seen["Q"], "P": seen["P"], "R": seen["R"], **out}
+    state, weights, opt_state = carry
+    after, state_read = integrate(axes, arrays, state, S_in)
+    B, dtype = about["batch"], arrays["W"].dtype
+    zeros = {"U": jnp.zeros((B, layer["n"]), dtype), "Y": jnp.zeros((B, layer["n_out"]), dtype)}
+    loss = local_loss(layer, axes, arrays, state_read, target)
+    (gradient, back), (out, spikes) = jax.grad(loss, argnums=(0, 1), has_aux=True)(weights, zeros)
+    row = {"Q": state_read["Q"], "P": state_read["P"], "R": state_read["R"], **out}
     if target is not None:
-        shown |= {"e": back["Y"], "delta": back["U"], "dW": gradient["W"], "db": gradient["b"]}
-    after["R"] = of["gamma"] * state["R"] + own
+        row |= {"e": back["Y"], "delta": back["U"], "dW": gradient["W"], "db": gradient["b"]}
+    after["R"] = arrays["gamma"] * state["R"] + spikes
     if about["learn"]:
-        shown |= weights
-        moved = update(about, of, weights, memory, gradient, t)
+        row |= weights
+        moved = update(about, arrays, weights, opt_state, gradient, t)
         learns = n >= about.get("burn_in", 0)
-        weights, memory = jax.tree.map(lambda new, old: jnp.where(learns, new, old), moved, (weights, memory))
-    return (after, weights, memory), shown
+        weights, opt_state = jax.tree.map(lambda new, old: jnp.where(learns, new, old), moved, (weights, opt_state))
+    return (after, weights, opt_state), row
 
 
-def run(about, axes, ofs, inputs, targets):
+def run(about, axes, layer_arrays, inputs, targets):
     """The scan over time, which `backend` compiles for the structure of the case."""
-    carry = [start(about, layer, of) for layer, of in zip(about["layers"], ofs, strict=True)]
+    carry = [start(about, layer, arrays) for layer, arrays in zip(about["layers"], layer_arrays, strict=True)]
     n0, burn_in, t0 = about.get("n", 0), about.get("burn_in", 0), about.get("updates", 0)
 
     def step(carry, now):
         n, S, goals = now
         t = t0 + 1 + n - jnp.maximum(n0, burn_in)
-        after, shown = [], []
-        for layer, of, own, goal in zip(about["layers"], ofs, carry, goals, strict=True):
-            new, seen = layer_step(about, layer, axes, of, own, S, goal, n, t)
+        after, rows = [], []
+        for layer, arrays, layer_carry, goal in zip(about["layers"], layer_arrays, carry, goals, strict=True):
+            new, row = layer_step(about, layer, axes, arrays, layer_carry, S, goal, n, t)
             after.append(new)
-            shown.append(seen)
-            S = seen["S"]
-        return after, shown
+            rows.append(row)
+            S = row["S"]
+        return after, rows
 
     return lax.scan(step, carry, (n0 + jnp.arange(about["steps"]), inputs, targets))
 
@@ -206,12 +206,14 @@ def backend(about, arrays):
     layers = range(1, len(about["layers"]) + 1)
     with jax.enable_x64(about["dtype"] == "float64"), jax.default_matmul_precision("highest"):
         case = {name: array.astype(np.float64) for name, array in arrays.items()}
-        own = [{name.split("_", 1)[1]: a for name, a in case.items() if name.startswith(f"layer{k}_")} for k in layers]
-        targets = [of.pop("target", None) for of in own]
-        ofs = [constants(axes, of) for of in own]
-        given = jax.tree.map(lambda a: a.astype(about["dtype"]), (ofs, case["inputs"], targets))
-        end, shown = jax.jit(partial(run, about, axes))(*given)
-    trace = {f"layer{k}_{x}": np.asarray(a) for k, seen in zip(layers, shown, strict=True) for x, a in seen.items()}
+        split = [
+            {name.split("_", 1)[1]: a for name, a in case.items() if name.startswith(f"layer{k}_")} for k in layers
+        ]
+        targets = [layer.pop("target", None) for layer in split]
+        operands = [constants(axes, layer) for layer in split], case["inputs"], targets
+        operands = jax.tree.map(lambda a: a.astype(about["dtype"]), operands)
+        end, rows = jax.jit(partial(run, about, axes))(*operands)
+    trace = {f"layer{k}_{x}": np.asarray(a) for k, row in zip(layers, rows, strict=True) for x, a in row.items()}
     finals = {f"layer{k}_{x}_final": np.asarray(last[1][x]) for k, last in zip(layers, end, strict=True) for x in "Wb"}
     return trace | finals
 

@@ -72,19 +72,19 @@ class Activity(torch.autograd.Function):
 class Layer:
     """One layer: constants, weights and state, and the step of docs/case_format.md."""
 
-    def __init__(self, about, layer, axes, of):
-        """`of(name)` returns the layer's array of that name in float64."""
+    def __init__(self, about, layer, axes, array_of):
+        """`array_of(name)` returns the layer's array of that name in float64."""
         self.dtype = getattr(torch, about["dtype"])
         self.about, self.axes, self.batch = layer, axes, about["batch"]
-        self.alpha, self.beta, self.gamma = (self.tensor(of(x)) for x in ("alpha", "beta", "gamma"))
-        self.gain_Q, self.gain_P = (self.tensor(GAINS[axes["gains"]](of(x))) for x in ("beta", "alpha"))
-        self.delta = self.tensor(STRENGTHS[axes["refractory"]](of("gamma")) * of("w"))
-        self.W, self.b = (self.tensor(of(x)).requires_grad_() for x in "Wb")
-        self.G, self.c = self.tensor(of("G")), self.tensor(of("c"))
+        self.alpha, self.beta, self.gamma = (self.tensor(array_of(x)) for x in ("alpha", "beta", "gamma"))
+        self.gain_Q, self.gain_P = (self.tensor(GAINS[axes["gains"]](array_of(x))) for x in ("beta", "alpha"))
+        self.delta = self.tensor(STRENGTHS[axes["refractory"]](array_of("gamma")) * array_of("w"))
+        self.W, self.b = (self.tensor(array_of(x)).requires_grad_() for x in "Wb")
+        self.G, self.c = self.tensor(array_of("G")), self.tensor(array_of("c"))
         sizes = {"Q": layer["n_in"], "P": layer["n_in"], "R": layer["n"]}
-        given = about["initial_state"] == "given"
+        is_given = about["initial_state"] == "given"
         for name, size in sizes.items():
-            setattr(self, name, self.tensor(of(f"{name}0") if given else np.zeros((self.batch, size))))
+            setattr(self, name, self.tensor(array_of(f"{name}0") if is_given else np.zeros((self.batch, size))))
         self.spike = SPIKES[axes["threshold"]]
         self.sigma, self.slope = SURROGATES[layer.get("surrogate", axes["surrogate"])]
 
@@ -121,8 +121,8 @@ class Layer:
         if "pool" not in self.about:
             return U
         image = U.reshape(self.image)
-        rank = (self.sigma(image) if self.axes["pooling"] == "pool_S" else image).detach()
-        _, winners = F.max_pool2d(rank, self.about["pool"], return_indices=True)
+        pool_key = (self.sigma(image) if self.axes["pooling"] == "pool_S" else image).detach()
+        _, winners = F.max_pool2d(pool_key, self.about["pool"], return_indices=True)
         return image.flatten(2).gather(2, winners.flatten(2)).flatten(1)
 
     def loss(self, Y, u, target):
@@ -136,13 +136,13 @@ class Layer:
             L = L + lambda2 * F.relu(0.1 - active).mean()
         return L
 
-    def gradients(self, shown, u, target):
+    def gradients(self, row, u, target):
         """e, delta, dW and db of this step by autograd."""
         self.W.grad = self.b.grad = None
-        shown["U"].retain_grad()
-        shown["Y"].retain_grad()
-        self.loss(shown["Y"], u, target).backward()
-        return {"e": shown["Y"].grad, "delta": shown["U"].grad, "dW": self.W.grad, "db": self.b.grad}
+        row["U"].retain_grad()
+        row["Y"].retain_grad()
+        self.loss(row["Y"], u, target).backward()
+        return {"e": row["Y"].grad, "delta": row["U"].grad, "dW": self.W.grad, "db": self.b.grad}
 
 
 class SGD:
@@ -174,17 +174,17 @@ class Adamax:
         self.parameter -= self.rate / (1 - self.beta1**self.t) * (self.m / self.u)
 
 
-def optimisers(about, layer, of):
+def optimisers(about, layer, array_of):
     """One optimiser per parameter of the layer."""
     settings = dict(about.get("optimiser", {"kind": "adamax"}))
     kind = settings.pop("kind")
     for name, parameter in (("W", layer.W), ("b", layer.b)):
-        rate = layer.tensor(of(f"rate_{name}"))
+        rate = layer.tensor(array_of(f"rate_{name}"))
         if kind == "sgd":
             yield SGD(parameter, rate)
             continue
-        given = about.get("memory") == "given"
-        m, u = (layer.tensor(of(f"{x}_{name}")) if given else torch.zeros_like(parameter) for x in "mu")
+        is_given = about.get("memory") == "given"
+        m, u = (layer.tensor(array_of(f"{x}_{name}")) if is_given else torch.zeros_like(parameter) for x in "mu")
         yield Adamax(parameter, rate, m, u, about.get("updates", 0), **settings)
 
 
@@ -194,27 +194,30 @@ def backend(about, arrays):
         raise NotImplementedError("constants: expected decays, got time constants")
     dialect = about["dialect"]
     axes = DIALECTS[dialect] if isinstance(dialect, str) else dialect
-    ofs = [lambda x, k=k: arrays[f"layer{k}_{x}"].astype(np.float64) for k in range(1, len(about["layers"]) + 1)]
-    stack = [Layer(about, layer, axes, of) for layer, of in zip(about["layers"], ofs, strict=True)]
+    arrays_of = [lambda x, k=k: arrays[f"layer{k}_{x}"].astype(np.float64) for k in range(1, len(about["layers"]) + 1)]
+    stack = [Layer(about, layer, axes, array_of) for layer, array_of in zip(about["layers"], arrays_of, strict=True)]
     learning = about["learn"]
-    movers = [[*optimisers(about, layer, of)] if learning else [] for layer, of in zip(stack, ofs, strict=True)]
-    recorded = {}
+    optimisers_of = [
+        [*optimisers(about, layer, array_of)] if learning else []
+        for layer, array_of in zip(stack, arrays_of, strict=True)
+    ]
+    series = {}
     for step in range(about["steps"]):
         S = stack[0].tensor(arrays["inputs"][step])
-        for k, (layer, of) in enumerate(zip(stack, movers, strict=True), start=1):
-            shown, u = layer.forward(S)
-            S = shown["S"]
+        for k, (layer, layer_optimisers) in enumerate(zip(stack, optimisers_of, strict=True), start=1):
+            row, u = layer.forward(S)
+            S = row["S"]
             if about["targets"]:
                 target = layer.tensor(arrays[f"layer{k}_target"][step])
-                shown |= layer.gradients(shown, u, target)
+                row |= layer.gradients(row, u, target)
             if learning:
-                shown |= {"W": layer.W, "b": layer.b}
-            for name, tensor in shown.items():
-                recorded.setdefault(f"layer{k}_{name}", []).append(tensor.detach().numpy().copy())
+                row |= {"W": layer.W, "b": layer.b}
+            for name, tensor in row.items():
+                series.setdefault(f"layer{k}_{name}", []).append(tensor.detach().numpy().copy())
             if about.get("n", 0) + step >= about.get("burn_in", 0):
-                for optimiser in of:
+                for optimiser in layer_optimisers:
                     optimiser.step()
-    trace = {name: np.stack(rows) for name, rows in recorded.items()}
+    trace = {name: np.stack(rows) for name, rows in series.items()}
     for k, layer in enumerate(stack, start=1):
         trace |= {f"layer{k}_{x}_final": getattr(layer, x).detach().numpy().copy() for x in "Wb"}
     return trace

@@ -48,8 +48,8 @@ def backend(about, arrays, neuron=snn.Synaptic, **settings):
         alpha, beta = (_same(f"layer{k}_{x}", arrays) for x in ("alpha", "beta"))
         # snnTorch swaps the letters: its alpha is the decay of the synapse, its beta that of the membrane
         decays = {"alpha": beta, "beta": alpha} if neuron is snn.Synaptic else {"beta": alpha}
-        of = neuron(**decays, threshold=threshold, **settings)
-        rows = _rows(of, torch.nn.functional.linear(S, W))
+        layer = neuron(**decays, threshold=threshold, **settings)
+        rows = _rows(layer, torch.nn.functional.linear(S, W))
         S = rows["S"]
         trace |= {f"layer{k}_{x}": row.numpy() for x, row in rows.items()}
         trace |= {f"layer{k}_{x}_final": arrays[f"layer{k}_{x}"] for x in "Wb"}
@@ -69,11 +69,11 @@ def _same(name, arrays):
 @torch.no_grad()
 def _rows(neuron, drive):
     """U, S and I at every step, from the drive W S_in."""
-    state, shown = (), []
+    state, rows = (), []
     for current in drive:
         spikes, *state = neuron(current, *state)
-        shown.append({"U": state[-1] - neuron.threshold, "S": spikes, **({"I": state[0]} if len(state) == 2 else {})})
-    return {x: torch.stack([step[x] for step in shown]) for x in shown[0]}
+        rows.append({"U": state[-1] - neuron.threshold, "S": spikes, **({"I": state[0]} if len(state) == 2 else {})})
+    return {x: torch.stack([row[x] for row in rows]) for x in rows[0]}
 
 
 class Convention(NamedTuple):
@@ -85,7 +85,7 @@ class Convention(NamedTuple):
     threshold: str
     refractory: str
     strength: float  # w; 0: no reset
-    shown: str  # whether mem is recorded "before" or "after" the reset
+    recorded: str  # whether mem is recorded "before" or "after" the reset
 
     def dialect(self) -> Dialect:
         """The dialect; only its forward axes matter, and its decays are given."""
@@ -107,25 +107,25 @@ def as_case(convention, arrays, dtype):
     """A case with these inputs, weights and decays, under a convention."""
     axes = {axis: getattr(convention.dialect(), axis) for axis in AXES}
     weights = [arrays[name] for name in sorted(arrays) if name.endswith("_W")]
-    own = {"n_out": 1, "loss": "squared_error", "reduction": "sum"}
-    layers = [{"n_in": W.shape[1], "n": W.shape[0]} | own for W in weights]
+    readout = {"n_out": 1, "loss": "squared_error", "reduction": "sum"}
+    layers = [{"n_in": W.shape[1], "n": W.shape[0]} | readout for W in weights]
     steps, batch, _ = arrays["inputs"].shape
     about = {"name": "snnTorch", "dialect": axes, "dtype": dtype, "constants": "decay", "steps": steps, "batch": batch}
     about |= {"initial_state": "rest", "targets": False, "learn": False, "layers": layers}
-    filled = dict(arrays)
+    case_arrays = dict(arrays)
     for k, W in enumerate(weights, start=1):
-        filled[f"layer{k}_gamma"] = np.full(len(W), arrays[f"layer{k}_alpha"][0])
-        filled[f"layer{k}_w"] = np.full(len(W), convention.strength)
-        filled |= {f"layer{k}_b": np.full(len(W), -THRESHOLD)}
-        filled |= {f"layer{k}_G": np.zeros((1, len(W))), f"layer{k}_c": np.zeros(1)}
-    return Case(about, {name: a if name == "inputs" else a.astype(dtype) for name, a in filled.items()})
+        case_arrays[f"layer{k}_gamma"] = np.full(len(W), arrays[f"layer{k}_alpha"][0])
+        case_arrays[f"layer{k}_w"] = np.full(len(W), convention.strength)
+        case_arrays |= {f"layer{k}_b": np.full(len(W), -THRESHOLD)}
+        case_arrays |= {f"layer{k}_G": np.zeros((1, len(W))), f"layer{k}_c": np.zeros(1)}
+    return Case(about, {name: a if name == "inputs" else a.astype(dtype) for name, a in case_arrays.items()})
 
 
 def expected(convention, arrays):
     """The arrays of layer 1 that snnTorch would have under a convention, by the reference."""
     trace = simulate(as_case(convention, arrays, "float64"))
     S = trace["layer1_S"]
-    hidden = S * convention.strength if convention.shown == "after" else 0
+    hidden = S * convention.strength if convention.recorded == "after" else 0
     return {"I": trace["layer1_Q"] @ arrays["layer1_W"].T, "U": trace["layer1_U"] - hidden, "S": S}
 
 
@@ -158,10 +158,10 @@ def matches(setting, strong=True):
     return [convention for convention, steps in agreeing(setting, strong)[0] if steps == STEPS]
 
 
-def _steps(got, of):
+def _steps(got, reference):
     """The number of leading steps at which all arrays agree to the last bit."""
-    shown = [x for x in of if f"layer1_{x}" in got]
-    same = np.all([(got[f"layer1_{x}"] == of[x]).all(axis=(1, 2)) for x in shown], axis=0)
+    names = [x for x in reference if f"layer1_{x}" in got]
+    same = np.all([(got[f"layer1_{x}"] == reference[x]).all(axis=(1, 2)) for x in names], axis=0)
     return int(np.logical_and.accumulate(same).sum())
 
 
@@ -173,11 +173,16 @@ def rounding(convention):
         arrays[f"layer{k}_W"] = rng.uniform(-0.3, 0.5, (n, n_in)) * 0.2
         arrays |= {f"layer{k}_alpha": np.full(n_in, np.float32(0.9)), f"layer{k}_beta": np.full(n_in, np.float32(0.8))}
     case = as_case(convention, arrays, "float32")
-    got, of = backend(case.about, case.arrays), simulate(case)
+    got, reference = backend(case.about, case.arrays), simulate(case)
     names = [(f"layer{k}_S", f"layer{k}_U") for k in (1, 2)]
-    differ = sum(int((got[S] != of[S]).sum()) for S, _ in names)
-    apart = max(float(np.abs(got[U] - of[U]).max()) for _, U in names)
-    return int(sum(of[S].sum() for S, _ in names)), differ, apart, max(float(np.abs(of[U]).max()) for _, U in names)
+    differ = sum(int((got[S] != reference[S]).sum()) for S, _ in names)
+    apart = max(float(np.abs(got[U] - reference[U]).max()) for _, U in names)
+    return (
+        int(sum(reference[S].sum() for S, _ in names)),
+        differ,
+        apart,
+        max(float(np.abs(reference[U]).max()) for _, U in names),
+    )
 
 
 def verdict(convention):
