@@ -18,22 +18,10 @@ and beside them `profile` (an implementation's arithmetic), `backends` (how to r
 docs/oracle.md shows how to use it.
 """
 
-from decolle_ref.oracle import backends, expected, profile, report, runner, trace
+from decolle_ref.oracle import backends, profile, report, runner
 from decolle_ref.oracle.backends import Backend
 from decolle_ref.oracle.profile import Profile
 from decolle_ref.oracle.runner import Outcome
 from decolle_ref.oracle.trace import Trace, parse_trace
 
-__all__ = [
-    "Backend",
-    "Outcome",
-    "Profile",
-    "Trace",
-    "backends",
-    "expected",
-    "parse_trace",
-    "profile",
-    "report",
-    "runner",
-    "trace",
-]
+__all__ = ["Backend", "Outcome", "Profile", "Trace", "backends", "parse_trace", "profile", "report", "runner"]

@@ -248,13 +248,13 @@ static double *read_array(const char *folder, const char *name, const char *type
     read_header(f, name, header, sizeof header);
     write_shape(expected, sizeof expected, shape);
     const char *descr = strstr(header, "'descr': '"), *order = strstr(header, "'fortran_order': False");
-    const char *found = strstr(header, "'shape': ");
-    if (descr == NULL || found == NULL) fail("%s: expected a plain .npy header, got something else", name);
+    const char *shape_at = strstr(header, "'shape': ");
+    if (descr == NULL || shape_at == NULL) fail("%s: expected a plain .npy header, got something else", name);
     snprintf(type, sizeof type, " %.3s ", descr + 10);
     if (strstr(types, type) == NULL) fail("%s: expected type%s, got%s", name, types, type);
     if (order == NULL) fail("%s: expected C order (last axis fastest), got something else", name);
-    if (strncmp(found + 9, expected, strlen(expected)) != 0)
-        fail("%s: expected shape %s, got %.*s", name, expected, (int)strcspn(found + 9, ")") + 1, found + 9);
+    if (strncmp(shape_at + 9, expected, strlen(expected)) != 0)
+        fail("%s: expected shape %s, got %.*s", name, expected, (int)strcspn(shape_at + 9, ")") + 1, shape_at + 9);
 
     type[4] = '\0'; /* " <f4" */
     size_t size = (size_t)(type[3] - '0');

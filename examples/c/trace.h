@@ -48,10 +48,10 @@ static Record open_record(const Case *of, const Layer *L, const char *folder, in
 static void write_step(const Case *of, const Layer *L, const Record *record)
 {
     const int new_P = of->dialect.new_P;
-    const num *const shown[] = {new_P ? L->new_Q : L->Q, new_P ? L->new_P : L->P, L->R, L->U, L->S, L->Y,
+    const num *const series[] = {new_P ? L->new_Q : L->Q, new_P ? L->new_P : L->P, L->R, L->U, L->S, L->Y,
                                 L->e, L->delta, L->dW, L->db, L->W, L->b};
     for (int q = 0; q < SERIES; q++)
-        if (record->file[q] != NULL) put(of, record->file[q], SERIES_NAMES[q], shown[q], record->count[q]);
+        if (record->file[q] != NULL) put(of, record->file[q], SERIES_NAMES[q], series[q], record->count[q]);
 }
 
 static void close_file(FILE *f)

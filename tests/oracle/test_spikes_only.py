@@ -17,7 +17,7 @@ from decolle_ref.decolle.surrogate import SURROGATES
 from decolle_ref.oracle.check.error_bounds import Bounded, exact
 from decolle_ref.oracle.profile import PROFILES
 from decolle_ref.oracle.spikes_only import bounded_learning, driven
-from decolle_ref.oracle.spikes_only.intervals import IntervalArithmetic, chosen, grain
+from decolle_ref.oracle.spikes_only.intervals import Intervals, chosen, grain
 from decolle_ref.oracle.trace import parse_trace
 from tests.support.cases import make
 from tests.support.oracle import spikes_only_check
@@ -251,7 +251,7 @@ def test_an_undecided_winner_leaves_the_error_intervalbetween_its_neurons():
     U = exact(np.full((1, 32), -1.0))
     U.value[0, [0, 1, 9]] = 0.25, 0.5, 0.5  # window 0 is neurons 0, 1, 4, 5; window 2 is 8, 9, 12, 13
     U.err[0, [0, 1]] = 0.2
-    u, wins = driven.transmitted(operands, IntervalArithmetic(at("L1")), U, np.zeros((1, 32), bool))
+    u, wins = driven.transmitted(operands, Intervals(at("L1")), U, np.zeros((1, 32), bool))
     assert np.flatnonzero(wins[0])[:4].tolist() == [0, 1, 2, 9]  # of equals, in window 1, the first
     assert (u.value[0, 0] - u.err[0, 0], u.value[0, 0] + u.err[0, 0]) == pytest.approx((0.3, 0.7))
     routed = bounded_learning._routed(operands, exact(np.full((1, 8), -2.0)), wins)
@@ -297,7 +297,7 @@ number, size = st.floats(-4, 4), st.floats(0, 2)
 
 @given(st.sampled_from(sorted(SURROGATES)), number, size, st.floats(-1, 1))
 def test_sigma_and_its_slope_lie_within_their_bounds_anywhere_in_the_interval(name, u, err, where):
-    surrogate, arithmetic = SURROGATES[name], IntervalArithmetic(at("L1"))
+    surrogate, arithmetic = SURROGATES[name], Intervals(at("L1"))
     x, inside = Bounded(np.asarray(u), np.asarray(err)), np.asarray(u + where * err)
     for bound, f in ((arithmetic.sigma, surrogate.primitive), (arithmetic.slope, surrogate.derivative)):
         result = bound(surrogate, x)
@@ -307,7 +307,7 @@ def test_sigma_and_its_slope_lie_within_their_bounds_anywhere_in_the_interval(na
 
 @given(number, size, st.floats(0, 3), st.floats(0, 1), *[st.floats(-1, 1)] * 2)
 def test_a_step_of_adamax_lies_within_its_bound_anywhere_in_the_intervals(g, err, u, room, where, there):
-    arithmetic = IntervalArithmetic(at("L1"))
+    arithmetic = Intervals(at("L1"))
     moments = Bounded(np.asarray(u), np.asarray(room))
     ratio, (_, after) = bounded_learning.adamax(
         Adamax(), arithmetic, Bounded(np.asarray(g), np.asarray(err)), exact(np.zeros(())), moments
@@ -322,7 +322,7 @@ def test_a_step_of_adamax_lies_within_its_bound_anywhere_in_the_intervals(g, err
 @given(st.sampled_from(FORMATS), *[st.integers(-(2**20), 2**20)] * 2, *[st.integers(-20, 6)] * 2)
 def test_what_the_format_holds_is_not_rounded(name, i, j, k, m):
     profile = PROFILES[name]
-    arithmetic, x, y = IntervalArithmetic(profile), np.asarray(i * 2.0**k), np.asarray(j * 2.0**m)
+    arithmetic, x, y = Intervals(profile), np.asarray(i * 2.0**k), np.asarray(j * 2.0**m)
     for result, value in (
         (arithmetic.multiply(exact(x), exact(y)), x * y),
         (arithmetic.add(exact(x), exact(y)), x + y),

@@ -146,7 +146,9 @@ def test_exact_vectors_last_as_long_as_they_are_exact():
     steps = {id: vector.about["steps"] for id, vector in vectors("float32").items() if vector.bits}
     for id, least in (("dyadic-fixed16", 10), ("dyadic-learning", 4), ("dyadic-", 4), ("tie-", 18)):
         assert all(steps[f"{id.rstrip('-')}-{name}"] >= least for name in DIALECTS)
-    longer = random_cases.on_grid(random_cases.without_targets(random_cases.dense(6, 5, 4), "paper", 160), 160)
+    longer = random_cases.on_grid(
+        random_cases.random_case(160, random_cases.dense(6, 5, 4), targets=False, learn=False), 160
+    )
     one_more = longer[0] | {"steps": steps["dyadic-paper"] + 1}
     assert not exactness.certify(Case(one_more, longer[1]))[1].fits(24)
 

@@ -23,7 +23,6 @@ from decolle_ref.oracle.check.residual import Failure, Slot
 from decolle_ref.oracle.diagnose.mutants import (
     accumulated,
     averaged,
-    changed,
     drive,
     earlier,
     except_first,
@@ -43,6 +42,7 @@ from decolle_ref.oracle.diagnose.mutants import (
     with_dialect,
     with_layer,
     with_objective,
+    with_operands,
     with_optimiser,
     with_rate_of,
     with_surrogate,
@@ -91,22 +91,16 @@ def consistent(mutant: Bounded, right: Slot) -> bool:
 def _updates(name: str, other: str) -> dict[str, Equation]:
     equation, rate, gradient = learning.UPDATE[name], f"rate_{name}", f"d{name}"
     return {
-        f"{name} moves uphill": changed(equation, with_case(**{rate: np.negative})),
-        f"{name} moves twice as far": changed(equation, with_case(**{rate: lambda x: 2 * x})),
-        f"{name} does not learn": changed(
-            equation, lambda operands: replace(operands, learns=np.zeros_like(operands.learns))
+        f"{name} moves uphill": with_case(equation, **{rate: np.negative}),
+        f"{name} moves twice as far": with_case(equation, **{rate: lambda x: 2 * x}),
+        f"{name} does not learn": with_operands(equation, learns=lambda x: np.zeros_like(x.learns)),
+        f"{name} learns before burn_in": with_operands(equation, learns=lambda x: np.ones_like(x.learns)),
+        f"{name} learns from the gradient of the step before": with_trace(
+            equation, **{gradient: lambda x: equations.shifted(x.trace[gradient])}
         ),
-        f"{name} learns before burn_in": changed(
-            equation, lambda operands: replace(operands, learns=np.ones_like(operands.learns))
-        ),
-        f"{name} learns from the gradient of the step before": changed(
-            equation, with_trace(**{gradient: lambda operands: equations.shifted(operands.trace[gradient])})
-        ),
-        f"{name} learns at the rate of {other}": changed(equation, with_rate_of(name, other)),
-        f"{name}: Adamax without its maximum": changed(
-            equation, with_optimiser(lambda adamax: replace(adamax, beta2=0.0))
-        ),
-        f"{name}: SGD for Adamax": changed(equation, with_optimiser(lambda adamax: SGD())),
+        f"{name} learns at the rate of {other}": with_rate_of(equation, name, other),
+        f"{name}: Adamax without its maximum": with_optimiser(equation, lambda adamax: replace(adamax, beta2=0.0)),
+        f"{name}: SGD for Adamax": with_optimiser(equation, lambda adamax: SGD()),
     }
 
 
@@ -116,12 +110,12 @@ HYPOTHESES: dict[str, dict[str, Equation]] = {
         "Q decays with alpha, and takes its gain from it": where_gains(
             filtered("Q", "alpha", gain_of("alpha")), equations.Q
         ),
-        "Q without its gain": changed(equations.Q, with_dialect(gains="one")),
+        "Q without its gain": with_dialect(equations.Q, gains="one"),
         "Q with its gain twice": filtered("Q", "beta", gain_twice("beta")),
-        "Q with the gain 1 - beta": changed(equations.Q, with_dialect(gains="leak")),
-        "Q with the gain 1 / (1 - beta)": changed(equations.Q, with_dialect(gains="inverse")),
-        "Q hears its input one step late": changed(
-            equations.Q, lambda operands: replace(operands, spikes_in=equations.shifted(operands.spikes_in))
+        "Q with the gain 1 - beta": with_dialect(equations.Q, gains="leak"),
+        "Q with the gain 1 / (1 - beta)": with_dialect(equations.Q, gains="inverse"),
+        "Q hears its input one step late": with_operands(
+            equations.Q, spikes_in=lambda x: equations.shifted(x.spikes_in)
         ),
     },
     "P": {
@@ -129,17 +123,17 @@ HYPOTHESES: dict[str, dict[str, Equation]] = {
         "P decays with beta, and takes its gain from it": where_gains(
             filtered("P", "beta", gain_of("beta")), equations.P
         ),
-        "P without its gain": changed(equations.P, with_dialect(gains="one")),
+        "P without its gain": with_dialect(equations.P, gains="one"),
         "P with its gain twice": filtered("P", "alpha", gain_twice("alpha")),
-        "P with the gain 1 - alpha": changed(equations.P, with_dialect(gains="leak")),
-        "P with the gain 1 / (1 - alpha)": changed(equations.P, with_dialect(gains="inverse")),
-        "P reads old for new Q, or new for old": changed(
-            equations.P, with_layer(neuron=lambda layer: layer.neuron._replace(P_reads=1 - layer.neuron.P_reads))
+        "P with the gain 1 - alpha": with_dialect(equations.P, gains="leak"),
+        "P with the gain 1 / (1 - alpha)": with_dialect(equations.P, gains="inverse"),
+        "P reads old for new Q, or new for old": with_layer(
+            equations.P, neuron=lambda layer: layer.neuron._replace(P_reads=1 - layer.neuron.P_reads)
         ),
     },
     "R": {
-        "R does not decay": changed(equations.R, with_case(gamma=np.ones_like)),
-        "R forgets what was left of it": changed(equations.R, with_case(gamma=np.zeros_like)),
+        "R does not decay": with_case(equations.R, gamma=np.ones_like),
+        "R forgets what was left of it": with_case(equations.R, gamma=np.zeros_like),
         "R takes up the spike before it decays": refractory(lambda a, gamma, R, S, w: a.multiply(gamma, a.add(R, S))),
         "R takes up the spike times delta": refractory(
             lambda a, gamma, R, S, w: a.add(a.multiply(gamma, R), a.multiply(w, S))
@@ -147,59 +141,56 @@ HYPOTHESES: dict[str, dict[str, Equation]] = {
         "R counts spikes downwards": refractory(lambda a, gamma, R, S, w: a.subtract(a.multiply(gamma, R), S)),
     },
     "U": {
-        "U without b": changed(equations.U, with_trace(b=lambda operands: np.zeros_like(operands.weights()[1]))),
-        "U adds R": changed(equations.U, with_case(w=np.negative)),
-        "U without R": changed(equations.U, with_trace(R=lambda operands: np.zeros_like(operands.trace["R"]))),
-        "U with delta = w": changed(equations.U, with_dialect(refractory="w")),
-        "U with delta = gamma w": changed(equations.U, with_dialect(refractory="gamma_w")),
-        "U with delta = (1 - gamma) w": changed(equations.U, with_dialect(refractory="leak_w")),
-        "U reads P of the step before": except_first(changed(equations.U, with_trace(P=earlier("P")))),
-        "U reads P of the step after": except_last(changed(equations.U, with_trace(P=later("P")))),
-        "U reads R of the step after": except_last(changed(equations.U, with_trace(R=later("R")))),
-        "U with W transposed": changed(equations.U, with_trace(W=transposed_W)),
+        "U without b": with_trace(equations.U, b=lambda x: np.zeros_like(x.weights()[1])),
+        "U adds R": with_case(equations.U, w=np.negative),
+        "U without R": with_trace(equations.U, R=lambda x: np.zeros_like(x.trace["R"])),
+        "U with delta = w": with_dialect(equations.U, refractory="w"),
+        "U with delta = gamma w": with_dialect(equations.U, refractory="gamma_w"),
+        "U with delta = (1 - gamma) w": with_dialect(equations.U, refractory="leak_w"),
+        "U reads P of the step before": except_first(with_trace(equations.U, P=earlier("P"))),
+        "U reads P of the step after": except_last(with_trace(equations.U, P=later("P"))),
+        "U reads R of the step after": except_last(with_trace(equations.U, R=later("R"))),
+        "U with W transposed": with_trace(equations.U, W=transposed_W),
     },
     "S": {
-        "S = 1 only above the threshold": changed(equations.S, with_surrogate(spike=above_threshold)),
-        "S = 1 at the threshold too": changed(equations.S, with_surrogate(spike=at_threshold)),
+        "S = 1 only above the threshold": with_surrogate(equations.S, spike=above_threshold),
+        "S = 1 at the threshold too": with_surrogate(equations.S, spike=at_threshold),
     },
     "Y": {
-        "Y without c": changed(equations.Y, with_case(c=np.zeros_like)),
-        "Y reads S": changed(equations.Y, with_layer(activity=lambda layer: "spike")),
-        "Y reads sigma(U)": changed(equations.Y, with_layer(activity=lambda layer: "primitive")),
-        "Y reads the logistic function of U": changed(equations.Y, with_surrogate(primitive=logistic.primitive)),
+        "Y without c": with_case(equations.Y, c=np.zeros_like),
+        "Y reads S": with_layer(equations.Y, activity=lambda layer: "spike"),
+        "Y reads sigma(U)": with_layer(equations.Y, activity=lambda layer: "primitive"),
+        "Y reads the logistic function of U": with_surrogate(equations.Y, primitive=logistic.primitive),
     },
     "e": {
-        "e without the factor of the mean": changed(learning.e, with_objective(reduction="sum")),
-        "e with the factor of a mean": changed(learning.e, with_objective(reduction="mean")),
-        "e averaged over the batch alone": averaged(changed(learning.e, with_objective(reduction="sum"))),
+        "e without the factor of the mean": with_objective(learning.e, reduction="sum"),
+        "e with the factor of a mean": with_objective(learning.e, reduction="mean"),
+        "e averaged over the batch alone": averaged(with_objective(learning.e, reduction="sum")),
         "e with the wrong sign": scaled(learning.e, -1.0),
         "e twice too large, as of (Y - target)^2": scaled(learning.e, 2.0),
-        "e of the squared error": changed(learning.e, with_objective(loss=squared_error)),
-        "e clipped, as of the smooth L1 loss": changed(learning.e, with_objective(loss=smooth_l1)),
+        "e of the squared error": with_objective(learning.e, loss=squared_error),
+        "e clipped, as of the smooth L1 loss": with_objective(learning.e, loss=smooth_l1),
     },
     "delta": {
         "delta without sigma'": lambda operands, arithmetic: learning.backward(
             operands, arithmetic, exact(np.ones_like(operands.u))
         ),
-        "delta with sigma for sigma'": changed(
-            learning.delta,
-            with_layer(surrogate=lambda layer: replace(layer.surrogate, derivative=layer.surrogate.primitive)),
+        "delta with sigma for sigma'": with_layer(
+            learning.delta, surrogate=lambda layer: replace(layer.surrogate, derivative=layer.surrogate.primitive)
         ),
-        "delta with sigma' of the logistic function": changed(
-            learning.delta, with_surrogate(derivative=logistic.derivative)
-        ),
+        "delta with sigma' of the logistic function": with_surrogate(learning.delta, derivative=logistic.derivative),
         "sigma' at W P + b": sloped(drive),
         "sigma' at S": sloped(lambda operands, arithmetic: exact(operands.trace["S"])),
-        "delta with e for G^T e": changed(learning.delta, with_case(G=lambda G: if_same_shape(np.eye(len(G)), G))),
-        "G not transposed": changed(learning.delta, with_case(G=lambda G: if_same_shape(G.T, G))),
-        "delta without the regularisers": changed(learning.delta, with_objective(regulariser=None)),
+        "delta with e for G^T e": with_case(learning.delta, G=lambda G: if_same_shape(np.eye(len(G)), G)),
+        "G not transposed": with_case(learning.delta, G=lambda G: if_same_shape(G.T, G)),
+        "delta without the regularisers": with_objective(learning.delta, regulariser=None),
         "delta with the wrong sign": scaled(learning.delta, -1.0),
     },
     "dW": {
-        "dW from P of the step before": except_first(changed(learning.dW, with_trace(P=earlier("P")))),
-        "dW from P of the step after": except_last(changed(learning.dW, with_trace(P=later("P")))),
-        "dW from Q": changed(learning.dW, with_trace(P=lambda operands: operands.trace["Q"])),
-        "dW from the input": changed(learning.dW, with_trace(P=lambda operands: operands.spikes_in)),
+        "dW from P of the step before": except_first(with_trace(learning.dW, P=earlier("P"))),
+        "dW from P of the step after": except_last(with_trace(learning.dW, P=later("P"))),
+        "dW from Q": with_trace(learning.dW, P=lambda x: x.trace["Q"]),
+        "dW from the input": with_trace(learning.dW, P=lambda x: x.spikes_in),
         "dW averaged over the batch": averaged(learning.dW),
         "dW transposed": transposed(learning.dW),
         "dW with the wrong sign": scaled(learning.dW, -1.0),

@@ -19,74 +19,70 @@ from decolle_ref.oracle.check.equations import Equation
 from decolle_ref.oracle.check.error_bounds import Arithmetic, Bounded, exact
 from decolle_ref.oracle.trace import Operands
 
-Change = Callable[[Operands], Operands]
 Gain = Callable[[Operands, Arithmetic], Bounded]
 
 
-def changed(equation: Equation, change: Change) -> Equation:
-    """The equation on changed operands."""
-    return lambda operands, arithmetic: equation(change(operands), arithmetic)
+# The equation on changed operands
 
 
-# Changes of the operands
+def with_operands(equation: Equation, **parts: Callable[[Operands], Any]) -> Equation:
+    """Other parts of the operands: each name with a function of the operands."""
+    return lambda operands, arithmetic: equation(
+        replace(operands, **{name: part(operands) for name, part in parts.items()}), arithmetic
+    )
 
 
-def with_case(**arrays: Callable[[Array], Array]) -> Change:
+def with_case(equation: Equation, **arrays: Callable[[Array], Array]) -> Equation:
     """Other arrays of the case: each name with a function of the array."""
-    return lambda operands: replace(
-        operands, case=operands.case | {name: change(operands.case[name]) for name, change in arrays.items()}
-    )
+    return with_operands(equation, case=lambda x: x.case | {name: f(x.case[name]) for name, f in arrays.items()})
 
 
-def with_trace(**arrays: Callable[[Operands], Array]) -> Change:
+def with_trace(equation: Equation, **arrays: Callable[[Operands], Array]) -> Equation:
     """Other arrays of the trace: each name with a function of the operands."""
-    return lambda operands: replace(
-        operands, trace=operands.trace | {name: array(operands) for name, array in arrays.items()}
-    )
+    return with_operands(equation, trace=lambda x: x.trace | {name: f(x) for name, f in arrays.items()})
 
 
-def with_layer(**parts: Callable[[Layer], Any]) -> Change:
-    """Another synapse, neuron, activity, ... of the layer."""
-    return lambda operands: replace(
-        operands, layer=operands.layer._replace(**{name: part(operands.layer) for name, part in parts.items()})
-    )
+def with_layer(equation: Equation, **parts: Callable[[Layer], Any]) -> Equation:
+    """Other parts of the layer: each name with a function of the layer."""
+    return with_operands(equation, layer=lambda x: x.layer._replace(**{name: f(x.layer) for name, f in parts.items()}))
 
 
-def with_dialect(**options: str) -> Change:
+def with_dialect(equation: Equation, **options: str) -> Equation:
     """Another dialect: one or more axes changed."""
-    return lambda operands: replace(operands, dialect=replace(operands.dialect, **options))
+    return with_operands(equation, dialect=lambda x: replace(x.dialect, **options))
 
 
-def with_surrogate(**parts: Any) -> Change:
+def with_surrogate(equation: Equation, **parts: Any) -> Equation:
     """Another `spike`, `primitive` or `derivative`."""
-    return with_layer(surrogate=lambda layer: replace(layer.surrogate, **parts))
+    return with_layer(equation, surrogate=lambda layer: replace(layer.surrogate, **parts))
 
 
-def with_objective(**parts: Any) -> Change:
+def with_objective(equation: Equation, **parts: Any) -> Equation:
     """Another loss, reduction or regulariser."""
-    return with_layer(objective=lambda layer: replace(layer.objective, **parts))
+    return with_layer(equation, objective=lambda layer: replace(layer.objective, **parts))
 
 
-def with_optimiser(other: Callable[[Adamax], Optimiser]) -> Change:
+def with_optimiser(equation: Equation, other: Callable[[Adamax], Optimiser]) -> Equation:
     """Another optimiser in place of Adamax."""
-
-    def change(operands: Operands) -> Operands:
-        adamax = operands.optimiser
-        return replace(operands, optimiser=other(adamax)) if isinstance(adamax, Adamax) else operands
-
-    return change
+    return with_operands(
+        equation, optimiser=lambda x: other(x.optimiser) if isinstance(x.optimiser, Adamax) else x.optimiser
+    )
 
 
-def with_rate_of(name: str, other: str) -> Change:
+def with_rate_of(equation: Equation, name: str, other: str) -> Equation:
     """The learning rate of the other array, where that is one number, or one for each neuron or input."""
 
-    def rate(operands: Operands) -> Array:
-        rates, right = operands.case[f"rate_{other}"], operands.case[f"rate_{name}"]
-        if np.ptp(rates) == 0:
-            return np.full_like(right, rates.flat[0])
-        return if_same_shape(rates, right) if name == "b" else rates.reshape(-1, *(1,) * (operands.case["W"].ndim - 1))
+    def case(operands: Operands) -> dict[str, Array]:
+        rate, right = operands.case[f"rate_{other}"], operands.case[f"rate_{name}"]
+        if np.ptp(rate) == 0:
+            rate = np.full_like(right, rate.flat[0])
+        elif name == "b":
+            rate = if_same_shape(rate, right)
+        else:
+            rate = rate.reshape(-1, *(1,) * (operands.case["W"].ndim - 1))
+        return operands.case | {f"rate_{name}": rate}
 
-    return lambda operands: replace(operands, case=operands.case | {f"rate_{name}": rate(operands)})
+    return with_operands(equation, case=case)
 
 
 def earlier(name: str) -> Callable[[Operands], Array]:
@@ -233,6 +229,6 @@ def sloped(argument: Callable[[Operands, Arithmetic], Bounded]) -> Equation:
 
 def drive(operands: Operands, arithmetic: Arithmetic) -> Bounded:
     """W P + b, of the winners of a pool."""
-    silent = with_trace(R=lambda operands: np.zeros_like(operands.trace["R"]))
-    U, pool = equations.U(silent(operands), arithmetic), operands.layer.pool
+    silent = with_trace(equations.U, R=lambda x: np.zeros_like(x.trace["R"]))
+    U, pool = silent(operands, arithmetic), operands.layer.pool
     return U if pool is None else Bounded(*(pool.pick(x, operands.winners) for x in U))

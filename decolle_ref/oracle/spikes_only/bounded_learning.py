@@ -7,16 +7,14 @@ from decolle_ref.decolle.optim import Adamax
 from decolle_ref.oracle.check.error_bounds import Bounded, exact
 from decolle_ref.oracle.check.learning import correction, error, running_mean
 from decolle_ref.oracle.profile import FLOATS
-from decolle_ref.oracle.spikes_only.intervals import IntervalArithmetic, chosen, hull, is_exactly, rising
+from decolle_ref.oracle.spikes_only.intervals import Intervals, chosen, hull, is_exactly, rising
 from decolle_ref.oracle.trace import Operands
 
 Two = tuple[Bounded, Bounded]  # for W and for b, or Adamax's m and u
 Moments = dict[str, Two]  # "W" and "b" -> (m, u)
 
 
-def gradients(
-    operands: Operands, arithmetic: IntervalArithmetic, n: int, u: Bounded, wins: Array | None, P: Bounded
-) -> Two:
+def gradients(operands: Operands, arithmetic: Intervals, n: int, u: Bounded, wins: Array | None, P: Bounded) -> Two:
     """dL/dW_ij = delta_i P_j and dL/db_i = delta_i, summed over the batch.  [K20 Eq. 3]"""
     delta = error_signal(operands, arithmetic, n, u)
     if wins is not None:
@@ -27,7 +25,7 @@ def gradients(
     return dW, arithmetic.product(lambda d, x: gradient(d, zero).b * x, delta, one, terms, products=False)
 
 
-def error_signal(operands: Operands, arithmetic: IntervalArithmetic, n: int, u: Bounded) -> Bounded:
+def error_signal(operands: Operands, arithmetic: Intervals, n: int, u: Bounded) -> Bounded:
     """delta_i = (sum_k G_ki e_k) sigma'(u_i), plus the regularisers, for the transmitted u.  [K20 Eq. 3, 4]"""
     G, c, layer = exact(operands.case["G"]), exact(operands.case["c"]), operands.layer
     read = arithmetic.sigma(layer.surrogate, u) if layer.activity == "primitive" else exact(operands.trace["S"][n])
@@ -35,20 +33,15 @@ def error_signal(operands: Operands, arithmetic: IntervalArithmetic, n: int, u: 
     e = error(layer.objective, Y, operands.case["target"][n], arithmetic)
     back = arithmetic.product(lambda G, e: e @ G, G, e, len(G.value))
     delta = arithmetic.multiply(back, arithmetic.slope(layer.surrogate, u))
-    return (
-        delta
-        if layer.objective.regulariser is None
-        else arithmetic.gathered(delta, *penalties(operands, arithmetic, u))
-    )
+    if layer.objective.regulariser is not None:
+        delta = arithmetic.gathered(delta, *penalties(operands, arithmetic, u))
+    return delta
 
 
-def penalties(operands: Operands, arithmetic: IntervalArithmetic, u: Bounded) -> Two:
+def penalties(operands: Operands, arithmetic: Intervals, u: Bounded) -> Two:
     """lambda1 1[u > -0.01] / N and - lambda2 1[<activity> < 0.1] activity'(u) / N.  [K20 Eq. 4]"""
-    regulariser, surrogate, multiply = (
-        operands.layer.objective.regulariser,
-        operands.layer.surrogate,
-        arithmetic.multiply,
-    )
+    regulariser, surrogate = operands.layer.objective.regulariser, operands.layer.surrogate
+    multiply = arithmetic.multiply
     assert regulariser is not None
     lambda1, lambda2, share, edge, goal = (
         arithmetic.derived(np.asarray(x))
@@ -68,7 +61,7 @@ def _above(x: Array) -> Array:
     return np.asarray(x > 0, float)
 
 
-def _mean(arithmetic: IntervalArithmetic, x: Bounded) -> Bounded:
+def _mean(arithmetic: Intervals, x: Bounded) -> Bounded:
     """The mean over the last axis, which stays as an axis of length 1."""
     terms = x.value.shape[-1]
     column = exact(np.ones((terms, 1)))
@@ -97,9 +90,7 @@ def start_moments(operands: Operands) -> Moments:
     return {x: (start(f"m_{x}"), start(f"u_{x}")) for x in "Wb"}
 
 
-def changes(
-    operands: Operands, arithmetic: IntervalArithmetic, g: Two, moments: Moments, t: int
-) -> tuple[Two, Moments]:
+def changes(operands: Operands, arithmetic: Intervals, g: Two, moments: Moments, t: int) -> tuple[Two, Moments]:
     """The t-th update subtracts lr g, or (lr / (1 - beta1^t)) m / u, from W and b; returns it and the new m and u."""
     after, (ratio_W, ratio_b), rates = moments, g, [exact(operands.case[f"rate_{x}"]) for x in "Wb"]
     if isinstance(operands.optimiser, Adamax):
@@ -111,9 +102,7 @@ def changes(
     return (arithmetic.multiply(rates[0], ratio_W), arithmetic.multiply(rates[1], ratio_b)), after
 
 
-def adamax(
-    optimiser: Adamax, arithmetic: IntervalArithmetic, g: Bounded, m: Bounded, u: Bounded
-) -> tuple[Bounded, Two]:
+def adamax(optimiser: Adamax, arithmetic: Intervals, g: Bounded, m: Bounded, u: Bounded) -> tuple[Bounded, Two]:
     """m / u with m <- beta1 m + (1 - beta1) g and u <- max(beta2 u, |g| + eps), and the new (m, u)."""
     beta1, beta2, eps = (arithmetic.derived(np.asarray(x)) for x in (optimiser.beta1, optimiser.beta2, optimiser.eps))
     m, old = running_mean(arithmetic, m, g, beta1), arithmetic.multiply(beta2, u)

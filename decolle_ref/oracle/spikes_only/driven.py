@@ -24,7 +24,7 @@ from decolle_ref.oracle.check.error_bounds import Bounded, exact
 from decolle_ref.oracle.check.residual import Failure, Slot, first_failure
 from decolle_ref.oracle.profile import Profile
 from decolle_ref.oracle.spikes_only.bounded_learning import Two, changes, gradients, start_moments
-from decolle_ref.oracle.spikes_only.intervals import IntervalArithmetic, chosen, hull, is_exactly, rising
+from decolle_ref.oracle.spikes_only.intervals import Intervals, chosen, hull, is_exactly, rising
 from decolle_ref.oracle.trace import Operands, Trace
 
 
@@ -96,7 +96,7 @@ def check(trace: Trace) -> SpikesOnlyVerdict:
         For a trace of level L2.
     """
     choice("profile level", trace.profile.level, ("L0", "L1"))
-    arithmetic = IntervalArithmetic(trace.profile)
+    arithmetic = Intervals(trace.profile)
     results = [follow(k, operands, arithmetic) for k, operands in enumerate(trace.layers, start=1)]
     decided, spikes = sum(result.decided for result in results), sum(result.spikes for result in results)
     failure = first_failure([slot for result in results for slot in result.slots])
@@ -113,7 +113,7 @@ class State(NamedTuple):
     R: Bounded
 
 
-def follow(k: int, operands: Operands, arithmetic: IntervalArithmetic) -> LayerResult:
+def follow(k: int, operands: Operands, arithmetic: Intervals) -> LayerResult:
     """Run layer k through all steps, driven by the spikes of the trace."""
     state, weights, moments = _start(operands), _weights(operands.case), start_moments(operands)
     S, updates = operands.trace["S"], operands.updates
@@ -152,7 +152,7 @@ def _start(operands: Operands) -> State:
 
 
 def _filtered(
-    operands: Operands, arithmetic: IntervalArithmetic, old: State, spikes_in: Array
+    operands: Operands, arithmetic: Intervals, old: State, spikes_in: Array
 ) -> tuple[tuple[Bounded, Bounded], Bounded]:
     """(P[n+1], Q[n+1]), and the P that U reads.  [K20 Eq. 1]"""
     multiply, neuron = arithmetic.multiply, operands.layer.neuron
@@ -164,7 +164,7 @@ def _filtered(
 
 
 def _potential(
-    operands: Operands, arithmetic: IntervalArithmetic, weights: Two, P: Bounded, R: Bounded
+    operands: Operands, arithmetic: Intervals, weights: Two, P: Bounded, R: Bounded
 ) -> tuple[Bounded, Array]:
     """U = W P + b - delta R [K20 Eq. 1], for every order of the sum, and where U is exactly b."""
     (W, b), drive = weights, operands.layer.synapse.drive
@@ -180,9 +180,7 @@ def _potential(
     return U, (most == 0) & is_exactly(back, 0)
 
 
-def transmitted(
-    operands: Operands, arithmetic: IntervalArithmetic, U: Bounded, silent: Array
-) -> tuple[Bounded, Array | None]:
+def transmitted(operands: Operands, arithmetic: Intervals, U: Bounded, silent: Array) -> tuple[Bounded, Array | None]:
     """The U that is transmitted and read, and which neurons may be the winners of their pooling windows.
 
     The winner has the largest U, or the largest sigma(U) in dialects with `pool_S`; ties go to the lowest index.  So

@@ -20,7 +20,7 @@ from decolle_ref.oracle.profile import FLOATS
 Bilinear = Callable[[Array, Array], Array]
 
 
-class IntervalArithmetic(Arithmetic):
+class Intervals(Arithmetic):
     """The operations of a profile, on numbers whose errors come from earlier steps."""
 
     def holds(self, size: Array, grain: Array) -> Array:

@@ -23,16 +23,7 @@ from decolle_ref.oracle.vectors.properties import (
     lively,
     shows,
 )
-from decolle_ref.oracle.vectors.random_cases import (
-    conv,
-    dense,
-    exact_vector,
-    on_grid,
-    random_case,
-    vector,
-    with_arrays,
-    without_targets,
-)
+from decolle_ref.oracle.vectors.random_cases import conv, dense, exact_vector, on_grid, random_case, vector, with_arrays
 
 SURROGATES = ("boxcar", "exponential", "fast_sigmoid", "fast_sigmoid_10", "logistic", "piecewise_linear")
 
@@ -51,9 +42,8 @@ def dialects(dtype: str) -> Iterator[Vector]:
         }
         proof = shows(*((axes(**{axis: other[axis]}), names) for axis, names in moves.items()))
         why = f"one axis of the dialect {name} taken from another: old or new Q or P, gains, delta, readout, sigma'"
-        yield vector(
-            dtype, f"dense-{name}", why, random_case(100 + k, dense(6, 5, 4, surrogate=None), name), lively, proof
-        )
+        pair = random_case(100 + k, dense(6, 5, 4, surrogate=None), name)
+        yield vector(dtype, f"dense-{name}", why, pair, lively, proof)
 
 
 def surrogates(dtype: str) -> Iterator[Vector]:
@@ -92,9 +82,8 @@ def convolutions(dtype: str) -> Iterator[Vector]:
     swapped = array("layer1_W", lambda W: W.swapaxes(0, 1).copy()), "U"
     stack = [conv((2, 7, 5), 2, 3, stride=2, padding=1), *dense(24, 4)]
     why = "a kernel turned round or transposed, channels swapped, rows for columns, stride or padding off by one"
-    yield vector(
-        dtype, "conv-stride-padding", why, random_case(140, stack, steps=16), lively, shows(turned, crossed, swapped)
-    )
+    pair = random_case(140, stack, steps=16)
+    yield vector(dtype, "conv-stride-padding", why, pair, lively, shows(turned, crossed, swapped))
     stack = [conv((1, 7, 6), 2, 2, pool=2), conv((2, 3, 2), 2, 2, padding=1, pool=2)]
     why = "a window that is not full pooled all the same, R kept per window and not per neuron, average for maximum"
     pair = with_arrays(random_case(141, stack, "decolle", steps=16), b=-0.9)
@@ -109,9 +98,8 @@ def convolutions(dtype: str) -> Iterator[Vector]:
     stack = [conv((1, 6, 6), 2, 3, pool=2, surrogate=None), *dense(8, 3, surrogate=None)]
     why = "old or new Q or P, gains or delta of another dialect, in a layer with pooling"
     proof = shows((axes(P_reads="old_Q"), "P U"), (axes(gains="one"), "Q P"), (axes(refractory="w"), "U"))
-    yield vector(
-        dtype, "conv-pool-dcll", why, with_arrays(random_case(143, stack, "dcll", steps=16), b=-1.2), lively, proof
-    )
+    pair = with_arrays(random_case(143, stack, "dcll", steps=16), b=-1.2)
+    yield vector(dtype, "conv-pool-dcll", why, pair, lively, proof)
 
 
 def _ties_matter(t: Arrays, arrays: Arrays) -> bool:
@@ -163,27 +151,18 @@ def _first_at(delay: int) -> Callable[[Arrays, Arrays], bool]:
 def learning(dtype: str) -> Iterator[Vector]:
     """Every optimiser, and cases that do not learn."""
     sgd, momentum, large_eps = {"kind": "sgd"}, ADAMAX | {"beta1": 0.5}, ADAMAX | {"eps": 2.0**-6}
+    beta2 = [ADAMAX | {"beta2": x} for x in (0.5, 0.99)]
     for id, optimiser, others, why in (
         ("sgd", sgd, [ADAMAX], "the wrong optimiser, or one rate for all inputs"),
-        (
-            "adamax",
-            ADAMAX,
-            [sgd, ADAMAX | {"beta2": 0.5}, ADAMAX | {"beta2": 0.99}],
-            "beta2 wrong; a mean where the maximum belongs",
-        ),
+        ("adamax", ADAMAX, [sgd, *beta2], "beta2 wrong; a mean where the maximum belongs"),
         ("adamax-momentum", momentum, [ADAMAX], "beta1 left out, or its bias not corrected"),
         ("adamax-eps", large_eps, [ADAMAX], "eps left out, or added elsewhere"),
     ):
         off = [(case(optimiser=other), "W b W_final") for other in others]
         rates = array("rate_W", lambda r: r[::-1].copy()), "W"
         yield vector(dtype, id, why, random_case(220, dense(6, 5, 4), optimiser=optimiser), shows(*off, rates), lively)
-    yield vector(
-        dtype,
-        "no-targets",
-        "a target expected where there is none",
-        without_targets(dense(6, 5, 4), "paper", 221),
-        lively,
-    )
+    pair = random_case(221, dense(6, 5, 4), targets=False, learn=False)
+    yield vector(dtype, "no-targets", "a target expected where there is none", pair, lively)
     pair = random_case(222, dense(6, 5, 4), learn=False)
     still = claims(
         "gradients, and weights that stay",

@@ -63,11 +63,6 @@ def random_case(
     return about, arrays
 
 
-def without_targets(stack: list[About], dialect: str, seed: int) -> Pair:
-    """A case without targets."""
-    return random_case(seed, stack, dialect, targets=False, learn=False)
-
-
 def _random_layer(rng: np.random.Generator, about: About, layer: About) -> Arrays:
     n_in, n, n_out, shape_W, shape_b = layer["n_in"], layer["n"], layer["n_out"], *cases.connections(layer)[0].shapes
     dialect, alpha, beta, gamma = named(about["dialect"]), *_random_decays(rng, n_in, n)

@@ -34,7 +34,6 @@ from decolle_ref.oracle.vectors.random_cases import (
     random_case,
     vector,
     with_arrays,
-    without_targets,
 )
 
 
@@ -42,16 +41,12 @@ def ties(dtype: str) -> Iterator[Vector]:
     """Potentials of exactly 0."""
     for k, (name, d) in enumerate(DIALECTS.items()):
         flip = axes(threshold="above" if d.threshold == "at_or_above" else "at_or_above")
-        zero = with_arrays(
-            random_case(150, dense(3, 4, 2), name, steps=6, learn=False),
-            W=0.0,
-            b=0.0,
-            w=lambda w: w * (np.arange(len(w)) % 2),
-        )
+        zero = random_case(150, dense(3, 4, 2), name, steps=6, learn=False)
+        zero = with_arrays(zero, W=0.0, b=0.0, w=lambda w: w * (np.arange(len(w)) % 2))
         still = claims("U = 0 at every step where w = 0", lambda t, a: not t["layer1_U"][..., a["layer1_w"] == 0].any())
         yield vector(dtype, f"zero-{name}", "> for >= at the threshold, or >= for >", zero, still, shows((flip, "S")))
         why = "> for >= at the threshold, or >= for >, where W P, b and delta R cancel"
-        pair = on_grid(without_targets(dense(6, 16), name, 151 + k), 151 + k, (0.5,))
+        pair = on_grid(random_case(151 + k, dense(6, 16), name, targets=False, learn=False), 151 + k, (0.5,))
         tie = claims("U = 0 with R != 0", lambda t, a: ((t["layer1_U"] == 0) & (t["layer1_R"] != 0)).any())
         yield exact_vector(dtype, f"tie-{name}", why, pair, tie, shows((flip, "S R")))
 
@@ -60,10 +55,8 @@ def dyadic(dtype: str) -> Iterator[Vector]:
     """Numbers that 24 bits, or 16, hold without rounding."""
     for k, name in enumerate(DIALECTS):
         why = "any rounding at all: every number is exact in {} bits, whatever the order of sums"
-        still, moving = (
-            without_targets(dense(6, 5, 4), name, 160 + k),
-            random_case(170 + k, dense(6, 5, n_out=2), name, burn_in=3),
-        )
+        still = random_case(160 + k, dense(6, 5, 4), name, targets=False, learn=False)
+        moving = random_case(170 + k, dense(6, 5, n_out=2), name, burn_in=3)
         pair = on_grid(still, 160 + k)
         yield exact_vector(dtype, f"dyadic-{name}", why.format(24), pair, lively)
         pair = on_grid(still, 165 + k, (0.5,))
@@ -81,24 +74,16 @@ def inputs(dtype: str) -> Iterator[Vector]:
         "biases to learn and weights to stay",
         lambda t, a: (t["layer1_W_final"] == a["layer1_W"]).all() and (t["layer1_b_final"] != a["layer1_b"]).all(),
     )
-    yield vector(
-        dtype,
-        "silent",
-        "0/0 in the optimiser where no input came; biases that do not learn in silence",
-        pair,
-        quiet,
-        moves,
-    )
+    why = "0/0 in the optimiser where no input came; biases that do not learn in silence"
+    yield vector(dtype, "silent", why, pair, quiet, moves)
     volley = np.isin(np.arange(24), (1, 7, 15))[:, None, None]
-    pair = with_arrays(
-        random_case(181, dense(6, 5)), inputs=lambda x: np.where(volley, 1, 0 * x).astype("u1"), W=abs, b=-0.05
-    )
+    pair = random_case(181, dense(6, 5))
+    pair = with_arrays(pair, inputs=lambda x: np.where(volley, 1, 0 * x).astype("u1"), W=abs, b=-0.05)
     together = claims(
         "steps at which all neurons spike, and silent ones", lambda t, a: {0, 1} <= set(t["layer1_S"].mean(axis=(1, 2)))
     )
-    yield vector(
-        dtype, "simultaneous", "spikes of one step handled one after the other, or all but one lost", pair, together
-    )
+    why = "spikes of one step handled one after the other, or all but one lost"
+    yield vector(dtype, "simultaneous", why, pair, together)
     many = np.random.default_rng(182).integers(0, 6, (24, 2, 6))
     pair = with_arrays(random_case(182, dense(6, 5)), inputs=lambda x: (many * x).astype("u1"), b=-0.8)
     clipped = shows((array("inputs", lambda x: np.minimum(x, 1)), "Q P U"))
@@ -131,14 +116,8 @@ def edges(dtype: str) -> Iterator[Vector]:
         (case(burn_in=8), "W_final b_final"),
         (array("inputs", lambda x: x * (np.arange(8) < 7)[:, None, None]), "Q_final"),
     )
-    yield vector(
-        dtype,
-        "last-step",
-        "the spikes or the update of the last step lost",
-        random_case(191, dense(6, 5), steps=8),
-        last,
-        lost,
-    )
+    pair = random_case(191, dense(6, 5), steps=8)
+    yield vector(dtype, "last-step", "the spikes or the update of the last step lost", pair, last, lost)
     pair = random_case(192, dense(6, 5, 4), burn_in=5, steps=12)
     still = claims(
         "W the same up to step 5, and another at step 6",
@@ -158,13 +137,9 @@ def edges(dtype: str) -> Iterator[Vector]:
 def splits(dtype: str) -> Iterator[Vector]:
     """A run that continues where another ended."""
     momentum = ADAMAX | {"beta1": 0.5}
+    restarts = [case(updates=0), case(memory="fresh"), case(initial_state="rest")]
     for id, burn_in, why, off in (
-        (
-            "split",
-            3,
-            "state, optimiser memory or the number of updates lost between calls",
-            [case(updates=0), case(memory="fresh"), case(initial_state="rest")],
-        ),
+        ("split", 3, "state, optimiser memory or the number of updates lost between calls", restarts),
         ("split-burn-in", 11, "burn-in counted from the call and not from rest", [case(n=0)]),
     ):
         whole = as_dtype(random_case(202, dense(6, 5, 4), steps=16, burn_in=burn_in, optimiser=momentum), dtype)
