@@ -8,12 +8,10 @@ from decolle_ref._util import store
 from decolle_ref._util.check import InputError
 from decolle_ref.oracle import backends, profile, runner
 from decolle_ref.oracle.backends import Backend
-from decolle_ref.oracle.expected import read_expected
 from decolle_ref.oracle.trace import parse_trace
 from decolle_ref.oracle.vectors import catalogue
 from decolle_ref.oracle.vectors import export as vector_export
 from decolle_ref.oracle.vectors.properties import Vector
-from decolle_ref.oracle.vectors.selection import select
 
 ONE_STEP = "one-step"  # the folder of one-step cases in --out
 
@@ -48,11 +46,11 @@ def add(p: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """`decolle-ref oracle run BACKEND` or `... run [options] -- PROGRAM`: exit code 0 if all outcomes are as expected, else 1."""
+    """`decolle-ref oracle run BACKEND` or `... run [options] -- PROGRAM`: exit code 0 if all is as expected, else 1."""
     backend = _backend(args)
     seed = runner.random_seed() if args.seed is None else args.seed
-    vectors = [_vector(args.case)] if args.case else select(backend.profile, seed, args.only)
-    expected = read_expected(args.expected) if args.expected else {}
+    vectors = [_vector(args.case)] if args.case else catalogue.select(backend.profile, seed, args.only)
+    expected = runner.read_expected(args.expected) if args.expected else {}
     outcomes = []
     for outcome in runner.run(backend, vectors, expected):
         print(outcome, flush=True)

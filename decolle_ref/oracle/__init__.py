@@ -14,7 +14,7 @@ Read `trace` first, then the rooms:
     vectors       the cases to run, each with the mistake that it would catch
 
 and beside them `profile` (an implementation's arithmetic), `backends` (how to run it), `runner` (runs it on vectors),
-`expected` (failures that are expected), `report` (a verdict in words and as JSON) and `plugin` (for pytest).
+`report` (a verdict in words and as JSON) and `plugin` (for pytest).  Public are the names in `__all__` and the rooms.
 docs/oracle.md shows how to use it.
 """
 

@@ -36,16 +36,16 @@ def _vectors(session: pytest.Session, config: pytest.Config) -> Iterator[pytest.
 def _items(session: pytest.Session, config: pytest.Config) -> Iterator[pytest.Item]:
     from pathlib import Path
 
-    from decolle_ref.oracle import backends, expected, profile, runner
-    from decolle_ref.oracle.vectors.selection import select
+    from decolle_ref.oracle import backends, profile, runner
+    from decolle_ref.oracle.vectors.catalogue import select
 
     named, file = config.getoption("--decolle-profile"), config.getoption("--decolle-expected")
     backend = backends.load(config.getoption("--decolle-backend"), profile.read(Path(named)) if named else None)
     seed = config.getoption("--decolle-seed")
     seed = runner.random_seed() if seed is None else seed
     vectors = select(backend.profile, seed)
-    reasons = expected.read_expected(Path(file)) if file else {}
-    expected.validate_expected(reasons, [vector.id for vector in vectors])
+    reasons = runner.read_expected(Path(file)) if file else {}
+    runner.validate_expected(reasons, [vector.id for vector in vectors])
     for vector in vectors:
         yield VectorItem.from_parent(
             session, name=vector.id, backend=backend, vector=vector, reasons=reasons, seed=seed

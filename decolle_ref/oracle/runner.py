@@ -8,10 +8,13 @@ it guards: another dialect
 False
 """
 
+import difflib
 import secrets
+import tomllib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from decolle_ref._util.check import InputError
@@ -20,7 +23,6 @@ from decolle_ref.oracle import report
 from decolle_ref.oracle.backends import Backend, Unsupported, answer
 from decolle_ref.oracle.check import residual
 from decolle_ref.oracle.diagnose import hypotheses
-from decolle_ref.oracle.expected import validate_expected
 from decolle_ref.oracle.profile import describe
 from decolle_ref.oracle.spikes_only import driven
 from decolle_ref.oracle.trace import Trace, parse_trace
@@ -86,6 +88,25 @@ def run(backend: Backend, vectors: Iterable[Vector], expected: Mapping[str, str]
     for vector in vectors:
         outcome = judge(backend, vector)
         yield outcome if vector.id not in reasons else as_expected_failure(outcome, reasons[vector.id])
+
+
+def validate_expected(reasons: Mapping[str, str], ids: Sequence[str]) -> None:
+    """Validate that every reason belongs to a vector.
+
+    Parameters
+    ----------
+    reasons : ids of vectors, each with a reason
+    ids : of all vectors of the run
+
+    Raises
+    ------
+    InputError
+        For a reason whose id no vector has; the message names similar ids.
+    """
+    for name in reasons:
+        if name not in ids:
+            near = ", ".join(difflib.get_close_matches(name, ids, cutoff=0.3)) or "none is like it"
+            raise InputError(f"expected failures: expected ids of vectors ({near}), got {name!r}")
 
 
 def judge(backend: Backend, vector: Vector) -> Outcome:
@@ -168,6 +189,38 @@ def passed(outcomes: Sequence[Outcome]) -> bool:
     bool
     """
     return all(outcome.good for outcome in outcomes) and any(outcome.status == "pass" for outcome in outcomes)
+
+
+def read_expected(path: Path) -> dict[str, str]:
+    """Read the expected failures from a TOML file with one table [expected_failures].
+
+    Parameters
+    ----------
+    path : the file
+
+    Returns
+    -------
+    dict of str to str
+        Ids of vectors, each with a reason.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, or has anything else in it.
+    """
+    try:
+        content = tomllib.loads(path.read_text())
+    except OSError as problem:
+        raise InputError(f"{path}: expected a TOML file, got none ({problem.strerror})") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
+        raise InputError(f"{path}: expected TOML, got something else ({problem})") from None
+    table = content.get("expected_failures")
+    if set(content) != {"expected_failures"} or not isinstance(table, dict):
+        raise InputError(f"{path}: expected one table [expected_failures], got {', '.join(content) or 'none'}")
+    for name, reason in table.items():
+        if not isinstance(reason, str) or not reason.strip():
+            raise InputError(f"{path} {name}: expected a reason in words, got {reason!r}")
+    return table
 
 
 def summary(outcomes: Sequence[Outcome], backend: Backend, seed: int) -> str:

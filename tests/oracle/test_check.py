@@ -17,10 +17,9 @@ from decolle_ref.cli.main import main
 from decolle_ref.decolle import dialects
 from decolle_ref.oracle import backends, profile, report, runner
 from decolle_ref.oracle.backends import Backend
-from decolle_ref.oracle.expected import read_expected
 from decolle_ref.oracle.profile import PROFILES, Profile
 from decolle_ref.oracle.trace import parse_trace
-from decolle_ref.oracle.vectors.selection import RANDOM_VECTORS, select
+from decolle_ref.oracle.vectors.catalogue import RANDOM_VECTORS, select
 from tests.support.oracle import boasting, case, deaf, leaky, residual_check, right, silent
 
 FLOAT32 = PROFILES["float32"]
@@ -126,7 +125,7 @@ def test_expected_failures_are_strict_and_unknown_ids_are_errors(tmp_path):
         list(runner.run(Backend("right", right, FLOAT32), chosen, {typed: "?"}))
     file = tmp_path / "expected.toml"
     file.write_text('[expected_failures]\nties = "compares with >"\n')
-    assert read_expected(file) == {"ties": "compares with >"}
+    assert runner.read_expected(file) == {"ties": "compares with >"}
     for text, message in (
         ("[other]\nx = 1\n", r"expected one table \[expected_failures\], got other"),
         ("[expected_failures]\nties = 3\n", r"ties: expected a reason in words, got 3"),
@@ -134,7 +133,7 @@ def test_expected_failures_are_strict_and_unknown_ids_are_errors(tmp_path):
     ):
         file.write_text(text)
         with pytest.raises(InputError, match=message):
-            read_expected(file)
+            runner.read_expected(file)
 
 
 def written(tmp_path):

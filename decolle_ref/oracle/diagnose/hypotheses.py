@@ -25,8 +25,6 @@ from decolle_ref.oracle.diagnose.mutants import (
     averaged,
     drive,
     earlier,
-    except_first,
-    except_last,
     filtered,
     gain_of,
     gain_twice,
@@ -47,6 +45,7 @@ from decolle_ref.oracle.diagnose.mutants import (
     with_rate_of,
     with_surrogate,
     with_trace,
+    without_step,
 )
 from decolle_ref.oracle.trace import Trace
 
@@ -147,9 +146,9 @@ HYPOTHESES: dict[str, dict[str, Equation]] = {
         "U with delta = w": with_dialect(equations.U, refractory="w"),
         "U with delta = gamma w": with_dialect(equations.U, refractory="gamma_w"),
         "U with delta = (1 - gamma) w": with_dialect(equations.U, refractory="leak_w"),
-        "U reads P of the step before": except_first(with_trace(equations.U, P=earlier("P"))),
-        "U reads P of the step after": except_last(with_trace(equations.U, P=later("P"))),
-        "U reads R of the step after": except_last(with_trace(equations.U, R=later("R"))),
+        "U reads P of the step before": without_step(with_trace(equations.U, P=earlier("P")), 0),
+        "U reads P of the step after": without_step(with_trace(equations.U, P=later("P")), -1),
+        "U reads R of the step after": without_step(with_trace(equations.U, R=later("R")), -1),
         "U with W transposed": with_trace(equations.U, W=transposed_W),
     },
     "S": {
@@ -187,8 +186,8 @@ HYPOTHESES: dict[str, dict[str, Equation]] = {
         "delta with the wrong sign": scaled(learning.delta, -1.0),
     },
     "dW": {
-        "dW from P of the step before": except_first(with_trace(learning.dW, P=earlier("P"))),
-        "dW from P of the step after": except_last(with_trace(learning.dW, P=later("P"))),
+        "dW from P of the step before": without_step(with_trace(learning.dW, P=earlier("P")), 0),
+        "dW from P of the step after": without_step(with_trace(learning.dW, P=later("P")), -1),
         "dW from Q": with_trace(learning.dW, P=lambda x: x.trace["Q"]),
         "dW from the input": with_trace(learning.dW, P=lambda x: x.spikes_in),
         "dW averaged over the batch": averaged(learning.dW),

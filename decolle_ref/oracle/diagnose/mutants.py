@@ -146,17 +146,9 @@ def accumulated(equation: Equation) -> Equation:
     return mutant
 
 
-def except_first(equation: Equation) -> Equation:
-    """The equation without its first step, which needs numbers from before the case."""
-    return _without(equation, 0)
+def without_step(equation: Equation, step: int) -> Equation:
+    """The equation without its first or last step, which needs numbers from before the case or after the trace."""
 
-
-def except_last(equation: Equation) -> Equation:
-    """The equation without its last step, which needs numbers from after the trace."""
-    return _without(equation, -1)
-
-
-def _without(equation: Equation, step: int) -> Equation:
     def mutant(operands: Operands, arithmetic: Arithmetic) -> Bounded:
         value, err = equation(operands, arithmetic)
         err = err.copy()

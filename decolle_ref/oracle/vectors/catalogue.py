@@ -1,16 +1,19 @@
 """Test vectors: cases that each exist for a reason, and prove it.
 
 `catalogue` is always the same.  `random_vectors` makes lively cases from a seed, so that an implementation that has
-stored the answers to the catalogue fails.
+stored the answers to the catalogue fails.  `select` takes both for one backend, in its number format.
 
 >>> catalogue()[0].id, len(catalogue())
 ('dense-paper', 73)
+>>> [vector.id for vector in select(Profile(format="float32"), seed=0, only="batch")]
+['batch-1', 'batch-3']
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from copy import deepcopy
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 
@@ -18,11 +21,13 @@ from decolle_ref._util.check import Array, InputError
 from decolle_ref._util.check import count as natural
 from decolle_ref.decolle.dialects import DIALECTS
 from decolle_ref.decolle.objective import LOSSES, REDUCTIONS
+from decolle_ref.oracle.profile import Profile
 from decolle_ref.oracle.vectors import choices, situations
-from decolle_ref.oracle.vectors.plain_network import ADAMAX
+from decolle_ref.oracle.vectors.exactness import ADAMAX
 from decolle_ref.oracle.vectors.properties import About, Pair, Vector, check, claims, each, lively
 from decolle_ref.oracle.vectors.random_cases import as_dtype, conv, dense, random_case
 
+RANDOM_VECTORS = 6  # in every selection: no stored answer can know them
 RANDOM_ID = "random"  # the start of the ids of random vectors
 Family = Callable[[str], Iterator[Vector]]
 FAMILIES: tuple[Family, ...] = (  # in the order of the catalogue
@@ -138,3 +143,56 @@ def _candidate(seeds: list[int], dtype: str, number: int) -> Pair:
     keys: About = {"optimiser": adamax if rng.random() < 0.5 else {"kind": "sgd"}, "burn_in": int(rng.integers(0, 5))}
     keys |= {"steps": int(rng.integers(12, 25)), "batch": int(rng.integers(1, 4))}
     return as_dtype(random_case([*seeds, 1], stack, list(DIALECTS)[number % len(DIALECTS)], **keys), dtype)
+
+
+def select(profile: Profile, seed: int, only: str = "") -> list[Vector]:
+    """The vectors for a backend of this profile: the catalogue in its number format, and random ones.
+
+    Parameters
+    ----------
+    profile : the backend's arithmetic
+    seed : the seed of the random vectors
+    only : a part of the ids to select
+
+    Returns
+    -------
+    list of Vector
+
+    Raises
+    ------
+    InputError
+        If no id has this part.
+    """
+    dtype = "float64" if profile.format in ("float64", "fixed") else "float32"
+    stored = [quantised(vector, profile) for vector in catalogue(dtype)]
+    vectors = [*stored, *random_vectors(seed, dtype, profile.quantise, RANDOM_VECTORS)]
+    chosen = [vector for vector in vectors if only in vector.id]
+    if not chosen:
+        raise InputError(f"only: expected a part of a vector's id, got {only!r}, which none has")
+    return chosen
+
+
+def quantised(vector: Vector, profile: Profile) -> Vector:
+    """The vector with all numbers in the backend's format, those of the optimiser and the regularisers, too.
+
+    Parameters
+    ----------
+    vector : a vector of the catalogue
+    profile : the backend's arithmetic
+
+    Returns
+    -------
+    Vector
+    """
+    about = dict(vector.about)
+    if profile.fixed and about.get("optimiser", {}).get("kind") == "adamax":
+        settings = _quantised_entries(about["optimiser"], about["optimiser"].keys() - {"kind"}, profile)
+        settings["eps"] = max(settings.get("eps", 0.0), 2.0 ** -(profile.fraction_bits // 2))  # u is a divisor
+        about["optimiser"] = settings
+    about["layers"] = [_quantised_entries(layer, ("lambda1", "lambda2"), profile) for layer in about["layers"]]
+    return replace(quantised_arrays(vector, profile.quantise), about=about)
+
+
+def _quantised_entries(entries: dict[str, Any], names: Iterable[str], profile: Profile) -> dict[str, Any]:
+    """The entries, those of these names in the backend's format."""
+    return entries | {name: float(profile.quantise(np.asarray(entries[name]))) for name in names if name in entries}

@@ -9,7 +9,7 @@ import numpy as np
 
 from decolle_ref.decolle.dialects import AXES, DIALECTS
 from decolle_ref.decolle.objective import LOSSES, REDUCTIONS
-from decolle_ref.oracle.vectors.plain_network import ADAMAX
+from decolle_ref.oracle.vectors.exactness import ADAMAX
 from decolle_ref.oracle.vectors.properties import (
     Arrays,
     Property,

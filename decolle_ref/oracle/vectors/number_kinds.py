@@ -137,3 +137,31 @@ def counted(need: Need) -> Numbers:
         return kept
 
     return Numbers(fractions, narrow, total)
+
+
+# Surrogates and losses for both kinds of numbers
+
+Pair = tuple[Callable[[Array], Array], Callable[[Array], Array]]
+
+
+def _half(x: Array) -> Array:
+    return (0 * x + 1) / 2  # in the kind of numbers of x
+
+
+def _narrower(slope: int) -> Pair:
+    return (lambda x: _half(x) + x / (1 + slope * abs(x)), lambda x: 1 / ((1 + slope * abs(x)) * (1 + slope * abs(x))))
+
+
+SURROGATES: dict[str, Pair] = {  # sigma, sigma'
+    "fast_sigmoid": _narrower(1),
+    "fast_sigmoid_10": _narrower(10),
+    "boxcar": (lambda x: np.minimum(np.maximum(x + _half(x), 0), 1), lambda x: 0 * x + ((2 * x > -1) & (2 * x <= 1))),
+    "piecewise_linear": (
+        lambda x: np.where(abs(x) < 1, _half(x) + x * (1 - abs(x) / 2), 0 * x + (x > 0)),
+        lambda x: np.maximum(1 - abs(x), 0),
+    ),
+}
+SLOPES: dict[str, Callable[[Array], Array]] = {  # the derivative of the loss at Y - target
+    "squared_error": lambda d: d,
+    "smooth_l1": lambda d: np.minimum(np.maximum(d, -1), 1),
+}

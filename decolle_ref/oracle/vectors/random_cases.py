@@ -19,7 +19,7 @@ from decolle_ref.decolle import lif
 from decolle_ref.decolle.dialects import named
 from decolle_ref.decolle.synapse import Conv2d
 from decolle_ref.oracle.vectors import exactness, number_kinds
-from decolle_ref.oracle.vectors.plain_network import ADAMAX
+from decolle_ref.oracle.vectors.exactness import ADAMAX
 from decolle_ref.oracle.vectors.properties import About, Arrays, Pair, Property, Vector, each, exact, letter
 
 SINGLE = 24  # bits of the significand of float32

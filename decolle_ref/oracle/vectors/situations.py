@@ -10,7 +10,7 @@ import numpy as np
 from decolle_ref.cases import Case
 from decolle_ref.decolle.dialects import DIALECTS
 from decolle_ref.oracle.vectors import exactness
-from decolle_ref.oracle.vectors.plain_network import ADAMAX
+from decolle_ref.oracle.vectors.exactness import ADAMAX
 from decolle_ref.oracle.vectors.properties import (
     Arrays,
     Pair,
