@@ -175,13 +175,7 @@ def read_trace(folder: Path, about: Mapping[str, Any]) -> dict[str, Array]:
         another shape or type, or not finite.
     """
     described = schema.read(folder / "trace.json", "trace")
-    sizes = [(layer["n_in"], layer["n"], layer["n_out"]) for layer in about["layers"]]
-    expected = about["steps"], about["batch"], sizes
-    got = (
-        described["steps"],
-        described["batch"],
-        [(layer["n_in"], layer["n"], layer["n_out"]) for layer in described["layers"]],
-    )
+    expected, got = _sizes(about), _sizes(described)
     if expected != got:
         raise InputError(f"{folder}/trace.json: expected (steps, batch, layers) {expected}, got {got}")
     arrays = {}
@@ -191,6 +185,11 @@ def read_trace(folder: Path, about: Mapping[str, Any]) -> dict[str, Array]:
             kinds = (*npy.FLOATS, *npy.COUNTS) if name.endswith("_S") else npy.FLOATS
             arrays[name] = npy.read(path, shape, kinds)
     return arrays
+
+
+def _sizes(about: Mapping[str, Any]) -> tuple[Any, ...]:
+    layers = [(layer["n_in"], layer["n"], layer["n_out"]) for layer in about["layers"]]
+    return about["steps"], about["batch"], layers
 
 
 def answer(backend: Backend, about: Mapping[str, Any], arrays: Mapping[str, Array]) -> dict[str, Array]:

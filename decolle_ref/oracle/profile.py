@@ -85,14 +85,12 @@ class Profile:
         count("profile fraction_bits", self.fraction_bits, 1)
         if self.fixed and self.integer_bits + self.fraction_bits > FLOATS["float64"].bits - 1:
             bits = self.integer_bits + self.fraction_bits
-            raise InputError(
-                f"profile integer_bits + fraction_bits: expected at most 52, which float64 holds, got {bits}"
-            )
+            expected = "expected at most 52, which float64 holds"
+            raise InputError(f"profile integer_bits + fraction_bits: {expected}, got {bits}")
         not_negative("profile sigma_ulps", self.sigma_ulps)
         if self.sigma_ulps * (self.quantum if self.fixed else 2 * FLOATS[self.format].unit) > MOST_SIGMA_ERROR:
-            raise InputError(
-                f"profile sigma_ulps: expected an error below {MOST_SIGMA_ERROR} of 1, got {self.sigma_ulps} units"
-            )
+            expected = f"expected an error below {MOST_SIGMA_ERROR} of 1"
+            raise InputError(f"profile sigma_ulps: {expected}, got {self.sigma_ulps} units")
 
     @property
     def fixed(self) -> bool:

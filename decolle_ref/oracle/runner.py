@@ -237,9 +237,8 @@ def summary(outcomes: Sequence[Outcome], backend: Backend, seed: int) -> str:
     str
     """
     counts = Counter(outcome.status for outcome in outcomes)
-    causes = Counter(
-        cause for outcome in outcomes for cause in outcome.details.get("failure", {}).get("consistent_with", [])
-    )
+    failures = [outcome.details.get("failure", {}) for outcome in outcomes]
+    causes = Counter(cause for failure in failures for cause in failure.get("consistent_with", []))
     lines = [f"{number} of {counts['fail']} failures: {cause}" for cause, number in causes.most_common(5)]
     missing = [outcome.id for outcome in outcomes if outcome.status == "unsupported"]
     if missing:

@@ -51,29 +51,22 @@ def pinned(operands: Operands, name: str, x: Bounded) -> Bounded:
 def Q(operands: Operands, arithmetic: Arithmetic) -> Bounded:
     """Q[n+1] = beta Q[n] + g_Q S^in[n].  [K20 Eq. 1]"""
     x = operands.spikes_in if operands.layer.neuron.U_reads else shifted(operands.spikes_in)
-    return started(
-        operands,
-        "Q",
-        filtered(operands, arithmetic, "beta", gain(operands, arithmetic, "beta"), operands.before("Q"), x),
-    )
+    g = gain(operands, arithmetic, "beta")
+    return started(operands, "Q", filtered(operands, arithmetic, "beta", g, operands.before("Q"), x))
 
 
 def P(operands: Operands, arithmetic: Arithmetic) -> Bounded:
     """P[n+1] = alpha P[n] + g_P Q[n], or g_P Q[n+1].  [K20 Eq. 1]"""
     read = operands.trace["Q"] if operands.layer.neuron.P_reads else operands.before("Q")
-    return started(
-        operands,
-        "P",
-        filtered(operands, arithmetic, "alpha", gain(operands, arithmetic, "alpha"), operands.before("P"), read),
-    )
+    g = gain(operands, arithmetic, "alpha")
+    return started(operands, "P", filtered(operands, arithmetic, "alpha", g, operands.before("P"), read))
 
 
 def R(operands: Operands, arithmetic: Arithmetic) -> Bounded:
     """R[n+1] = gamma R[n] + S[n], with the neurons' own spikes S = Theta(U).  [K20 Eq. 1]"""
     kept = arithmetic.multiply(exact(operands.case["gamma"]), exact(operands.before("R")))
-    return pinned(
-        operands, "R", arithmetic.add(kept, exact(shifted(operands.layer.surrogate.spike(operands.trace["U"]))))
-    )
+    S = shifted(operands.layer.surrogate.spike(operands.trace["U"]))
+    return pinned(operands, "R", arithmetic.add(kept, exact(S)))
 
 
 def shifted(x: Array) -> Array:

@@ -57,9 +57,8 @@ class Arithmetic:
 
     def rounded(self, value: Array, err: Array) -> Bounded:
         """The result of one operation; `err` is the error that the operands' errors cause."""
-        return Bounded(
-            np.clip(value, *self.profile.limits), err + self.unit * (np.abs(value) + err) + self.tiny + self.step
-        )
+        err = err + self.unit * (np.abs(value) + err) + self.tiny + self.step
+        return Bounded(np.clip(value, *self.profile.limits), err)
 
     def add(self, a: Bounded, b: Bounded) -> Bounded:
         """a + b."""
@@ -108,9 +107,8 @@ class Arithmetic:
 
     def gathered(self, *terms: Bounded) -> Bounded:
         """The sum of a few numbers in any order: no partial sum exceeds the sum of their magnitudes."""
-        value, err, size = (
-            np.asarray(sum(x)) for x in zip(*((t.value, t.err, np.abs(t.value)) for t in terms), strict=True)
-        )
+        rows = ((term.value, term.err, np.abs(term.value)) for term in terms)
+        value, err, size = (np.asarray(sum(x)) for x in zip(*rows, strict=True))
         if self.profile.fixed:
             return Bounded(np.clip(value, *self.profile.limits), err + FLOAT64_UNIT * size)
         n = len(terms) - 1

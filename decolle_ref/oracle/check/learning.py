@@ -76,11 +76,8 @@ def _penalties(operands: Operands, regulariser: Regulariser, arithmetic: Arithme
     u, surrogate = operands.u, operands.layer.surrogate
     share = arithmetic.derived(np.asarray(1 / max(u[0].size, 1)))
     edge = arithmetic.derived(np.asarray(0.01))
-    active = _where(
-        u + 0.01 > 0,
-        np.abs(u + 0.01) <= edge.err + FLOAT64_UNIT,
-        arithmetic.multiply(arithmetic.derived(np.asarray(regulariser.lambda1)), share),
-    )
+    above = arithmetic.multiply(arithmetic.derived(np.asarray(regulariser.lambda1)), share)
+    active = _where(u + 0.01 > 0, np.abs(u + 0.01) <= edge.err + FLOAT64_UNIT, above)
     below = arithmetic.multiply(arithmetic.derived(np.asarray(-regulariser.lambda2)), share)
     if regulariser.activity == "rate":
         below = arithmetic.multiply(below, arithmetic.function(surrogate.derivative, exact(u), 0.0))

@@ -43,10 +43,8 @@ def penalties(operands: Operands, arithmetic: Intervals, u: Bounded) -> Two:
     regulariser, surrogate = operands.layer.objective.regulariser, operands.layer.surrogate
     multiply = arithmetic.multiply
     assert regulariser is not None
-    lambda1, lambda2, share, edge, goal = (
-        arithmetic.derived(np.asarray(x))
-        for x in (regulariser.lambda1, -regulariser.lambda2, 1 / u.value.size, 0.01, 0.1)
-    )
+    numbers = regulariser.lambda1, -regulariser.lambda2, 1 / u.value.size, 0.01, 0.1
+    lambda1, lambda2, share, edge, goal = (arithmetic.derived(np.asarray(x)) for x in numbers)
     active = rising(_above, arithmetic.add(u, edge))
     level, slope = u, exact(np.ones(()))
     if regulariser.activity == "rate":

@@ -100,9 +100,8 @@ def check(trace: Trace) -> SpikesOnlyVerdict:
     results = [follow(k, operands, arithmetic) for k, operands in enumerate(trace.layers, start=1)]
     decided, spikes = sum(result.decided for result in results), sum(result.spikes for result in results)
     failure = first_failure([slot for result in results for slot in result.slots])
-    return SpikesOnlyVerdict(
-        trace.profile, decided, 1 - decided / spikes, max(result.width for result in results), failure
-    )
+    width = max(result.width for result in results)
+    return SpikesOnlyVerdict(trace.profile, decided, 1 - decided / spikes, width, failure)
 
 
 class State(NamedTuple):
@@ -151,9 +150,7 @@ def _start(operands: Operands) -> State:
     return State(*(exact(operands.case.get(f"{x}0", np.zeros((*lead, size)))) for x, size in sizes.items()))
 
 
-def _filtered(
-    operands: Operands, arithmetic: Intervals, old: State, spikes_in: Array
-) -> tuple[tuple[Bounded, Bounded], Bounded]:
+def _filtered(operands: Operands, arithmetic: Intervals, old: State, spikes_in: Array) -> tuple[Two, Bounded]:
     """(P[n+1], Q[n+1]), and the P that U reads.  [K20 Eq. 1]"""
     multiply, neuron = arithmetic.multiply, operands.layer.neuron
     kept = multiply(exact(operands.case["beta"]), old.Q)
@@ -225,9 +222,8 @@ def _compared(k: int, operands: Operands, name: str, rows: list[Bounded]) -> Slo
     """W or b at every step and after the last; those that the trace does not have are not compared."""
     expected, bound = np.stack([x.value for x in rows]), np.stack([x.err for x in rows])
     if name in operands.trace:
-        return Slot(
-            k, name, np.concatenate([operands.trace[name], operands.trace[f"{name}_final"][None]]), expected, bound
-        )
+        got = np.concatenate([operands.trace[name], operands.trace[f"{name}_final"][None]])
+        return Slot(k, name, got, expected, bound)
     got = np.copy(expected)
     got[-1] = operands.trace[f"{name}_final"]
     bound[:-1] = 0

@@ -90,9 +90,8 @@ class Intervals(Arithmetic):
     def _declared(self, x: Bounded) -> Bounded:
         """x plus the declared error of sigma and sigma'."""
         ulp = self.profile.quantum if self.profile.fixed else 2 * self.unit
-        return Bounded(
-            x.value, x.err + self.profile.sigma_ulps * ulp * np.maximum(np.abs(x.value) + x.err, 1) + self.tiny
-        )
+        err = x.err + self.profile.sigma_ulps * ulp * np.maximum(np.abs(x.value) + x.err, 1) + self.tiny
+        return Bounded(x.value, err)
 
 
 def grain(x: Array) -> Array:

@@ -67,9 +67,8 @@ def exact_steps(case: Case, significand: int | None = None, fixed: int | None = 
     int
     """
     need = Need()
-    fits = (
-        need.fits(significand, fixed) for _ in steps(case, counted(need))
-    )  # the last row is the end of the run, not a step
+    # the last row is the end of the run, not a step
+    fits = (need.fits(significand, fixed) for _ in steps(case, counted(need)))
     return min(sum(takewhile(bool, fits)), int(case.about["steps"]))
 
 
