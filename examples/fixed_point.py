@@ -1,11 +1,10 @@
 """DECOLLE in fixed point, bit for bit: the integer model of examples/c/decolle_fixed.c.
 
 Numbers are Q8.16: the integer q stands for q / 2^16, from -2^24 to 2^24 - 1; beyond these it saturates.  Products and
-their sums are exact (int64, units of 2^-32); every equation below rounds where `narrow` or `nearest` stands, to the
-nearest integer and halves up, and nowhere else.
+their sums are exact (int64, units of 2^-32).  Only `narrow` and `nearest` round, to the nearest integer, halves up.
 
     from fixed_point import backend
-    trace = backend(case.about, case.arrays)      # arrays of the trace by name, as floating-point numbers, exact
+    trace = backend(case.about, case.arrays)      # arrays of the trace by name; floats hold them exactly
 """
 
 from collections.abc import Iterator
@@ -33,12 +32,12 @@ def nearest(a: Array, b: Array | int) -> Array:
 
 
 def saturate(a: Array) -> Array:
-    """The nearest number that Q8.16 has."""
+    """The nearest Q8.16 number."""
     return np.clip(a, LEAST, MOST)
 
 
 def narrow(a: Array) -> Array:
-    """A sum of products, back to a number."""
+    """A sum of products as a number."""
     return saturate(nearest(a, ONE))
 
 
@@ -48,7 +47,7 @@ def divide(a: Array, b: Array) -> Array:
 
 
 def integers(name: str, x: Any, most: int = 256) -> Array:
-    """The integers that stand for x.  Raises InputError for what is no multiple of 2^-16, or not below `most`."""
+    """The integers that stand for x.  Raises InputError unless all are multiples of 2^-16 from -most to below most."""
     scaled = np.asarray(x, np.float64) * ONE
     wrong = (scaled != np.floor(scaled)) | (scaled >= most * ONE) | (scaled < -most * ONE)
     if wrong.any():
@@ -96,9 +95,9 @@ def slope(surrogate: str, x: Array) -> Array:
 
 
 class Geometry(NamedTuple):
-    """Which input every weight meets, which neurons share a window, and the shape of W."""
+    """The input of every weight, the neurons of every pooling window, and the shape of W."""
 
-    sees: Array  # (places, weights per neuron), -1 where it is padding
+    fan_in: Array  # (places, weights per neuron), -1 for padding
     windows: Array  # (n', neurons per window), in reading order
     shape_W: tuple[int, ...]
 
@@ -112,16 +111,16 @@ def geometry(about: dict[str, Any]) -> Geometry:
     index = np.arange(synapse.n_in).reshape(synapse.shape_in)
     margin = [(0, 0), (synapse.padding,) * 2, (synapse.padding,) * 2]
     image = np.pad(index, margin, constant_values=-1)
-    sees = [image[:, y : y + K, x : x + K].ravel() for y, x in places(height, width, stride)]
+    fan_in = [image[:, y : y + K, x : x + K].ravel() for y, x in places(height, width, stride)]
     p = 1 if pool is None else pool.size
     neurons = np.arange(synapse.n).reshape(C, height, width)
     corners = [(c, y, x) for c in range(C) for y, x in places(height // p, width // p, p)]
     windows = [neurons[c, y : y + p, x : x + p].ravel() for c, y, x in corners]
-    return Geometry(np.array(sees), np.array(windows), synapse.shapes[0])
+    return Geometry(np.array(fan_in), np.array(windows), synapse.shapes[0])
 
 
 def places(height: int, width: int, step: int) -> list[tuple[int, int]]:
-    """(row, column) of every place, `step` apart, in reading order."""
+    """(row, column) of every place, in reading order; places are `step` apart."""
     return [(step * y, step * x) for y in range(height) for x in range(width)]
 
 
@@ -138,7 +137,7 @@ class Layer:
             raise NotImplementedError("loss: expected squared_error or smooth_l1, got cross_entropy")
         if about.get("lambda1", 0) or about.get("lambda2", 0):
             raise NotImplementedError("lambda1, lambda2: expected 0 in fixed point, got more")
-        self.sees, self.windows, self.shape_W = geometry(about)
+        self.fan_in, self.windows, self.shape_W = geometry(about)
         self.W, self.b = arrays["W"].reshape(self.shape_W[0], -1), arrays["b"]
         self.gain_Q, self.gain_P = (gain(dialect.gains, arrays[x]) for x in ("beta", "alpha"))
         self.delta_R = strength(dialect.refractory, arrays["gamma"], arrays["w"])
@@ -151,52 +150,52 @@ class Layer:
         """S = 1 if U >= 0, or U > 0, else 0."""
         return np.where(U > 0 if self.dialect.threshold == "above" else U >= 0, ONE, 0)
 
-    def seen(self, P: Array) -> Array:
-        """What every weight meets at every place, 0 where it is padding.  (B, places, weights per neuron)"""
-        return np.where(self.sees >= 0, P[:, self.sees], 0)
+    def inputs_of_weights(self, P: Array) -> Array:
+        """The input of every weight at every place, 0 for padding: (B, places, weights per neuron)."""
+        return np.where(self.fan_in >= 0, P[:, self.fan_in], 0)
 
     def forward(self, S_in: Array) -> dict[str, Array]:
-        """One step up to the readout, without yet letting the new state replace the old one."""
+        """One step up to the readout; `advance` then replaces the old state by the new one."""
         at, d = self.arrays, self.dialect
         self.new_Q = narrow(at["beta"] * self.Q + self.gain_Q * S_in)
         self.new_P = narrow(at["alpha"] * self.P + self.gain_P * (self.new_Q if d.P_reads == "new_Q" else self.Q))
         P, Q = (self.new_P, self.new_Q) if d.U_reads == "new_P" else (self.P, self.Q)
-        drive = np.einsum("ok,bpk->bop", self.W, self.seen(P)) + self.b[:, None] * ONE
+        drive = np.einsum("ok,bpk->bop", self.W, self.inputs_of_weights(P)) + self.b[:, None] * ONE
         U = narrow(drive.reshape(self.R.shape) - self.delta_R * self.R)
         rank = sigma(self.surrogate, U) if d.pooling == "pool_S" else U
-        self.shown = self.windows[np.arange(len(self.windows)), rank[:, self.windows].argmax(axis=-1)]  # (B, n')
-        u = np.take_along_axis(U, self.shown, axis=1)
+        self.winners = self.windows[np.arange(len(self.windows)), rank[:, self.windows].argmax(axis=-1)]  # (B, n')
+        u = np.take_along_axis(U, self.winners, axis=1)
         S = self.spike(u)
         activity = S if d.readout == "spikes" else sigma(self.surrogate, u)
         Y = narrow(activity @ at["G"].T + at["c"] * ONE)
         return {"Q": Q, "P": P, "R": self.R, "U": U, "S": S, "Y": Y}
 
-    def local_gradients(self, now: dict[str, Array], target: Array) -> dict[str, Array]:
+    def local_gradients(self, row: dict[str, Array], target: Array) -> dict[str, Array]:
         """The error of this step and the gradients."""
-        d = saturate(now["Y"] - target)
+        d = saturate(row["Y"] - target)
         d = np.clip(d, -ONE, ONE) if self.loss == "smooth_l1" else d
         e = nearest(d, d.size) if self.mean else d
-        u = np.take_along_axis(now["U"], self.shown, axis=1)
-        delta = np.zeros_like(now["U"])
+        u = np.take_along_axis(row["U"], self.winners, axis=1)
+        delta = np.zeros_like(row["U"])
         error = narrow(narrow(e @ self.arrays["G"]) * slope(self.surrogate, u))
-        np.put_along_axis(delta, self.shown, error, axis=1)
+        np.put_along_axis(delta, self.winners, error, axis=1)
         per_channel = delta.reshape(len(delta), len(self.b), -1)  # (B, channels, places)
-        dW = narrow(np.einsum("bop,bpk->ok", per_channel, self.seen(now["P"])))
+        dW = narrow(np.einsum("bop,bpk->ok", per_channel, self.inputs_of_weights(row["P"])))
         db = saturate(per_channel.sum(axis=(0, 2)))
         W = self.W.reshape(self.shape_W)
         return {"e": e, "delta": delta, "dW": dW.reshape(self.shape_W), "db": db, "W": W, "b": self.b}
 
-    def learn(self, now: dict[str, Array], adamax: tuple[int, int] | None) -> None:
-        """SGD or Adamax (beta1 = 0, so that m is the gradient) on W and b."""
-        rate_W, rate_b, dW = self.arrays["rate_W"], self.arrays["rate_b"], now["dW"].reshape(self.W.shape)
+    def learn(self, row: dict[str, Array], adamax: tuple[int, int] | None) -> None:
+        """One update of W and b by SGD or Adamax, with beta1 = 0, so that m is the gradient."""
+        rate_W, rate_b, dW = self.arrays["rate_W"], self.arrays["rate_b"], row["dW"].reshape(self.W.shape)
         if adamax is not None:
-            self.m_W, self.m_b = dW, now["db"]
+            self.m_W, self.m_b = dW, row["db"]
         rate_W = rate_W if rate_W.ndim == 1 else rate_W.reshape(self.W.shape)
         self.W, self.u_W = update(self.W, self.u_W, dW, rate_W, adamax)
-        self.b, self.u_b = update(self.b, self.u_b, now["db"], rate_b, adamax)
+        self.b, self.u_b = update(self.b, self.u_b, row["db"], rate_b, adamax)
 
     def advance(self, U: Array) -> None:
-        """What was new becomes old; R[n+1] = gamma R[n] + S[n]."""
+        """Replace the old state by the new one; R[n+1] = gamma R[n] + S[n]."""
         self.P, self.Q = self.new_P, self.new_Q
         self.R = narrow(self.arrays["gamma"] * self.R + self.spike(U) * ONE)
 
@@ -212,53 +211,53 @@ def update(W: Array, u: Array, g: Array, lr: Array, adamax: tuple[int, int] | No
 
 def optimiser(about: dict[str, Any]) -> tuple[int, int] | None:
     """(beta2, eps) of Adamax, or None for SGD."""
-    given = about.get("optimiser", {"kind": "adamax"})
-    if not about["learn"] or given["kind"] == "sgd":
+    settings = about.get("optimiser", {"kind": "adamax"})
+    if not about["learn"] or settings["kind"] == "sgd":
         return None
-    beta2, eps = (int(integers(x, given.get(x, default))) for x, default in (("beta2", 0.95), ("eps", 1e-8)))
-    if given.get("beta1", 0) != 0 or eps <= 0:
+    beta2, eps = (int(integers(x, settings.get(x, default))) for x, default in (("beta2", 0.95), ("eps", 1e-8)))
+    if settings.get("beta1", 0) != 0 or eps <= 0:
         raise NotImplementedError("optimiser: expected beta1 = 0 and eps of at least 2^-16, got others")
     return beta2, eps
 
 
 def layers(about: dict[str, Any], arrays: dict[str, Array]) -> list[Layer]:
-    """The layers of a case, their arrays as integers.  Raises NotImplementedError for what this model does not do."""
+    """The layers of a case, with integer arrays.  Raises NotImplementedError for unsupported cases."""
     if about["dialect"] is None or about["constants"] != "decay":
         raise NotImplementedError('case: expected a dialect and "constants": "decay", got others')
-    given = about["dialect"]
-    dialect = named(given) if isinstance(given, str) else Dialect("custom", **given)
-    made = []
+    choice = about["dialect"]
+    dialect = named(choice) if isinstance(choice, str) else Dialect("custom", **choice)
+    stack = []
     for k, layer in enumerate(about["layers"], start=1):
-        own = {name: x for name, x in arrays.items() if name.startswith(f"layer{k}_")}
-        of = {name.split("_", 1)[1]: integers(name, x) for name, x in own.items()}
-        made.append(Layer(layer, dialect, of, about["batch"]))
-    return made
+        raw = {name: x for name, x in arrays.items() if name.startswith(f"layer{k}_")}
+        parsed = {name.split("_", 1)[1]: integers(name, x) for name, x in raw.items()}
+        stack.append(Layer(layer, dialect, parsed, about["batch"]))
+    return stack
 
 
 def backend(about: dict[str, Any], arrays: dict[str, Array]) -> dict[str, Array]:
     """Run a case; returns the arrays of its trace by name, time first."""
     stack, adamax = layers(about, arrays), optimiser(about)
-    inputs = integers("inputs", arrays["inputs"], 32768)  # counts may be larger than numbers
+    inputs = integers("inputs", arrays["inputs"], 32768)  # counts may exceed the range of numbers
     series: dict[str, list[Array]] = {}
     for t, S_in in enumerate(inputs):
         for k, layer in enumerate(stack, start=1):
-            now = layer.forward(S_in)
+            row = layer.forward(S_in)
             if about["targets"]:
-                now |= layer.local_gradients(now, layer.arrays["target"][t])
+                row |= layer.local_gradients(row, layer.arrays["target"][t])
             if about["learn"] and about.get("n", 0) + t >= about.get("burn_in", 0):
-                layer.learn(now, adamax)
-            layer.advance(now["U"])
-            S_in = now["S"]
-            for name, row in now.items():
-                series.setdefault(f"layer{k}_{name}", []).append(row)
+                layer.learn(row, adamax)
+            layer.advance(row["U"])
+            S_in = row["S"]
+            for name, x in row.items():
+                series.setdefault(f"layer{k}_{name}", []).append(x)
     trace = {name: np.stack(rows) for name, rows in series.items()} | dict(ends(stack, adamax is not None))
     return {name: (array / ONE).astype(about["dtype"]) for name, array in trace.items()}
 
 
-def ends(stack: list[Layer], memory: bool) -> Iterator[tuple[str, Array]]:
-    """Where the run ended: the start of the next case."""
+def ends(stack: list[Layer], adamax_state: bool) -> Iterator[tuple[str, Array]]:
+    """The end of the run, from which the next case may start."""
     for k, layer in enumerate(stack, start=1):
-        for name in ("W", "b", "P", "Q", "R", *(("m_W", "m_b", "u_W", "u_b") if memory else ())):
+        for name in ("W", "b", "P", "Q", "R", *(("m_W", "m_b", "u_W", "u_b") if adamax_state else ())):
             array = getattr(layer, name)
             yield f"layer{k}_{name}_final", array.reshape(layer.shape_W) if name.endswith("W") else array
 

@@ -1,11 +1,11 @@
-"""DECOLLE in JAX: one jitted `lax.scan` over time, its gradients by `jax.grad`.  `backend(about, arrays)`.
+"""DECOLLE in JAX: one jitted `lax.scan` over time, with gradients by `jax.grad`.  `backend(about, arrays)` runs a case.
 
-The whole run, learning included, is one compiled function of the carry (state, weights, optimiser's memory).  The local
-loss of a layer is a function of its own W and b alone, with P, R and the incoming spikes held; nudges of U and Y by 0
-give delta = dL/dU and e = dL/dY from the same call.
+The whole run with its learning is one compiled function of the carry (state, weights, optimiser state).  The local loss
+of a layer depends only on its own W and b: P, R and the incoming spikes are constants.  Adding 0 to U and to Y, and
+differentiating by these zeros, gives delta = dL/dU and e = dL/dY in the same call.
 
-Matrix products are asked for at "highest" precision: float32 is JAX's default on a CPU, but not on a GPU or TPU.  On a
-CPU, XLA contracts a b + c into one rounding and turns subnormal numbers into 0: the profile below declares the latter.
+Matrix products have "highest" precision: float32 is JAX's default on a CPU, but not on a GPU or TPU.  On a CPU, XLA
+rounds a b + c once and turns subnormal numbers into 0; the profile below declares the latter.
 """
 
 from functools import partial
@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-# What the dialects choose; an object in case.json chooses axis by axis.
+# The choices of each dialect; case.json may also choose axis by axis.
 AXES = ("P_reads", "U_reads", "gains", "refractory", "threshold", "surrogate", "readout", "pooling")
 CHOICES = {
     "paper": ("old_Q", "old_P", "one", "w", "at_or_above", "logistic", "sigma", "pool_U"),
@@ -26,14 +26,14 @@ CHOICES = {
 }
 DIALECTS = {name: dict(zip(AXES, row, strict=True)) for name, row in CHOICES.items()}
 
-# In float64, rounded once to the case's dtype.
+# Computed in float64 and rounded once to the dtype of the case.
 GAINS = {"one": np.ones_like, "leak": lambda decay: 1 - decay, "inverse": lambda decay: 1 / (1 - decay)}
 STRENGTHS = {"w": np.ones_like, "gamma_w": lambda gamma: gamma, "leak_w": lambda gamma: 1 - gamma}
 SPIKES = {"at_or_above": lambda u: (u >= 0).astype(u.dtype), "above": lambda u: (u > 0).astype(u.dtype)}
 
 
 def odd(x, half):
-    """1/2 + half on the right, 1/2 - half on the left."""
+    """1/2 + half for x > 0, 1/2 - half for x < 0."""
     return 0.5 + jnp.sign(x) * half
 
 
@@ -65,51 +65,51 @@ LOSSES = {
 REDUCTIONS = {"sum": jnp.sum, "mean": jnp.mean}
 
 
-def declared(value, slope):
-    """The function value, with slope for its derivative: how spikes, and sigma, get their sigma'."""
+def with_slope(value, slope):
+    """The function value(x), whose derivative is declared to be slope(x): so spikes and sigma get sigma'."""
     activity = jax.custom_jvp(value)
     activity.defjvp(lambda at, along: (value(*at), slope(*at) * along[0]))
     return activity
 
 
-def constants(axes, of):
-    """The layer's arrays and all that follows from the dialect, float64."""
-    return of | {
-        "gain_Q": GAINS[axes["gains"]](of["beta"]),
-        "gain_P": GAINS[axes["gains"]](of["alpha"]),
-        "delta": STRENGTHS[axes["refractory"]](of["gamma"]) * of["w"],
+def constants(axes, arrays):
+    """The arrays of the layer, with the gains and delta that follow from the dialect, in float64."""
+    return arrays | {
+        "gain_Q": GAINS[axes["gains"]](arrays["beta"]),
+        "gain_P": GAINS[axes["gains"]](arrays["alpha"]),
+        "delta": STRENGTHS[axes["refractory"]](arrays["gamma"]) * arrays["w"],
     }
 
 
-def start(about, layer, of):
-    """(state, weights, the optimiser's memory) before the first step."""
-    B, given = about["batch"], about["initial_state"] == "given"
+def start(about, layer, arrays):
+    """(state, weights, optimiser state) before the first step."""
+    B, is_given = about["batch"], about["initial_state"] == "given"
     sizes = {"Q": layer["n_in"], "P": layer["n_in"], "R": layer["n"]}
-    state = {x: of[f"{x}0"] if given else jnp.zeros((B, size), of["W"].dtype) for x, size in sizes.items()}
-    weights = {x: of[x] for x in "Wb"}
-    fresh = about.get("memory") != "given"
-    memory = {x: {y: jnp.zeros_like(of[y]) if fresh else of[f"{x}_{y}"] for y in "Wb"} for x in "mu"}
-    return state, weights, memory
+    state = {x: arrays[f"{x}0"] if is_given else jnp.zeros((B, size), arrays["W"].dtype) for x, size in sizes.items()}
+    weights = {x: arrays[x] for x in "Wb"}
+    at_rest = about.get("memory") != "given"
+    opt_state = {x: {y: jnp.zeros_like(arrays[y]) if at_rest else arrays[f"{x}_{y}"] for y in "Wb"} for x in "mu"}
+    return state, weights, opt_state
 
 
-def integrate(axes, of, state, S_in):
-    """New Q and P, and the state that U reads."""
-    Q = of["beta"] * state["Q"] + of["gain_Q"] * S_in
-    P = of["alpha"] * state["P"] + of["gain_P"] * (Q if axes["P_reads"] == "new_Q" else state["Q"])
+def integrate(axes, arrays, state, S_in):
+    """The state with the new Q and P, and the state that U reads."""
+    Q = arrays["beta"] * state["Q"] + arrays["gain_Q"] * S_in
+    P = arrays["alpha"] * state["P"] + arrays["gain_P"] * (Q if axes["P_reads"] == "new_Q" else state["Q"])
     after = {"Q": Q, "P": P, "R": state["R"]}
     return after, after if axes["U_reads"] == "new_P" else state
 
 
-def local(layer, axes, of, seen, target):
-    """L of W, b and two nudges; on the side U, S, Y and, behind no pool, the neurons' own spikes."""
+def local_loss(layer, axes, arrays, state_read, target):
+    """L as a function of W, b and the zeros added to U and Y; also returns U, S, Y and the spikes before the pool."""
     sigma, slope = SURROGATES[layer.get("surrogate", axes["surrogate"])]
     spike = SPIKES[axes["threshold"]]
-    rate, read = declared(sigma, slope), declared(spike if axes["readout"] == "spikes" else sigma, slope)
+    rate, read = with_slope(sigma, slope), with_slope(spike if axes["readout"] == "spikes" else sigma, slope)
 
-    def loss(weights, nudge):
-        U = drive(layer, weights, seen["P"]) - of["delta"] * seen["R"] + nudge["U"]
+    def loss(weights, zeros):
+        U = drive(layer, weights, state_read["P"]) - arrays["delta"] * state_read["R"] + zeros["U"]
         u = pooled(layer, U, sigma if axes["pooling"] == "pool_S" else lambda x: x)
-        Y = read(u) @ of["G"].T + of["c"] + nudge["Y"]
+        Y = read(u) @ arrays["G"].T + arrays["c"] + zeros["Y"]
         L = 0.0 if target is None else REDUCTIONS[layer["reduction"]](LOSSES[layer["loss"]](Y, target))
         return L + penalty(layer, u, rate(u)), ({"U": U, "S": spike(u), "Y": Y}, spike(U))
 
@@ -126,16 +126,16 @@ def drive(layer, weights, P):
     return (U + weights["b"][:, None, None]).reshape(len(P), -1)
 
 
-def pooled(layer, U, rank):
-    """U, or the U of every window's winner: the largest rank(U), of several the first."""
+def pooled(layer, U, pool_key):
+    """U, or the U of every window's winner: the largest key; ties go to the lowest index."""
     if "pool" not in layer:
         return U
     size, conv = layer["pool"], layer["conv"]
     sides = [conv[x] + 2 * conv.get("padding", 0) - conv["kernel"] for x in ("height", "width")]
     h, w = (side // conv.get("stride", 1) + 1 for side in sides)
-    whole = U.reshape(-1, h, w)[:, : h // size * size, : w // size * size]  # samples and channels, windows that fill
+    whole = U.reshape(-1, h, w)[:, : h // size * size, : w // size * size]  # (samples and channels, whole windows)
     tiles = whole.reshape(-1, h // size, size, w // size, size).swapaxes(2, 3).reshape(len(U), -1, size**2)
-    winners = rank(lax.stop_gradient(tiles)).argmax(axis=-1, keepdims=True)
+    winners = pool_key(lax.stop_gradient(tiles)).argmax(axis=-1, keepdims=True)
     return jnp.take_along_axis(tiles, winners, axis=-1)[..., 0]
 
 
@@ -146,72 +146,74 @@ def penalty(layer, U, rate):
     return layer.get("lambda1", 0) * relu(U + 0.01).mean() + layer.get("lambda2", 0) * relu(0.1 - active).mean()
 
 
-def update(about, of, weights, memory, gradient, t):
-    """SGD, or Adamax at its t-th update, with a learning rate per input."""
+def update(about, arrays, weights, opt_state, gradient, t):
+    """The t-th update by SGD or Adamax, with a learning rate per input."""
     settings = about.get("optimiser", {"kind": "adamax"})
-    rate = {x: of[f"rate_{x}"] for x in "Wb"}
+    rate = {x: arrays[f"rate_{x}"] for x in "Wb"}
     if settings["kind"] == "sgd":
-        return {x: weights[x] - rate[x] * gradient[x] for x in "Wb"}, memory
+        return {x: weights[x] - rate[x] * gradient[x] for x in "Wb"}, opt_state
     beta1, beta2, eps = (settings.get(x, default) for x, default in (("beta1", 0.0), ("beta2", 0.95), ("eps", 1e-8)))
-    m = {x: beta1 * memory["m"][x] + (1 - beta1) * gradient[x] for x in "Wb"}
-    u = {x: jnp.maximum(beta2 * memory["u"][x], abs(gradient[x]) + eps) for x in "Wb"}
+    m = {x: beta1 * opt_state["m"][x] + (1 - beta1) * gradient[x] for x in "Wb"}
+    u = {x: jnp.maximum(beta2 * opt_state["u"][x], abs(gradient[x]) + eps) for x in "Wb"}
     moved = {x: weights[x] - rate[x] / (1 - beta1**t) * (m[x] / u[x]) for x in "Wb"}
     return moved, {"m": m, "u": u}
 
 
-def layer_step(about, layer, axes, of, carry, S_in, target, n, t):
-    """One layer, one step: (carry, incoming spikes) -> (carry, what it shows)."""
-    state, weights, memory = carry
-    after, seen = integrate(axes, of, state, S_in)
-    B, dtype = about["batch"], of["W"].dtype
-    nudge = {"U": jnp.zeros((B, layer["n"]), dtype), "Y": jnp.zeros((B, layer["n_out"]), dtype)}
-    loss = local(layer, axes, of, seen, target)
-    (gradient, back), (out, own) = jax.grad(loss, argnums=(0, 1), has_aux=True)(weights, nudge)
-    shown = {"Q": seen["Q"], "P": seen["P"], "R": seen["R"], **out}
+def layer_step(about, layer, axes, arrays, carry, S_in, target, n, t):
+    """One step of one layer: (carry, incoming spikes) -> (carry, row of the trace)."""
+    state, weights, opt_state = carry
+    after, state_read = integrate(axes, arrays, state, S_in)
+    B, dtype = about["batch"], arrays["W"].dtype
+    zeros = {"U": jnp.zeros((B, layer["n"]), dtype), "Y": jnp.zeros((B, layer["n_out"]), dtype)}
+    loss = local_loss(layer, axes, arrays, state_read, target)
+    (gradient, back), (out, spikes) = jax.grad(loss, argnums=(0, 1), has_aux=True)(weights, zeros)
+    row = {"Q": state_read["Q"], "P": state_read["P"], "R": state_read["R"], **out}
     if target is not None:
-        shown |= {"e": back["Y"], "delta": back["U"], "dW": gradient["W"], "db": gradient["b"]}
-    after["R"] = of["gamma"] * state["R"] + own
+        row |= {"e": back["Y"], "delta": back["U"], "dW": gradient["W"], "db": gradient["b"]}
+    after["R"] = arrays["gamma"] * state["R"] + spikes
     if about["learn"]:
-        shown |= weights
-        moved = update(about, of, weights, memory, gradient, t)
+        row |= weights
+        moved = update(about, arrays, weights, opt_state, gradient, t)
         learns = n >= about.get("burn_in", 0)
-        weights, memory = jax.tree.map(lambda new, old: jnp.where(learns, new, old), moved, (weights, memory))
-    return (after, weights, memory), shown
+        weights, opt_state = jax.tree.map(lambda new, old: jnp.where(learns, new, old), moved, (weights, opt_state))
+    return (after, weights, opt_state), row
 
 
-def run(about, axes, ofs, inputs, targets):
-    """The scan over time; jitted by `backend`, with the case's structure closed over."""
-    carry = [start(about, layer, of) for layer, of in zip(about["layers"], ofs, strict=True)]
+def run(about, axes, layer_arrays, inputs, targets):
+    """The scan over time, which `backend` compiles for the structure of the case."""
+    carry = [start(about, layer, arrays) for layer, arrays in zip(about["layers"], layer_arrays, strict=True)]
     n0, burn_in, t0 = about.get("n", 0), about.get("burn_in", 0), about.get("updates", 0)
 
     def step(carry, now):
         n, S, goals = now
         t = t0 + 1 + n - jnp.maximum(n0, burn_in)
-        after, shown = [], []
-        for layer, of, own, goal in zip(about["layers"], ofs, carry, goals, strict=True):
-            new, seen = layer_step(about, layer, axes, of, own, S, goal, n, t)
+        after, rows = [], []
+        for layer, arrays, layer_carry, goal in zip(about["layers"], layer_arrays, carry, goals, strict=True):
+            new, row = layer_step(about, layer, axes, arrays, layer_carry, S, goal, n, t)
             after.append(new)
-            shown.append(seen)
-            S = seen["S"]
-        return after, shown
+            rows.append(row)
+            S = row["S"]
+        return after, rows
 
     return lax.scan(step, carry, (n0 + jnp.arange(about["steps"]), inputs, targets))
 
 
 def backend(about, arrays):
-    """Run a case: (the content of case.json, its arrays by name) -> the trace's arrays by name, time first."""
+    """Run a case: (contents of case.json, arrays by name) -> arrays of the trace by name, time first."""
     if about["constants"] != "decay":
         raise NotImplementedError("constants: expected decays, got time constants")
     axes = DIALECTS[about["dialect"]] if isinstance(about["dialect"], str) else about["dialect"]
     layers = range(1, len(about["layers"]) + 1)
     with jax.enable_x64(about["dtype"] == "float64"), jax.default_matmul_precision("highest"):
         case = {name: array.astype(np.float64) for name, array in arrays.items()}
-        own = [{name.split("_", 1)[1]: a for name, a in case.items() if name.startswith(f"layer{k}_")} for k in layers]
-        targets = [of.pop("target", None) for of in own]
-        ofs = [constants(axes, of) for of in own]
-        given = jax.tree.map(lambda a: a.astype(about["dtype"]), (ofs, case["inputs"], targets))
-        end, shown = jax.jit(partial(run, about, axes))(*given)
-    trace = {f"layer{k}_{x}": np.asarray(a) for k, seen in zip(layers, shown, strict=True) for x, a in seen.items()}
+        split = [
+            {name.split("_", 1)[1]: a for name, a in case.items() if name.startswith(f"layer{k}_")} for k in layers
+        ]
+        targets = [layer.pop("target", None) for layer in split]
+        operands = [constants(axes, layer) for layer in split], case["inputs"], targets
+        operands = jax.tree.map(lambda a: a.astype(about["dtype"]), operands)
+        end, rows = jax.jit(partial(run, about, axes))(*operands)
+    trace = {f"layer{k}_{x}": np.asarray(a) for k, row in zip(layers, rows, strict=True) for x, a in row.items()}
     finals = {f"layer{k}_{x}_final": np.asarray(last[1][x]) for k, last in zip(layers, end, strict=True) for x in "Wb"}
     return trace | finals
 

@@ -1,17 +1,17 @@
-"""DECOLLE in PyTorch, its gradients by autograd: `backend(about, arrays)`, as README.md beside it describes.
+"""DECOLLE in PyTorch, with gradients by autograd: `backend(about, arrays)` runs a case (see README.md beside it).
 
-    L = loss(Y, target) + regularisers,    Y = G activity(u) + c,    U = W P + b - delta R,    u = U, pooled
+    L = loss(Y, target) + regularisers,    Y = G activity(u) + c,    U = W P + b - delta R,    u = U after the pool
 
 One `L.backward()` per layer and step gives e = dL/dY, delta = dL/dU, dW and db.  P, R and the incoming spikes are plain
-numbers, so no gradient reaches the layer below or the past.  Dense and convolutional layers, the dialects, surrogates,
-losses, reductions, regularisers and optimisers of docs/case_format.md.  Nothing here comes from decolle_ref.
+numbers, so no gradient reaches the layer below or the past.  It has dense and convolutional layers, and all dialects,
+surrogates, losses, reductions, regularisers and optimisers of docs/case_format.md.  It imports nothing of decolle_ref.
 """
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
-# What the dialects choose; an object in case.json chooses axis by axis.
+# The choices of each dialect; case.json may also choose axis by axis.
 AXES = ("P_reads", "U_reads", "gains", "refractory", "threshold", "surrogate", "readout", "pooling")
 CHOICES = {
     "paper": ("old_Q", "old_P", "one", "w", "at_or_above", "logistic", "sigma", "pool_U"),
@@ -22,14 +22,14 @@ CHOICES = {
 }
 DIALECTS = {name: dict(zip(AXES, row, strict=True)) for name, row in CHOICES.items()}
 
-# In float64, rounded once to the case's dtype.
+# Computed in float64 and rounded once to the dtype of the case.
 GAINS = {"one": np.ones_like, "leak": lambda decay: 1 - decay, "inverse": lambda decay: 1 / (1 - decay)}
 STRENGTHS = {"w": np.ones_like, "gamma_w": lambda gamma: gamma, "leak_w": lambda gamma: 1 - gamma}
 SPIKES = {"at_or_above": lambda u: (u >= 0).to(u.dtype), "above": lambda u: (u > 0).to(u.dtype)}
 
 
 def odd(x, half):
-    """1/2 + half on the right, 1/2 - half on the left."""
+    """1/2 + half for x > 0, 1/2 - half for x < 0."""
     return 0.5 + torch.sign(x) * half
 
 
@@ -53,7 +53,7 @@ LOSSES = {
 
 
 class Activity(torch.autograd.Function):
-    """value(u), whose derivative is declared to be slope(u): how spikes, and sigma, get their sigma'."""
+    """The function value(u), whose derivative is declared to be slope(u): so spikes and sigma get sigma'."""
 
     @staticmethod
     def forward(ctx, u, value, slope):
@@ -70,30 +70,30 @@ class Activity(torch.autograd.Function):
 
 
 class Layer:
-    """One layer: its constants, weights and state, and the step of docs/case_format.md."""
+    """One layer: constants, weights and state, and the step of docs/case_format.md."""
 
-    def __init__(self, about, layer, axes, of):
-        """`of(name)`: the layer's array of that name as float64, or None."""
+    def __init__(self, about, layer, axes, array_of):
+        """`array_of(name)` returns the layer's array of that name in float64."""
         self.dtype = getattr(torch, about["dtype"])
         self.about, self.axes, self.batch = layer, axes, about["batch"]
-        self.alpha, self.beta, self.gamma = (self.tensor(of(x)) for x in ("alpha", "beta", "gamma"))
-        self.gain_Q, self.gain_P = (self.tensor(GAINS[axes["gains"]](of(x))) for x in ("beta", "alpha"))
-        self.delta = self.tensor(STRENGTHS[axes["refractory"]](of("gamma")) * of("w"))
-        self.W, self.b = (self.tensor(of(x)).requires_grad_() for x in "Wb")
-        self.G, self.c = self.tensor(of("G")), self.tensor(of("c"))
+        self.alpha, self.beta, self.gamma = (self.tensor(array_of(x)) for x in ("alpha", "beta", "gamma"))
+        self.gain_Q, self.gain_P = (self.tensor(GAINS[axes["gains"]](array_of(x))) for x in ("beta", "alpha"))
+        self.delta = self.tensor(STRENGTHS[axes["refractory"]](array_of("gamma")) * array_of("w"))
+        self.W, self.b = (self.tensor(array_of(x)).requires_grad_() for x in "Wb")
+        self.G, self.c = self.tensor(array_of("G")), self.tensor(array_of("c"))
         sizes = {"Q": layer["n_in"], "P": layer["n_in"], "R": layer["n"]}
-        given = about["initial_state"] == "given"
+        is_given = about["initial_state"] == "given"
         for name, size in sizes.items():
-            setattr(self, name, self.tensor(of(f"{name}0") if given else np.zeros((self.batch, size))))
+            setattr(self, name, self.tensor(array_of(f"{name}0") if is_given else np.zeros((self.batch, size))))
         self.spike = SPIKES[axes["threshold"]]
         self.sigma, self.slope = SURROGATES[layer.get("surrogate", axes["surrogate"])]
 
     def tensor(self, array):
-        """A copy in the case's dtype."""
+        """A copy in the dtype of the case."""
         return torch.tensor(array, dtype=self.dtype)
 
     def forward(self, S_in):
-        """One step.  Returns what U read, U, S, Y and u, with a graph that begins at W and b; moves the state on."""
+        """One step; replaces the state.  Returns Q, P, R as U read them, U, S, Y, and u; the graph starts at W, b."""
         old = self.Q, self.P
         self.Q = self.beta * self.Q + self.gain_Q * S_in
         self.P = self.alpha * self.P + self.gain_P * (self.Q if self.axes["P_reads"] == "new_Q" else old[0])
@@ -107,7 +107,7 @@ class Layer:
         return {"Q": Q, "P": P, "R": R, "U": U, "S": self.spike(u.detach()), "Y": Y}, u
 
     def drive(self, P):
-        """W P + b, flat."""
+        """W P + b, flat: (B, n)."""
         if "conv" not in self.about:
             return F.linear(P, self.W, self.b)
         conv = self.about["conv"]
@@ -121,12 +121,12 @@ class Layer:
         if "pool" not in self.about:
             return U
         image = U.reshape(self.image)
-        rank = (self.sigma(image) if self.axes["pooling"] == "pool_S" else image).detach()
-        _, winners = F.max_pool2d(rank, self.about["pool"], return_indices=True)
+        pool_key = (self.sigma(image) if self.axes["pooling"] == "pool_S" else image).detach()
+        _, winners = F.max_pool2d(pool_key, self.about["pool"], return_indices=True)
         return image.flatten(2).gather(2, winners.flatten(2)).flatten(1)
 
     def loss(self, Y, u, target):
-        """The layer's own L.  [K20 Eq. 4] for the regularisers."""
+        """The local loss L, with the regularisers of [K20 Eq. 4]."""
         L = LOSSES[self.about["loss"]](Y, target, self.about["reduction"])
         if lambda1 := self.about.get("lambda1", 0):
             L = L + lambda1 * F.relu(u + 0.01).mean()
@@ -136,17 +136,17 @@ class Layer:
             L = L + lambda2 * F.relu(0.1 - active).mean()
         return L
 
-    def gradients(self, shown, u, target):
+    def gradients(self, row, u, target):
         """e, delta, dW and db of this step by autograd."""
         self.W.grad = self.b.grad = None
-        shown["U"].retain_grad()
-        shown["Y"].retain_grad()
-        self.loss(shown["Y"], u, target).backward()
-        return {"e": shown["Y"].grad, "delta": shown["U"].grad, "dW": self.W.grad, "db": self.b.grad}
+        row["U"].retain_grad()
+        row["Y"].retain_grad()
+        self.loss(row["Y"], u, target).backward()
+        return {"e": row["Y"].grad, "delta": row["U"].grad, "dW": self.W.grad, "db": self.b.grad}
 
 
 class SGD:
-    """W <- W - lr g, with a learning rate per input; `torch.optim` has one per tensor."""
+    """W <- W - lr g, with a learning rate per input (`torch.optim.SGD` has one per tensor)."""
 
     def __init__(self, parameter, rate):
         self.parameter, self.rate = parameter, rate
@@ -174,47 +174,50 @@ class Adamax:
         self.parameter -= self.rate / (1 - self.beta1**self.t) * (self.m / self.u)
 
 
-def optimisers(about, layer, of):
-    """One per parameter of the layer."""
+def optimisers(about, layer, array_of):
+    """One optimiser per parameter of the layer."""
     settings = dict(about.get("optimiser", {"kind": "adamax"}))
     kind = settings.pop("kind")
     for name, parameter in (("W", layer.W), ("b", layer.b)):
-        rate = layer.tensor(of(f"rate_{name}"))
+        rate = layer.tensor(array_of(f"rate_{name}"))
         if kind == "sgd":
             yield SGD(parameter, rate)
             continue
-        given = about.get("memory") == "given"
-        m, u = (layer.tensor(of(f"{x}_{name}")) if given else torch.zeros_like(parameter) for x in "mu")
+        is_given = about.get("memory") == "given"
+        m, u = (layer.tensor(array_of(f"{x}_{name}")) if is_given else torch.zeros_like(parameter) for x in "mu")
         yield Adamax(parameter, rate, m, u, about.get("updates", 0), **settings)
 
 
 def backend(about, arrays):
-    """Run a case: (the content of case.json, its arrays by name) -> the trace's arrays by name, time first."""
+    """Run a case: (contents of case.json, arrays by name) -> arrays of the trace by name, time first."""
     if about["constants"] != "decay":
         raise NotImplementedError("constants: expected decays, got time constants")
     dialect = about["dialect"]
     axes = DIALECTS[dialect] if isinstance(dialect, str) else dialect
-    ofs = [lambda x, k=k: arrays[f"layer{k}_{x}"].astype(np.float64) for k in range(1, len(about["layers"]) + 1)]
-    stack = [Layer(about, layer, axes, of) for layer, of in zip(about["layers"], ofs, strict=True)]
+    arrays_of = [lambda x, k=k: arrays[f"layer{k}_{x}"].astype(np.float64) for k in range(1, len(about["layers"]) + 1)]
+    stack = [Layer(about, layer, axes, array_of) for layer, array_of in zip(about["layers"], arrays_of, strict=True)]
     learning = about["learn"]
-    movers = [[*optimisers(about, layer, of)] if learning else [] for layer, of in zip(stack, ofs, strict=True)]
-    recorded = {}
+    optimisers_of = [
+        [*optimisers(about, layer, array_of)] if learning else []
+        for layer, array_of in zip(stack, arrays_of, strict=True)
+    ]
+    series = {}
     for step in range(about["steps"]):
         S = stack[0].tensor(arrays["inputs"][step])
-        for k, (layer, of) in enumerate(zip(stack, movers, strict=True), start=1):
-            shown, u = layer.forward(S)
-            S = shown["S"]
+        for k, (layer, layer_optimisers) in enumerate(zip(stack, optimisers_of, strict=True), start=1):
+            row, u = layer.forward(S)
+            S = row["S"]
             if about["targets"]:
                 target = layer.tensor(arrays[f"layer{k}_target"][step])
-                shown |= layer.gradients(shown, u, target)
+                row |= layer.gradients(row, u, target)
             if learning:
-                shown |= {"W": layer.W, "b": layer.b}
-            for name, tensor in shown.items():
-                recorded.setdefault(f"layer{k}_{name}", []).append(tensor.detach().numpy().copy())
+                row |= {"W": layer.W, "b": layer.b}
+            for name, tensor in row.items():
+                series.setdefault(f"layer{k}_{name}", []).append(tensor.detach().numpy().copy())
             if about.get("n", 0) + step >= about.get("burn_in", 0):
-                for optimiser in of:
+                for optimiser in layer_optimisers:
                     optimiser.step()
-    trace = {name: np.stack(rows) for name, rows in recorded.items()}
+    trace = {name: np.stack(rows) for name, rows in series.items()}
     for k, layer in enumerate(stack, start=1):
         trace |= {f"layer{k}_{x}_final": getattr(layer, x).detach().numpy().copy() for x in "Wb"}
     return trace

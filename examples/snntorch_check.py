@@ -1,15 +1,15 @@
-"""Which convention does a snnTorch neuron follow?  Its traces against the reference's under each; those that match.
+"""Which convention does a snnTorch neuron follow?  Its trace is compared with the reference's under each convention.
 
     syn = a syn + W S_in;    mem = b mem + syn - reset;    a spike where mem is above threshold        (snn.Synaptic)
 
-is a neuron of DECOLLE's if syn = W Q and mem - threshold = U = W P + b - delta R.  For that the bias is -threshold,
-the refractory strength w is threshold, and gamma is alpha, since the reset fades as the membrane does.  Left open are
-the dialect's axes, and whether mem is shown before or after the reset.  The probe has dyadic numbers and few steps:
-float32 is exact in it, so that a match is equality to the last bit, and some membranes meet their threshold exactly.
+is a DECOLLE neuron if syn = W Q and mem - threshold = U = W P + b - delta R.  Then the bias is -threshold, the
+refractory strength w is threshold, and gamma is alpha, since the reset fades as the membrane does.  Still open are the
+dialect's axes, and whether mem is recorded before or after the reset.  All numbers of the probe are multiples of powers
+of two that float32 holds exactly, so a match is equality to the last bit, and some membranes equal their threshold.
 
     python examples/snntorch_check.py
 
-What this cannot express: gamma other than alpha, time constants that differ between inputs of a layer, learning.
+A snnTorch neuron cannot have a gamma other than alpha, time constants that differ between its inputs, or learning.
 """
 
 from collections.abc import Iterator
@@ -24,6 +24,7 @@ from decolle_ref.cases import Case, simulate
 from decolle_ref.decolle.dialects import AXES, DIALECTS, Dialect, differences
 from decolle_ref.oracle import profile
 from decolle_ref.oracle.spikes_only import driven
+from decolle_ref.oracle.trace import parse_trace
 
 THRESHOLD, STEPS = 1.0, 8
 SETTINGS = {
@@ -36,18 +37,18 @@ SETTINGS = {
 
 
 def backend(about, arrays, neuron=snn.Synaptic, **settings):
-    """Run the layers of a case as snnTorch neurons with threshold -b: U = mem - threshold, S, and I = syn if there is.
+    """Run the layers of a case as snnTorch neurons with threshold -b; returns U = mem - threshold, S, and I = syn.
 
-    Of the case, w and gamma are not read: the neuron has a reset of its own.
+    Leaky neurons have no syn.  The arrays w and gamma are not read: the neuron has its own reset.
     """
     trace, S = {}, torch.tensor(arrays["inputs"], dtype=getattr(torch, about["dtype"]))
     for k in range(1, len(about["layers"]) + 1):
         W, threshold = torch.tensor(arrays[f"layer{k}_W"]), -torch.tensor(arrays[f"layer{k}_b"])
         alpha, beta = (_same(f"layer{k}_{x}", arrays) for x in ("alpha", "beta"))
-        # snnTorch's letters are the other way round: its alpha is the synapse's decay, its beta the membrane's
+        # snnTorch swaps the letters: its alpha is the decay of the synapse, its beta that of the membrane
         decays = {"alpha": beta, "beta": alpha} if neuron is snn.Synaptic else {"beta": alpha}
-        of = neuron(**decays, threshold=threshold, **settings)
-        rows = _rows(of, torch.nn.functional.linear(S, W))
+        layer = neuron(**decays, threshold=threshold, **settings)
+        rows = _rows(layer, torch.nn.functional.linear(S, W))
         S = rows["S"]
         trace |= {f"layer{k}_{x}": row.numpy() for x, row in rows.items()}
         trace |= {f"layer{k}_{x}_final": arrays[f"layer{k}_{x}"] for x in "Wb"}
@@ -58,7 +59,7 @@ backend.profile = {"name": "snnTorch Synaptic", "format": "float32", "level": "L
 
 
 def _same(name, arrays):
-    """The one value of an array."""
+    """The value that all entries of an array have."""
     if np.ptp(arrays[name]):
         raise NotImplementedError(f"{name}: expected one decay for all inputs, got several")
     return torch.tensor(arrays[name][0])
@@ -66,16 +67,16 @@ def _same(name, arrays):
 
 @torch.no_grad()
 def _rows(neuron, drive):
-    """U, S and I at every step of `drive`, W S_in."""
-    state, shown = (), []
+    """U, S and I at every step, from the drive W S_in."""
+    state, rows = (), []
     for current in drive:
         spikes, *state = neuron(current, *state)
-        shown.append({"U": state[-1] - neuron.threshold, "S": spikes, **({"I": state[0]} if len(state) == 2 else {})})
-    return {x: torch.stack([step[x] for step in shown]) for x in shown[0]}
+        rows.append({"U": state[-1] - neuron.threshold, "S": spikes, **({"I": state[0]} if len(state) == 2 else {})})
+    return {x: torch.stack([row[x] for row in rows]) for x in rows[0]}
 
 
 class Convention(NamedTuple):
-    """One choice on everything that is left open."""
+    """One choice for each question that is open."""
 
     P_reads: str
     U_reads: str
@@ -83,10 +84,10 @@ class Convention(NamedTuple):
     threshold: str
     refractory: str
     strength: float  # w; 0: no reset
-    shown: str  # mem "before" or "after" the reset
+    recorded: str  # whether mem is recorded "before" or "after" the reset
 
     def dialect(self) -> Dialect:
-        """The axes that a forward step reads; decays are given."""
+        """The dialect; only its forward axes matter, and its decays are given."""
         return Dialect("custom", **dict(zip(self._fields[:5], self[:5], strict=True)), decay="given")
 
     def __str__(self) -> str:
@@ -95,42 +96,42 @@ class Convention(NamedTuple):
 
 
 def conventions() -> Iterator[Convention]:
-    """All of them."""
+    """All conventions."""
     resets = [*product(AXES["refractory"], [THRESHOLD], ("before", "after")), ("w", 0.0, "before")]
     axes = (AXES[x] for x in ("P_reads", "U_reads", "gains", "threshold"))
     return (Convention(*choice, *reset) for *choice, reset in product(*axes, resets))
 
 
 def as_case(convention, arrays, dtype):
-    """The case of these inputs, weights and decays under a convention."""
+    """A case with these inputs, weights and decays, under a convention."""
     axes = {axis: getattr(convention.dialect(), axis) for axis in AXES}
     weights = [arrays[name] for name in sorted(arrays) if name.endswith("_W")]
-    own = {"n_out": 1, "loss": "squared_error", "reduction": "sum"}
-    layers = [{"n_in": W.shape[1], "n": W.shape[0]} | own for W in weights]
+    readout = {"n_out": 1, "loss": "squared_error", "reduction": "sum"}
+    layers = [{"n_in": W.shape[1], "n": W.shape[0]} | readout for W in weights]
     steps, batch, _ = arrays["inputs"].shape
     about = {"name": "snnTorch", "dialect": axes, "dtype": dtype, "constants": "decay", "steps": steps, "batch": batch}
     about |= {"initial_state": "rest", "targets": False, "learn": False, "layers": layers}
-    filled = dict(arrays)
+    case_arrays = dict(arrays)
     for k, W in enumerate(weights, start=1):
-        filled[f"layer{k}_gamma"] = np.full(len(W), arrays[f"layer{k}_alpha"][0])
-        filled[f"layer{k}_w"] = np.full(len(W), convention.strength)
-        filled |= {f"layer{k}_b": np.full(len(W), -THRESHOLD)}
-        filled |= {f"layer{k}_G": np.zeros((1, len(W))), f"layer{k}_c": np.zeros(1)}
-    return Case(about, {name: a if name == "inputs" else a.astype(dtype) for name, a in filled.items()})
+        case_arrays[f"layer{k}_gamma"] = np.full(len(W), arrays[f"layer{k}_alpha"][0])
+        case_arrays[f"layer{k}_w"] = np.full(len(W), convention.strength)
+        case_arrays |= {f"layer{k}_b": np.full(len(W), -THRESHOLD)}
+        case_arrays |= {f"layer{k}_G": np.zeros((1, len(W))), f"layer{k}_c": np.zeros(1)}
+    return Case(about, {name: a if name == "inputs" else a.astype(dtype) for name, a in case_arrays.items()})
 
 
 def expected(convention, arrays):
-    """What the reference says that snnTorch would show in layer 1."""
+    """The arrays of layer 1 that snnTorch would have under a convention, by the reference."""
     trace = simulate(as_case(convention, arrays, "float64"))
     S = trace["layer1_S"]
-    hidden = S * convention.strength if convention.shown == "after" else 0
+    hidden = S * convention.strength if convention.recorded == "after" else 0
     return {"I": trace["layer1_Q"] @ arrays["layer1_W"].T, "U": trace["layer1_U"] - hidden, "S": S}
 
 
 def probe(synapse=0.5, strong=True):
-    """Dyadic numbers: 8 steps of 64 samples, decays 3/4 of the membrane and `synapse`.
+    """8 steps of 64 samples in multiples of powers of two; the decay of the membrane is 3/4, that of the synapse given.
 
-    Strong: there are so many spikes that membranes reach several thresholds; else they stay below two.
+    With strong input, membranes reach several thresholds; else they stay below two.
     """
     rng = np.random.default_rng(0)
     return {
@@ -142,13 +143,13 @@ def probe(synapse=0.5, strong=True):
 
 
 def agreeing(setting, strong=True):
-    """(convention, steps before the first difference) for all conventions, longest first; and what was shown."""
+    """(convention, steps before the first difference) for all conventions, longest first; and snnTorch's trace."""
     neuron, settings = SETTINGS[setting]
     arrays = probe(0.5 if neuron is snn.Synaptic else 0.0, strong)  # Leaky has no synaptic current: Q = S_in
     case = as_case(next(conventions()), arrays, "float32")
     got = backend(case.about, case.arrays, neuron, **settings)
-    found = [(c, _steps(got, expected(c, arrays))) for c in conventions()]
-    return sorted(found, key=lambda one: -one[1]), got
+    steps = [(c, _steps(got, expected(c, arrays))) for c in conventions()]
+    return sorted(steps, key=lambda pair: -pair[1]), got
 
 
 def matches(setting, strong=True):
@@ -156,10 +157,10 @@ def matches(setting, strong=True):
     return [convention for convention, steps in agreeing(setting, strong)[0] if steps == STEPS]
 
 
-def _steps(got, of):
-    """How many steps agree to the last bit in all that is shown."""
-    shown = [x for x in of if f"layer1_{x}" in got]
-    same = np.all([(got[f"layer1_{x}"] == of[x]).all(axis=(1, 2)) for x in shown], axis=0)
+def _steps(got, reference):
+    """The number of leading steps at which all arrays agree to the last bit."""
+    names = [x for x in reference if f"layer1_{x}" in got]
+    same = np.all([(got[f"layer1_{x}"] == reference[x]).all(axis=(1, 2)) for x in names], axis=0)
     return int(np.logical_and.accumulate(same).sum())
 
 
@@ -171,30 +172,35 @@ def rounding(convention):
         arrays[f"layer{k}_W"] = rng.uniform(-0.3, 0.5, (n, n_in)) * 0.2
         arrays |= {f"layer{k}_alpha": np.full(n_in, np.float32(0.9)), f"layer{k}_beta": np.full(n_in, np.float32(0.8))}
     case = as_case(convention, arrays, "float32")
-    got, of = backend(case.about, case.arrays), simulate(case)
+    got, reference = backend(case.about, case.arrays), simulate(case)
     names = [(f"layer{k}_S", f"layer{k}_U") for k in (1, 2)]
-    differ = sum(int((got[S] != of[S]).sum()) for S, _ in names)
-    apart = max(float(np.abs(got[U] - of[U]).max()) for _, U in names)
-    return int(sum(of[S].sum() for S, _ in names)), differ, apart, max(float(np.abs(of[U]).max()) for _, U in names)
+    differ = sum(int((got[S] != reference[S]).sum()) for S, _ in names)
+    apart = max(float(np.abs(got[U] - reference[U]).max()) for _, U in names)
+    return (
+        int(sum(reference[S].sum() for S, _ in names)),
+        differ,
+        apart,
+        max(float(np.abs(reference[U]).max()) for _, U in names),
+    )
 
 
 def verdict(convention):
-    """The oracle's, on the probe, from snnTorch's spikes alone (level L0)."""
+    """The oracle's verdict on the probe, from snnTorch's spikes alone (level L0)."""
     case = as_case(convention, probe(), "float32")
-    return driven.check(case, backend(case.about, case.arrays), profile.of(backend.profile))
+    return driven.check(parse_trace(case, backend(case.about, case.arrays), profile.parse(backend.profile)))
 
 
 def report() -> Iterator[str]:
-    """What matches, what does not, and from which dialects the default differs in what."""
+    """The conventions that match each neuron, and how the default neuron differs from each dialect."""
     yield f"snnTorch {snn.__version__}"
     for setting, strong in product(SETTINGS, (True, False)):
-        found, got = agreeing(setting, strong)
+        ranked, got = agreeing(setting, strong)
         reached, ties = float(got["layer1_U"].max()) + THRESHOLD, int((got["layer1_U"] == 0).sum())
-        same = [convention for convention, steps in found if steps == STEPS]
-        yield f"{setting}; mem up to {reached:.2f}, {ties} exact ties: {len(same)} of {len(found)} conventions match"
+        same = [convention for convention, steps in ranked if steps == STEPS]
+        yield f"{setting}; mem up to {reached:.2f}, {ties} exact ties: {len(same)} of {len(ranked)} conventions match"
         yield from (f"    {convention}" for convention in same)
         if not same:
-            convention, steps = found[0]
+            convention, steps = ranked[0]
             yield f"    the nearest agrees for {steps} of {STEPS} steps: {convention}"
     default = matches("Synaptic, subtract")[0]
     spikes, differ, apart, size = rounding(default)

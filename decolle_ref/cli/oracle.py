@@ -1,4 +1,4 @@
-"""`decolle-ref oracle`: export vectors, run a backend on them, check a trace."""
+"""The command `decolle-ref oracle`: run a backend on vectors, check a trace, export or list the vectors."""
 
 import argparse
 from pathlib import Path
@@ -8,23 +8,24 @@ from decolle_ref._util import store
 from decolle_ref._util.check import InputError
 from decolle_ref.oracle import backends, profile, runner
 from decolle_ref.oracle.backends import Backend
+from decolle_ref.oracle.trace import parse_trace
 from decolle_ref.oracle.vectors import catalogue
 from decolle_ref.oracle.vectors import export as vector_export
 from decolle_ref.oracle.vectors.properties import Vector
 
-ONE_STEP = "one-step"  # the folder of excerpts in --out
+ONE_STEP = "one-step"  # the folder of one-step cases in --out
 
 
 def add(p: argparse.ArgumentParser) -> None:
-    """The options of all its commands."""
+    """Add the commands and their options."""
     commands = p.add_subparsers(dest="oracle", required=True, metavar="COMMAND")
 
-    q = commands.add_parser("run", help="run a backend on all vectors and on fresh ones")
+    q = commands.add_parser("run", help="run a backend on all vectors and on random ones")
     q.add_argument("backend", nargs="*", metavar="BACKEND", help="MODULE:OBJECT, FILE.py:OBJECT, or an installed name")
     q.add_argument("--profile", type=Path, help="a name (float32, Q8.16, ...) or a JSON file")
-    q.add_argument("--seed", type=int, help="of the fresh vectors (default: a new one each time)")
-    q.add_argument("--only", default="", metavar="PART", help="vectors whose id has this part")
-    q.add_argument("--case", type=Path, metavar="FOLDER", help="this case alone, such as a one-step case of --out")
+    q.add_argument("--seed", type=int, help="seed of the random vectors (default: a new one each time)")
+    q.add_argument("--only", default="", metavar="PART", help="run only the vectors whose id contains PART")
+    q.add_argument("--case", type=Path, metavar="FOLDER", help="run this case only, such as a one-step case from --out")
     q.add_argument("--expected", type=Path, metavar="TOML", help="vectors that must fail, with reasons")
     q.add_argument("--out", type=Path, help="a folder for report.json and one-step cases of the failures")
     q.set_defaults(run=run)
@@ -40,7 +41,7 @@ def add(p: argparse.ArgumentParser) -> None:
     q.add_argument("--dtype", choices=("float32", "float64"), default="float32")
     q.set_defaults(run=export)
 
-    q = commands.add_parser("list", help="every vector, and the bug it would catch")
+    q = commands.add_parser("list", help="list the vectors, each with the mistake that it would catch")
     q.set_defaults(run=list_vectors)
 
 
@@ -48,19 +49,19 @@ def run(args: argparse.Namespace) -> int:
     """`decolle-ref oracle run BACKEND` or `... run [options] -- PROGRAM`: exit code 0 if all is as expected, else 1."""
     backend = _backend(args)
     seed = runner.random_seed() if args.seed is None else args.seed
-    chosen = [_one(args.case)] if args.case else runner.selection(backend.profile, seed, args.only)
+    vectors = [_vector(args.case)] if args.case else catalogue.select(backend.profile, seed, args.only)
     expected = runner.read_expected(args.expected) if args.expected else {}
     outcomes = []
-    for outcome in runner.run(backend, chosen, expected):
+    for outcome in runner.run(backend, vectors, expected):
         print(outcome, flush=True)
         outcomes.append(outcome)
     if args.out:
-        _keep(args, backend, outcomes, seed)
+        _write(args, backend, outcomes, seed)
     print(f"\n{runner.summary(outcomes, backend, seed)}")
     return 0 if runner.passed(outcomes) else 1
 
 
-def _one(folder: Path) -> Vector:
+def _vector(folder: Path) -> Vector:
     """A case folder as a vector."""
     case = cases.read(folder)
     return Vector(
@@ -69,34 +70,34 @@ def _one(folder: Path) -> Vector:
 
 
 def _backend(args: argparse.Namespace) -> Backend:
-    given = profile.read(args.profile) if args.profile else None
+    declared = profile.read(args.profile) if args.profile else None
     if not args.backend:
         raise InputError("backend: expected MODULE:OBJECT, an installed name, or -- PROGRAM, got none")
     if args.program:
-        return backends.program(args.backend, given or profile.PROFILES["float32"])
+        return backends.program(args.backend, declared or profile.PROFILES["float32"])
     if len(args.backend) > 1:
         raise InputError(f"backend: expected one, or a program after --, got {len(args.backend)}")
-    return backends.load(args.backend[0], given)
+    return backends.load(args.backend[0], declared)
 
 
-def _keep(args: argparse.Namespace, backend: Backend, outcomes: list[runner.Outcome], seed: int) -> None:
-    """report.json, and a case folder of one step for every failure, with the command that runs it again."""
+def _write(args: argparse.Namespace, backend: Backend, outcomes: list[runner.Outcome], seed: int) -> None:
+    """Write report.json, and for every failure a case of one or two steps; print the command that runs it again."""
     folder = store.output_folder(args.out)
     store.write_json(folder / "report.json", runner.content(outcomes, backend, seed))
     for outcome in outcomes:
         if outcome.excerpt is not None:
             target = folder / ONE_STEP / outcome.id
             cases.write(target, outcome.excerpt.about, outcome.excerpt.arrays)
-            given = f" --profile {args.profile}" if args.profile else ""
+            option = f" --profile {args.profile}" if args.profile else ""
             name = f"-- {backend.name}" if args.program else backend.name
-            print(f"one step of {outcome.id}: decolle-ref oracle run{given} --case {target} {name}")
+            print(f"one step of {outcome.id}: decolle-ref oracle run{option} --case {target} {name}")
 
 
 def check(args: argparse.Namespace) -> int:
     """`decolle-ref oracle check CASE TRACE`: exit code 0 if it passes, else 1."""
-    case, given = cases.read(args.case), profile.read(args.profile)
-    shown = backends.read_trace(args.trace, case.about)
-    outcome = runner.check(case, shown, given, case.about["name"], case.about.get("why", ""))
+    case, declared = cases.read(args.case), profile.read(args.profile)
+    trace = parse_trace(case, backends.read_trace(args.trace, case.about), declared)
+    outcome = runner.check(trace, case.about["name"], case.about.get("why", ""))
     print(outcome)
     return 0 if outcome.good else 1
 

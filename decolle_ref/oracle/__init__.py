@@ -1,7 +1,27 @@
 """The oracle: does another implementation compute DECOLLE, equation by equation, on its own numbers?
 
-Comparing spikes or weights of two runs fails even for correct implementations, because a threshold amplifies rounding,
-and loosening the tolerance lets mistakes through.  So every equation is evaluated here on the numbers that the
-implementation itself wrote down, and must be met within a bound that follows from its arithmetic.  A pass means: what
-was written down is an exact orbit of the specification, perturbed at every equation by no more than the bound.
+Two correct runs may have different spikes and weights, because a threshold amplifies rounding, and a tolerance wide
+enough for that lets mistakes pass.  So the oracle evaluates every equation on the numbers that the implementation
+itself wrote down, and each must be met within a bound that follows from the implementation's arithmetic.  A pass means:
+the trace is an exact orbit of the specification, perturbed at every equation by no more than the bound.
+
+Read `trace` first, then the rooms:
+
+    trace         what the implementation wrote down, parsed once into a `Trace`
+    check         the residual check of a full trace: error_bounds, equations, learning, residual
+    spikes_only   the check of a trace that has only spikes and weights: intervals, bounded_learning, driven
+    diagnose      which known mistake explains a failure: mutants, hypotheses
+    vectors       the cases to run, each with the mistake that it would catch
+
+and beside them `profile` (an implementation's arithmetic), `backends` (how to run it), `runner` (runs it on vectors),
+`report` (a verdict in words and as JSON) and `plugin` (for pytest).  Public are the names in `__all__` and the rooms.
+docs/oracle.md shows how to use it.
 """
+
+from decolle_ref.oracle import backends, profile, report, runner
+from decolle_ref.oracle.backends import Backend
+from decolle_ref.oracle.profile import Profile
+from decolle_ref.oracle.runner import Outcome
+from decolle_ref.oracle.trace import Trace, parse_trace
+
+__all__ = ["Backend", "Outcome", "Profile", "Trace", "backends", "parse_trace", "profile", "report", "runner"]

@@ -1,4 +1,9 @@
-"""Other implementations: Python callables, installed entry points, and programs that read and write folders."""
+"""Backends, the other implementations: Python callables, installed entry points, and programs that use folders.
+
+>>> backend = Backend("empty", lambda about, arrays: {}, profiles.parse("float32"))
+>>> answer(backend, {"steps": 1}, {})
+{}
+"""
 
 import importlib
 import os
@@ -20,10 +25,10 @@ from decolle_ref._util import npy
 from decolle_ref._util.check import Array, InputError, first_line
 from decolle_ref.cases import schema
 from decolle_ref.oracle import profile as profiles
-from decolle_ref.oracle.check import residual
 from decolle_ref.oracle.profile import Profile
+from decolle_ref.oracle.trace import shapes
 
-GROUP = "decolle_ref.backends"
+GROUP = "decolle_ref.backends"  # of entry points
 TIMEOUT = 120.0  # seconds for one case
 
 UNSUPPORTED = 3  # exit code of a program that does not do what a case asks for
@@ -37,22 +42,41 @@ Call = Callable[[dict[str, Any], dict[str, Array]], Mapping[str, Array]]
 
 
 class Backend(NamedTuple):
-    """An implementation: what runs a case, and what it says of its arithmetic."""
+    """An implementation.
+
+    Parameters
+    ----------
+    name : as reports name it
+    call : (contents of case.json, arrays of the case by name) -> arrays of the trace by name
+    profile : the arithmetic that it declares
+    """
 
     name: str
-    call: Call  # (contents of case.json, arrays by name) -> arrays of the trace by name
+    call: Call
     profile: Profile
 
 
 def load(name: str, profile: Profile | None = None) -> Backend:
-    """A callable given as MODULE:OBJECT, FILE.py:OBJECT, or by the name of an installed entry point.
+    """Load a backend that is a Python callable.
 
-    Its profile is `profile`, else its own attribute, else float32.  Raises InputError if there is no such callable.
+    Parameters
+    ----------
+    name : MODULE:OBJECT, FILE.py:OBJECT, or the name of an installed entry point
+    profile : its arithmetic; None for the callable's attribute `profile`, or float32 if it has none
+
+    Returns
+    -------
+    Backend
+
+    Raises
+    ------
+    InputError
+        If there is no such callable.
     """
-    found = _entry_point(name) if ":" not in name else _object(*name.rsplit(":", 1))
-    if not callable(found):
-        raise InputError(f"backend {name}: expected a callable, got {type(found).__name__}")
-    return Backend(name, found, profile or profiles.of(getattr(found, "profile", "float32")))
+    call = _entry_point(name) if ":" not in name else _object(*name.rsplit(":", 1))
+    if not callable(call):
+        raise InputError(f"backend {name}: expected a callable, got {type(call).__name__}")
+    return Backend(name, call, profile or profiles.parse(getattr(call, "profile", "float32")))
 
 
 def _entry_point(name: str) -> Any:
@@ -68,20 +92,34 @@ def _object(module: str, name: str) -> Any:
     folder = str(path.parent.resolve()) if path.suffix == ".py" else str(Path.cwd())
     sys.path.insert(0, folder)
     try:
-        found: Any = importlib.import_module(path.stem if path.suffix == ".py" else module)
+        loaded: Any = importlib.import_module(path.stem if path.suffix == ".py" else module)
         for part in name.split("."):
-            found = getattr(found, part)
-    except (Exception, SystemExit) as problem:  # what a module raises while it is imported may be anything
+            loaded = getattr(loaded, part)
+    except (Exception, SystemExit) as problem:  # a module may raise anything while it is imported
         raise InputError(f"backend {module}:{name}: expected an object, got {first_line(problem)}") from None
     finally:
         sys.path.remove(folder)
-    return found
+    return loaded
 
 
 def program(command: Sequence[str], profile: Profile, timeout: float = TIMEOUT) -> Backend:
-    """A program that reads the case folder IN and writes the trace folder OUT.
+    """A backend that is a program: it reads the case folder IN and writes the trace folder OUT.
 
-    The words IN and OUT of the command become the names of the two folders; without them they are put at its end.
+    Parameters
+    ----------
+    command : the program and its arguments; the words IN and OUT become the names of the two folders, which are the
+        last two arguments if the command does not have both words
+    profile : the program's arithmetic
+    timeout : seconds for one case
+
+    Returns
+    -------
+    Backend
+
+    Raises
+    ------
+    InputError
+        If there is no such program.
     """
     if shutil.which(command[0]) is None:
         raise InputError(f"{command[0]}: expected a program, got none")
@@ -111,46 +149,73 @@ def _execute(command: list[str], timeout: float) -> None:
         running.communicate()
         raise InputError(f"{name}: expected an answer within {timeout:g} s, got none") from None
     if running.returncode:
-        said = [*stderr.decode(errors="replace").strip().splitlines(), "no message"][:-1] or ["no message"]
+        message = (stderr.decode(errors="replace").strip().splitlines() or ["no message"])[-1]
         if running.returncode == UNSUPPORTED:
-            raise Unsupported(said[-1])
-        raise InputError(f"{name}: expected exit code 0, got {running.returncode} ({said[-1]})")
+            raise Unsupported(message)
+        raise InputError(f"{name}: expected exit code 0, got {running.returncode} ({message})")
 
 
 def read_trace(folder: Path, about: Mapping[str, Any]) -> dict[str, Array]:
-    """The arrays of a trace folder that a case of this description asks for, as far as they are there.
+    """Read those arrays of a trace folder that the oracle checks.
 
-    Raises InputError, in one line, for a folder that is missing or not of this case, and for arrays that are not plain,
-    or of another shape or type, or not finite.
+    Parameters
+    ----------
+    folder : trace.json, and one .npy file per array
+    about : the contents of case.json
+
+    Returns
+    -------
+    dict of str to array
+        The arrays that the folder has.
+
+    Raises
+    ------
+    InputError
+        In one line, for a folder that is missing or belongs to another case, and for an array that is not plain, of
+        another shape or type, or not finite.
     """
     described = schema.read(folder / "trace.json", "trace")
-    sizes = [(layer["n_in"], layer["n"], layer["n_out"]) for layer in about["layers"]]
-    ours = about["steps"], about["batch"], sizes
-    theirs = (
-        described["steps"],
-        described["batch"],
-        [(layer["n_in"], layer["n"], layer["n_out"]) for layer in described["layers"]],
-    )
-    if ours != theirs:
-        raise InputError(f"{folder}/trace.json: expected (steps, batch, layers) {ours}, got {theirs}")
-    found = {}
-    for name, shape in residual.shapes(about).items():
+    expected, got = _sizes(about), _sizes(described)
+    if expected != got:
+        raise InputError(f"{folder}/trace.json: expected (steps, batch, layers) {expected}, got {got}")
+    arrays = {}
+    for name, shape in shapes(about).items():
         path = folder / f"{name}.npy"
         if path.exists():
             kinds = (*npy.FLOATS, *npy.COUNTS) if name.endswith("_S") else npy.FLOATS
-            found[name] = npy.read(path, shape, kinds)
-    return found
+            arrays[name] = npy.read(path, shape, kinds)
+    return arrays
+
+
+def _sizes(about: Mapping[str, Any]) -> tuple[Any, ...]:
+    layers = [(layer["n_in"], layer["n"], layer["n_out"]) for layer in about["layers"]]
+    return about["steps"], about["batch"], layers
 
 
 def answer(backend: Backend, about: Mapping[str, Any], arrays: Mapping[str, Array]) -> dict[str, Array]:
-    """What the backend shows of a case; it gets copies, so that it cannot change what is checked.
+    """Run a backend on a case.
 
-    Raises InputError, in one line, for whatever it raises, and for anything but named arrays; Unsupported where it says
-    so.
+    Parameters
+    ----------
+    backend : the implementation; it gets copies, so that it cannot change the case
+    about : the contents of case.json
+    arrays : the arrays of the case by name
+
+    Returns
+    -------
+    dict of str to array
+        The arrays of its trace by name, not yet parsed.
+
+    Raises
+    ------
+    InputError
+        In one line, if the backend raises an exception or returns anything but named arrays.
+    Unsupported
+        If it raises NotImplementedError.
     """
     try:
         with np.errstate(all="ignore"):
-            shown = backend.call(dict(about), {name: x.copy() for name, x in arrays.items()})
+            trace = backend.call(dict(about), {name: x.copy() for name, x in arrays.items()})
     except (InputError, Unsupported):
         raise
     except NotImplementedError as problem:
@@ -158,13 +223,13 @@ def answer(backend: Backend, about: Mapping[str, Any], arrays: Mapping[str, Arra
     except (Exception, SystemExit) as problem:
         reason = f"{type(problem).__name__}: {first_line(problem)}{_where(problem)}"
         raise InputError(f"backend {backend.name}: expected arrays, got {reason}") from None
-    if not isinstance(shown, Mapping):
-        raise InputError(f"backend {backend.name}: expected a mapping of arrays by name, got {type(shown).__name__}")
-    return {str(name): _array(backend, str(name), x) for name, x in shown.items()}
+    if not isinstance(trace, Mapping):
+        raise InputError(f"backend {backend.name}: expected a mapping of arrays by name, got {type(trace).__name__}")
+    return {str(name): _array(backend, str(name), x) for name, x in trace.items()}
 
 
 def _where(problem: BaseException) -> str:
-    """The file and line that raised."""
+    """The file and line that raised the exception."""
     frames = traceback.extract_tb(problem.__traceback__)
     return f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
 

@@ -1,4 +1,7 @@
-"""pytest --decolle-backend=MODULE:OBJECT: every vector becomes a test of that backend."""
+"""The pytest plugin: with `pytest --decolle-backend=MODULE:OBJECT` every vector becomes a test of that backend.
+
+It imports the package only if that option is there.
+"""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,16 +10,16 @@ import pytest
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """The options."""
+    """Add the options; pytest calls this."""
     group = parser.getgroup("decolle_ref", "conformance of a DECOLLE backend")
     group.addoption("--decolle-backend", metavar="MODULE:OBJECT", help="test this backend against the oracle's vectors")
     group.addoption("--decolle-profile", metavar="NAME", help="its arithmetic: float32, Q8.16, ... or a JSON file")
     group.addoption("--decolle-expected", metavar="TOML", help="vectors that must fail, with reasons")
-    group.addoption("--decolle-seed", type=int, help="of the fresh vectors (default: a new one each time)")
+    group.addoption("--decolle-seed", type=int, help="seed of the random vectors (default: a new one each time)")
 
 
 def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Add one test for each vector."""
+    """Add one test for each vector; pytest calls this."""
     if config.getoption("--decolle-backend"):
         items.extend(_vectors(session, config))
 
@@ -34,28 +37,31 @@ def _items(session: pytest.Session, config: pytest.Config) -> Iterator[pytest.It
     from pathlib import Path
 
     from decolle_ref.oracle import backends, profile, runner
+    from decolle_ref.oracle.vectors.catalogue import select
 
-    named, expected = config.getoption("--decolle-profile"), config.getoption("--decolle-expected")
+    named, file = config.getoption("--decolle-profile"), config.getoption("--decolle-expected")
     backend = backends.load(config.getoption("--decolle-backend"), profile.read(Path(named)) if named else None)
     seed = config.getoption("--decolle-seed")
     seed = runner.random_seed() if seed is None else seed
-    chosen = runner.selection(backend.profile, seed)
-    reasons = runner.read_expected(Path(expected)) if expected else {}
-    runner.known(reasons, chosen)
-    for vector in chosen:
-        yield VectorItem.from_parent(session, name=vector.id, backend=backend, vector=vector, reason=reasons, seed=seed)
+    vectors = select(backend.profile, seed)
+    reasons = runner.read_expected(Path(file)) if file else {}
+    runner.validate_expected(reasons, [vector.id for vector in vectors])
+    for vector in vectors:
+        yield VectorItem.from_parent(
+            session, name=vector.id, backend=backend, vector=vector, reasons=reasons, seed=seed
+        )
 
 
 class VectorItem(pytest.Item):
-    """One vector."""
+    """The test of one vector."""
 
-    def __init__(self, *, backend: Any, vector: Any, reason: dict[str, str], seed: int, **kwargs: Any) -> None:
+    def __init__(self, *, backend: Any, vector: Any, reasons: dict[str, str], seed: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.backend, self.vector, self.seed = backend, vector, seed
-        self.reasons = {vector.id: reason[vector.id]} if vector.id in reason else {}
+        self.reasons = {vector.id: reasons[vector.id]} if vector.id in reasons else {}
 
     def runtest(self) -> None:
-        """Run it."""
+        """Run the vector; skip it where the backend does not support it."""
         from decolle_ref.oracle import runner
 
         (outcome,) = runner.run(self.backend, [self.vector], self.reasons)
@@ -65,11 +71,11 @@ class VectorItem(pytest.Item):
             raise VectorFailed(f"{outcome}\n(seed {self.seed})")
 
     def repr_failure(self, excinfo: Any, style: Any = None) -> Any:
-        """The report alone, without a traceback."""
+        """The report, without a traceback."""
         return str(excinfo.value) if excinfo.errisinstance(VectorFailed) else super().repr_failure(excinfo)
 
     def reportinfo(self) -> Any:
-        """Where it comes from."""
+        """The name of the test."""
         return "decolle_ref", None, f"vector {self.name}"
 
 

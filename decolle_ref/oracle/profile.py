@@ -1,4 +1,10 @@
-"""What an implementation says of its arithmetic, and of what it can show."""
+"""The profile of an implementation: the arithmetic that it declares, and how much of its state its trace has.
+
+>>> PROFILES["float32"].quantise(np.asarray(1 + 2.0**-30))
+array(1.)
+>>> describe(parse({"format": "fixed", "fraction_bits": 12}))
+{'name': 'unnamed', 'format': 'fixed', 'fraction_bits': 12}
+"""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -15,7 +21,7 @@ class Float(NamedTuple):
     """A binary floating-point format with round to nearest."""
 
     bits: int  # of the significand, the hidden one included
-    smallest: float  # normal number
+    smallest: float  # positive normal number
 
     @property
     def unit(self) -> float:
@@ -26,10 +32,10 @@ class Float(NamedTuple):
 FLOATS = {
     "float64": Float(53, 2.0**-1022),
     "float32": Float(24, 2.0**-126),
-    "tf32": Float(11, 2.0**-126),  # operands of products only
+    "tf32": Float(11, 2.0**-126),  # for the factors of products only
     "bfloat16": Float(8, 2.0**-126),
 }
-MOST_ULPS = 1 / 8  # more would let through another sigma
+MOST_SIGMA_ERROR = 1 / 8  # with a larger one, another sigma would pass
 FORMATS = ("float64", "float32", "bfloat16", "fixed")
 LEVELS = ("L0", "L1", "L2")
 ROUNDINGS = {"nearest": 0.5, "floor": 1.0}  # the largest error of one rounding, in quanta
@@ -37,13 +43,25 @@ ROUNDINGS = {"nearest": 0.5, "floor": 1.0}  # the largest error of one rounding,
 
 @dataclass(frozen=True)
 class Profile:
-    """The arithmetic of an implementation.  Raises InputError for what makes no sense.
+    """The arithmetic of an implementation, and how much its trace shows.
 
-    format: of every number that is kept.  accumulate: of the sums in matrix products, where it is another.  products:
-    "tf32" where their factors are rounded to it first.  flush: subnormal numbers become 0.  sigma_ulps: the largest
-    error of sigma and sigma', in units of the last place of 1.  Fixed point: values k 2^-fraction_bits within
-    +-2^integer_bits, saturating.  level: L2 shows everything, L1 spikes and the weights of every step, L0 spikes and
-    the final weights.
+    Parameters
+    ----------
+    name : as reports name it
+    format : "float64", "float32", "bfloat16" or "fixed": the format of every number that is kept
+    accumulate : "float64" or "float32": the format of the sums in matrix products, if it is another
+    products : "tf32" or "bfloat16", if the factors of matrix products are rounded to it
+    flush : whether subnormal numbers become 0
+    sigma_ulps : the largest error of sigma and sigma', in units of the last place of 1
+    integer_bits, fraction_bits : a fixed-point number is k 2^-fraction_bits within +-2^integer_bits; it saturates
+    rounding : "nearest" or "floor", in fixed point
+    level : the trace has everything ("L2"), spikes and the weights of every step ("L1"), or spikes and the final
+        weights ("L0")
+
+    Raises
+    ------
+    InputError
+        For an option or a number that makes no sense.
     """
 
     name: str = "unnamed"
@@ -67,18 +85,16 @@ class Profile:
         count("profile fraction_bits", self.fraction_bits, 1)
         if self.fixed and self.integer_bits + self.fraction_bits > FLOATS["float64"].bits - 1:
             bits = self.integer_bits + self.fraction_bits
-            raise InputError(
-                f"profile integer_bits + fraction_bits: expected at most 52, which float64 holds, got {bits}"
-            )
+            expected = "expected at most 52, which float64 holds"
+            raise InputError(f"profile integer_bits + fraction_bits: {expected}, got {bits}")
         not_negative("profile sigma_ulps", self.sigma_ulps)
-        if self.sigma_ulps * (self.quantum if self.fixed else 2 * FLOATS[self.format].unit) > MOST_ULPS:
-            raise InputError(
-                f"profile sigma_ulps: expected an error below {MOST_ULPS} of 1, got {self.sigma_ulps} units"
-            )
+        if self.sigma_ulps * (self.quantum if self.fixed else 2 * FLOATS[self.format].unit) > MOST_SIGMA_ERROR:
+            expected = f"expected an error below {MOST_SIGMA_ERROR} of 1"
+            raise InputError(f"profile sigma_ulps: {expected}, got {self.sigma_ulps} units")
 
     @property
     def fixed(self) -> bool:
-        """Fixed point?"""
+        """Whether the format is fixed point."""
         return self.format == "fixed"
 
     @property
@@ -88,7 +104,7 @@ class Profile:
 
     @property
     def limits(self) -> tuple[float, float]:
-        """The smallest and the largest number."""
+        """The smallest and the largest number of the format; a float counts as unlimited."""
         if self.fixed:
             return -(2.0**self.integer_bits), 2.0**self.integer_bits - self.quantum
         return -np.inf, np.inf
@@ -97,9 +113,9 @@ class Profile:
         """The distance of neighbouring numbers of the format at x."""
         if self.fixed:
             return np.full(np.shape(x), self.quantum)
-        of = FLOATS[self.format]
-        exponent = np.floor(np.log2(np.maximum(np.abs(x), of.smallest)))
-        return np.asarray(2.0 ** (exponent - of.bits + 1))
+        float_format = FLOATS[self.format]
+        exponent = np.floor(np.log2(np.maximum(np.abs(x), float_format.smallest)))
+        return np.asarray(2.0 ** (exponent - float_format.bits + 1))
 
     def quantise(self, x: Array) -> Array:
         """The nearest numbers of the format, as float64; saturating in fixed point."""
@@ -120,8 +136,22 @@ PROFILES = {
 }
 
 
-def of(content: Any) -> Profile:
-    """A profile from a name, a mapping, or a profile.  Raises InputError for keys or values it does not know."""
+def parse(content: Any) -> Profile:
+    """Parse a profile.
+
+    Parameters
+    ----------
+    content : a name in PROFILES, a mapping of the fields of Profile, or a Profile
+
+    Returns
+    -------
+    Profile
+
+    Raises
+    ------
+    InputError
+        For an unknown name, key or value.
+    """
     if isinstance(content, Profile):
         return content
     if isinstance(content, str):
@@ -139,15 +169,38 @@ def of(content: Any) -> Profile:
 
 
 def read(path: Path) -> Profile:
-    """A profile from a JSON file, or one of PROFILES by its name.  Raises InputError for anything else."""
+    """Read a profile.
+
+    Parameters
+    ----------
+    path : a JSON file, or a name in PROFILES
+
+    Returns
+    -------
+    Profile
+
+    Raises
+    ------
+    InputError
+        If there is neither.
+    """
     if str(path) in PROFILES:
         return PROFILES[str(path)]
     if not path.exists():
         raise InputError(f"profile: expected one of {', '.join(PROFILES)}, or a JSON file, got {str(path)!r}")
-    return of(schema.parse(path))
+    return parse(schema.parse(path))
 
 
 def describe(profile: Profile) -> dict[str, Any]:
-    """What differs from the defaults, and the name and format."""
-    given, default = asdict(profile), asdict(Profile())
-    return {name: value for name, value in given.items() if name in ("name", "format") or value != default[name]}
+    """The name, the format, and every field that differs from its default.
+
+    Parameters
+    ----------
+    profile : the profile
+
+    Returns
+    -------
+    dict
+    """
+    values, default = asdict(profile), asdict(Profile())
+    return {name: value for name, value in values.items() if name in ("name", "format") or value != default[name]}

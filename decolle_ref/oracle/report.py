@@ -1,6 +1,10 @@
-"""What a check found, for people and as JSON: the first failure, what passed before it, and one step that shows it."""
+"""A verdict for people and as JSON: the first failure, what passed before it, and the steps that show it.
 
-from collections.abc import Mapping, Sequence
+>>> place(Failure(step=3, layer=1, equation="P", index=(0, 5), got=1.0, expected=2.0, bound=0.1, ratio=10.0))
+'P of sample 0, input 5'
+"""
+
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -9,16 +13,26 @@ import numpy as np
 from decolle_ref._util.check import Array
 from decolle_ref.cases import Case
 from decolle_ref.decolle.optim import Adamax, Moments
-from decolle_ref.oracle.check.learning import ORDER
-from decolle_ref.oracle.check.residual import Failure, Verdict, layers
+from decolle_ref.oracle.check.residual import Failure, Verdict
 from decolle_ref.oracle.profile import Profile
+from decolle_ref.oracle.trace import ORDER, Operands, Trace
 
 AXES = {"Q": ("sample", "input"), "P": ("sample", "input"), "Y": ("sample", "output"), "e": ("sample", "output")}
 WEIGHTS = ("W", "b", "dW", "db")
 
 
 def text(verdict: Verdict, explanation: Sequence[str] = ()) -> str:
-    """The verdict in a few lines."""
+    """The verdict in a few lines.
+
+    Parameters
+    ----------
+    verdict : the result of the residual check
+    explanation : the hypotheses that a failure is consistent with
+
+    Returns
+    -------
+    str
+    """
     if verdict.failure is None:
         (layer, equation), ratio = max(verdict.worst().items(), key=lambda entry: entry[1])
         steps = len(verdict.slots[0].got)
@@ -41,19 +55,29 @@ def _failure(failure: Failure, profile: Profile, explanation: Sequence[str]) -> 
     if explanation:
         lines.append("consistent with: " + "; or ".join(explanation))
     else:
-        lines.append(f"consistent with none of the known slips in the equation of {failure.equation}")
+        lines.append(f"consistent with none of the known mistakes in the equation of {failure.equation}")
     return lines
 
 
 def _size(off: float, expected: float, ulps: float, profile: Profile) -> str:
-    """A small difference in units in the last place, a large one relative to what was expected."""
+    """A small difference in units in the last place, a large one relative to the expected number."""
     if ulps < 1000 or expected == 0:
         return f"{ulps:.3g} units in the last place of {profile.format}"
     return f"a factor of {1 + off / abs(expected):.3g}" if off > abs(expected) else f"{off / abs(expected):.2g} of it"
 
 
 def place(failure: Failure) -> str:
-    """Equation and entry, in words."""
+    """The equation and the entry in words.
+
+    Parameters
+    ----------
+    failure : the failure
+
+    Returns
+    -------
+    str
+        Such as "P of sample 0, input 5", or "W[2, 3]".
+    """
     if failure.equation in WEIGHTS:
         entry = ", ".join(map(str, failure.index))
         return f"{failure.equation}[{entry}]"
@@ -62,7 +86,16 @@ def place(failure: Failure) -> str:
 
 
 def upstream(failure: Failure) -> str:
-    """What is needed before the failing equation, and holds."""
+    """The equations that are computed before the failing one, all of which hold.
+
+    Parameters
+    ----------
+    failure : the failure
+
+    Returns
+    -------
+    str
+    """
     parts = [f"all equations before step {failure.step}"] if failure.step else []
     if failure.layer > 1:
         parts.append(f"at step {failure.step} every layer below")
@@ -73,67 +106,91 @@ def upstream(failure: Failure) -> str:
 
 
 def content(verdict: Verdict, explanation: Sequence[str] = ()) -> dict[str, Any]:
-    """The same for machines."""
+    """The verdict as JSON.
+
+    Parameters
+    ----------
+    verdict : the result of the residual check
+    explanation : the hypotheses that a failure is consistent with
+
+    Returns
+    -------
+    dict
+        An infinite ratio becomes None, which JSON has.
+    """
     failure = verdict.failure
     worst = {f"layer{k}_{name}": ratio for (k, name), ratio in verdict.worst().items()}
-    found: dict[str, Any] = {
+    entries: dict[str, Any] = {
         "status": "pass" if verdict else "fail",
         "profile": asdict(verdict.profile),
         "residual_over_bound": {name: ratio if np.isfinite(ratio) else None for name, ratio in worst.items()},
     }
     if failure is not None:
         numbers = asdict(failure) | {"ratio": failure.ratio if np.isfinite(failure.ratio) else None}
-        found["failure"] = numbers | {
+        entries["failure"] = numbers | {
             "index": list(failure.index),
             "got_hex": failure.got.hex(),
             "expected_hex": failure.expected.hex(),
             "consistent_with": list(explanation),
         }
-    return found
+    return entries
 
 
-def excerpt(case: Case, shown: Mapping[str, Array], failure: Failure) -> Case:
-    """The one or two steps that show a failure, as a case that starts from the implementation's own numbers."""
+def excerpt(trace: Trace, failure: Failure) -> Case:
+    """The step that fails and the one before it, as a case that starts from the implementation's own numbers.
+
+    Parameters
+    ----------
+    trace : the trace that failed, of level L2
+    failure : from its verdict
+
+    Returns
+    -------
+    Case
+        One or two steps, in the dtype of the trace's case.
+    """
+    case = trace.case
     last = min(failure.step, case.about["steps"] - 1)
-    first = max(0, last - 1)
+    steps = slice(max(0, last - 1), last + 1)
     about = dict(case.about) | {
         "name": f"{case.about['name']}, step {failure.step}",
-        "steps": last - first + 1,
+        "steps": steps.stop - steps.start,
         "initial_state": "given",
-        "n": case.about.get("n", 0) + first,
+        "n": case.about.get("n", 0) + steps.start,
     }
-    arrays = {"inputs": case.inputs[first : last + 1]}
-    for k, operands in enumerate(layers(case, shown), start=1):
-        own = dict(operands.case)
-        own |= (
-            {f"{x}0": operands.before(x)[first] for x in "PQ"}
-            if operands.layer.neuron.U_reads
-            else {f"{x}0": operands.shown[x][first] for x in "PQ"}
-        )
-        own["R0"] = operands.shown["R"][first]
-        if "target" in own:
-            own["target"] = own["target"][first : last + 1]
-        if case.about["learn"]:
-            own |= {x: operands.shown[x][first] for x in "Wb"}
-            about["updates"] = operands.updates + int(operands.learns[:first].sum())
-            if isinstance(operands.optimiser, Adamax):
-                about["memory"] = "given"
-                own |= moments(operands.optimiser, own, operands.shown, operands.learns[:first], operands.updates)
-        dtype = np.dtype(about["dtype"])
-        arrays |= {f"layer{k}_{name}": np.asarray(x).astype(dtype) for name, x in own.items()}
+    if case.about["learn"]:
+        about["updates"] = trace.layers[0].updates + int(trace.layers[0].learns[: steps.start].sum())
+        if isinstance(trace.layers[0].optimiser, Adamax):
+            about["memory"] = "given"
+    arrays = {"inputs": case.inputs[steps]}
+    for k, operands in enumerate(trace.layers, start=1):
+        start = _start(operands, steps)
+        arrays |= {f"layer{k}_{name}": np.asarray(x).astype(about["dtype"]) for name, x in start.items()}
     return replace(case, about=about, arrays=arrays)
 
 
-def moments(
-    optimiser: Adamax, own: Mapping[str, Array], shown: Mapping[str, Array], learns: Array, updates: int
-) -> dict[str, Array]:
-    """m and u after the updates of the steps before, from the gradients that were written down."""
-    found: dict[str, Array] = {}
+def _start(operands: Operands, steps: slice) -> dict[str, Array]:
+    """The case's arrays of one layer, where state, weights and moments are those of the trace at the first step."""
+    n, arrays = steps.start, dict(operands.case)
+    for x in "PQ":
+        arrays[f"{x}0"] = operands.before(x)[n] if operands.layer.neuron.U_reads else operands.trace[x][n]
+    arrays["R0"] = operands.trace["R"][n]
+    if "target" in arrays:
+        arrays["target"] = arrays["target"][steps]
+    if operands.optimiser is not None:
+        arrays |= {x: operands.trace[x][n] for x in "Wb"}
+    if isinstance(operands.optimiser, Adamax):
+        arrays |= _moments(operands, operands.optimiser, n)
+    return arrays
+
+
+def _moments(operands: Operands, optimiser: Adamax, n: int) -> dict[str, Array]:
+    """m and u after the updates of the first n steps, from the gradients of the trace."""
+    arrays: dict[str, Array] = {}
     for x in "Wb":
-        gradients = shown[f"d{x}"][: len(learns)][learns]
-        start = np.zeros(shown[f"d{x}"].shape[1:])
-        memory = Moments(own.get(f"m_{x}", start), own.get(f"u_{x}", start), updates)
-        for g in gradients:
-            _, memory = optimiser.update(start, g, memory, np.zeros(()))
-        found |= {f"m_{x}": memory.m, f"u_{x}": memory.u}
-    return found
+        zero = np.zeros_like(operands.case[x])
+        moments = Moments(operands.case.get(f"m_{x}", zero), operands.case.get(f"u_{x}", zero), operands.updates)
+        for g in operands.trace[f"d{x}"][:n][operands.learns[:n]]:
+            _, moments = optimiser.update(zero, g, moments, np.zeros(()))
+        arrays |= {f"m_{x}": moments.m, f"u_{x}": moments.u}
+    return arrays

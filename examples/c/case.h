@@ -1,4 +1,4 @@
-/* A case as the program holds it: the dialect's choices, and the layers with their arrays, state and memory. */
+/* A case in memory: the choices of the dialect, and the layers with their arrays, state and optimiser state. */
 enum { SQUARED_ERROR, SMOOTH_L1, CROSS_ENTROPY };
 enum { LOGISTIC, FAST_SIGMOID_10, BOXCAR, FAST_SIGMOID, PIECEWISE_LINEAR, EXPONENTIAL };
 enum { GAINS_ONE, GAINS_LEAK, GAINS_INVERSE };
@@ -25,20 +25,20 @@ static const Dialect DIALECTS[] = {
     {0, 1, GAINS_ONE, DELTA_W, 0, BOXCAR, 1, 0},
 };
 
-/* A dense layer is a convolution too: of an image of 1 x 1 places and n_in channels, with a kernel of 1 x 1. */
+/* A dense layer is a convolution of an image of 1 x 1 places and n_in channels, with a kernel of 1 x 1. */
 typedef struct {
     int n_in, n, n_out, conv;
     int height, width, channels, kernel; /* of the neurons' image; W is (channels, fan_in) */
-    int places, fan_in, seen, pool;      /* height width; weights per neuron; n', transmitted and read; window's side */
-    int *sees;                           /* (places, fan_in): which input a weight meets, -1 for the padding */
+    int places, fan_in, n_read, pool;    /* height width; weights per neuron; neurons the readout reads; window's side */
+    int *inputs;                         /* (places, fan_in): the input of each weight, -1 for padding */
     int surrogate, loss, mean, membrane; /* membrane: lambda2 acts on U, else on sigma(U) */
     num lambda1, lambda2;
     num *W, *b, *G, *c, *alpha, *beta, *gamma, *w, *target, *rate_W, *rate_b;
-    num *gain_Q, *gain_P, *delta_R;                 /* these three follow from the dialect */
+    num *gain_Q, *gain_P, *delta_R;                 /* they follow from the dialect */
     num *P, *Q, *R, *new_P, *new_Q;                 /* (batch, n_in), R: (batch, n) */
     num *U, *S, *Y, *e, *delta, *dW, *db;           /* of this step */
-    num *activity, *rank, *m_W, *u_W, *m_b, *u_b;   /* what is read out, who wins a window, Adamax's memory */
-    int *winner;                                    /* (batch, n'): the neuron that each window shows */
+    num *activity, *rank, *m_W, *u_W, *m_b, *u_b;   /* the input of the readout, the pool's key, Adamax's m and u */
+    int *winner;                                    /* (batch, n'): the winning neuron of each window */
 } Layer;
 
 typedef struct {
@@ -53,7 +53,7 @@ typedef struct {
 
 static num *numbers(double count) { return room(count, sizeof(num)); }
 
-/* The array layer{k}_{letter}.npy, or {letter}.npy where k = 0, in the program's arithmetic. */
+/* The array layer{k}_{letter}.npy, or {letter}.npy if k = 0, in the arithmetic of the program. */
 static num *read_numbers(const Case *of, int k, const char *letter, const long shape[])
 {
     char name[64], types[32];
@@ -90,7 +90,7 @@ static int size(const char *object, const char *key, int otherwise)
     return (int)json_integer(object, key, 1, 1e6, otherwise);
 }
 
-/* Sizes of a layer, and which input each weight meets at each place: stride y + r - padding, stride x + s - padding. */
+/* The sizes of a layer, and the input of each weight at each place: stride y + r - padding, stride x + s - padding. */
 static void read_geometry(Layer *L, const char *about)
 {
     const char *conv = member(about, "conv");
@@ -115,9 +115,9 @@ static void read_geometry(Layer *L, const char *about)
         fail("n_in, n: expected sizes that follow from conv, got %d, %d", L->n_in, L->n);
     L->fan_in = (int)fan_in;
     L->places = (int)places;
-    L->seen = L->channels * (L->height / L->pool) * (L->width / L->pool);
-    L->sees = room(places * fan_in, sizeof(int));
-    int *next = L->sees;
+    L->n_read = L->channels * (L->height / L->pool) * (L->width / L->pool);
+    L->inputs = room(places * fan_in, sizeof(int));
+    int *next = L->inputs;
     for (long y = 0; y < L->height; y++)
         for (long x = 0; x < L->width; x++)
             for (long c = 0; c < channels_in; c++)
@@ -139,7 +139,7 @@ static void check_constants(const Layer *L, int k)
         if (L->w[i] < 0) fail("layer%d_w: expected numbers >= 0, got %g", k, value(L->w[i]));
 }
 
-/* Learning rates, one per weight: of a dense layer the case gives one per input. */
+/* Learning rates, one per weight; for a dense layer the case has one per input. */
 static num *read_rates(const Case *of, const Layer *L, int k)
 {
     if (L->conv) return read_numbers(of, k, "rate_W", SHAPE(L->channels, L->fan_in / L->kernel / L->kernel,
@@ -175,7 +175,7 @@ static void read_layer(const Case *of, Layer *L, const char *about, int k)
     const double in = (double)(B * n_in), out = (double)(B * n), weights = (double)C * L->fan_in;
     L->W = read_numbers(of, k, "W", shape_W);
     L->b = read_numbers(of, k, "b", SHAPE(C));
-    L->G = read_numbers(of, k, "G", SHAPE(L->n_out, L->seen));
+    L->G = read_numbers(of, k, "G", SHAPE(L->n_out, L->n_read));
     L->c = read_numbers(of, k, "c", SHAPE(L->n_out));
     L->alpha = read_numbers(of, k, "alpha", SHAPE(n_in));
     L->beta = read_numbers(of, k, "beta", SHAPE(n_in));
@@ -247,8 +247,8 @@ static Case read_case(const char *folder)
     of.layers = room(of.count, sizeof(Layer));
     for (int k = 0; (p = element(layers, k)) != NULL; k++) {
         read_layer(&of, &of.layers[k], p, k + 1);
-        if (k > 0 && of.layers[k].n_in != of.layers[k - 1].seen)
-            fail("layers[%d].n_in: expected %d, got %d", k, of.layers[k - 1].seen, of.layers[k].n_in);
+        if (k > 0 && of.layers[k].n_in != of.layers[k - 1].n_read)
+            fail("layers[%d].n_in: expected %d, got %d", k, of.layers[k - 1].n_read, of.layers[k].n_in);
     }
     if (of.count == 0) fail("layers: expected at least one, got none");
     of.inputs = read_numbers(&of, 0, "inputs", SHAPE(of.steps, of.batch, of.layers[0].n_in));

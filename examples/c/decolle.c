@@ -3,7 +3,7 @@
  *     cc -O2 -std=c99 -o decolle decolle.c -lm
  *     ./decolle CASE TRACE
  *
- * One function per equation; `step` says in which order.  The arithmetic is a handful of functions in float32.h, and
+ * There is one function per equation; `step` has their order.  The arithmetic is a few functions in float32.h, and
  * in fixed.h for decolle_fixed.c: `mul` two numbers into a wide product, `widen` a number to add it to products,
  * `narrow` a sum back to a number.  Reading and writing are in files.h, case.h and trace.h.
  */
@@ -51,10 +51,10 @@ static num filtered(num decay, num x, num gain, num input) { return narrow(mul(d
 static num membrane(const Layer *L, int i, const num *P, const num *R)
 {
     const num *W = L->W + (long)(i / L->places) * L->fan_in;
-    const int *sees = L->sees + (long)(i % L->places) * L->fan_in;
+    const int *inputs = L->inputs + (long)(i % L->places) * L->fan_in;
     wide sum = 0;
     for (int k = 0; k < L->fan_in; k++)
-        if (sees[k] >= 0) sum += mul(W[k], P[sees[k]]);
+        if (inputs[k] >= 0) sum += mul(W[k], P[inputs[k]]);
     return narrow(sum + widen(L->b[i / L->places]) - mul(L->delta_R[i], R[i]));
 }
 
@@ -101,7 +101,7 @@ static num sigma_slope(int surrogate, num x)
 
 /* ---- Pooling ---- */
 
-/* The neuron of window v with the largest rank, of several the first in reading order.  pool = 1: v itself. */
+/* The neuron of window v with the largest rank; ties go to the first in reading order.  If pool = 1 it is v itself. */
 static int winner(const Layer *L, int v, const num *rank)
 {
     const int columns = L->width / L->pool, rows = L->height / L->pool;
@@ -120,7 +120,7 @@ static int winner(const Layer *L, int v, const num *rank)
 static num readout(const Layer *L, int k, const num *activity)
 {
     wide sum = 0;
-    for (int v = 0; v < L->seen; v++) sum += mul(L->G[(long)k * L->seen + v], activity[v]);
+    for (int v = 0; v < L->n_read; v++) sum += mul(L->G[(long)k * L->n_read + v], activity[v]);
     return narrow(sum + widen(L->c[k]));
 }
 
@@ -149,11 +149,11 @@ static num mean_activity(const Layer *L, long b, long batch)
 {
     const long first = L->membrane ? b : 0, last = L->membrane ? b + 1 : batch;
     wide sum = 0;
-    for (long v = first * L->seen; v < last * L->seen; v++) {
-        num U = L->U[v / L->seen * L->n + L->winner[v]];
+    for (long v = first * L->n_read; v < last * L->n_read; v++) {
+        num U = L->U[v / L->n_read * L->n + L->winner[v]];
         sum += widen(L->membrane ? U : sigma(L->surrogate, U));
     }
-    return share(narrow(sum), (last - first) * L->seen);
+    return share(narrow(sum), (last - first) * L->n_read);
 }
 
 /* d/dU of lambda1 <relu(U + 0.01)> + lambda2 relu(0.1 - <activity>); silent: <activity> < 0.1 */
@@ -161,14 +161,14 @@ static num penalty(const Layer *L, long batch, num U, int silent)
 {
     const num above = U + number("0.01", 0.01) > 0 ? L->lambda1 : 0;
     const num slope = L->membrane ? ONE : sigma_slope(L->surrogate, U);
-    return share(above - (silent ? narrow(mul(L->lambda2, slope)) : 0), batch * L->seen);
+    return share(above - (silent ? narrow(mul(L->lambda2, slope)) : 0), batch * L->n_read);
 }
 
 /* delta_i = (sum_k G_ki e_k) sigma'(U_i) */
 static num error_signal(const Layer *L, int v, const num *e, num U)
 {
     wide sum = 0;
-    for (int k = 0; k < L->n_out; k++) sum += mul(L->G[(long)k * L->seen + v], e[k]);
+    for (int k = 0; k < L->n_out; k++) sum += mul(L->G[(long)k * L->n_read + v], e[k]);
     return narrow(mul(narrow(sum), sigma_slope(L->surrogate, U)));
 }
 
@@ -180,13 +180,13 @@ static num gradient_W(const Layer *L, long batch, int channel, int k, const num 
     wide sum = 0;
     for (long b = 0; b < batch; b++)
         for (int place = 0; place < L->places; place++) {
-            int j = L->sees[(long)place * L->fan_in + k];
+            int j = L->inputs[(long)place * L->fan_in + k];
             if (j >= 0) sum += mul(L->delta[b * L->n + channel * L->places + place], P[b * L->n_in + j]);
         }
     return narrow(sum);
 }
 
-/* dL/db_i = sum of delta_i likewise */
+/* dL/db_i = sum of delta_i over the same */
 static num gradient_b(const Layer *L, long batch, int channel)
 {
     wide sum = 0;
@@ -213,13 +213,13 @@ static void update(const Case *of, num *W, num *m, num *u, num g, num lr)
 
 /* ---- One step ---- */
 
-/* The state and the spikes of one sample, up to its readout. */
+/* One sample: the state, the spikes and the readout. */
 static void forward(const Dialect *d, Layer *L, long b, const num *S_in)
 {
     num *Q = L->Q + b * L->n_in, *P = L->P + b * L->n_in, *R = L->R + b * L->n, *U = L->U + b * L->n;
     num *new_Q = L->new_Q + b * L->n_in, *new_P = L->new_P + b * L->n_in;
-    num *S = L->S + b * L->seen, *activity = L->activity + b * L->seen;
-    int *shown = L->winner + b * L->seen;
+    num *S = L->S + b * L->n_read, *activity = L->activity + b * L->n_read;
+    int *winners = L->winner + b * L->n_read;
     for (int j = 0; j < L->n_in; j++) {
         new_Q[j] = filtered(L->beta[j], Q[j], L->gain_Q[j], S_in[j]);
         new_P[j] = filtered(L->alpha[j], P[j], L->gain_P[j], d->new_Q ? new_Q[j] : Q[j]);
@@ -228,27 +228,27 @@ static void forward(const Dialect *d, Layer *L, long b, const num *S_in)
         U[i] = membrane(L, i, d->new_P ? new_P : P, R);
         L->rank[i] = d->pool_S ? sigma(L->surrogate, U[i]) : U[i];
     }
-    for (int v = 0; v < L->seen; v++) {
-        shown[v] = winner(L, v, L->rank);
-        S[v] = spike(d, U[shown[v]]);
-        activity[v] = d->spikes ? S[v] : sigma(L->surrogate, U[shown[v]]);
+    for (int v = 0; v < L->n_read; v++) {
+        winners[v] = winner(L, v, L->rank);
+        S[v] = spike(d, U[winners[v]]);
+        activity[v] = d->spikes ? S[v] : sigma(L->surrogate, U[winners[v]]);
     }
     for (int k = 0; k < L->n_out; k++) L->Y[b * L->n_out + k] = readout(L, k, activity);
 }
 
-/* The error of one sample, back to the neurons that were shown; the others get none. */
-static void assess(Layer *L, long b, long batch, const num *target)
+/* One sample: e, and delta of the winning neurons; delta of the others is 0. */
+static void local_gradients(Layer *L, long b, long batch, const num *target)
 {
     num *Y = L->Y + b * L->n_out, *e = L->e + b * L->n_out, *U = L->U + b * L->n, *delta = L->delta + b * L->n;
-    const int *shown = L->winner + b * L->seen, regularised = L->lambda1 > 0 || L->lambda2 > 0;
+    const int *winners = L->winner + b * L->n_read, regularised = L->lambda1 > 0 || L->lambda2 > 0;
     const int silent = regularised && mean_activity(L, b, batch) < number("0.1", 0.1);
     if (L->loss == CROSS_ENTROPY) softmax_error(L, Y, target, batch, e);
     else for (int k = 0; k < L->n_out; k++) e[k] = error(L, Y[k], target[k], batch);
     for (int i = 0; i < L->n; i++) delta[i] = 0;
-    for (int v = 0; v < L->seen; v++) {
-        num *to = &delta[shown[v]];
-        *to = error_signal(L, v, e, U[shown[v]]);
-        if (regularised) *to += penalty(L, batch, U[shown[v]], silent);
+    for (int v = 0; v < L->n_read; v++) {
+        num *to = &delta[winners[v]];
+        *to = error_signal(L, v, e, U[winners[v]]);
+        if (regularised) *to += penalty(L, batch, U[winners[v]], silent);
     }
 }
 
@@ -268,7 +268,7 @@ static void learn(const Case *of, Layer *L)
         update(of, &L->b[o], &L->m_b[o], &L->u_b[o], L->db[o], L->rate_b[o]);
 }
 
-/* What was new becomes old. */
+/* Replaces the old state by the new one. */
 static void advance(const Dialect *d, Layer *L, long batch)
 {
     num *P = L->P, *Q = L->Q;
@@ -280,7 +280,7 @@ static void advance(const Dialect *d, Layer *L, long batch)
 
 /* ---- The run ---- */
 
-/* One step of the whole stack, bottom up; U reads the weights that the step began with. */
+/* One step of all layers, bottom up; U reads the weights from before the update. */
 static void step(Case *of, long t, const Record *records)
 {
     const Dialect *d = &of->dialect;
@@ -290,7 +290,7 @@ static void step(Case *of, long t, const Record *records)
         Layer *L = &of->layers[k];
         for (long b = 0; b < of->batch; b++) forward(d, L, b, S_in + b * L->n_in);
         for (long b = 0; of->targets && b < of->batch; b++)
-            assess(L, b, of->batch, L->target + (t * of->batch + b) * L->n_out);
+            local_gradients(L, b, of->batch, L->target + (t * of->batch + b) * L->n_out);
         if (of->targets) gradients(L, of->batch, d->new_P ? L->new_P : L->P);
         write_step(of, L, &records[k]);
         if (learns) learn(of, L);

@@ -1,4 +1,4 @@
-/* The files of a case and of a trace: a JSON reader for what case.json holds, and plain .npy arrays. */
+/* The files of a case and of a trace: a JSON reader that suffices for case.json, and plain .npy arrays. */
 #include <ctype.h>
 #include <math.h>
 #include <stdarg.h>
@@ -20,7 +20,7 @@ static void stop(int code, const char *format, va_list arguments)
     exit(code);
 }
 
-/* One line that says what was expected and what came, and exit code 2. */
+/* Prints one line that says what was expected and what came; exit code 2. */
 static void fail(const char *format, ...)
 {
     va_list arguments;
@@ -28,7 +28,7 @@ static void fail(const char *format, ...)
     stop(2, format, arguments);
 }
 
-/* The same for a case that is right, but asks for what this program does not do: exit code 3. */
+/* The same for a valid case that this program does not support; exit code 3. */
 static void unsupported(const char *format, ...)
 {
     va_list arguments;
@@ -58,7 +58,7 @@ static long size_of(FILE *f)
     return ftell(f);
 }
 
-/* ---- JSON.  A value is a pointer into the text, at the value's first character; NULL: there is none. ---- */
+/* ---- JSON.  A value is a pointer into the text, at the value's first character; NULL if there is none. ---- */
 
 static char *read_text(const char *folder, const char *name)
 {
@@ -145,7 +145,7 @@ static const char *element(const char *array, int k)
     return *p == ']' ? NULL : p;
 }
 
-/* An unknown key may ask for what this program does not do: keys is " one two three ". */
+/* Refuses unknown keys, which may ask for something that this program does not support; keys is " a b c ". */
 static void known_keys(const char *object, const char *keys)
 {
     const char *name, *p = object;
@@ -169,7 +169,7 @@ static double json_number(const char *object, const char *key, double otherwise)
     return x;
 }
 
-/* An integer from least to most; otherwise < 0: the key must be there. */
+/* An integer from least to most; if otherwise < 0, the key must be there. */
 static long json_integer(const char *object, const char *key, long least, double most, long otherwise)
 {
     double x = json_number(object, key, (double)otherwise);
@@ -178,7 +178,7 @@ static long json_integer(const char *object, const char *key, long least, double
     return (long)x;
 }
 
-/* Which of the names (ended by NULL) the value of `key` is; true and false are names too. */
+/* The index of the value of `key` in names, which end with NULL; true and false are names, too. */
 static int json_choice(const char *object, const char *key, const char *const names[], int otherwise)
 {
     const char *p = member(object, key);
@@ -248,13 +248,13 @@ static double *read_array(const char *folder, const char *name, const char *type
     read_header(f, name, header, sizeof header);
     write_shape(expected, sizeof expected, shape);
     const char *descr = strstr(header, "'descr': '"), *order = strstr(header, "'fortran_order': False");
-    const char *found = strstr(header, "'shape': ");
-    if (descr == NULL || found == NULL) fail("%s: expected a plain .npy header, got something else", name);
+    const char *shape_at = strstr(header, "'shape': ");
+    if (descr == NULL || shape_at == NULL) fail("%s: expected a plain .npy header, got something else", name);
     snprintf(type, sizeof type, " %.3s ", descr + 10);
     if (strstr(types, type) == NULL) fail("%s: expected type%s, got%s", name, types, type);
     if (order == NULL) fail("%s: expected C order (last axis fastest), got something else", name);
-    if (strncmp(found + 9, expected, strlen(expected)) != 0)
-        fail("%s: expected shape %s, got %.*s", name, expected, (int)strcspn(found + 9, ")") + 1, found + 9);
+    if (strncmp(shape_at + 9, expected, strlen(expected)) != 0)
+        fail("%s: expected shape %s, got %.*s", name, expected, (int)strcspn(shape_at + 9, ")") + 1, shape_at + 9);
 
     type[4] = '\0'; /* " <f4" */
     size_t size = (size_t)(type[3] - '0');

@@ -5,7 +5,7 @@
  * divisions round, to the nearest integer, and halves up: floor(x + 1/2).
  */
 #define HAS_EXP 0
-#define MOST_TERMS 8192 /* of one sum: each is at most 2^48, and the sum stays within 2^62 */
+#define MOST_TERMS 8192 /* of one sum: each term is at most 2^48, so the sum stays within 2^62 */
 
 typedef int32_t num;
 typedef int64_t wide;
@@ -32,7 +32,7 @@ static num inverse_square(num a) { return saturate(nearest((wide)1 << 48, mul(a,
 static num share(num a, long count) { return (num)nearest(a, count); }
 static num exponential(num a) { return a; } /* never called: cases that need it are refused */
 
-/* A number of the case, and back: both exact. */
+/* From a number of the case, and back; both are exact. */
 static num exactly(const char *name, double x, double most)
 {
     double scaled = x * ONE;
@@ -41,10 +41,10 @@ static num exactly(const char *name, double x, double most)
     return (num)scaled;
 }
 static num number(const char *name, double x) { return exactly(name, x, 256); }
-static num events(const char *name, double x) { return exactly(name, x, 32768); } /* counts may be larger */
+static num events(const char *name, double x) { return exactly(name, x, 32768); } /* counts may exceed the range of numbers */
 static double value(num a) { return a / 65536.0; }
 
-/* Constants that follow from others are rounded once. */
+/* Derived constants are rounded once. */
 static num complement(num a) { return ONE - a; }
 static num inverse_complement(num a) { return saturate(nearest((wide)1 << 32, ONE - a)); }
 static num times_complement(num a, num b) { return narrow(mul(ONE - a, b)); }

@@ -14,7 +14,7 @@ static num inverse_square(num a) { return 1.0f / (a * a); }
 static num share(num a, long count) { return a / (float)count; }
 static num exponential(num a) { return expf(a); }
 
-/* A number of the case, and back. */
+/* From a number of the case, and back. */
 static num number(const char *name, double x)
 {
     if (!isfinite((float)x)) fail("%s: expected numbers within float32, got %g", name, x);
@@ -23,7 +23,7 @@ static num number(const char *name, double x)
 static num events(const char *name, double x) { return number(name, x); }
 static double value(num a) { return a; }
 
-/* Constants that follow from others are computed in float64 and rounded once. */
+/* Derived constants are computed in float64 and rounded once. */
 static num complement(num a) { return (num)(1.0 - (double)a); }
 static num inverse_complement(num a) { return (num)(1.0 / (1.0 - (double)a)); }
 static num times_complement(num a, num b) { return (num)((1.0 - (double)a) * (double)b); }

@@ -22,7 +22,7 @@ static void put(const Case *of, FILE *f, const char *name, const num *x, size_t 
 /* The shapes, with T steps in front; returns how many of them the case has. */
 static int shapes(const Case *of, const Layer *L, long shape[SERIES][6])
 {
-    const long T = of->steps, B = of->batch, K = L->kernel, width[] = {L->n_in, L->n_in, L->n, L->n, L->seen,
+    const long T = of->steps, B = of->batch, K = L->kernel, width[] = {L->n_in, L->n_in, L->n, L->n, L->n_read,
                                                                        L->n_out, L->n_out, L->n};
     for (int q = 0; q <= OF_DELTA; q++) memcpy(shape[q], SHAPE(T, B, width[q]), 4 * sizeof(long));
     for (int q = OF_DW; q < SERIES; q += 2) {
@@ -44,14 +44,14 @@ static Record open_record(const Case *of, const Layer *L, const char *folder, in
     return record;
 }
 
-/* Everything of this step: Q, P, R, W and b as U read them. */
+/* Appends the arrays of this step: Q, P, R, W and b as U read them. */
 static void write_step(const Case *of, const Layer *L, const Record *record)
 {
     const int new_P = of->dialect.new_P;
-    const num *const shown[] = {new_P ? L->new_Q : L->Q, new_P ? L->new_P : L->P, L->R, L->U, L->S, L->Y,
+    const num *const series[] = {new_P ? L->new_Q : L->Q, new_P ? L->new_P : L->P, L->R, L->U, L->S, L->Y,
                                 L->e, L->delta, L->dW, L->db, L->W, L->b};
     for (int q = 0; q < SERIES; q++)
-        if (record->file[q] != NULL) put(of, record->file[q], SERIES_NAMES[q], shown[q], record->count[q]);
+        if (record->file[q] != NULL) put(of, record->file[q], SERIES_NAMES[q], series[q], record->count[q]);
 }
 
 static void close_file(FILE *f)
@@ -59,7 +59,7 @@ static void close_file(FILE *f)
     if (f != NULL && fclose(f) != 0) fail("trace: expected files to write, got an error");
 }
 
-/* Where the run ended: where the next case starts. */
+/* The end of the run, from which the next case may start. */
 static void write_end(const Case *of, const Layer *L, const char *folder, int k)
 {
     static const char *const names[] = {"W_final", "b_final", "P_final", "Q_final", "R_final",
@@ -75,7 +75,7 @@ static void write_end(const Case *of, const Layer *L, const char *folder, int k)
     }
 }
 
-/* A folder that is there already may be used if it holds no trace; one that cannot be made fails at its first file. */
+/* Makes the folder.  An existing folder without a trace may be used; without a folder, the first file fails. */
 static void make_folder(const char *folder)
 {
     char path[4096];

@@ -33,7 +33,7 @@ spec.loader.exec_module(fixed_point)
 
 @pytest.fixture(scope="module")
 def programs(tmp_path_factory):
-    """The two programs, built as their first lines say."""
+    """The two programs, compiled as their first lines say."""
     folder = tmp_path_factory.mktemp("programs")
     for name in ("decolle", "decolle_fixed"):
         build = [CC, "-O2", "-std=c99", "-o", str(folder / name), f"{name}.c", "-lm"]
@@ -47,7 +47,7 @@ def quantised(x):
 
 
 def shape(sizes, conv):
-    """Per layer what case.json says of its size: dense layers, or one convolution below a dense one."""
+    """The sizes of each layer in case.json: dense layers, or a convolution below a dense layer."""
     if not conv:
         return [{"n_in": n_in, "n": n} for n_in, n in pairwise(sizes)]
     first = {"n_in": 60, "n": 90, "conv": IMAGE, "pool": 2}
@@ -55,13 +55,13 @@ def shape(sizes, conv):
 
 
 def make(dialect, seed=0, sizes=(6, 5, 4), steps=20, batch=2, conv=False, layer=None, given=False, **changes):
-    """(about, arrays) of a lively network with decays, in numbers that Q8.16 and float32 both have."""
+    """(about, arrays) of a lively network with decays, in numbers that Q8.16 and float32 both hold."""
     rng = np.random.default_rng(seed)
     speaker, layers = DIALECTS[dialect], shape(sizes, conv)
     arrays = {"inputs": (rng.random((steps, batch, layers[0]["n_in"])) < 0.4).astype(np.uint8)}
     for k, about in enumerate(layers, start=1):
         about |= {"n_out": 2, "loss": "squared_error", "reduction": "mean", **(layer or {})}
-        seen = cases.width(about)
+        n_read = cases.width(about)
         n_in, n, of = about["n_in"], about["n"], cases.connections(about)[0].shapes
         decays = [quantised(rng.uniform(*bounds)) for bounds in ((0.5, 0.8, n_in), (0.3, 0.6, n_in), (0.5, 0.8, n))]
         unit = from_decays(*decays, dialect=speaker)
@@ -69,7 +69,7 @@ def make(dialect, seed=0, sizes=(6, 5, 4), steps=20, batch=2, conv=False, layer=
         own = {
             "W": rng.uniform(-1, 2, of[0]) * 4 / np.sqrt(fan_in) / gain,
             "b": -rng.uniform(0.05, 0.3, of[1]),
-            "G": rng.uniform(-1, 1, (2, seen)),
+            "G": rng.uniform(-1, 1, (2, n_read)),
             "c": rng.uniform(-0.1, 0.1, 2),
             "w": rng.uniform(0.5, 1.5, n) / speaker.value("refractory")(unit.gamma),
             **dict(zip(("alpha", "beta", "gamma"), decays, strict=True)),
@@ -97,7 +97,7 @@ def make(dialect, seed=0, sizes=(6, 5, 4), steps=20, batch=2, conv=False, layer=
 
 
 def write(folder, about, arrays):
-    """The case on disk, and as read back."""
+    """Write a case, and read it again."""
     cases.write(folder, about, arrays)
     return cases.read(folder)
 
@@ -114,7 +114,7 @@ def result(program, case, out):
 
 
 def against_simulate(program, folder, about, arrays):
-    """Every array that the program writes has the simulator's shape, spikes equal, the rest to float32's accuracy."""
+    """Every array has the shape that the simulator gives it; spikes are equal, the rest within float32's accuracy."""
     case = write(folder / "case", about, arrays)
     got, expected = result(program, folder / "case", folder / "trace"), simulate(case, gradients=True)
     count = len(about["layers"])
@@ -270,7 +270,7 @@ def test_fixed_point_convolves_and_pools_as_its_integer_model(dialect, programs,
 
 @pytest.mark.parametrize("dialect", ["paper", "dcll", "decolle-nonorm"])
 def test_fixed_point_saturates_as_its_integer_model(dialect, programs, tmp_path):
-    """Weights and counts so large that P and U reach the ends of the range, both of them."""
+    """Weights and counts so large that P and U reach both ends of the range."""
     about, arrays = make(dialect, layer={"surrogate": "fast_sigmoid", "reduction": "sum"}, optimiser=SGD)
     for name in ("layer1_W", "layer1_target", "layer1_rate_W"):
         arrays[name] = np.clip(64 * arrays[name], -255, 255)
@@ -300,7 +300,7 @@ def test_halves_are_rounded_up(a, b, rounded):
 
 
 def refused(program, folder, *names):
-    """Exit code 2, or 3 for what is right but not supported, no trace, and one line that names what was wrong."""
+    """Exit code 2, or 3 for a valid case that is not supported; no trace, and one line that names the problem."""
     done = run(program, folder / "case", folder / "out")
     assert done.returncode in (2, 3)
     assert done.stderr.count("\n") == 1 and done.stderr.endswith("\n") and done.stdout == ""
@@ -310,7 +310,7 @@ def refused(program, folder, *names):
 
 @pytest.fixture
 def case(tmp_path):
-    """A case that learns; its fixed-point sibling can run it."""
+    """A case that learns, which both programs support."""
     write(tmp_path / "case", *make("paper", layer={"surrogate": "fast_sigmoid"}, optimiser=ADAMAX))
     return tmp_path
 

@@ -1,4 +1,4 @@
-"""The examples: backends written in other frameworks compute what the reference computes."""
+"""The examples: backends in other frameworks compute the same as the reference."""
 
 import importlib.util
 from itertools import pairwise
@@ -13,11 +13,11 @@ from decolle_ref.decolle import lif
 from decolle_ref.decolle.dialects import DIALECTS
 from decolle_ref.decolle.synapse import Conv2d
 from decolle_ref.oracle import backends, profile, runner
-from decolle_ref.oracle.check import residual
 from decolle_ref.oracle.vectors import catalogue
+from tests.support.oracle import residual_check
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-SHOWN = ("Q", "P", "R", "U", "S", "Y", "e", "delta", "dW", "db")
+NAMES = ("Q", "P", "R", "U", "S", "Y", "e", "delta", "dW", "db")
 SURROGATES = ("logistic", "fast_sigmoid", "fast_sigmoid_10", "piecewise_linear", "exponential", "boxcar")
 LOSSES = ("squared_error", "smooth_l1", "cross_entropy")
 ADAMAX = {"kind": "adamax", "beta1": 0.3, "beta2": 0.9, "eps": 1e-8}
@@ -31,21 +31,21 @@ def example(name):
     return module
 
 
-def dense(sizes, **each):
-    """Entries of `layers` for a stack of dense layers."""
-    own = {"n_out": 3, "loss": "squared_error", "reduction": "mean"} | each
-    return [{"n_in": n_in, "n": n} | own for n_in, n in pairwise(sizes)]
+def dense(sizes, **settings):
+    """The entries of `layers` for dense layers of these sizes."""
+    objective = {"n_out": 3, "loss": "squared_error", "reduction": "mean"} | settings
+    return [{"n_in": n_in, "n": n} | objective for n_in, n in pairwise(sizes)]
 
 
-def convolutional(**each):
-    """Two convolutions, the first pooled with a margin left over, and a dense layer."""
-    own = {"n_out": 3, "loss": "squared_error", "reduction": "mean"} | each
+def convolutional(**settings):
+    """Two convolutions, the first with a pool that leaves a margin, and a dense layer."""
+    objective = {"n_out": 3, "loss": "squared_error", "reduction": "mean"} | settings
     first = Conv2d((2, 7, 8), 3, 3, 1, 1)
     pooled = (3, 7 // 2, 8 // 2)
     second = Conv2d(pooled, 2, 2, 2, 1)
     entries = [(first, {"pool": 2}), (second, {})]
-    return [{"n_in": s.n_in, "n": s.n, "conv": _conv(s)} | pool | own for s, pool in entries] + dense(
-        (second.n, 5), **each
+    return [{"n_in": s.n_in, "n": s.n, "conv": _conv(s)} | pool | objective for s, pool in entries] + dense(
+        (second.n, 5), **settings
     )
 
 
@@ -55,7 +55,7 @@ def _conv(s):
 
 
 def lively(layers, dialect="paper", seed=0, steps=15, batch=3, dtype="float64", **changes):
-    """A random case in which every layer spikes: constants as decays, one per input or neuron."""
+    """A random case in which every layer spikes, with one decay per input or neuron."""
     about = {
         "name": "lively",
         "dialect": dialect,
@@ -69,13 +69,13 @@ def lively(layers, dialect="paper", seed=0, steps=15, batch=3, dtype="float64", 
         "layers": layers,
     } | changes
     rng = np.random.default_rng(seed)
-    arrays = {name: _draw(rng, name, shape) for name, shape in cases.shapes(about).items()}
+    arrays = {name: _random_array(rng, name, shape) for name, shape in cases.shapes(about).items()}
     for k, layer in enumerate(layers, start=1):
         _balance(about, layer, arrays, f"layer{k}_")
     return Case(about, {name: a if name == "inputs" else a.astype(dtype) for name, a in arrays.items()})
 
 
-def _draw(rng, name, shape):
+def _random_array(rng, name, shape):
     letter = name.split("_", 1)[-1]
     ranges = {"alpha": (0.8, 0.95), "beta": (0.6, 0.9), "gamma": (0.3, 0.8), "w": (0.5, 1.5), "b": (-0.4, -0.1)}
     if name == "inputs":
@@ -86,35 +86,35 @@ def _draw(rng, name, shape):
     return rng.uniform(low, high, shape)
 
 
-def _balance(about, layer, arrays, of):
-    """Weights, state, learning rates and refractory strength of a size that fits the dialect's gains."""
-    speaker = DIALECTS[about["dialect"]]
-    unit = lif.from_decays(*(arrays[of + x] for x in ("alpha", "beta", "gamma")), dialect=speaker)
+def _balance(about, layer, arrays, prefix):
+    """Scale weights, state, learning rates and refractory strength to the gains of the dialect."""
+    its_dialect = DIALECTS[about["dialect"]]
+    unit = lif.from_decays(*(arrays[prefix + x] for x in ("alpha", "beta", "gamma")), dialect=its_dialect)
     gain = lif.trace_gain(unit)
-    per_input = gain if arrays[of + "W"].ndim == 2 else gain.mean()
-    fan_in = arrays[of + "W"][0].size
-    arrays[of + "W"] *= 6 / np.sqrt(fan_in) / per_input
-    arrays[of + "w"] = arrays[of + "w"] / speaker.value("refractory")(unit.gamma)
+    per_input = gain if arrays[prefix + "W"].ndim == 2 else gain.mean()
+    fan_in = arrays[prefix + "W"][0].size
+    arrays[prefix + "W"] *= 6 / np.sqrt(fan_in) / per_input
+    arrays[prefix + "w"] = arrays[prefix + "w"] / its_dialect.value("refractory")(unit.gamma)
     if about["initial_state"] == "given":
-        arrays[of + "P0"] = np.abs(arrays[of + "P0"]) * 0.2 * gain
-        arrays[of + "Q0"] = np.abs(arrays[of + "Q0"]) * unit.gain_Q / (1 - unit.beta)
-        arrays[of + "R0"] = np.abs(arrays[of + "R0"])
+        arrays[prefix + "P0"] = np.abs(arrays[prefix + "P0"]) * 0.2 * gain
+        arrays[prefix + "Q0"] = np.abs(arrays[prefix + "Q0"]) * unit.gain_Q / (1 - unit.beta)
+        arrays[prefix + "R0"] = np.abs(arrays[prefix + "R0"])
     if about["learn"]:
-        arrays[of + "rate_W"] = np.full_like(arrays[of + "rate_W"], 1e-2) / per_input**2
-        arrays[of + "rate_b"] = np.abs(arrays[of + "rate_b"]) * 1e-2
+        arrays[prefix + "rate_W"] = np.full_like(arrays[prefix + "rate_W"], 1e-2) / per_input**2
+        arrays[prefix + "rate_b"] = np.abs(arrays[prefix + "rate_b"]) * 1e-2
 
 
 def holds(case, backend):
-    """Every equation on the backend's own numbers, within the bounds of the profile it declares."""
-    verdict = residual.check(case, backend(case.about, case.arrays), profile.of(backend.profile))
+    """Every equation holds on the backend's own numbers, within the bounds of its profile."""
+    verdict = residual_check(case, backend(case.about, case.arrays), profile.parse(backend.profile))
     assert verdict, verdict.failure
 
 
 def agrees(case, backend, within):
-    """All arrays of the interface, each to `within` of its largest magnitude; spikes exactly; and none is idle."""
+    """All arrays agree to `within` of their largest magnitude, spikes exactly, and no layer is silent."""
     got, expected = backend(case.about, case.arrays), simulate(case, gradients=True)
     for k in range(1, len(case.about["layers"]) + 1):
-        names = SHOWN + (("W", "b", "W_final", "b_final") if case.about["learn"] else ())
+        names = NAMES + (("W", "b", "W_final", "b_final") if case.about["learn"] else ())
         for name in (f"layer{k}_{x}" for x in names):
             assert got[name].shape == expected[name].shape, name
             assert got[name].dtype == case.about["dtype"], name
@@ -179,7 +179,7 @@ def test_autograd_agrees_on_the_regularisers(pytorch, activity):
 
 
 def test_the_update_of_the_example_is_that_of_torch_optim(pytorch):
-    """With one rate for all, its Adamax moves a tensor as `torch.optim`'s does."""
+    """With one learning rate for all inputs, its Adamax equals that of `torch.optim`."""
     import torch
     from torch.optim.adamax import adamax
 
@@ -220,7 +220,7 @@ def test_pytorch_holds_every_equation_in_float32(pytorch, dialect):
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_the_wrong_backend_is_wrong_where_P_has_a_gain_and_nowhere_else(dialect):
     case, module = lively(convolutional(), dialect, dtype="float32", steps=8), example("wrong_backend")
-    verdict = residual.check(case, module.backend(case.about, case.arrays), profile.of(module.backend.profile))
+    verdict = residual_check(case, module.backend(case.about, case.arrays), profile.parse(module.backend.profile))
     if DIALECTS[dialect].gains == "one":
         assert verdict, verdict.failure
     else:
@@ -230,16 +230,16 @@ def test_the_wrong_backend_is_wrong_where_P_has_a_gain_and_nowhere_else(dialect)
 def test_the_readme_shows_the_report_on_the_wrong_backend():
     loaded = backends.load(f"{EXAMPLES / 'wrong_backend.py'}:backend")
     (vector,) = (v for v in catalogue.catalogue("float32") if v.id == "dense-decolle-base")
-    said = str(runner.judge(loaded, vector)).splitlines()
-    shown = (EXAMPLES / "README.md").read_text()
+    report = str(runner.judge(loaded, vector)).splitlines()
+    readme = (EXAMPLES / "README.md").read_text()
     for start in ("dense-decolle-base: FAIL", "first failure:", "consistent with:"):
-        (line,) = (line for line in said if line.startswith(start))
-        assert line in shown, line
+        (line,) = (line for line in report if line.startswith(start))
+        assert line in readme, line
 
 
 def test_the_wrong_backend_is_right_once_the_gain_is_put_back():
     source = (EXAMPLES / "wrong_backend.py").read_text()
-    repaired = source.replace("(new_Q if of.P_reads else Q)", "of.gain_P * (new_Q if of.P_reads else Q)")
+    repaired = source.replace("(new_Q if neuron.P_reads else Q)", "neuron.gain_P * (new_Q if neuron.P_reads else Q)")
     assert repaired != source
     names = {}
     exec(repaired, names)
@@ -248,16 +248,16 @@ def test_the_wrong_backend_is_right_once_the_gain_is_put_back():
 
 
 def test_a_snntorch_synapse_follows_one_convention_to_the_last_bit(snntorch):
-    (found,) = snntorch.matches("Synaptic, subtract")
-    assert found == ("new_Q", "new_P", "one", "above", "w", snntorch.THRESHOLD, "before")
+    (convention,) = snntorch.matches("Synaptic, subtract")
+    assert convention == ("new_Q", "new_P", "one", "above", "w", snntorch.THRESHOLD, "before")
 
 
 def test_the_oracle_passes_snntorch_spikes_under_its_convention_only(snntorch):
-    (found,) = snntorch.matches("Synaptic, subtract")
-    assert snntorch.verdict(found).status == "pass"
+    (convention,) = snntorch.matches("Synaptic, subtract")
+    assert snntorch.verdict(convention).status == "pass"
     others = {"P_reads": "old_Q", "U_reads": "old_P", "gains": "leak", "threshold": "at_or_above"}
     for axis, option in (others | {"refractory": "gamma_w"}).items():
-        assert snntorch.verdict(found._replace(**{axis: option})).status == "fail", axis
+        assert snntorch.verdict(convention._replace(**{axis: option})).status == "fail", axis
 
 
 def test_snntorch_resets_to_zero_follow_none(snntorch):
@@ -265,14 +265,14 @@ def test_snntorch_resets_to_zero_follow_none(snntorch):
 
 
 def test_a_snntorch_reset_within_the_step_is_the_gamma_w_convention_below_two_thresholds(snntorch):
-    (found,) = snntorch.matches("Synaptic, subtract, reset_delay=False", strong=False)
-    assert found == ("new_Q", "new_P", "one", "above", "gamma_w", snntorch.THRESHOLD, "after")
+    (convention,) = snntorch.matches("Synaptic, subtract, reset_delay=False", strong=False)
+    assert convention == ("new_Q", "new_P", "one", "above", "gamma_w", snntorch.THRESHOLD, "after")
     assert snntorch.matches("Synaptic, subtract, reset_delay=False", strong=True) == []
 
 
 def test_snntorch_stays_within_rounding_over_two_layers(snntorch):
-    (found,) = snntorch.matches("Synaptic, subtract")
-    spikes, differ, apart, size = snntorch.rounding(found)
+    (convention,) = snntorch.matches("Synaptic, subtract")
+    spikes, differ, apart, size = snntorch.rounding(convention)
     assert spikes > 1000
     assert differ == 0
     assert apart < 1e-5 * size

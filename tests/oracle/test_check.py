@@ -1,4 +1,4 @@
-"""The oracle: its verdicts, its reports, its interfaces, and traces that mean harm."""
+"""The oracle: its verdicts, its reports, its interfaces, and hostile traces."""
 
 import json
 import os
@@ -16,9 +16,10 @@ from decolle_ref.cli.main import main
 from decolle_ref.decolle import dialects
 from decolle_ref.oracle import backends, profile, report, runner
 from decolle_ref.oracle.backends import Backend
-from decolle_ref.oracle.check import residual
 from decolle_ref.oracle.profile import PROFILES, Profile
-from tests.support.oracle import boasting, case, deaf, leaky, right, silent
+from decolle_ref.oracle.trace import parse_trace
+from decolle_ref.oracle.vectors.catalogue import RANDOM_VECTORS, select
+from tests.support.oracle import boasting, case, deaf, leaky, residual_check, right, silent
 
 FLOAT32 = PROFILES["float32"]
 pytest_plugins = ("pytester",)
@@ -28,88 +29,95 @@ pytest_plugins = ("pytester",)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_the_reference_passes_its_own_check(dialect, dtype):
     for seed, learn in ((0, False), (1, True)):
-        of = case(dialect, seed, dtype, learn=learn)
-        verdict = residual.check(of, simulate(of, gradients=True), PROFILES[dtype])
+        example = case(dialect, seed, dtype, learn=learn)
+        verdict = residual_check(example, simulate(example, gradients=True), PROFILES[dtype])
         assert verdict, report.text(verdict)
 
 
 def test_a_float32_backend_is_judged_by_its_own_numbers_though_its_spikes_part_from_float64():
     """A single-precision run passes as float32, and fails as float64 at its first rounding."""
-    of = case(seed=3, dtype="float32", learn=True)
-    shown = simulate(of, gradients=True)
-    assert residual.check(of, shown, FLOAT32)
-    assert residual.check(of, shown, PROFILES["float64"]).failure.step <= 2
+    example = case(seed=3, dtype="float32", learn=True)
+    trace = simulate(example, gradients=True)
+    assert residual_check(example, trace, FLOAT32)
+    assert residual_check(example, trace, PROFILES["float64"]).failure.step <= 2
 
 
 @pytest.mark.parametrize("name", ["Q", "P", "R", "U", "S", "Y", "e", "delta", "dW", "db", "W", "b"])
 def test_one_wrong_number_is_found_at_its_place(name):
     """Each array in turn, off by a part in a thousand (spikes: turned) in one entry: named, with its step and layer."""
-    of = case(seed=1, learn=True)
-    shown = {key: x.copy() for key, x in simulate(of, gradients=True).items()}
-    array = shown[f"layer2_{name}"]
+    example = case(seed=1, learn=True)
+    trace = {key: x.copy() for key, x in simulate(example, gradients=True).items()}
+    array = trace[f"layer2_{name}"]
     place = tuple(int(i) for i in np.argwhere(array[5:] != 0)[0] + np.eye(array.ndim, dtype=int)[0] * 5)
     array[place] = 0 if name == "S" else array[place] * 1.001
-    failure = residual.check(of, shown, PROFILES["float64"]).failure
+    failure = residual_check(example, trace, PROFILES["float64"]).failure
     assert (failure.layer, failure.equation, failure.step, failure.index) == (2, name, place[0], place[1:])
 
 
 def test_the_state_and_weights_at_the_start_are_pinned_to_the_case():
     """A consistent story of another network is refused at its first number."""
-    of, other = (case(seed=seed, learn=True, sizes=(4, 3)) for seed in (1, 2))
-    failure = residual.check(of, simulate(other, gradients=True), PROFILES["float64"]).failure
+    example, other = (case(seed=seed, learn=True, sizes=(4, 3)) for seed in (1, 2))
+    failure = residual_check(example, simulate(other, gradients=True), PROFILES["float64"]).failure
     assert failure.step == 0
 
 
 def test_the_report_names_step_layer_equation_and_entry_and_says_what_passed():
-    of = case(seed=1, dtype="float32")
-    outcome = runner.check(of, leaky(of.about, of.arrays), FLOAT32, "a case", "a wrong decay")
+    example = case(seed=1, dtype="float32")
+    outcome = runner.check(
+        parse_trace(example, leaky(example.about, example.arrays), FLOAT32), "a case", "a wrong decay"
+    )
     assert outcome.status == "fail"
     first, place, got, expected, off, upstream, *_ = outcome.text.splitlines()
     assert first == "FAIL" and "layer 2, P of sample" in place
     assert "0x1." in got and "0x1." in expected and " of it; " in off and "times the bound" in off
     assert upstream.startswith("everything upstream passed:") and "every layer below" in upstream
-    found = outcome.details["failure"]
-    assert (found["layer"], found["equation"]) == (2, "P") and float.fromhex(found["got_hex"]) == found["got"]
+    failure = outcome.details["failure"]
+    assert (failure["layer"], failure["equation"]) == (2, "P") and float.fromhex(failure["got_hex"]) == failure["got"]
     json.dumps(outcome.details, allow_nan=False)
 
 
 @pytest.mark.parametrize("dialect", ["paper", "decolle"])
 def test_the_excerpt_is_a_case_that_shows_the_same_failure_in_two_steps(dialect, tmp_path):
-    of = case(dialect, seed=1, dtype="float32", learn=True)
-    failure = residual.check(of, leaky(of.about, of.arrays), FLOAT32).failure
-    short = report.excerpt(of, residual.validate(of, leaky(of.about, of.arrays)), failure)
+    example = case(dialect, seed=1, dtype="float32", learn=True)
+    failure = residual_check(example, leaky(example.about, example.arrays), FLOAT32).failure
+    short = report.excerpt(parse_trace(example, leaky(example.about, example.arrays), FLOAT32), failure)
     cases.write(tmp_path / "one", short.about, short.arrays)
     again = cases.read(tmp_path / "one")
     assert again.about["steps"] <= 2
-    assert residual.check(again, simulate(again, gradients=True), FLOAT32)
-    repeated = residual.check(again, leaky(again.about, again.arrays), FLOAT32).failure
+    assert residual_check(again, simulate(again, gradients=True), FLOAT32)
+    repeated = residual_check(again, leaky(again.about, again.arrays), FLOAT32).failure
     assert (repeated.layer, repeated.equation) == (failure.layer, failure.equation)
 
 
 @pytest.mark.parametrize("backend", [silent, deaf, leaky, boasting])
 def test_wrong_backends_fail_on_the_vectors(backend):
-    of = Backend("wrong", backend, FLOAT32)
-    outcomes = list(runner.run(of, runner.selection(FLOAT32, 0)))
+    outcomes = list(runner.run(Backend("wrong", backend, FLOAT32), select(FLOAT32, 0)))
     assert sum(outcome.status == "fail" for outcome in outcomes) > len(outcomes) / 4
 
 
-def test_a_backend_that_repeats_stored_answers_fails_on_fresh_vectors():
-    stored = {name: right(v.about, v.arrays) for v in runner.selection(FLOAT32, 0) for name in [v.about["name"]]}
+def test_a_backend_that_repeats_stored_answers_fails_on_random_vectors():
+    stored = {name: right(v.about, v.arrays) for v in select(FLOAT32, 0) for name in [v.about["name"]]}
     backend = Backend("echo", lambda about, arrays: stored.get(about["name"], {}), FLOAT32)
-    fresh = [o for o in runner.run(backend, runner.selection(FLOAT32, 1)) if o.status != "pass"]
-    assert len(fresh) >= runner.FRESH
+    failed = [outcome for outcome in runner.run(backend, select(FLOAT32, 1)) if outcome.status != "pass"]
+    assert len(failed) >= RANDOM_VECTORS
 
 
 def test_the_reference_passes_all_vectors():
-    for outcome in runner.run(Backend("right", right, FLOAT32), runner.selection(FLOAT32, 5)):
+    for outcome in runner.run(Backend("right", right, FLOAT32), select(FLOAT32, 5)):
         assert outcome.status == "pass", str(outcome)
 
 
 def test_expected_failures_are_strict_and_unknown_ids_are_errors(tmp_path):
-    chosen = runner.selection(FLOAT32, 0)[:2]
+    chosen = select(FLOAT32, 0)[:2]
     ids = [vector.id for vector in chosen]
-    wrong = [o.status for o in runner.run(Backend("wrong", silent, FLOAT32), chosen, dict.fromkeys(ids, "no device"))]
-    repaired = [o.status for o in runner.run(Backend("right", right, FLOAT32), chosen, dict.fromkeys(ids, "no device"))]
+    wrong = [
+        outcome.status
+        for outcome in runner.run(Backend("wrong", silent, FLOAT32), chosen, dict.fromkeys(ids, "no device"))
+    ]
+    repaired = [
+        outcome.status
+        for outcome in runner.run(Backend("right", right, FLOAT32), chosen, dict.fromkeys(ids, "no device"))
+    ]
     assert set(repaired) == {"unexpected pass"} and "expected failure" in wrong
     typed = ids[0][:-1]
     with pytest.raises(InputError, match=rf"expected failures: expected ids of vectors \({ids[0]}.*\), got '{typed}'"):
@@ -129,9 +137,11 @@ def test_expected_failures_are_strict_and_unknown_ids_are_errors(tmp_path):
 
 def written(tmp_path):
     """A case folder and the folder of its right trace."""
-    of = case(seed=1, dtype="float32", learn=True)
-    cases.write(tmp_path / "case", of.about, of.arrays)
-    cases.write_trace(cases.read(tmp_path / "case"), tmp_path / "trace", gradients=True)
+    from decolle_ref.cases import simulate as simulator
+
+    example = case(seed=1, dtype="float32", learn=True)
+    cases.write(tmp_path / "case", example.about, example.arrays)
+    simulator.run(cases.read(tmp_path / "case"), tmp_path / "trace", gradients=True)
     return tmp_path / "case", tmp_path / "trace"
 
 
@@ -182,26 +192,27 @@ def test_hostile_traces_are_refused_with_one_line(tmp_path, capsys):
 
 
 def test_arrays_from_python_are_checked_like_files():
-    of = case(dtype="float32")
-    shown = simulate(of, gradients=True)
+    example = case(dtype="float32")
+    trace = simulate(example, gradients=True)
     for name, array, message in (
         ("layer1_U", np.array(["x"], object), r"trace layer1_U: expected numbers, got dtype object"),
-        ("layer1_U", shown["layer1_U"][1:], r"trace layer1_U: expected shape \(20, 2, 5\), got \(19, 2, 5\)"),
-        ("layer1_S", shown["layer1_S"] * np.nan, r"trace layer1_S: expected finite numbers, got nan at \(0, 0, 0\)"),
+        ("layer1_U", trace["layer1_U"][1:], r"trace layer1_U: expected shape \(20, 2, 5\), got \(19, 2, 5\)"),
+        ("layer1_S", trace["layer1_S"] * np.nan, r"trace layer1_S: expected finite numbers, got nan at \(0, 0, 0\)"),
     ):
         with pytest.raises(InputError, match=message):
-            residual.check(of, shown | {name: array}, FLOAT32)
+            residual_check(example, trace | {name: array}, FLOAT32)
     with pytest.raises(InputError, match=r"trace: expected an array layer2_P, got none"):
-        residual.check(of, {name: x for name, x in shown.items() if name != "layer2_P"}, FLOAT32)
-    tau = Case(dict(of.about) | {"constants": "tau", "dt": 0.001}, of.arrays)
+        residual_check(example, {name: x for name, x in trace.items() if name != "layer2_P"}, FLOAT32)
+    tau = Case(dict(example.about) | {"constants": "tau", "dt": 0.001}, example.arrays)
     with pytest.raises(InputError, match=r"constants: expected 'decay' for the oracle, got 'tau'"):
-        residual.check(tau, shown, FLOAT32)
+        residual_check(tau, trace, FLOAT32)
 
 
 PROGRAM = """
 import sys
 sys.path[:0] = {path!r}
 from decolle_ref import cases
+from decolle_ref.cases import simulate
 cases.write_trace(cases.read(sys.argv[1]), sys.argv[2], gradients=True)
 """
 
@@ -210,7 +221,7 @@ def test_a_program_is_run_through_files(tmp_path, capsys):
     """`decolle-ref oracle run --only ... -- PROGRAM IN OUT`, right, and failing in three ways."""
     script = tmp_path / "backend.py"
     script.write_text(PROGRAM.format(path=sys.path))
-    some = runner.selection(FLOAT32, 0)[0].id
+    some = select(FLOAT32, 0)[0].id
     options = ["oracle", "run", "--seed", "0", "--only", some, "--out", str(tmp_path / "report")]
     assert main([*options, "--", sys.executable, str(script), "IN", "OUT"]) == 0
     assert json.loads((tmp_path / "report/report.json").read_text())["passed"]
@@ -248,10 +259,10 @@ def test_what_a_backend_does_not_support_is_neither_pass_nor_failure(tmp_path):
             raise NotImplementedError("convolution")
         return right(about, arrays)
 
-    conv = [v for v in runner.selection(FLOAT32, 0) if v.id.startswith(("conv", "silent"))]
+    conv = [v for v in select(FLOAT32, 0) if v.id.startswith(("conv", "silent"))]
     outcomes = list(runner.run(Backend("modest", modest, FLOAT32), conv))
-    assert {o.status for o in outcomes} == {"unsupported", "pass"} and runner.passed(outcomes)
-    assert not runner.passed([o for o in outcomes if o.status == "unsupported"])
+    assert {outcome.status for outcome in outcomes} == {"unsupported", "pass"} and runner.passed(outcomes)
+    assert not runner.passed([outcome for outcome in outcomes if outcome.status == "unsupported"])
     script = tmp_path / "backend.py"
     script.write_text("import sys; print('no convolution', file=sys.stderr); sys.exit(3)")
     (outcome,) = runner.run(backends.program([sys.executable, str(script)], FLOAT32), conv[:1])
@@ -264,16 +275,16 @@ def quitting(about, arrays):
 
 
 def test_a_backend_that_exits_has_failed_and_its_line_is_named():
-    (outcome,) = runner.run(Backend("quitting", quitting, FLOAT32), runner.selection(FLOAT32, 0)[:1])
+    (outcome,) = runner.run(Backend("quitting", quitting, FLOAT32), select(FLOAT32, 0)[:1])
     assert outcome.status == "fail" and "SystemExit: 0 (test_check.py:" in outcome.text
 
 
 def test_numbers_that_the_declared_format_cannot_hold_are_refused():
-    of = case(seed=1, dtype="float32")
-    shown = simulate(of, gradients=True)
+    example = case(seed=1, dtype="float32")
+    trace = simulate(example, gradients=True)
     for name in ("bfloat16", "Q8.16"):
         with pytest.raises(InputError, match=rf"expected numbers of the declared format {PROFILES[name].format}, got"):
-            residual.check(of, shown, PROFILES[name])
+            residual_check(example, trace, PROFILES[name])
 
 
 def test_a_program_that_hangs_is_stopped_with_its_children(tmp_path):
@@ -282,7 +293,7 @@ def test_a_program_that_hangs_is_stopped_with_its_children(tmp_path):
     script.write_text(f"#!/bin/sh\nsleep 1000 &\necho $! > {note}\nwait\n")
     script.chmod(0o755)
     backend = backends.program([str(script)], FLOAT32, timeout=1.0)
-    (outcome,) = runner.run(backend, runner.selection(FLOAT32, 0)[:1])
+    (outcome,) = runner.run(backend, select(FLOAT32, 0)[:1])
     assert "expected an answer within 1 s, got none" in outcome.text
     child = Path(f"/proc/{note.read_text().strip()}/stat")
     assert not child.exists() or child.read_text().split()[2] == "Z"
@@ -315,10 +326,10 @@ def test_profiles_are_read_and_refused_in_one_line(tmp_path):
 
 @pytest.mark.parametrize("name", PROFILES)
 def test_quantised_numbers_are_multiples_of_the_ulp_and_within_half_of_one(name):
-    of, x = PROFILES[name], np.random.default_rng(0).normal(0, 3, 1000)
-    rounded = of.quantise(x)
-    np.testing.assert_array_equal(of.quantise(rounded), rounded)
-    assert (np.abs(rounded - x) <= of.ulp(x) / 2).all()
+    its_profile, x = PROFILES[name], np.random.default_rng(0).normal(0, 3, 1000)
+    rounded = its_profile.quantise(x)
+    np.testing.assert_array_equal(its_profile.quantise(rounded), rounded)
+    assert (np.abs(rounded - x) <= its_profile.ulp(x) / 2).all()
     if name == "float32":
         np.testing.assert_array_equal(rounded, x.astype(np.float32))
 
@@ -326,7 +337,7 @@ def test_quantised_numbers_are_multiples_of_the_ulp_and_within_half_of_one(name)
 def test_the_pytest_plugin_runs_every_vector_as_a_test(pytester, monkeypatch):
     """A right and a wrong backend, named on the command line of pytest."""
     monkeypatch.setenv("PYTHONPATH", ":".join([str(Path(__file__).parents[2]), *sys.path]))
-    vectors = len(runner.selection(FLOAT32, 0))
+    vectors = len(select(FLOAT32, 0))
     right_one = pytester.runpytest_subprocess("--decolle-backend=tests.support.oracle:right", "--decolle-seed=0")
     right_one.assert_outcomes(passed=vectors)
     wrong_one = pytester.runpytest_subprocess("--decolle-backend=tests.support.oracle:leaky", "--decolle-seed=0")

@@ -1,4 +1,4 @@
-"""The reference checked by what is not the reference: loops in plain Python, complex step, PyTorch's autograd."""
+"""The reference against independent computations: loops in plain Python, complex step, PyTorch's autograd."""
 
 from collections import Counter
 from functools import partial
@@ -13,7 +13,7 @@ from decolle_ref.cases import Case, simulate
 from decolle_ref.decolle import network
 from decolle_ref.decolle.dialects import DIALECTS
 from decolle_ref.decolle.synapse import Weights
-from tests.support import loops as oracle_loops
+from tests.support import loops
 
 NAMES = sorted(DIALECTS)
 AXES = {
@@ -36,49 +36,49 @@ RANGES = {
     **{"P0": (0, 3), "Q0": (0, 2), "R0": (0, 2), "G": (-1, 1), "c": (-1, 1), "target": (-1.5, 1.5)},
     **{"rate_W": (0.05, 0.5), "rate_b": (0.01, 0.2), "m_W": (-1, 1), "m_b": (-1, 1), "u_W": (0.1, 2), "u_b": (0.1, 2)},
 }
-SCALE = {"one": 1.0, "leak": 5.0, "inverse": 0.03}  # of W, so that every dialect spikes about as often as not
-EDGES = 0.0, 0.5, -0.5  # at rest U = b: a bias there lies exactly on the threshold, or on the boxcar's edge
-NEAR = 1e-9  # U closer to an edge than this, but not on it, may fall on either side in another summation order
+SCALE = {"one": 1.0, "leak": 5.0, "inverse": 0.03}  # of W, so that in every dialect about half of the neurons spike
+EDGES = 0.0, 0.5, -0.5  # at rest U = b, which is then exactly at the threshold, or at an edge of the boxcar
+NEAR = 1e-9  # closer to an edge than this, but not on it, another order of sums may decide otherwise
 
 
-def drawn_dialect(draw):
-    """A name, or as often an option per axis."""
+def random_dialect(draw):
+    """A name, or with equal probability an option per axis."""
     name = draw(st.sampled_from([*NAMES, *[None] * len(NAMES)]))
-    return name or {axis: draw(st.sampled_from(among)) for axis, among in AXES.items()}
+    return name or {axis: draw(st.sampled_from(choices)) for axis, choices in AXES.items()}
 
 
 def convolution(draw, image):
-    """One of a handful of small convolutions, with or without a pool: (what case.json says, the image transmitted)."""
+    """A small convolution, with or without a pool: (its entries in case.json, the shape of its output)."""
     kernel, stride, padding = draw(st.sampled_from([(2, 1, 0), (3, 2, 1), (1, 1, 0), (2, 1, 1), (3, 1, 1), (2, 2, 0)]))
     conv = dict(zip(("channels_in", "height", "width"), image, strict=True))
     conv |= {"channels": draw(st.integers(1, 2)), "kernel": kernel, "stride": stride, "padding": padding}
     rows, columns = ((side + 2 * padding - kernel) // stride + 1 for side in image[1:])
     pool = draw(st.sampled_from([p for p in (1, 2, 3) if p <= min(rows, columns)]))
-    says = {"n": conv["channels"] * rows * columns, "conv": conv} | ({"pool": pool} if pool > 1 else {})
-    return says, (conv["channels"], rows // pool, columns // pool)
+    about_layer = {"n": conv["channels"] * rows * columns, "conv": conv} | ({"pool": pool} if pool > 1 else {})
+    return about_layer, (conv["channels"], rows // pool, columns // pool)
 
 
-def wired(draw):
-    """One or two layers: convolutions, dense layers, or one after the other."""
+def connected_layers(draw):
+    """One or two layers: convolutions, dense layers, or one of each."""
     layers, image = [], (draw(st.integers(1, 2)), 4, 3)
     for _ in range(draw(st.integers(1, 2))):
         n_in = int(np.prod(image))
         if min(image[1:]) > 1 and draw(st.booleans()):
-            says, image = convolution(draw, image)
+            about_layer, image = convolution(draw, image)
         else:
-            says = {"n": draw(st.integers(1, 4))}
-            image = says["n"], 1, 1
-        layers.append({"n_in": n_in, **says})
+            about_layer = {"n": draw(st.integers(1, 4))}
+            image = about_layer["n"], 1, 1
+        layers.append({"n_in": n_in, **about_layer})
     return layers
 
 
 def some(draw, **options):
-    """Each key present or absent."""
+    """Some of the options; each is present or absent."""
     return {name: draw(values) for name, values in options.items() if draw(st.booleans())}
 
 
-def judged(draw, layer):
-    """A layer with its objective."""
+def with_objective(draw, layer):
+    """The layer with a random objective."""
     penalties = {name: st.floats(0.1, 2) for name in ("lambda1", "lambda2")}
     penalties |= {"surrogate": st.sampled_from(SURROGATES), "activity": st.sampled_from(["rate", "membrane"])}
     ends = {"n_out": draw(st.integers(1, 3)), "loss": draw(st.sampled_from(LOSSES))}
@@ -86,12 +86,12 @@ def judged(draw, layer):
 
 
 @st.composite
-def described(draw, dialect=None, targets=None):
-    """case.json of a small case, every key and option that it may have."""
+def descriptions(draw, dialect=None, targets=None):
+    """The contents of case.json for a small random case; all keys and options occur."""
     learn = draw(st.booleans())
     adamax = st.floats(0, 0.95).map(lambda beta1: {"kind": "adamax", "beta1": beta1, "beta2": 0.9, "eps": 1e-6})
     about = {
-        "dialect": dialect or drawn_dialect(draw),
+        "dialect": dialect or random_dialect(draw),
         "dtype": "float64",
         "constants": draw(st.sampled_from(["tau", "decay"])),
         "dt": 0.001,
@@ -100,7 +100,7 @@ def described(draw, dialect=None, targets=None):
         "initial_state": draw(st.sampled_from(["rest", "given"])),
         "targets": learn or targets or draw(st.booleans()),
         "learn": learn,
-        "layers": [judged(draw, layer) for layer in wired(draw)],
+        "layers": [with_objective(draw, layer) for layer in connected_layers(draw)],
     }
     if learn and draw(st.booleans()):
         about |= {"memory": "given", "updates": draw(st.integers(0, 3))}
@@ -108,8 +108,8 @@ def described(draw, dialect=None, targets=None):
     return about | some(draw, burn_in=st.integers(0, 4), n=st.integers(0, 3), optimiser=optimiser)
 
 
-def filled(about, rng):
-    """Arrays for a description."""
+def random_arrays(about, rng):
+    """Random arrays for case.json."""
     shapes = cases.shapes(about)
     arrays = {name: rng.uniform(*RANGES.get(name.partition("_")[2], (0, 1)), shape) for name, shape in shapes.items()}
     arrays["inputs"] = rng.poisson(0.6, shapes["inputs"]).astype(rng.choice(["u1", "i4", "f8"]))
@@ -127,14 +127,14 @@ def filled(about, rng):
 
 
 @st.composite
-def drawn(draw, **fixed):
-    """(about, arrays)."""
-    about = draw(described(**fixed))
-    return about, filled(about, np.random.default_rng(draw(st.integers(0, 2**32 - 1))))
+def random_cases(draw, **fixed):
+    """Random cases: (about, arrays)."""
+    about = draw(descriptions(**fixed))
+    return about, random_arrays(about, np.random.default_rng(draw(st.integers(0, 2**32 - 1))))
 
 
-def flat(about, trace):
-    """Whether a pool of S met potentials so large that the last bit of sigma, or a saturated one, decides."""
+def depends_on_the_last_bit(about, trace):
+    """Whether a pool of S compares potentials so large that the last bit of sigma decides."""
     pools = [k for k, layer in enumerate(about["layers"], start=1) if "pool" in layer]
     return Case(about, {}).dialect().pooling == "pool_S" and any(trace[f"layer{k}_U"].max() > 20 for k in pools)
 
@@ -145,21 +145,21 @@ def undecided(trace):
     return any(((gap > 0) & (gap < NEAR)).any() for gap in distances)
 
 
-def off(got, expected):
-    """Largest difference, relative to the array's largest magnitude."""
+def relative_difference(got, expected):
+    """The largest difference, relative to the largest magnitude of the array."""
     assert got.shape == expected.shape
     return float(np.abs(got - expected).max() / (np.abs(expected).max() or 1))
 
 
 def options(about):
-    """Every key that was set, and to what where it has few values: {"loss smooth_l1", "conv", ...}."""
+    """The keys of a case, and the values that are words: {"loss smooth_l1", "conv", ...}."""
     custom = about["dialect"] if isinstance(about["dialect"], dict) else {}
     groups = [about, custom, about.get("optimiser", {}), *about["layers"]]
     pairs = {(key, value) for group in groups for key, value in group.items() if isinstance(value, str | bool)}
     return {key for group in groups for key in group} | {f"{key} {value}" for key, value in pairs}
 
 
-WANTED = {f"{axis} {option}" for axis, among in AXES.items() for option in among} | {f"dialect {x}" for x in NAMES}
+WANTED = {f"{axis} {option}" for axis, choices in AXES.items() for option in choices} | {f"dialect {x}" for x in NAMES}
 WANTED |= {f"surrogate {x}" for x in SURROGATES} | {f"loss {x}" for x in LOSSES} | {"reduction sum", "reduction mean"}
 WANTED |= {"activity rate", "activity membrane", "lambda1", "lambda2", "conv", "pool", "kind sgd", "kind adamax"}
 WANTED |= {"memory given", "initial_state given", "burn_in", "constants tau", "constants decay", "targets False"}
@@ -169,25 +169,27 @@ WANTED |= {"memory given", "initial_state given", "burn_in", "constants tau", "c
 
 
 def test_loops_in_plain_python_give_the_same_trace_on_every_axis():
-    seen, rates = Counter(), []
+    counts, rates = Counter(), []
 
     @settings(max_examples=250)
-    @given(drawn())
+    @given(random_cases())
     def check(case):
         about, arrays = case
         trace = simulate(Case(about, arrays), gradients=about["targets"])
-        if flat(about, trace) or undecided(trace):
-            seen["flat" if flat(about, trace) else "undecided"] += 1
+        if depends_on_the_last_bit(about, trace) or undecided(trace):
+            counts["flat" if depends_on_the_last_bit(about, trace) else "undecided"] += 1
             return
-        loops = oracle_loops.backend(about, arrays)
-        assert loops.keys() == trace.keys()
-        assert {name: error for name in trace if (error := off(loops[name], trace[name])) > 1e-12} == {}
+        by_loops = loops.backend(about, arrays)
+        assert by_loops.keys() == trace.keys()
+        assert {
+            name: error for name in trace if (error := relative_difference(by_loops[name], trace[name])) > 1e-12
+        } == {}
         rates.append(trace["layer1_S"].mean())
-        seen.update(options(about))
+        counts.update(options(about))
 
     check()
-    assert seen["undecided"] == 0 and seen["flat"] < 50  # of 250, skipped
-    assert WANTED <= seen.keys()
+    assert counts["undecided"] == 0 and counts["flat"] < 50  # of 250, skipped
+    assert WANTED <= counts.keys()
     assert 0.3 < np.mean(rates) < 0.7
 
 
@@ -205,8 +207,8 @@ def at_step(about, arrays, trace, n):
 @settings(max_examples=12)
 @given(data=st.data())
 def test_delta_dW_and_db_are_complex_step_derivatives_of_the_frozen_error_loss(dialect, data):
-    """delta by way of R: U_i holds -delta_i R_i, and R is each sample's own."""
-    about, arrays = data.draw(drawn(dialect=dialect, targets=True))
+    """delta is checked through R: U_i has the term -delta_i R_i, and each sample has its own R."""
+    about, arrays = data.draw(random_cases(dialect=dialect, targets=True))
     trace = simulate(Case(about, arrays), gradients=True)
     n = data.draw(st.integers(0, about["steps"] - 1))
     for layer, weights, P, R, e, name in at_step(about, arrays, trace, n):
@@ -221,7 +223,7 @@ def test_delta_dW_and_db_are_complex_step_derivatives_of_the_frozen_error_loss(d
 
 
 def sigmas(torch):
-    """The primitives for torch; at a kink autograd takes the side of sigma' as defined."""
+    """The primitives for torch; at a kink autograd takes the side that sigma' takes."""
     return {
         "logistic": lambda x: torch_logistic(torch, x),
         "fast_sigmoid": lambda x: 0.5 + x / (1 + x.abs()),
@@ -238,41 +240,45 @@ def torch_logistic(torch, x):
     return torch.where(x < 0, z, 1) / (1 + z)
 
 
-def torch_loss(torch, of, Y, target):
+def torch_loss(torch, entry, Y, target):
     f = torch.nn.functional
-    if of["loss"] == "cross_entropy":
-        return -(target * f.log_softmax(Y, 1)).sum() / (len(Y) if of["reduction"] == "mean" else 1)
-    if of["loss"] == "smooth_l1":
-        return f.smooth_l1_loss(Y, target, reduction=of["reduction"])
-    return f.mse_loss(Y, target, reduction=of["reduction"]) / 2
+    if entry["loss"] == "cross_entropy":
+        return -(target * f.log_softmax(Y, 1)).sum() / (len(Y) if entry["reduction"] == "mean" else 1)
+    if entry["loss"] == "smooth_l1":
+        return f.smooth_l1_loss(Y, target, reduction=entry["reduction"])
+    return f.mse_loss(Y, target, reduction=entry["reduction"]) / 2
 
 
-def torch_penalty(of, u, sigma):
-    mean = u.mean(1) if of.get("activity") == "membrane" else sigma(u).mean()
-    return of.get("lambda1", 0) * (u + 0.01).relu().mean() + of.get("lambda2", 0) * (0.1 - mean).relu().mean()
+def torch_penalty(entry, u, sigma):
+    mean = u.mean(1) if entry.get("activity") == "membrane" else sigma(u).mean()
+    return entry.get("lambda1", 0) * (u + 0.01).relu().mean() + entry.get("lambda2", 0) * (0.1 - mean).relu().mean()
 
 
-def torch_potential(torch, of, W, b, P):
-    if "conv" not in of:
+def torch_potential(torch, entry, W, b, P):
+    if "conv" not in entry:
         return torch.nn.functional.linear(P, W, b)
-    images = P.unflatten(1, [of["conv"][x] for x in ("channels_in", "height", "width")])
-    return torch.nn.functional.conv2d(images, W, b, of["conv"]["stride"], of["conv"]["padding"])
+    images = P.unflatten(1, [entry["conv"][x] for x in ("channels_in", "height", "width")])
+    return torch.nn.functional.conv2d(images, W, b, entry["conv"]["stride"], entry["conv"]["padding"])
 
 
-def torch_layer(torch, of, axes, own, state, S_in, target, W, b):
+def torch_layer(torch, entry, axes, arrays_of_layer, state, S_in, target, W, b):
     """One step of one layer: (state, S transmitted, dL/dW, dL/db)."""
     theta = (lambda u: (u >= 0).double()) if axes.threshold == "at_or_above" else (lambda u: (u > 0).double())
-    sigma = sigmas(torch)[of.get("surrogate", axes.surrogate)]
+    sigma = sigmas(torch)[entry.get("surrogate", axes.surrogate)]
     P, Q, R = state
-    Q_new = own["const_beta"] * Q + own["const_gain_Q"] * S_in
-    P_new = own["const_alpha"] * P + own["const_gain_P"] * (Q_new if axes.P_reads == "new_Q" else Q)
-    drive = torch_potential(torch, of, W, b, P_new if axes.U_reads == "new_P" else P)
-    U = drive - (own["const_delta"] * R).reshape(drive.shape)
-    u = (torch.nn.functional.max_pool2d(U, of["pool"]) if "pool" in of else U).flatten(1)
+    Q_new = arrays_of_layer["const_beta"] * Q + arrays_of_layer["const_gain_Q"] * S_in
+    P_new = arrays_of_layer["const_alpha"] * P + arrays_of_layer["const_gain_P"] * (
+        Q_new if axes.P_reads == "new_Q" else Q
+    )
+    drive = torch_potential(torch, entry, W, b, P_new if axes.U_reads == "new_P" else P)
+    U = drive - (arrays_of_layer["const_delta"] * R).reshape(drive.shape)
+    u = (torch.nn.functional.max_pool2d(U, entry["pool"]) if "pool" in entry else U).flatten(1)
     read = sigma(u) if axes.readout == "sigma" else theta(u) + sigma(u) - sigma(u).detach()  # straight through
-    L = torch_loss(torch, of, read @ own["G"].T + own["c"], target) + torch_penalty(of, u, sigma)
+    L = torch_loss(torch, entry, read @ arrays_of_layer["G"].T + arrays_of_layer["c"], target) + torch_penalty(
+        entry, u, sigma
+    )
     dW, db = torch.autograd.grad(L, (W, b))
-    return (P_new, Q_new, own["const_gamma"] * R + theta(U.detach()).flatten(1)), theta(u.detach()), dW, db
+    return (P_new, Q_new, arrays_of_layer["const_gamma"] * R + theta(U.detach()).flatten(1)), theta(u.detach()), dW, db
 
 
 @pytest.mark.parametrize("dialect", NAMES)
@@ -280,39 +286,41 @@ def test_dW_and_db_are_what_autograd_finds(dialect):
     torch = pytest.importorskip("torch")
 
     @settings(max_examples=12)
-    @given(drawn(dialect=dialect, targets=True))
+    @given(random_cases(dialect=dialect, targets=True))
     def check(case):
         about, arrays = case
         trace = simulate(Case(about, arrays), gradients=True)
-        assume(not flat(about, trace) and not undecided(trace))
+        assume(not depends_on_the_last_bit(about, trace) and not undecided(trace))
         tensors = {name: torch.tensor(array, dtype=torch.float64) for name, array in (arrays | trace).items()}
         S = tensors["inputs"]
-        for k, of in enumerate(about["layers"], start=1):
-            own = {x.partition("_")[2]: tensor for x, tensor in tensors.items() if x.startswith(f"layer{k}_")}
-            sizes = {"P0": of["n_in"], "Q0": of["n_in"], "R0": of["n"]}
+        for k, entry in enumerate(about["layers"], start=1):
+            arrays_of_layer = {
+                x.partition("_")[2]: tensor for x, tensor in tensors.items() if x.startswith(f"layer{k}_")
+            }
+            sizes = {"P0": entry["n_in"], "Q0": entry["n_in"], "R0": entry["n"]}
             zeros = {x: torch.zeros(about["batch"], size, dtype=torch.float64) for x, size in sizes.items()}
-            state, sent = tuple((zeros | own)[x] for x in sizes), []
+            state, sent = tuple((zeros | arrays_of_layer)[x] for x in sizes), []
             for n in range(about["steps"]):
                 W, b = (trace[f"layer{k}_{x}"][n] for x in "Wb")
                 W, b = torch.tensor(W, requires_grad=True), torch.tensor(b, requires_grad=True)
-                args = of, DIALECTS[dialect], own, state, S[n], own["target"][n], W, b
+                args = entry, DIALECTS[dialect], arrays_of_layer, state, S[n], arrays_of_layer["target"][n], W, b
                 state, spikes, dW, db = torch_layer(torch, *args)
                 sent.append(spikes)
-                assert off(dW.numpy(), trace[f"layer{k}_dW"][n]) < 1e-10
-                assert off(db.numpy(), trace[f"layer{k}_db"][n]) < 1e-10
+                assert relative_difference(dW.numpy(), trace[f"layer{k}_dW"][n]) < 1e-10
+                assert relative_difference(db.numpy(), trace[f"layer{k}_db"][n]) < 1e-10
             S = sent
 
     check()
 
 
-# --- where the descriptions part
+# --- cases in which the descriptions once differed
 
 
 def one_window(U, surrogate, /, **layer):
     """(about, arrays) of four neurons in one window of 2 x 2: one step with these potentials, under pool_S."""
     image = {"channels_in": 1, "height": 2, "width": 2, "channels": 1, "kernel": 1}
     ends = {"n_out": 1, "loss": "squared_error", "reduction": "sum"}
-    dialect = {axis: among[0] for axis, among in AXES.items()} | {"pooling": "pool_S", "surrogate": surrogate}
+    dialect = {axis: choices[0] for axis, choices in AXES.items()} | {"pooling": "pool_S", "surrogate": surrogate}
     about = {"dialect": dialect, "dtype": "float64", "constants": "decay", "steps": 1, "batch": 1}
     about |= {"initial_state": "given", "targets": True, "learn": False}
     about["layers"] = [{"n_in": 4, "n": 4, "conv": image, "pool": 2} | ends | layer]
@@ -329,4 +337,4 @@ def one_window(U, surrogate, /, **layer):
     ],
 )
 def test_loops_give_the_same_for_a_pool_of_S(name, case):
-    assert off(oracle_loops.backend(*case)[f"layer1_{name}"], simulate(Case(*case))[f"layer1_{name}"]) < 1e-12
+    assert relative_difference(loops.backend(*case)[f"layer1_{name}"], simulate(Case(*case))[f"layer1_{name}"]) < 1e-12

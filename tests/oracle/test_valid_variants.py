@@ -7,28 +7,30 @@ import pytest
 
 from decolle_ref.cases import Case
 from decolle_ref.oracle.check import residual
-from decolle_ref.oracle.check.error_bounds import Approx, Arithmetic
+from decolle_ref.oracle.check.error_bounds import Arithmetic, Bounded
 from decolle_ref.oracle.check.residual import Failure
 from decolle_ref.oracle.diagnose import hypotheses
 from decolle_ref.oracle.profile import PROFILES
-from tests.support.faulty_backends import NAMELESS, PLANTED, SQUARE, case
-from tests.support.valid_variants import WHEATS, make, mixed
+from decolle_ref.oracle.trace import parse_trace
+from tests.support.faulty_backends import FAULTS, NAMELESS, SQUARE, case
+from tests.support.oracle import residual_check
+from tests.support.valid_variants import VALID_VARIANTS, make, mixed
 
 STRICT = "float64", "float32", "Q8.16"
 SEEDS, STUDY, PARTS = 2, 200, 5
 
 
-def run(of, profile, *variation, **planted):
-    return make(profile, *variation, **planted)(of.about, of.arrays)
+def run(example, profile, *variation, **fault):
+    return make(profile, *variation, **fault)(example.about, example.arrays)
 
 
 def passes(seeds, profile, variations):
     """The largest ratio of every equation; raises for the first that does not hold."""
     worst = defaultdict(float)
     for seed in seeds:
-        of = case(seed, profile)
+        example = case(seed, profile)
         for variation in variations(seed):
-            verdict = residual.check(of, run(of, profile, variation), profile)
+            verdict = residual_check(example, run(example, profile, variation), profile)
             assert verdict, (seed, variation, verdict.failure)
             for (_, equation), ratio in verdict.worst().items():
                 worst[equation] = max(worst[equation], ratio)
@@ -40,15 +42,15 @@ def passes(seeds, profile, variations):
 
 def test_the_cases_are_lively():
     rates = [
-        run(of, PROFILES["float64"])[f"layer{k}_S"].mean()
-        for of in (case(seed, PROFILES["float64"]) for seed in range(25))
+        run(example, PROFILES["float64"])[f"layer{k}_S"].mean()
+        for example in (case(seed, PROFILES["float64"]) for seed in range(25))
         for k in (1, 2)
     ]
     assert np.mean([0 < rate < 1 for rate in rates]) > 0.8
     assert 0.3 < np.mean(rates) < 0.7
 
 
-@pytest.mark.parametrize("variation", WHEATS.values(), ids=WHEATS)
+@pytest.mark.parametrize("variation", VALID_VARIANTS.values(), ids=VALID_VARIANTS)
 @pytest.mark.parametrize("name", PROFILES)
 def test_a_correct_variation_passes(name, variation):
     passes(range(SEEDS), PROFILES[name], lambda seed: [variation])
@@ -64,78 +66,83 @@ def test_several_liberties_at_once_pass(name):
 @pytest.mark.parametrize("name", PROFILES)
 def test_every_correct_variation_passes_over_200_seeds(name, part):
     seeds = range(part * STUDY // PARTS, (part + 1) * STUDY // PARTS)
-    worst = passes(seeds, PROFILES[name], lambda seed: [*WHEATS.values(), mixed(seed)])
+    worst = passes(seeds, PROFILES[name], lambda seed: [*VALID_VARIANTS.values(), mixed(seed)])
     print(name, part, {equation: round(ratio, 3) for equation, ratio in worst.items()})
     assert max(worst.values()) <= 1
 
 
-@pytest.mark.parametrize("variation", [v for v in WHEATS.values() if v.name != "plain"], ids=lambda v: v.name)
+@pytest.mark.parametrize("variation", [v for v in VALID_VARIANTS.values() if v.name != "plain"], ids=lambda v: v.name)
 def test_a_variation_changes_some_number(variation):
     profile = PROFILES["float32"]
 
     def differs(seed):
-        of = case(seed, profile)
-        plain, varied = run(of, profile), run(of, profile, variation)
+        example = case(seed, profile)
+        plain, varied = run(example, profile), run(example, profile, variation)
         return any((plain[name] != varied[name]).any() for name in plain)
 
     assert any(differs(seed) for seed in range(20))
 
 
 def test_sums_that_saturate_on_the_way_pass():
-    profile, steps = PROFILES["Q8.16"], WHEATS["fused with the decay"]  # rounds and saturates after every product
-    of = case(4, profile, sizes=(6, 5, 4))
-    loud = np.clip(400 * of.arrays["layer1_W"], -200, 200)
-    of = Case(of.about, of.arrays | {"layer1_W": profile.quantise(loud)})
-    wide, narrow = run(of, profile), run(of, profile, steps)
+    profile, steps = (
+        PROFILES["Q8.16"],
+        VALID_VARIANTS["fused with the decay"],
+    )  # rounds and saturates after every product
+    example = case(4, profile, sizes=(6, 5, 4))
+    loud = np.clip(400 * example.arrays["layer1_W"], -200, 200)
+    example = Case(example.about, example.arrays | {"layer1_W": profile.quantise(loud)})
+    wide, narrow = run(example, profile), run(example, profile, steps)
     assert (np.abs(wide["layer1_U"][0] - narrow["layer1_U"][0]) > 1).any()
-    assert residual.check(of, wide, profile) and residual.check(of, narrow, profile)
+    assert residual_check(example, wide, profile) and residual_check(example, narrow, profile)
 
 
 def test_a_potential_on_the_edge_of_a_regulariser_may_fall_on_either_side_of_it():
     profile = PROFILES["float32"]  # in which 0.01 is a little less, and U + 0.01 > 0 does not hold at U = -0.01
-    of = case(0, profile, "paper", sizes=(2, 2, 2), learn=False)
+    example = case(0, profile, "paper", sizes=(2, 2, 2), learn=False)
     edge = {f"layer{k}_b": np.full(2, -profile.quantise(0.01)) for k in (1, 2)}
-    still = {name: 0 * x for name, x in of.arrays.items() if name.endswith(("_W", "_w"))}
-    layers = [one | {"lambda1": 0.5, "lambda2": 0.0} for one in of.about["layers"]]
-    of = Case(of.about | {"layers": layers}, of.arrays | still | edge)
-    trace = run(of, profile)
+    still = {name: 0 * x for name, x in example.arrays.items() if name.endswith(("_W", "_w"))}
+    layers = [layer | {"lambda1": 0.5, "lambda2": 0.0} for layer in example.about["layers"]]
+    example = Case(example.about | {"layers": layers}, example.arrays | still | edge)
+    trace = run(example, profile)
     assert (trace["layer1_U"] + 0.01 > 0).all() and (trace["layer1_U"] + profile.quantise(0.01) == 0).all()
-    assert residual.check(of, trace, profile)
+    assert residual_check(example, trace, profile)
 
 
-# --- planted errors
+# --- faulty implementations
 
 
-def planted(name, seed, profile):
-    """(case, trace, verdict) of a planted error, which must change what its equation shows."""
-    equation, plant, needs = PLANTED[name]
-    of = case(seed, profile, **SQUARE | needs)
-    right, wrong = run(of, profile), run(of, profile, planted=plant)
+def faulty(name, seed, profile):
+    """(case, trace, verdict) of a faulty backend, whose fault must change the numbers of its equation."""
+    equation, fault, settings = FAULTS[name]
+    example = case(seed, profile, **SQUARE | settings)
+    right, wrong = run(example, profile), run(example, profile, fault=fault)
     assert any((right[f"layer{k}_{equation}"] != wrong[f"layer{k}_{equation}"]).any() for k in (1, 2)), "inert"
-    return of, wrong, residual.check(of, wrong, profile)
+    return example, wrong, residual_check(example, wrong, profile)
 
 
-@pytest.mark.parametrize("name", PLANTED)
+@pytest.mark.parametrize("name", FAULTS)
 @pytest.mark.parametrize("format", STRICT)
-def test_a_planted_error_is_caught_at_its_equation_and_named(format, name):
+def test_a_faulty_backend_is_caught_at_its_equation_and_named(format, name):
     profile = PROFILES[format]
-    if profile.fixed and "optimiser" in PLANTED[name][2]:
+    if profile.fixed and "optimiser" in FAULTS[name][2]:
         pytest.skip("fixed point has no Adamax, whose eps it cannot hold")
     for seed in range(SEEDS):
-        of, trace, verdict = planted(name, seed, profile)
+        example, trace, verdict = faulty(name, seed, profile)
         assert verdict.failure is not None
-        assert verdict.failure.equation == PLANTED[name][0]
+        assert verdict.failure.equation == FAULTS[name][0]
         assert verdict.failure.ratio > 2
-        assert hypotheses.explain(of, trace, profile, verdict.failure) == ([] if name in NAMELESS else [name])
+        assert hypotheses.explain(parse_trace(example, trace, profile), verdict.failure) == (
+            [] if name in NAMELESS else [name]
+        )
 
 
 def test_an_undeclared_tf32_product_is_caught():
     ratios = []
     for seed in range(10):
-        of = case(seed, PROFILES["float32"])
-        trace = run(of, PROFILES["tf32"])
-        assert residual.check(of, trace, PROFILES["tf32"])
-        verdict = residual.check(of, trace, PROFILES["float32"])
+        example = case(seed, PROFILES["float32"])
+        trace = run(example, PROFILES["tf32"])
+        assert residual_check(example, trace, PROFILES["tf32"])
+        verdict = residual_check(example, trace, PROFILES["float32"])
         assert verdict.failure is not None and verdict.failure.equation in ("U", "Y", "delta", "dW")
         ratios.append(max(verdict.worst().values()))
     print("undeclared TF32:", sorted(round(ratio) for ratio in ratios))
@@ -143,37 +150,37 @@ def test_an_undeclared_tf32_product_is_caught():
 
 
 @pytest.mark.parametrize(
-    ("said", "done", "slip"),
+    ("declared", "computed", "hypothesis"),
     [
         ("at_or_above", "above", "S = 1 only above the threshold"),
         ("above", "at_or_above", "S = 1 at the threshold too"),
     ],
 )
-def test_the_wrong_side_of_the_threshold_is_caught_by_an_exact_tie(said, done, slip):
+def test_the_wrong_side_of_the_threshold_is_caught_by_an_exact_tie(declared, computed, hypothesis):
     profile = PROFILES["float32"]
-    of = case(0, profile, "paper", loss="squared_error")
-    zero = {name: 0 * x if name.endswith(("_W", "_b", "_w", "_R0")) else x for name, x in of.arrays.items()}
-    of = Case(of.about | {"dialect": {"threshold": said}, "learn": False}, zero)
-    right, wrong = run(of, profile), make(profile)(of.about | {"dialect": {"threshold": done}}, zero)
+    example = case(0, profile, "paper", loss="squared_error")
+    zero = {name: 0 * x if name.endswith(("_W", "_b", "_w", "_R0")) else x for name, x in example.arrays.items()}
+    example = Case(example.about | {"dialect": {"threshold": declared}, "learn": False}, zero)
+    right, wrong = run(example, profile), make(profile)(example.about | {"dialect": {"threshold": computed}}, zero)
     assert (right["layer1_U"] == 0).all() and (right["layer1_S"] != wrong["layer1_S"]).all()
-    verdict = residual.check(of, wrong, profile)
-    assert residual.check(of, right, profile)
+    verdict = residual_check(example, wrong, profile)
+    assert residual_check(example, right, profile)
     assert verdict.failure is not None and (verdict.failure.step, verdict.failure.equation) == (0, "S")
-    assert hypotheses.explain(of, wrong, profile, verdict.failure) == [slip]
+    assert hypotheses.explain(parse_trace(example, wrong, profile), verdict.failure) == [hypothesis]
 
 
 @pytest.mark.parametrize("name", PROFILES)
 def test_a_backend_that_does_not_compute_is_rejected(name):
     profile = PROFILES[name]
     for seed in range(SEEDS):
-        of = case(seed, profile, **SQUARE)
-        other = case(seed + 100, profile, of.about["dialect"], **SQUARE)
-        right = run(of, profile)
-        deaf = run(Case(of.about, of.arrays | {"inputs": 0 * of.inputs}), profile)
-        assert residual.check(of, right, profile)
-        assert not residual.check(of, run(other, profile), profile)  # echoes another case
-        assert not residual.check(of, deaf, profile)
-        assert not residual.check(of, {key: 0 * x for key, x in right.items()}, profile)
+        example = case(seed, profile, **SQUARE)
+        other = case(seed + 100, profile, example.about["dialect"], **SQUARE)
+        right = run(example, profile)
+        deaf = run(Case(example.about, example.arrays | {"inputs": 0 * example.inputs}), profile)
+        assert residual_check(example, right, profile)
+        assert not residual_check(example, run(other, profile), profile)  # echoes another case
+        assert not residual_check(example, deaf, profile)
+        assert not residual_check(example, {key: 0 * x for key, x in right.items()}, profile)
 
 
 # --- diagnosis
@@ -184,36 +191,40 @@ def at(layer, equation):
 
 
 @pytest.mark.parametrize("name", PROFILES)
-def test_no_slip_is_named_where_the_equation_holds(name):
+def test_no_hypothesis_is_named_where_the_equation_holds(name):
     profile = PROFILES[name]
     for seed in range(SEEDS):
-        of = case(seed, profile, **SQUARE)
-        trace = run(of, profile, mixed(seed))
-        assert {x: found for x in hypotheses.SLIPS if (found := hypotheses.explain(of, trace, profile, at(1, x)))} == {}
+        example = case(seed, profile, **SQUARE)
+        trace = run(example, profile, mixed(seed))
+        assert {
+            x: names
+            for x in hypotheses.HYPOTHESES
+            if (names := hypotheses.explain(parse_trace(example, trace, profile), at(1, x)))
+        } == {}
 
 
-def test_every_slip_is_named_where_it_is_the_truth():
-    all_names = {(x, name) for x, table in hypotheses.SLIPS.items() if x != "S" for name in table}  # S: by ties, above
+def test_every_hypothesis_is_named_where_it_is_the_truth():
+    every = {(x, name) for x, table in hypotheses.HYPOTHESES.items() if x != "S" for name in table}  # S: by ties, above
     named = set()
     profile = PROFILES["float32"]
     for seed in range(40):
-        of = case(seed, profile, **{key: x for key, x in SQUARE.items() if key != "reduction"})
-        operands = residual.layers(of, residual.validate(of, run(of, profile)))[1]
-        for equation, name in all_names - named:
+        example = case(seed, profile, **{key: x for key, x in SQUARE.items() if key != "reduction"})
+        operands = parse_trace(example, run(example, profile), profile).layers[1]
+        for equation, name in every - named:
             arithmetic = Arithmetic(profile)
-            slip = hypotheses.SLIPS[equation][name](operands, arithmetic)
+            mutant = hypotheses.HYPOTHESES[equation][name](operands, arithmetic)
             (right,) = residual.evaluate(2, operands, arithmetic, [equation])
-            if hypotheses.consistent(slip, right._replace(got=slip.value)):
+            if hypotheses.consistent(mutant, right._replace(got=mutant.value)):
                 named.add((equation, name))
-    assert all_names - named == set()
+    assert every - named == set()
 
 
-def test_twice_the_bound_is_needed_to_tell_a_slip():
+def test_twice_the_bound_is_needed_to_tell_a_hypothesis():
     profile = PROFILES["float32"]
-    of = case(0, profile, **SQUARE)
-    trace = run(of, profile)
-    operands = residual.layers(of, residual.validate(of, trace))[0]
+    example = case(0, profile, **SQUARE)
+    trace = run(example, profile)
+    operands = parse_trace(example, trace, profile).layers[0]
     (right,) = residual.evaluate(1, operands, Arithmetic(profile), ["U"])
-    for factor, told in ((1.9, False), (2.1, True)):
-        slip = right.expected + factor * right.bound
-        assert hypotheses.consistent(Approx(slip, right.bound), right._replace(got=slip)) is told
+    for factor, consistent in ((1.9, False), (2.1, True)):
+        mutant = right.expected + factor * right.bound
+        assert hypotheses.consistent(Bounded(mutant, right.bound), right._replace(got=mutant)) is consistent

@@ -15,7 +15,7 @@ from decolle_ref._util.check import InputError
 from decolle_ref.cases import Case
 from decolle_ref.decolle.dialects import DIALECTS
 from decolle_ref.oracle.profile import PROFILES
-from decolle_ref.oracle.vectors import catalogue, exactness, export, properties, random_cases, situations
+from decolle_ref.oracle.vectors import catalogue, exactness, export, number_kinds, properties, random_cases, situations
 
 DTYPES = ("float64", "float32")
 RELEASED = {  # vectors version 1 never change: SHA-256 of the index, and of all arrays and golden traces
@@ -35,7 +35,7 @@ def case(vector):
 
 @cache
 def golden(dtype):
-    return {id: shown for id, vector in vectors(dtype).items() if (shown := export.golden(vector)) is not None}
+    return {id: trace for id, vector in vectors(dtype).items() if (trace := export.golden(vector)) is not None}
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def few(tmp_path_factory):
 
 @pytest.fixture
 def small(few, tmp_path):
-    """The same, to be damaged."""
+    """A copy of these files, which a test may damage."""
     return shutil.copytree(few, tmp_path / "v")
 
 
@@ -135,10 +135,10 @@ def test_exact_vectors_are_simulated_in_float32_without_any_rounding():
     for vector in exact:
         expected, need = exactness.certify(case(vector))
         assert need.significand <= 24
-        found = properties.trace(vector)
+        reference = properties.trace(vector)
         for name, fractions in expected.items():
-            assert found[name].dtype == np.float32
-            same = [Fraction(float(x)) == y for x, y in zip(found[name].flat, fractions.flat, strict=True)]
+            assert reference[name].dtype == np.float32
+            same = [Fraction(float(x)) == y for x, y in zip(reference[name].flat, fractions.flat, strict=True)]
             assert all(same), (vector.id, name)
 
 
@@ -146,7 +146,9 @@ def test_exact_vectors_last_as_long_as_they_are_exact():
     steps = {id: vector.about["steps"] for id, vector in vectors("float32").items() if vector.bits}
     for id, least in (("dyadic-fixed16", 10), ("dyadic-learning", 4), ("dyadic-", 4), ("tie-", 18)):
         assert all(steps[f"{id.rstrip('-')}-{name}"] >= least for name in DIALECTS)
-    longer = random_cases.on_grid(random_cases.bare(random_cases.dense(6, 5, 4), "paper", 160), 160)
+    longer = random_cases.on_grid(
+        random_cases.random_case(160, random_cases.dense(6, 5, 4), targets=False, learn=False), 160
+    )
     one_more = longer[0] | {"steps": steps["dyadic-paper"] + 1}
     assert not exactness.certify(Case(one_more, longer[1]))[1].fits(24)
 
@@ -162,21 +164,21 @@ def test_sixteen_bits_hold_every_number_of_the_fixed_point_vectors():
 
 
 def test_bits_are_counted_for_the_worst_order_of_a_sum():
-    need = exactness.Need()
-    need.see([Fraction(1), Fraction(-1), Fraction(1, 8)])  # (1 + 1/8) - 1 passes through 9/8
-    assert need == exactness.Need(significand=5, behind=3, before=2)  # sum of magnitudes 17/8 = 10.001
+    need = number_kinds.Need()
+    need.add_sum([Fraction(1), Fraction(-1), Fraction(1, 8)])  # (1 + 1/8) - 1 passes through 9/8
+    assert need == number_kinds.Need(significand=5, behind=3, before=2)  # sum of magnitudes 17/8 = 10.001
     with pytest.raises(InputError, match="multiples of a power of two, got a number with 1/12"):
-        need.see([Fraction(1, 3), Fraction(1, 4)])
+        need.add_sum([Fraction(1, 3), Fraction(1, 4)])
 
 
 def test_every_order_of_a_sum_is_exact_within_the_counted_bits():
-    rng, need = np.random.default_rng(3), exactness.Need()
+    rng, need = np.random.default_rng(3), number_kinds.Need()
     terms = rng.integers(-(2**18), 2**18, 40) / 2.0**13
-    need.see([Fraction(x) for x in terms.tolist()])
+    need.add_sum([Fraction(x) for x in terms.tolist()])
     assert need.significand == 23
     exact = float(sum(Fraction(x) for x in terms.tolist()))
     for _ in range(50):
-        assert float(exactness.in_order(rng.permutation(terms).astype(np.float32))) == exact
+        assert float(number_kinds.in_order(rng.permutation(terms).astype(np.float32))) == exact
 
 
 def test_numbers_that_are_no_multiples_of_a_power_of_two_are_refused():
@@ -192,11 +194,11 @@ def test_numbers_that_are_no_multiples_of_a_power_of_two_are_refused():
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_golden_traces_equal_the_simulator_up_to_rounding(dtype):
     assert len(golden(dtype)) == 66
-    for id, shown in golden(dtype).items():
+    for id, trace in golden(dtype).items():
         vector = vectors(dtype)[id]
         ours = properties.trace(vector)
-        assert {name for name in ours.keys() - shown.keys() if "const" not in name and "loss" not in name} == set()
-        for name, x in shown.items():
+        assert {name for name in ours.keys() - trace.keys() if "const" not in name and "loss" not in name} == set()
+        for name, x in trace.items():
             assert x.dtype == dtype
             size = np.abs(ours[name]).max(initial=0)
             exactly = vector.bits or name.endswith("_S")
@@ -206,8 +208,8 @@ def test_golden_traces_equal_the_simulator_up_to_rounding(dtype):
 
 def test_golden_sums_run_from_left_to_right():
     terms = np.array([[1e8, 1.0, -1e8, 1.0]], np.float32)
-    assert exactness.in_order(terms).tolist() == [1.0]
-    assert exactness.in_order(terms[:, ::-1]).tolist() == [0.0]
+    assert number_kinds.in_order(terms).tolist() == [1.0]
+    assert number_kinds.in_order(terms[:, ::-1]).tolist() == [0.0]
 
 
 # Files
@@ -299,13 +301,13 @@ def test_an_export_with_a_broken_vector_leaves_nothing(tmp_path, monkeypatch):
     assert not (tmp_path / "v").exists()
 
 
-# Fresh vectors
+# Random vectors
 
 
 @pytest.mark.parametrize("format", [None, "float32", "bfloat16", "Q8.16"])
-def test_fresh_vectors_are_lively_and_on_the_grid(format):
+def test_random_vectors_are_lively_and_on_the_grid(format):
     quantise = PROFILES[format].quantise if format else None
-    made = catalogue.fresh(5, "float64", quantise, count=10)
+    made = catalogue.random_vectors(5, "float64", quantise, count=10)
     assert {vector.about["dialect"] for vector in made} == set(DIALECTS)
     assert any("conv" in vector.about["layers"][0] for vector in made)
     assert {vector.about["optimiser"]["kind"] for vector in made} == {"sgd", "adamax"}
@@ -316,8 +318,8 @@ def test_fresh_vectors_are_lively_and_on_the_grid(format):
             assert all((quantise(x) == x).all() for x in vector.arrays.values())
 
 
-def test_fresh_vectors_differ_between_seeds_and_only_between_seeds():
-    one, same, other = (catalogue.fresh(seed, "float32", count=6) for seed in (1, 1, 2))
+def test_random_vectors_differ_between_seeds_and_only_between_seeds():
+    one, same, other = (catalogue.random_vectors(seed, "float32", count=6) for seed in (1, 1, 2))
     for a, b, c in zip(one, same, other, strict=True):
         assert all((a.arrays[name] == x).all() for name, x in b.arrays.items())
         assert a.arrays["inputs"].shape != c.arrays["inputs"].shape or (a.arrays["inputs"] != c.arrays["inputs"]).any()
@@ -326,7 +328,7 @@ def test_fresh_vectors_differ_between_seeds_and_only_between_seeds():
 
 
 def test_a_number_format_in_which_nothing_spikes_is_refused():
-    with pytest.raises(InputError, match="fresh: expected a number format in which networks spike and learn"):
-        catalogue.fresh(0, "float64", np.zeros_like, count=1)
+    with pytest.raises(InputError, match="random vectors: expected a number format in which networks spike and learn"):
+        catalogue.random_vectors(0, "float64", np.zeros_like, count=1)
     with pytest.raises(InputError, match="seed: expected an integer >= 0, got -1"):
-        catalogue.fresh(-1)
+        catalogue.random_vectors(-1)

@@ -1,7 +1,8 @@
-"""Lively random cases in any number format, and errors that no dialect permits, planted into a correct network.
+"""Lively random cases in any number format, and backends with one fault that no dialect permits.
 
-PLANTED names each error, the equation that it breaks, and how a layer of oracle_wheats is changed for it: one constant
-or one operation.  Its name is that of the slip that explains it, but for NAMELESS, which no slip explains.
+FAULTS has, for each fault, the equation that it breaks, how it changes a layer of valid_variants (one constant or one
+operation), and the settings of a case that shows it.  A fault has the name of the hypothesis that explains it, apart
+from those in NAMELESS, which no hypothesis explains.
 """
 
 from itertools import pairwise
@@ -18,78 +19,88 @@ OPTIMISERS = {"kind": "sgd"}, ADAMAX, ADAMAX | {"beta1": 0.9}
 
 
 def _set(**changes):
-    """Plant: other constants or operations, each given as a function of the layer."""
+    """A fault: other constants or operations, each as a function of the layer."""
 
-    def plant(of):
-        for name, value in {name: change(of) for name, change in changes.items()}.items():
-            setattr(of, name, value)
+    def fault(layer):
+        for name, value in {name: change(layer) for name, change in changes.items()}.items():
+            setattr(layer, name, value)
 
-    return plant
+    return fault
 
 
 def _does(name, operation):
-    """Plant another operation."""
-    return _set(**{name: lambda of: operation})
+    """A fault: another operation."""
+    return _set(**{name: lambda layer: operation})
 
 
-def _early(of):
-    """Learns from what this step would show, then shows the step with the new weights."""
+def _early(layer):
+    """The layer learns before the step, and then runs the step with the new weights."""
 
-    def step_after(of, x, target):
-        learn(of, step(of, x, target))
-        return step(of, x, target)
+    def step_after(layer, x, target):
+        learn(layer, step(layer, x, target))
+        return step(layer, x, target)
 
-    of.step, of.learn = step_after, lambda of, seen: None
-
-
-def _late(of):
-    """Hears at each step the spikes of the step before."""
-    heard = [0 * of.state[0]]
-
-    def hear(of, x):
-        heard.append(x)
-        return heard[-2]
-
-    of.hear = hear
+    layer.step, layer.learn = step_after, lambda layer, row: None
 
 
-def averaged(of, dW, db):
-    """dW divided by the batch."""
-    return of.m.over(dW, len(of.state[0])), db
+def _late(layer):
+    """The layer reads at each step the spikes of the step before."""
+    inputs = [0 * layer.state[0]]
+
+    def hear(layer, x):
+        inputs.append(x)
+        return inputs[-2]
+
+    layer.hear = hear
 
 
-def _past(of, name):
-    return 0 * of.state["PQR".index(name)] if of.last is None else of.last[name]
+def _repeated(layer):
+    """b, where the last neuron has that of the one before it."""
+    return np.append(layer.b[:-1], layer.b[-2])
 
 
-# the equation that it breaks, and how; what the case must have for that besides SQUARE
-PLANTED = {
+def averaged(layer, row):
+    """dW divided by the batch size, and db."""
+    dW, db = gradient(layer, row)
+    return layer.m.over(dW, len(layer.state[0])), db
+
+
+def _past(layer, name):
+    return 0 * layer.state["PQR".index(name)] if layer.last is None else layer.last[name]
+
+
+# name: (the equation that it breaks, the change of the layer, settings of the case besides SQUARE)
+FAULTS = {
     "Q hears its input one step late": ("Q", _late, {}),
-    "P decays with beta": ("P", _set(alpha=lambda of: of.beta), {}),
-    "R does not decay": ("R", _set(gamma=lambda of: np.ones_like(of.gamma)), {}),
-    "U without b": ("U", _does("bias", lambda of: 0 * of.b), {}),
-    "U adds R": ("U", _set(strength=lambda of: -of.strength), {}),
-    "the last neuron has its neighbour's b": ("U", _does("bias", lambda of: of.b[[*range(len(of.b) - 1), -2]]), {}),
-    "Y without c": ("Y", _set(c=lambda of: 0 * of.c), {}),
-    "e without the factor of the mean": ("e", _set(N=lambda of: 1), {}),
-    "e with the wrong sign": ("e", _does("error", lambda of, Y, target: -error(of, Y, target)), {}),
-    "delta without sigma'": ("delta", _does("slope", lambda of, seen: np.ones_like(seen["U"])), {}),
-    "sigma' at W P + b": (
-        "delta",
-        _does("slope", lambda of, seen: slope(of, seen | {"U": of.m.total(of.strength, seen["R"], seen["U"])})),
+    "P decays with beta": ("P", _set(alpha=lambda layer: layer.beta), {}),
+    "R does not decay": ("R", _set(gamma=lambda layer: np.ones_like(layer.gamma)), {}),
+    "U without b": ("U", _does("bias", lambda layer: 0 * layer.b), {}),
+    "U adds R": ("U", _set(strength=lambda layer: -layer.strength), {}),
+    "the last neuron has its neighbour's b": (
+        "U",
+        _does("bias", lambda layer: np.append(layer.b[:-1], layer.b[-2])),
         {},
     ),
-    "G's columns permuted on the way back": ("delta", _set(G_back=lambda of: np.roll(of.G, 1, axis=1)), {}),
-    "G not transposed": ("delta", _set(G_back=lambda of: of.G.T), {}),
-    "dW from P of the step before": ("dW", _does("eligible", lambda of, seen: _past(of, "P")), {}),
-    "dW averaged over the batch": ("dW", _does("gradient", lambda of, seen: averaged(of, *gradient(of, seen))), {}),
-    "W moves uphill": ("W", _set(rate_W=lambda of: -of.rate_W), {}),
-    "W learns before burn_in": ("W", _set(burn_in=lambda of: 0), {}),
+    "Y without c": ("Y", _set(c=lambda layer: 0 * layer.c), {}),
+    "e without the factor of the mean": ("e", _set(N=lambda layer: 1), {}),
+    "e with the wrong sign": ("e", _does("error", lambda layer, Y, target: -error(layer, Y, target)), {}),
+    "delta without sigma'": ("delta", _does("slope", lambda layer, row: np.ones_like(row["U"])), {}),
+    "sigma' at W P + b": (
+        "delta",
+        _does("slope", lambda layer, row: slope(layer, row | {"U": layer.m.total(layer.strength, row["R"], row["U"])})),
+        {},
+    ),
+    "G's columns permuted on the way back": ("delta", _set(G_back=lambda layer: np.roll(layer.G, 1, axis=1)), {}),
+    "G not transposed": ("delta", _set(G_back=lambda layer: layer.G.T), {}),
+    "dW from P of the step before": ("dW", _does("eligible", lambda layer, row: _past(layer, "P")), {}),
+    "dW averaged over the batch": ("dW", _does("gradient", averaged), {}),
+    "W moves uphill": ("W", _set(rate_W=lambda layer: -layer.rate_W), {}),
+    "W learns before burn_in": ("W", _set(burn_in=lambda layer: 0), {}),
     "learns before the forward pass": ("W", _early, {"burn_in": 0}),
-    "b learns at the rate of W": ("b", _set(rate_b=lambda of: of.rate_W), {}),
+    "b learns at the rate of W": ("b", _set(rate_b=lambda layer: layer.rate_W), {}),
     "W: Adamax without its maximum": (
         "W",
-        _set(optimiser=lambda of: of.optimiser | {"beta2": 0.0}),
+        _set(optimiser=lambda layer: layer.optimiser | {"beta2": 0.0}),
         {"optimiser": ADAMAX},
     ),
 }
@@ -102,7 +113,7 @@ SQUARE = {"sizes": (4, 4, 4), "n_out": 4, "batch": 3, "reduction": "mean", "burn
 
 
 def case(seed, profile, dialect=None, sizes=None, n_out=None, steps=6, batch=None, **changes):
-    """A lively network whose decays and arrays the profile's format holds; options drawn where they are not given."""
+    """A lively network whose arrays the profile's format holds; options that are not given are random."""
     rng = np.random.default_rng([seed, 60])
     sizes = sizes or tuple(map(int, rng.integers(2, 7, 3)))
     n_out, batch = n_out or int(rng.integers(1, 5)), batch or int(rng.integers(1, 5))
@@ -115,43 +126,49 @@ def case(seed, profile, dialect=None, sizes=None, n_out=None, steps=6, batch=Non
         {"n_in": n_in, "n": n, "n_out": n_out} | _objective(rng) | per_layer for n_in, n in pairwise(sizes)
     ]
     about |= {key: value for key, value in changes.items() if key not in per_layer}
-    speaks = Case(about, {}).dialect()
+    its_dialect = Case(about, {}).dialect()
     arrays = {"inputs": (rng.random((steps, batch, sizes[0])) < 0.5).astype(np.uint8)}
-    for k, one in enumerate(about["layers"], start=1):
-        own = _arrays(rng, about, one, speaks)
-        arrays |= {f"layer{k}_{name}": profile.quantise(x) for name, x in own.items()}
+    for k, entry in enumerate(about["layers"], start=1):
+        case_arrays = _arrays(rng, about, entry, its_dialect)
+        arrays |= {f"layer{k}_{name}": profile.quantise(x) for name, x in case_arrays.items()}
     return Case(about, arrays)
 
 
 def _axes(rng):
-    """One option on every axis."""
+    """A random option on every axis."""
     return {axis: str(rng.choice(list(options))) for axis, options in AXES.items()}
 
 
 def _objective(rng):
-    """A loss, a reduction, a surrogate other than the dialect's own or not, and regularisers or not."""
-    one = {"loss": str(rng.choice(list(LOSSES))), "reduction": str(rng.choice(["mean", "sum"]))}
+    """A random loss and reduction, and sometimes a surrogate and regularisers."""
+    entry = {"loss": str(rng.choice(list(LOSSES))), "reduction": str(rng.choice(["mean", "sum"]))}
     sharp = str(rng.choice(["fast_sigmoid", "logistic", ""], p=[0.4, 0.4, 0.2]))
-    one |= {"surrogate": sharp} if sharp else {}
+    entry |= {"surrogate": sharp} if sharp else {}
     if rng.random() < 0.3:
-        one |= {"lambda1": float(rng.uniform(0, 1)), "lambda2": float(rng.uniform(0, 1))}
-        one |= {"activity": str(rng.choice(["rate", "membrane"]))}
-    return one
+        entry |= {"lambda1": float(rng.uniform(0, 1)), "lambda2": float(rng.uniform(0, 1))}
+        entry |= {"activity": str(rng.choice(["rate", "membrane"]))}
+    return entry
 
 
-def _arrays(rng, about, one, dialect):
-    """Of one layer."""
-    n_in, n, n_out, T, B = one["n_in"], one["n"], one["n_out"], about["steps"], about["batch"]
+def _arrays(rng, about, entry, dialect):
+    """The random arrays of one layer."""
+    n_in, n, n_out, T, B = entry["n_in"], entry["n"], entry["n_out"], about["steps"], about["batch"]
     alpha, beta, gamma = rng.uniform(0.4, 0.75, n_in), rng.uniform(0.3, 0.7, n_in), rng.uniform(0.2, 0.8, n)
     of_alpha, of_beta = (dialect.value("gains")(x) for x in (alpha, beta))
-    steady = of_alpha * of_beta / ((1 - alpha) * (1 - beta))  # of P, where every step brings a spike
-    own = {"alpha": alpha, "beta": beta, "gamma": gamma, "b": rng.uniform(-0.3, 0.2, n)}
-    own |= {"W": rng.uniform(-1.2, 2, (n, n_in)) * 4 / np.sqrt(n_in) / steady}
-    own |= {"G": rng.uniform(-1, 1, (n_out, n)), "c": rng.uniform(-0.5, 0.5, n_out)}
-    own |= {"w": rng.uniform(0.3, 1.0, n) / dialect.value("refractory")(gamma)}
-    target = rng.dirichlet(np.ones(n_out), (T, B)) if one["loss"] == "cross_entropy" else rng.normal(size=(T, B, n_out))
-    own |= {"target": target, "rate_W": 0.05 * rng.uniform(0.5, 1, n_in) / steady, "rate_b": rng.uniform(0.02, 0.05, n)}
+    steady = of_alpha * of_beta / ((1 - alpha) * (1 - beta))  # P after many steps that all bring a spike
+    case_arrays = {"alpha": alpha, "beta": beta, "gamma": gamma, "b": rng.uniform(-0.3, 0.2, n)}
+    case_arrays |= {"W": rng.uniform(-1.2, 2, (n, n_in)) * 4 / np.sqrt(n_in) / steady}
+    case_arrays |= {"G": rng.uniform(-1, 1, (n_out, n)), "c": rng.uniform(-0.5, 0.5, n_out)}
+    case_arrays |= {"w": rng.uniform(0.3, 1.0, n) / dialect.value("refractory")(gamma)}
+    target = (
+        rng.dirichlet(np.ones(n_out), (T, B)) if entry["loss"] == "cross_entropy" else rng.normal(size=(T, B, n_out))
+    )
+    case_arrays |= {
+        "target": target,
+        "rate_W": 0.05 * rng.uniform(0.5, 1, n_in) / steady,
+        "rate_b": rng.uniform(0.02, 0.05, n),
+    }
     if about["initial_state"] == "given":
         start = {"P0": steady / 2, "Q0": of_beta, "R0": np.ones(n)}
-        own |= {name: rng.uniform(0, 1, (B, len(size))) * size for name, size in start.items()}
-    return own
+        case_arrays |= {name: rng.uniform(0, 1, (B, len(size))) * size for name, size in start.items()}
+    return case_arrays

@@ -1,23 +1,36 @@
-"""Small cases with decays, and backends to hold against them."""
+"""Small cases with decays, checks of arrays that are not yet parsed, and backends, right and wrong."""
 
 import numpy as np
 
 from decolle_ref.cases import Case, simulate
 from decolle_ref.decolle import lif
+from decolle_ref.oracle.check import residual
+from decolle_ref.oracle.spikes_only import driven
+from decolle_ref.oracle.trace import parse_trace
 from tests.support.cases import make
 
 
 def case(dialect="paper", seed=0, dtype="float64", **changes):
-    """A case of case_maker.make whose time constants are given as decays."""
+    """A case of tests.support.cases.make, with decays in place of time constants."""
     about, arrays = make(dialect, seed, **changes)
-    speaks = Case(about, arrays).dialect()
+    its_dialect = Case(about, arrays).dialect()
     for k in range(1, len(about["layers"]) + 1):
         taus = (arrays.pop(f"layer{k}_tau_{x}") for x in ("mem", "syn", "ref"))
-        neuron = lif.neuron(*taus, about["dt"], arrays[f"layer{k}_w"], dialect=speaks)
+        neuron = lif.neuron(*taus, about["dt"], arrays[f"layer{k}_w"], dialect=its_dialect)
         arrays |= {f"layer{k}_{x}": getattr(neuron, x) for x in ("alpha", "beta", "gamma")}
     del about["dt"]
     arrays = {name: x.astype(dtype) if x.dtype.kind == "f" else x for name, x in arrays.items()}
     return Case(about | {"constants": "decay", "dtype": dtype}, arrays)
+
+
+def residual_check(case, arrays, profile):
+    """The verdict on a full trace."""
+    return residual.check(parse_trace(case, arrays, profile))
+
+
+def spikes_only_check(case, arrays, profile):
+    """The verdict on a trace of level L0 or L1."""
+    return driven.check(parse_trace(case, arrays, profile))
 
 
 def right(about, arrays):
@@ -44,5 +57,5 @@ def leaky(about, arrays):
 
 
 def boasting(about, arrays):
-    """Not a backend."""
+    """A backend that raises an exception."""
     raise RuntimeError("no such device")

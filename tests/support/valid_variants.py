@@ -1,9 +1,9 @@
-"""A dense DECOLLE network in any number format: correct in many ways, or wrong in one.
+"""A dense DECOLLE network in any number format, computed in many valid ways.
 
     make(profile, variation) -> backend(about, arrays)
 
 Every operation is followed by a rounding to the profile's format; arrays are float64 and hold numbers of the format.
-A `Variation` says in which of the permitted ways the equations are computed; oracle_planted.py has the forbidden ones.
+A `Variation` is one of the valid ways to compute the equations; faulty_backends.py has the faults.
 """
 
 from dataclasses import dataclass, fields
@@ -20,23 +20,23 @@ SIGMAS = SURROGATES | {name: option.value for name, option in AXES["surrogate"].
 
 @dataclass(frozen=True)
 class Variation:
-    """What an implementation is free to choose; the defaults are the plain one."""
+    """The choices that an implementation is free to make."""
 
     name: str = "plain"
     sums: str = "pairwise"  # pairwise, forward, reversed, fortran, batch_last
-    fused: str = ""  # multiply-add with one rounding: the "decay" or the "input" product of a filter, and all else
+    fused: str = ""  # multiply-add with one rounding: in a filter of the "decay" or the "input" product
     wide: bool = False  # sums of products in a wider format, with one rounding
-    bias: str = "last"  # last: (W P + b) - delta R; first: where the sum starts; refractory: W P + (b - delta R)
-    gain: str = "product"  # of the inverse gains; or "quotient": x / (1 - decay)
-    by_output: bool = False  # G^T e adds up one output after the other
-    by_sample: bool = False  # gradients add up one sample after the other
+    bias: str = "last"  # last: (W P + b) - delta R; first: the sum starts from b; refractory: W P + (b - delta R)
+    gain: str = "product"  # the gain 1 / (1 - decay) times x; "quotient": x / (1 - decay)
+    by_output: bool = False  # G^T e sums the outputs from left to right
+    by_sample: bool = False  # gradients sum the samples from left to right
     rate: str = "last"  # lr (m / u); "first": (lr / u) m
     slope: str = "direct"  # sigma' by its own formula; "sigma": s (1 - s); "quotient": (G^T e) / (1 + |U|) / (1 + |U|)
-    share: str = "product"  # of the mean: (Y - target) (1 / N); "quotient": (Y - target) / N
+    share: str = "product"  # (Y - target) (1 / N); "quotient": (Y - target) / N
     softmax: str = "direct"  # exp / sum; "log": exp of the log-softmax
 
 
-WHEATS = {
+VALID_VARIANTS = {
     variation.name: variation
     for variation in (
         Variation(),
@@ -62,8 +62,8 @@ WHEATS = {
 
 
 def mixed(seed):
-    """Several liberties taken at once: every field from one of the variations."""
-    picks = np.random.default_rng([seed, 61]).choice(list(WHEATS.values()), len(fields(Variation)) - 1)
+    """A random mixture: every field from one of the variations."""
+    picks = np.random.default_rng([seed, 61]).choice(list(VALID_VARIANTS.values()), len(fields(Variation)) - 1)
     taken = {field.name: getattr(pick, field.name) for field, pick in zip(fields(Variation)[1:], picks, strict=True)}
     return Variation(f"mixed {seed}", **taken)
 
@@ -104,13 +104,13 @@ class Machine:
 
     def power(self, x, t):
         """x^t, product by product."""
-        found = self.fit(1.0)
+        power = self.fit(1.0)
         for _ in range(t):
-            found = self.times(found, x)
-        return found
+            power = self.times(power, x)
+        return power
 
     def factor(self, x):
-        """As matrix products take it."""
+        """x as a factor of a matrix product."""
         if self.profile.products != "tf32":
             return x
         significand, exponent = np.frexp(x)
@@ -131,10 +131,10 @@ class Machine:
         if self.variation.fused:
             return self.fit(self._fused(a, b, 0.0 if start is None else start))
         terms = self.fit(a * b) if self.profile.fixed else a.astype(self.kind) * b.astype(self.kind)
-        found = ORDERS[order](np.asarray(terms, self.kind))
+        total = ORDERS[order](np.asarray(terms, self.kind))
         if start is not None:  # the sum starts from it
-            found = ORDERS["forward"](np.concatenate([self._start(start, terms), terms], axis=-1).astype(self.kind))
-        return self.fit(found)
+            total = ORDERS["forward"](np.concatenate([self._start(start, terms), terms], axis=-1).astype(self.kind))
+        return self.fit(total)
 
     @staticmethod
     def _start(start, terms):
@@ -142,18 +142,18 @@ class Machine:
 
     def _fused(self, a, b, start):
         """start + a_1 b_1 + a_2 b_2 ..., one rounding each, to the format of the sum."""
-        found = np.broadcast_to(np.asarray(start, np.float64), a.shape[:-1])
+        total = np.broadcast_to(np.asarray(start, np.float64), a.shape[:-1])
         for j in range(a.shape[-1]):
-            exact = a[..., j].astype(self.wide) * b[..., j] + found
-            found = self.fit(exact) if self.profile.fixed else exact.astype(self.kind).astype(np.float64)
-        return found
+            exact = a[..., j].astype(self.wide) * b[..., j] + total
+            total = self.fit(exact) if self.profile.fixed else exact.astype(self.kind).astype(np.float64)
+        return total
 
 
 def _forward(x):
-    found = x[..., 0]
+    total = x[..., 0]
     for j in range(1, x.shape[-1]):
-        found = found + x[..., j]
-    return found
+        total = total + x[..., j]
+    return total
 
 
 def _pairwise(x):
@@ -170,28 +170,28 @@ ORDERS = {
 }
 
 
-def make(profile, variation=WHEATS["plain"], planted=None):
-    """A backend; `planted` changes every layer before it runs."""
+def make(profile, variation=VALID_VARIANTS["plain"], fault=None):
+    """A backend; `fault`, if there is one, changes every layer before the run."""
 
     def backend(about, arrays):
         machine = Machine(profile, variation)
         layers = [_layer(machine, about, arrays, k) for k in range(len(about["layers"]))]
-        rows = [{} for _ in layers]
-        for of in layers if planted else ():
-            planted(of)
+        records = [{} for _ in layers]
+        for layer in layers if fault else ():
+            fault(layer)
         for n in range(about["steps"]):
             spikes = np.asarray(arrays["inputs"][n], np.float64)
-            for of, row in zip(layers, rows, strict=True):
-                of.now = about.get("n", 0) + n
-                seen = of.step(of, spikes, of.target[n])
-                of.state, of.last = seen.pop("after"), seen
-                of.learn(of, seen)
-                for name, x in seen.items():
-                    row.setdefault(name, []).append(np.array(x))
-                spikes = seen["S"]
-        found = {f"layer{k}_{name}": np.stack(x) for k, row in enumerate(rows, 1) for name, x in row.items()}
-        ends = {f"layer{k}_{x}_final": getattr(of, x) for k, of in enumerate(layers, 1) for x in "Wb"}
-        return found | ends if about["learn"] else found
+            for layer, record in zip(layers, records, strict=True):
+                layer.now = about.get("n", 0) + n
+                row = layer.step(layer, spikes, layer.target[n])
+                layer.state, layer.last = row.pop("after"), row
+                layer.learn(layer, row)
+                for name, x in row.items():
+                    record.setdefault(name, []).append(np.array(x))
+                spikes = row["S"]
+        trace = {f"layer{k}_{name}": np.stack(x) for k, record in enumerate(records, 1) for name, x in record.items()}
+        ends = {f"layer{k}_{x}_final": getattr(layer, x) for k, layer in enumerate(layers, 1) for x in "Wb"}
+        return trace | ends if about["learn"] else trace
 
     return backend
 
@@ -199,29 +199,36 @@ def make(profile, variation=WHEATS["plain"], planted=None):
 def _layer(m, about, arrays, k):
     """Constants, state and operations of layer k."""
     lead = f"layer{k + 1}_"
-    own = {name.removeprefix(lead): x.astype(np.float64) for name, x in arrays.items() if name.startswith(lead)}
-    one, dialect = about["layers"][k], Case(about, arrays).dialect()
-    of = SimpleNamespace(m=m, about=one, new_P=dialect.P_reads == "new_Q", new_U=dialect.U_reads == "new_P", **own)
-    of.sigma = one.get("surrogate", dialect.surrogate)
-    of.reads_spikes, of.at = dialect.readout == "spikes", dialect.threshold == "at_or_above"
-    of.gain_Q, of.gain_P = (_gain(m, dialect.gains, x) for x in (of.beta, of.alpha))
-    of.strength = {"w": lambda: of.w, "gamma_w": lambda: m.times(of.gamma, of.w)}.get(
-        dialect.refractory, lambda: m.times(m.fit(1 - of.gamma), of.w)
+    case_arrays = {name.removeprefix(lead): x.astype(np.float64) for name, x in arrays.items() if name.startswith(lead)}
+    entry, dialect = about["layers"][k], Case(about, arrays).dialect()
+    layer = SimpleNamespace(m=m, about=entry, **case_arrays)
+    layer.new_P, layer.new_U = dialect.P_reads == "new_Q", dialect.U_reads == "new_P"
+    layer.sigma = entry.get("surrogate", dialect.surrogate)
+    layer.reads_spikes, layer.at = dialect.readout == "spikes", dialect.threshold == "at_or_above"
+    layer.gain_Q, layer.gain_P = (_gain(m, dialect.gains, x) for x in (layer.beta, layer.alpha))
+    layer.strength = {"w": lambda: layer.w, "gamma_w": lambda: m.times(layer.gamma, layer.w)}.get(
+        dialect.refractory, lambda: m.times(m.fit(1 - layer.gamma), layer.w)
     )()
-    B, sizes = about["batch"], {"P": one["n_in"], "Q": one["n_in"], "R": one["n"]}
-    of.state = tuple(own.get(f"{x}0", np.zeros((B, size))) for x, size in sizes.items())
-    of.N = B if one["loss"] == "cross_entropy" else B * one["n_out"]
-    of.N = of.N if one["reduction"] == "mean" else 1
-    of.G_back, of.burn_in, of.learns, of.count = of.G, about.get("burn_in", 0), about["learn"], 0
-    of.optimiser = {"kind": "adamax", "beta1": 0.0, "beta2": 0.95, "eps": 1e-8} | about.get("optimiser", {})
-    of.memory = {x: (np.zeros_like(own[x]), np.zeros_like(own[x])) for x in "Wb"}
-    of.step, of.learn, of.slope, of.eligible, of.gradient = step, learn, slope, (lambda of, seen: seen["P"]), gradient
-    of.hear, of.error, of.bias, of.last = (lambda of, x: x), error, (lambda of: of.b), None
-    return of
+    B, sizes = about["batch"], {"P": entry["n_in"], "Q": entry["n_in"], "R": entry["n"]}
+    layer.state = tuple(case_arrays.get(f"{x}0", np.zeros((B, size))) for x, size in sizes.items())
+    layer.N = B if entry["loss"] == "cross_entropy" else B * entry["n_out"]
+    layer.N = layer.N if entry["reduction"] == "mean" else 1
+    layer.G_back, layer.burn_in, layer.learns, layer.count = layer.G, about.get("burn_in", 0), about["learn"], 0
+    layer.optimiser = {"kind": "adamax", "beta1": 0.0, "beta2": 0.95, "eps": 1e-8} | about.get("optimiser", {})
+    layer.moments = {x: (np.zeros_like(case_arrays[x]), np.zeros_like(case_arrays[x])) for x in "Wb"}
+    layer.step, layer.learn, layer.slope, layer.eligible, layer.gradient = (
+        step,
+        learn,
+        slope,
+        (lambda layer, row: row["P"]),
+        gradient,
+    )
+    layer.hear, layer.error, layer.bias, layer.last = (lambda layer, x: x), error, (lambda layer: layer.b), None
+    return layer
 
 
 def _gain(m, option, decay):
-    """What the input of a filter is multiplied by, or divided by."""
+    """A function of the input of a filter: its product with the gain, or the two factors."""
     if option == "one":
         return lambda x: x
     leak = m.fit(1 - decay)
@@ -230,9 +237,9 @@ def _gain(m, option, decay):
     return (lambda x: m.over(x, leak)) if m.variation.gain == "quotient" else (lambda x: (m.over(1.0, leak), x))
 
 
-def filtered(of, decay, before, gain, x):
+def filtered(layer, decay, before, gain, x):
     """decay before + g x."""
-    m, into = of.m, gain(x)
+    m, into = layer.m, gain(x)
     if not isinstance(into, tuple):
         return m.total(decay, before, into)
     if m.variation.fused == "input":
@@ -240,66 +247,68 @@ def filtered(of, decay, before, gain, x):
     return m.total(decay, before, m.times(*into))
 
 
-def step(of, x, target):
-    """One step: what is written down, and the state after it."""
-    m, (P, Q, R) = of.m, of.state
-    Q_new = filtered(of, of.beta, Q, of.gain_Q, of.hear(of, x))
-    P_new = filtered(of, of.alpha, P, of.gain_P, Q_new if of.new_P else Q)
-    read = (P_new, Q_new) if of.new_U else (P, Q)
-    U = membrane(of, read[0], R)
-    S = ((U >= 0) if of.at else (U > 0)).astype(np.float64)
-    Y = m.add(m.dot(of.G, (S if of.reads_spikes else sigma(of, U))[:, None, :]), of.c)
-    seen = dict(zip("PQRUSY", (*read, R, U, S, Y), strict=True)) | {"W": of.W, "b": of.b}
-    seen |= {"e": of.error(of, Y, target)}
-    seen |= {"delta": backward(of, seen)}
-    dW, db = of.gradient(of, seen)
-    return seen | {"dW": dW, "db": db, "after": (P_new, Q_new, m.total(of.gamma, R, S))}
+def step(layer, x, target):
+    """One step: the rows of the trace, and the state after it."""
+    m, (P, Q, R) = layer.m, layer.state
+    Q_new = filtered(layer, layer.beta, Q, layer.gain_Q, layer.hear(layer, x))
+    P_new = filtered(layer, layer.alpha, P, layer.gain_P, Q_new if layer.new_P else Q)
+    read = (P_new, Q_new) if layer.new_U else (P, Q)
+    U = membrane(layer, read[0], R)
+    S = ((U >= 0) if layer.at else (U > 0)).astype(np.float64)
+    Y = m.add(m.dot(layer.G, (S if layer.reads_spikes else sigma(layer, U))[:, None, :]), layer.c)
+    row = dict(zip("PQRUSY", (*read, R, U, S, Y), strict=True)) | {"W": layer.W, "b": layer.b}
+    row |= {"e": layer.error(layer, Y, target)}
+    row |= {"delta": backward(layer, row)}
+    dW, db = layer.gradient(layer, row)
+    return row | {"dW": dW, "db": db, "after": (P_new, Q_new, m.total(layer.gamma, R, S))}
 
 
-def membrane(of, P, R):
+def membrane(layer, P, R):
     """U = W P + b - delta R."""
-    m, W, P = of.m, of.W, P[:, None, :]
+    m, W, P = layer.m, layer.W, P[:, None, :]
     if m.variation.bias == "refractory":
-        return m.add(m.dot(W, P), m.total(-of.strength, R, of.bias(of)))
-    drive = m.dot(W, P, start=of.bias(of)) if m.variation.bias == "first" else m.add(m.dot(W, P), of.bias(of))
-    return m.total(-of.strength, R, drive)
+        return m.add(m.dot(W, P), m.total(-layer.strength, R, layer.bias(layer)))
+    drive = (
+        m.dot(W, P, start=layer.bias(layer)) if m.variation.bias == "first" else m.add(m.dot(W, P), layer.bias(layer))
+    )
+    return m.total(-layer.strength, R, drive)
 
 
-def sigma(of, U):
+def sigma(layer, U):
     """sigma(U), operation by operation."""
-    m = of.m
-    if of.sigma == "logistic":
+    m = layer.m
+    if layer.sigma == "logistic":
         z = m.fit(np.exp(-np.abs(U)))
         return m.over(np.where(U < 0, z, 1.0), m.add(1.0, z))
-    if of.sigma == "fast_sigmoid":
+    if layer.sigma == "fast_sigmoid":
         return m.add(0.5, m.over(U, m.add(1.0, np.abs(U))))
-    return m.fit(SIGMAS[of.sigma].primitive(U))
+    return m.fit(SIGMAS[layer.sigma].primitive(U))
 
 
-def slope(of, seen):
+def slope(layer, row):
     """sigma'(U), operation by operation."""
-    m, U = of.m, seen["U"]
-    if of.sigma == "logistic" and m.variation.slope == "sigma":
-        s = sigma(of, U)
+    m, U = layer.m, row["U"]
+    if layer.sigma == "logistic" and m.variation.slope == "sigma":
+        s = sigma(layer, U)
         return m.times(s, m.add(1.0, -s))
-    if of.sigma == "logistic":
+    if layer.sigma == "logistic":
         z = m.fit(np.exp(-np.abs(U)))
         q = m.over(1.0, m.add(1.0, z))
         return m.times(m.times(z, q), q)
-    if of.sigma == "fast_sigmoid":
+    if layer.sigma == "fast_sigmoid":
         q = m.over(1.0, m.add(1.0, np.abs(U)))
         return m.times(q, q)
-    return m.fit(SIGMAS[of.sigma].derivative(U))
+    return m.fit(SIGMAS[layer.sigma].derivative(U))
 
 
-def error(of, Y, target):
+def error(layer, Y, target):
     """e = dL/dY."""
-    m, loss = of.m, of.about["loss"]
+    m, loss = layer.m, layer.about["loss"]
     d = m.add(softmax(m, Y, target) if loss == "cross_entropy" else Y, -target)
     d = np.clip(d, -1, 1) if loss == "smooth_l1" else d
-    if of.N == 1:
+    if layer.N == 1:
         return d
-    return m.over(d, of.N) if m.variation.share == "quotient" else m.times(d, m.fit(1 / of.N))
+    return m.over(d, layer.N) if m.variation.share == "quotient" else m.times(d, m.fit(1 / layer.N))
 
 
 def softmax(m, Y, target):
@@ -312,61 +321,61 @@ def softmax(m, Y, target):
     return m.times(p, m.sum(target)[:, None])
 
 
-def backward(of, seen):
+def backward(layer, row):
     """delta = (G^T e) sigma'(U), plus the regularisers'."""
-    m, U = of.m, seen["U"]
-    back = m.dot(of.G_back.T, seen["e"][:, None, :], "forward" if m.variation.by_output else "")
-    if m.variation.slope == "quotient" and of.sigma == "fast_sigmoid" and of.slope is slope:
+    m, U = layer.m, row["U"]
+    back = m.dot(layer.G_back.T, row["e"][:, None, :], "forward" if m.variation.by_output else "")
+    if m.variation.slope == "quotient" and layer.sigma == "fast_sigmoid" and layer.slope is slope:
         d = m.add(1.0, np.abs(U))
-        found = m.over(back, d * d) if m.profile.fixed else m.over(m.over(back, d), d)  # or one rounding too many
+        delta = m.over(back, d * d) if m.profile.fixed else m.over(m.over(back, d), d)  # fixed: one rounding
     else:
-        found = m.times(back, of.slope(of, seen))
-    active, silent = (m.fit(of.about.get(x, 0.0)) for x in ("lambda1", "lambda2"))
+        delta = m.times(back, layer.slope(layer, row))
+    active, silent = (m.fit(layer.about.get(x, 0.0)) for x in ("lambda1", "lambda2"))
     share = m.fit(1 / U.size)
     if active:
-        found = m.add(found, m.times(active, share) * (U + m.fit(0.01) > 0))
+        delta = m.add(delta, m.times(active, share) * (U + m.fit(0.01) > 0))
     if silent:
-        found = m.add(found, -m.times(m.times(silent, share), quiet(of, seen)))
-    return found
+        delta = m.add(delta, -m.times(m.times(silent, share), quiet(layer, row)))
+    return delta
 
 
-def quiet(of, seen):
-    """The slope of the mean activity where that is below 0.1, else 0."""
-    m, U = of.m, seen["U"]
-    if of.about.get("activity") == "membrane":
+def quiet(layer, row):
+    """The slope of the mean activity where the mean is below 0.1, else 0."""
+    m, U = layer.m, row["U"]
+    if layer.about.get("activity") == "membrane":
         mean = m.times(m.sum(U), m.fit(1 / U.shape[-1]))[:, None]
         return np.broadcast_to(mean < m.fit(0.1), U.shape).astype(np.float64)
-    mean = m.times(m.sum(sigma(of, U).ravel()), m.fit(1 / U.size))
-    return slope(of, seen) * (mean < m.fit(0.1))
+    mean = m.times(m.sum(sigma(layer, U).ravel()), m.fit(1 / U.size))
+    return slope(layer, row) * (mean < m.fit(0.1))
 
 
-def gradient(of, seen):
+def gradient(layer, row):
     """dW = sum of delta P over the batch, db = sum of delta."""
-    m, order, delta = of.m, "forward" if of.m.variation.by_sample else "", seen["delta"].T
-    return m.dot(delta[:, None, :], of.eligible(of, seen).T, order), m.sum(delta, order)
+    m, order, delta = layer.m, "forward" if layer.m.variation.by_sample else "", row["delta"].T
+    return m.dot(delta[:, None, :], layer.eligible(layer, row).T, order), m.sum(delta, order)
 
 
-def learn(of, seen):
-    """W and b by the optimiser."""
-    if not of.learns or of.now < of.burn_in:
+def learn(layer, row):
+    """One update of W and b by the optimiser."""
+    if not layer.learns or layer.now < layer.burn_in:
         return
-    of.count += 1
+    layer.count += 1
     for x in "Wb":
-        g, rate = seen[f"d{x}"], getattr(of, f"rate_{x}")
-        setattr(of, x, descended(of, x, getattr(of, x), g, rate))
+        g, rate = row[f"d{x}"], getattr(layer, f"rate_{x}")
+        setattr(layer, x, updated(layer, x, getattr(layer, x), g, rate))
 
 
-def descended(of, x, theta, g, rate):
+def updated(layer, x, theta, g, rate):
     """theta - lr g, or theta - (lr / (1 - beta1^t)) m / u."""
-    m = of.m
-    if of.optimiser["kind"] == "sgd":
+    m = layer.m
+    if layer.optimiser["kind"] == "sgd":
         return m.total(-rate, g, theta)
-    beta1, beta2, eps = (m.fit(of.optimiser[x]) for x in ("beta1", "beta2", "eps"))
-    mean, u = of.memory[x]
+    beta1, beta2, eps = (m.fit(layer.optimiser[x]) for x in ("beta1", "beta2", "eps"))
+    mean, u = layer.moments[x]
     mean = g if beta1 == 0 else m.total(beta1, mean, m.times(m.add(1.0, -beta1), g))
     u = np.maximum(m.times(beta2, u), m.add(np.abs(g), eps))
-    of.memory[x] = mean, u
-    rate = rate if beta1 == 0 else m.over(rate, m.add(1.0, -m.power(beta1, of.count)))
+    layer.moments[x] = mean, u
+    rate = rate if beta1 == 0 else m.over(rate, m.add(1.0, -m.power(beta1, layer.count)))
     if m.variation.rate == "first":
         return m.total(-m.over(rate, u), mean, theta)
     return m.total(-rate, m.over(mean, u), theta)

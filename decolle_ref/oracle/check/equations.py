@@ -1,150 +1,116 @@
-"""The equations of a layer, forward, evaluated on the numbers that an implementation wrote down.
+"""The equations of a layer's dynamics, evaluated on the numbers that an implementation wrote down.
 
-Each function takes what is known of one layer and the arithmetic, and returns the quantity at all steps, with its
-bound: (T, ...).  Operands are the implementation's own, exact in float64, so nothing accumulates from step to step.
-S must be exact, and is the one equation without a bound.
+Each equation has the same form:
+
+    equation(operands, arithmetic) -> Bounded, of shape (T, ...)
+
+`operands` is one layer of a trace, `arithmetic` the operations of the implementation's profile.  The result is the
+quantity at all steps, with a bound on the implementation's error.  The operands are the implementation's own numbers,
+which float64 holds exactly, so no error accumulates from step to step.  S must be exact: it has no bound.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
 from decolle_ref._util.check import Array
-from decolle_ref.decolle.dialects import AXES, Dialect
-from decolle_ref.decolle.network import Layer
-from decolle_ref.decolle.optim import Optimiser
+from decolle_ref.decolle.dialects import AXES
 from decolle_ref.decolle.synapse import Weights
-from decolle_ref.oracle.check.error_bounds import Approx, Arithmetic, exact
+from decolle_ref.oracle.check.error_bounds import Arithmetic, Bounded, exact
+from decolle_ref.oracle.trace import Operands
+
+Equation = Callable[[Operands, Arithmetic], Bounded]
 
 
-@dataclass(frozen=True)
-class Operands:
-    """One layer of a case, and what an implementation says happened in it; arrays in float64, time first."""
-
-    layer: Layer
-    dialect: Dialect
-    case: dict[str, Array]  # this layer's arrays: W, b, G, c, alpha, beta, gamma, w, P0, target, rate_W, ...
-    shown: dict[str, Array]  # what was written down: Q, P, R, U, S, Y, e, delta, dW, db, W, b
-    spikes_in: Array  # (T, B, n_in)
-    optimiser: Optimiser | None
-    updates: int  # made before the first step
-    learns: Array  # (T,), whether each step updates the weights
-
-    @property
-    def u(self) -> Array:
-        """The potentials that are transmitted and read."""
-        pool = self.layer.pool
-        return self.shown["U"] if pool is None else pool.pick(self.shown["U"], self.winners)
-
-    @property
-    def winners(self) -> Array:
-        """Of every pooling window."""
-        assert self.layer.pool is not None
-        return self.layer.pool.winners(self.layer.pool_key(self.shown["U"]))
-
-    def before(self, name: str) -> Array:
-        """`name` one step earlier, from the state that the case starts from."""
-        start = self.case.get(f"{name}0")
-        first = np.zeros_like(self.shown[name][:1]) if start is None else start[None]
-        return np.concatenate([first, self.shown[name][:-1]])
-
-    def weights(self) -> tuple[Array, Array]:
-        """W and b as each step read them, (T, ...)."""
-        steps = len(self.spikes_in)
-        W, b = (self.shown.get(x, np.broadcast_to(self.case[x], (steps, *self.case[x].shape))) for x in "Wb")
-        return W, b
-
-
-Equation = Callable[[Operands, Arithmetic], Approx]
-
-
-def gain(o: Operands, arithmetic: Arithmetic, decay: str) -> Approx:
-    """g from alpha or beta, as the implementation derives it."""
-    value = AXES["gains"][o.dialect.gains].value(o.case[decay])
-    if o.dialect.gains == "one":
+def gain(operands: Operands, arithmetic: Arithmetic, decay: str) -> Bounded:
+    """The gain g of Q (decay "beta") or P (decay "alpha"), as the implementation derives it from the decay."""
+    value = AXES["gains"][operands.dialect.gains].value(operands.case[decay])
+    if operands.dialect.gains == "one":
         return exact(value)
-    leak = arithmetic.subtract(exact(np.ones_like(value)), exact(o.case[decay]))
-    return leak if o.dialect.gains == "leak" else arithmetic.divide(exact(np.ones_like(value)), leak)
+    leak = arithmetic.subtract(exact(np.ones_like(value)), exact(operands.case[decay]))
+    return leak if operands.dialect.gains == "leak" else arithmetic.divide(exact(np.ones_like(value)), leak)
 
 
-def filtered(o: Operands, arithmetic: Arithmetic, decay: str, gain: Approx, before: Array, x: Array) -> Approx:
-    """decay before + g x."""
-    kept = arithmetic.multiply(exact(o.case[decay]), exact(before))
+def filtered(operands: Operands, arithmetic: Arithmetic, decay: str, gain: Bounded, before: Array, x: Array) -> Bounded:
+    """decay * before + gain * x."""
+    kept = arithmetic.multiply(exact(operands.case[decay]), exact(before))
     return arithmetic.add(kept, arithmetic.multiply(gain, exact(x)))
 
 
-def started(o: Operands, name: str, found: Approx) -> Approx:
-    """Where U reads the old state, what it reads at the first step is what the case starts from, exactly."""
-    return found if o.layer.neuron.U_reads else pinned(o, name, found)
+def started(operands: Operands, name: str, x: Bounded) -> Bounded:
+    """x, but where U reads the old state, its first step is exactly the state that the case starts from."""
+    return x if operands.layer.neuron.U_reads else pinned(operands, name, x)
 
 
-def pinned(o: Operands, name: str, found: Approx) -> Approx:
-    """What a state is at the first step is what the case starts from, exactly."""
-    first = exact(o.before(name)[:1])
-    return Approx(*(np.concatenate([a, b[1:]]) for a, b in zip(first, found, strict=True)))
+def pinned(operands: Operands, name: str, x: Bounded) -> Bounded:
+    """x, but its first step is exactly the state that the case starts from."""
+    first = exact(operands.before(name)[:1])
+    return Bounded(*(np.concatenate([start, rest[1:]]) for start, rest in zip(first, x, strict=True)))
 
 
-def Q(o: Operands, arithmetic: Arithmetic) -> Approx:
+def Q(operands: Operands, arithmetic: Arithmetic) -> Bounded:
     """Q[n+1] = beta Q[n] + g_Q S^in[n].  [K20 Eq. 1]"""
-    x = o.spikes_in if o.layer.neuron.U_reads else shifted(o.spikes_in)
-    return started(o, "Q", filtered(o, arithmetic, "beta", gain(o, arithmetic, "beta"), o.before("Q"), x))
+    x = operands.spikes_in if operands.layer.neuron.U_reads else shifted(operands.spikes_in)
+    g = gain(operands, arithmetic, "beta")
+    return started(operands, "Q", filtered(operands, arithmetic, "beta", g, operands.before("Q"), x))
 
 
-def P(o: Operands, arithmetic: Arithmetic) -> Approx:
+def P(operands: Operands, arithmetic: Arithmetic) -> Bounded:
     """P[n+1] = alpha P[n] + g_P Q[n], or g_P Q[n+1].  [K20 Eq. 1]"""
-    read = o.shown["Q"] if o.layer.neuron.P_reads else o.before("Q")
-    return started(o, "P", filtered(o, arithmetic, "alpha", gain(o, arithmetic, "alpha"), o.before("P"), read))
+    read = operands.trace["Q"] if operands.layer.neuron.P_reads else operands.before("Q")
+    g = gain(operands, arithmetic, "alpha")
+    return started(operands, "P", filtered(operands, arithmetic, "alpha", g, operands.before("P"), read))
 
 
-def R(o: Operands, arithmetic: Arithmetic) -> Approx:
+def R(operands: Operands, arithmetic: Arithmetic) -> Bounded:
     """R[n+1] = gamma R[n] + S[n], with the neurons' own spikes S = Theta(U).  [K20 Eq. 1]"""
-    kept = arithmetic.multiply(exact(o.case["gamma"]), exact(o.before("R")))
-    return pinned(o, "R", arithmetic.add(kept, exact(shifted(o.layer.surrogate.spike(o.shown["U"])))))
+    kept = arithmetic.multiply(exact(operands.case["gamma"]), exact(operands.before("R")))
+    S = shifted(operands.layer.surrogate.spike(operands.trace["U"]))
+    return pinned(operands, "R", arithmetic.add(kept, exact(S)))
 
 
 def shifted(x: Array) -> Array:
-    """x one step earlier; what came before the first step is not asked for."""
+    """x one step earlier, with 0 at the first step."""
     return np.concatenate([np.zeros_like(x[:1]), x[:-1]])
 
 
-def strength(o: Operands, arithmetic: Arithmetic) -> Approx:
+def strength(operands: Operands, arithmetic: Arithmetic) -> Bounded:
     """The strength of the refractory term, as the implementation derives it from w."""
-    if o.dialect.refractory == "w":
-        return exact(o.case["w"])
-    gamma = exact(o.case["gamma"])
-    if o.dialect.refractory == "leak_w":
+    if operands.dialect.refractory == "w":
+        return exact(operands.case["w"])
+    gamma = exact(operands.case["gamma"])
+    if operands.dialect.refractory == "leak_w":
         gamma = arithmetic.subtract(exact(np.ones_like(gamma.value)), gamma)
-    return arithmetic.multiply(gamma, exact(o.case["w"]))
+    return arithmetic.multiply(gamma, exact(operands.case["w"]))
 
 
-def U(o: Operands, arithmetic: Arithmetic) -> Approx:
-    """U = W P + b - delta R.  [K20 Eq. 1]  The three are one sum, in whatever order it is taken."""
-    W, b = o.weights()
-    back = arithmetic.multiply(strength(o, arithmetic), exact(o.shown["R"]))
-    drive = o.layer.synapse.drive
+def U(operands: Operands, arithmetic: Arithmetic) -> Bounded:
+    """U = W P + b - delta R.  [K20 Eq. 1]  The bound holds for every order of the sum."""
+    W, b = operands.weights()
+    back = arithmetic.multiply(strength(operands, arithmetic), exact(operands.trace["R"]))
+    drive = operands.layer.synapse.drive
 
-    def each(W: Array, P: Array, b: Array) -> Array:
-        return np.stack([drive(Weights(*w), p) for *w, p in zip(W, b, P, strict=True)])
+    def driven(W: Array, P: Array, b: Array) -> Array:
+        return np.stack([drive(Weights(*weights), p) for *weights, p in zip(W, b, P, strict=True)])
 
-    P, nothing = o.shown["P"], np.zeros_like(b)
-    bias = each(np.zeros_like(W), P, b)  # of every neuron
-    value, size = each(W, P, nothing), each(np.abs(W), np.abs(P), nothing)
+    P, zero = operands.trace["P"], np.zeros_like(b)
+    bias = driven(np.zeros_like(W), P, b)  # one per neuron, though a convolution has one b per channel
+    value, size = driven(W, P, zero), driven(np.abs(W), np.abs(P), zero)
     terms = int(np.prod(W.shape[2:]))
-    return arithmetic.total(value, size, np.zeros_like(size), terms, exact(bias), Approx(-back.value, back.err))
+    return arithmetic.total(value, size, np.zeros_like(size), terms, exact(bias), Bounded(-back.value, back.err))
 
 
-def S(o: Operands, arithmetic: Arithmetic) -> Approx:
-    """S = Theta(U), exactly, of the implementation's own U.  [K20 Eq. 1]"""
-    return exact(o.layer.surrogate.spike(o.u))
+def S(operands: Operands, arithmetic: Arithmetic) -> Bounded:
+    """S = Theta(U), exactly, for the implementation's own U.  [K20 Eq. 1]"""
+    return exact(operands.layer.surrogate.spike(operands.u))
 
 
-def Y(o: Operands, arithmetic: Arithmetic) -> Approx:
+def Y(operands: Operands, arithmetic: Arithmetic) -> Bounded:
     """Y = G sigma(U) + c, or G S + c.  [K20 Sec. 3.2]"""
-    G, c = o.case["G"], o.case["c"]
-    read = exact(o.shown["S"])
-    if o.layer.activity == "primitive":
-        read = arithmetic.function(o.layer.surrogate.primitive, exact(o.u), 1.0)
+    G, c = operands.case["G"], operands.case["c"]
+    read = exact(operands.trace["S"])
+    if operands.layer.activity == "primitive":
+        read = arithmetic.function(operands.layer.surrogate.primitive, exact(operands.u), 1.0)
     value, size, err = read.value @ G.T, np.abs(read.value) @ np.abs(G).T, read.err @ np.abs(G).T
     return arithmetic.total(value, size + err, err, G.shape[1], exact(c))
 

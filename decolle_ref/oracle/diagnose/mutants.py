@@ -1,7 +1,7 @@
-"""Ways of changing an equation: the same equation on other operands, or its result times a factor.
+"""Mutants of an equation: the same equation on changed operands, or its result changed.
 
-Whatever is changed, the bound is that of the changed expression.  A change that makes no sense for a layer, such as a
-transposed matrix that is not square, leaves the equation as it is.
+The bound of a mutant is that of the changed expression.  A change that makes no sense for a layer, such as the
+transpose of a matrix that is not square, leaves the equation as it is.
 """
 
 from collections.abc import Callable
@@ -14,198 +14,213 @@ import numpy as np
 from decolle_ref._util.check import Array
 from decolle_ref.decolle.network import Layer
 from decolle_ref.decolle.optim import Adamax, Optimiser
-from decolle_ref.decolle.surrogate import Surrogate
 from decolle_ref.oracle.check import equations, learning
-from decolle_ref.oracle.check.equations import Equation, Operands
-from decolle_ref.oracle.check.error_bounds import Approx, Arithmetic, exact
+from decolle_ref.oracle.check.equations import Equation
+from decolle_ref.oracle.check.error_bounds import Arithmetic, Bounded, exact
+from decolle_ref.oracle.trace import Operands
 
-Change = Callable[[Operands], Operands]
-
-
-def on(equation: Equation, change: Change) -> Equation:
-    """The equation on changed operands."""
-    return lambda o, arithmetic: equation(change(o), arithmetic)
+Gain = Callable[[Operands, Arithmetic], Bounded]
 
 
-def times(equation: Equation, factor: float) -> Equation:
-    """The equation's result times a power of two, or its negative: which rounds nothing."""
-    return lambda o, arithmetic: Approx(
-        *(f * x for f, x in zip((factor, abs(factor)), equation(o, arithmetic), strict=True))
+# The equation on changed operands
+
+
+def with_operands(equation: Equation, **parts: Callable[[Operands], Any]) -> Equation:
+    """Other parts of the operands: each name with a function of the operands."""
+    return lambda operands, arithmetic: equation(
+        replace(operands, **{name: part(operands) for name, part in parts.items()}), arithmetic
     )
 
 
-def shared(equation: Equation) -> Equation:
-    """The equation's result divided by the batch."""
-
-    def mean(o: Operands, arithmetic: Arithmetic) -> Approx:
-        share = arithmetic.derived(np.asarray(1 / o.spikes_in.shape[1]))
-        return arithmetic.multiply(equation(o, arithmetic), share)
-
-    return mean
+def with_case(equation: Equation, **arrays: Callable[[Array], Array]) -> Equation:
+    """Other arrays of the case: each name with a function of the array."""
+    return with_operands(equation, case=lambda x: x.case | {name: f(x.case[name]) for name, f in arrays.items()})
 
 
-def swapped(equation: Equation) -> Equation:
-    """The equation's result transposed, where a layer is dense and square."""
-
-    def slip(o: Operands, arithmetic: Arithmetic) -> Approx:
-        return Approx(*(square(np.swapaxes(x, 1, 2), x) for x in equation(o, arithmetic)))
-
-    return slip
+def with_trace(equation: Equation, **arrays: Callable[[Operands], Array]) -> Equation:
+    """Other arrays of the trace: each name with a function of the operands."""
+    return with_operands(equation, trace=lambda x: x.trace | {name: f(x) for name, f in arrays.items()})
 
 
-def given(**arrays: Callable[[Operands], Array]) -> Change:
-    """With other arrays of the case."""
-    return lambda o: replace(o, case={**o.case, **{name: array(o) for name, array in arrays.items()}})
+def with_layer(equation: Equation, **parts: Callable[[Layer], Any]) -> Equation:
+    """Other parts of the layer: each name with a function of the layer."""
+    return with_operands(equation, layer=lambda x: x.layer._replace(**{name: f(x.layer) for name, f in parts.items()}))
 
 
-def wrote(**arrays: Callable[[Operands], Array]) -> Change:
-    """With other arrays of what was written down."""
-    return lambda o: replace(o, shown={**o.shown, **{name: array(o) for name, array in arrays.items()}})
+def with_dialect(equation: Equation, **options: str) -> Equation:
+    """Another dialect: one or more axes changed."""
+    return with_operands(equation, dialect=lambda x: replace(x.dialect, **options))
 
 
-def layer(**parts: Callable[[Layer], Any]) -> Change:
-    """With another part of the layer."""
-    return lambda o: replace(o, layer=o.layer._replace(**{name: part(o.layer) for name, part in parts.items()}))
+def with_surrogate(equation: Equation, **parts: Any) -> Equation:
+    """Another `spike`, `primitive` or `derivative`."""
+    return with_layer(equation, surrogate=lambda layer: replace(layer.surrogate, **parts))
 
 
-def speaking(**options: str) -> Change:
-    """In another dialect."""
-    return lambda o: replace(o, dialect=replace(o.dialect, **options))
+def with_objective(equation: Equation, **parts: Any) -> Equation:
+    """Another loss, reduction or regulariser."""
+    return with_layer(equation, objective=lambda layer: replace(layer.objective, **parts))
 
 
-def at_rest(x: Array) -> Array:
-    """Nothing, of the same shape."""
-    return np.zeros_like(x)
+def with_optimiser(equation: Equation, other: Callable[[Adamax], Optimiser]) -> Equation:
+    """Another optimiser in place of Adamax."""
+    return with_operands(
+        equation, optimiser=lambda x: other(x.optimiser) if isinstance(x.optimiser, Adamax) else x.optimiser
+    )
+
+
+def with_rate_of(equation: Equation, name: str, other: str) -> Equation:
+    """The learning rate of the other array, where that is one number, or one for each neuron or input."""
+
+    def case(operands: Operands) -> dict[str, Array]:
+        rate, right = operands.case[f"rate_{other}"], operands.case[f"rate_{name}"]
+        if np.ptp(rate) == 0:
+            rate = np.full_like(right, rate.flat[0])
+        elif name == "b":
+            rate = if_same_shape(rate, right)
+        else:
+            rate = rate.reshape(-1, *(1,) * (operands.case["W"].ndim - 1))
+        return operands.case | {f"rate_{name}": rate}
+
+    return with_operands(equation, case=case)
+
+
+def earlier(name: str) -> Callable[[Operands], Array]:
+    """The array of the trace one step earlier."""
+    return lambda operands: operands.before(name)
 
 
 def later(name: str) -> Callable[[Operands], Array]:
-    """What was written down one step later; of the last step nothing is known."""
-    return lambda o: np.concatenate([o.shown[name][1:], o.shown[name][-1:]])
+    """The array of the trace one step later; the last step stays as it is."""
+    return lambda operands: np.concatenate([operands.trace[name][1:], operands.trace[name][-1:]])
 
 
-def but_first(equation: Equation) -> Equation:
-    """The equation, with nothing known of the first step, whose past a case does not tell."""
-    return _without(equation, 0)
+def transposed_W(operands: Operands) -> Array:
+    """W of every step, transposed where a dense layer is square."""
+    W = operands.weights()[0]
+    return if_same_shape(np.swapaxes(W, 1, 2), W)
 
 
-def but_last(equation: Equation) -> Equation:
-    """The equation, with nothing known of the last step."""
-    return _without(equation, -1)
+def if_same_shape(x: Array, right: Array) -> Array:
+    """x if it has the shape of the right array, else the right array."""
+    return x if x.shape == right.shape else right
 
 
-def _without(equation: Equation, step: int) -> Equation:
-    def slip(o: Operands, arithmetic: Arithmetic) -> Approx:
-        value, err = equation(o, arithmetic)
-        err = err.copy()
-        err[step] = np.inf
-        return Approx(value, err)
-
-    return slip
+# Changes of the result
 
 
-def trace(name: str, decay: str, gain: Callable[[Operands, Arithmetic], Approx]) -> Equation:
-    """Q or P with another decay or gain."""
+def scaled(equation: Equation, factor: float) -> Equation:
+    """The result times 2 or -1, which rounds nothing."""
 
-    def slip(o: Operands, arithmetic: Arithmetic) -> Approx:
-        neuron = o.layer.neuron
-        if name == "Q":
-            x = o.spikes_in if neuron.U_reads else equations.shifted(o.spikes_in)
-        else:
-            x = o.shown["Q"] if neuron.P_reads else o.before("Q")
-        found = equations.filtered(o, arithmetic, decay, gain(o, arithmetic), o.before(name), x)
-        return equations.started(o, name, found)
+    def mutant(operands: Operands, arithmetic: Arithmetic) -> Bounded:
+        value, err = equation(operands, arithmetic)
+        return Bounded(factor * value, abs(factor) * err)
 
-    return slip
+    return mutant
 
 
-def gain_of(decay: str) -> Callable[[Operands, Arithmetic], Approx]:
-    """The gain that belongs to a decay."""
-    return lambda o, arithmetic: equations.gain(o, arithmetic, decay)
+def averaged(equation: Equation) -> Equation:
+    """The result divided by the batch size."""
+
+    def mutant(operands: Operands, arithmetic: Arithmetic) -> Bounded:
+        share = arithmetic.derived(np.asarray(1 / operands.spikes_in.shape[1]))
+        return arithmetic.multiply(equation(operands, arithmetic), share)
+
+    return mutant
 
 
-def gain_twice(decay: str) -> Callable[[Operands, Arithmetic], Approx]:
-    """g g."""
-    return lambda o, arithmetic: arithmetic.multiply(*(equations.gain(o, arithmetic, decay),) * 2)
-
-
-def with_gains(slip: Equation, right: Equation) -> Equation:
-    """The slip, in dialects that have gains other than 1."""
-    return lambda o, arithmetic: (right if o.dialect.gains == "one" else slip)(o, arithmetic)
-
-
-def refractory(after: Callable[[Arithmetic, Approx, Approx, Approx, Approx], Approx]) -> Equation:
-    """R from another function of gamma, R, S and the strength delta."""
-
-    def slip(o: Operands, arithmetic: Arithmetic) -> Approx:
-        R, S = exact(o.before("R")), exact(equations.shifted(o.layer.surrogate.spike(o.shown["U"])))
-        found = after(arithmetic, exact(o.case["gamma"]), R, S, equations.strength(o, arithmetic))
-        return Approx(*(np.concatenate([a[:1], b[1:]]) for a, b in zip(R, found, strict=True)))
-
-    return slip
-
-
-def sloped(argument: Callable[[Operands, Arithmetic], Approx]) -> Equation:
-    """delta with sigma' of another x.  It falls away from 0: near x it differs most at one of the ends, or at 0."""
-
-    def slip(o: Operands, arithmetic: Arithmetic) -> Approx:
-        x, derivative = argument(o, arithmetic), o.layer.surrogate.derivative
-        slope = arithmetic.function(derivative, x, 0.0)
-        low, high = x.value - x.err, x.value + x.err
-        room = [np.abs(derivative(y) - slope.value) for y in (low, high, np.clip(0.0, low, high))]
-        return learning.backward(o, arithmetic, Approx(slope.value, slope.err + np.max(room, axis=0)))
-
-    return slip
-
-
-def drive(o: Operands, arithmetic: Arithmetic) -> Approx:
-    """W P + b, to the winners of a pool."""
-    found = on(equations.U, wrote(R=lambda o: at_rest(o.shown["R"])))(o, arithmetic)
-    return found if o.layer.pool is None else Approx(*(o.layer.pool.pick(x, o.winners) for x in found))
+def transposed(equation: Equation) -> Equation:
+    """The result transposed, where a dense layer is square."""
+    return lambda operands, arithmetic: Bounded(
+        *(if_same_shape(np.swapaxes(x, 1, 2), x) for x in equation(operands, arithmetic))
+    )
 
 
 def accumulated(equation: Equation) -> Equation:
-    """The sum of the equation's results up to each step."""
+    """The sum of the results up to each step."""
 
-    def slip(o: Operands, arithmetic: Arithmetic) -> Approx:
-        rows = [Approx(*row) for row in zip(*equation(o, arithmetic), strict=True)]
-        return Approx(*(np.stack(x) for x in zip(*accumulate(rows, arithmetic.add), strict=True)))
+    def mutant(operands: Operands, arithmetic: Arithmetic) -> Bounded:
+        rows = [Bounded(*row) for row in zip(*equation(operands, arithmetic), strict=True)]
+        return Bounded(*(np.stack(x) for x in zip(*accumulate(rows, arithmetic.add), strict=True)))
 
-    return slip
-
-
-def surrogate(part: str, of: Callable[[Surrogate], Any]) -> Change:
-    """With another sigma or sigma'."""
-    return layer(surrogate=lambda own: replace(own.surrogate, **{part: of(own.surrogate)}))
+    return mutant
 
 
-def objective(**parts: Any) -> Change:
-    """With another loss or reduction, or without regularisers."""
-    return layer(objective=lambda own: replace(own.objective, **parts))
+def without_step(equation: Equation, step: int) -> Equation:
+    """The equation without its first or last step, which needs numbers from before the case or after the trace."""
+
+    def mutant(operands: Operands, arithmetic: Arithmetic) -> Bounded:
+        value, err = equation(operands, arithmetic)
+        err = err.copy()
+        err[step] = np.inf
+        return Bounded(value, err)
+
+    return mutant
 
 
-def optimised(other: Callable[[Adamax], Optimiser]) -> Change:
-    """With another optimiser than Adamax."""
-    return lambda o: replace(o, optimiser=other(o.optimiser)) if isinstance(o.optimiser, Adamax) else o
+# Other forms of one equation
 
 
-def square(x: Array, like: Array) -> Array:
-    """x if it is of the other's shape, else the other."""
-    return x if x.shape == like.shape else like
+def filtered(name: str, decay: str, gain: Gain) -> Equation:
+    """Q or P with another decay or gain."""
+
+    def mutant(operands: Operands, arithmetic: Arithmetic) -> Bounded:
+        neuron = operands.layer.neuron
+        if name == "Q":
+            x = operands.spikes_in if neuron.U_reads else equations.shifted(operands.spikes_in)
+        else:
+            x = operands.trace["Q"] if neuron.P_reads else operands.before("Q")
+        after = equations.filtered(operands, arithmetic, decay, gain(operands, arithmetic), operands.before(name), x)
+        return equations.started(operands, name, after)
+
+    return mutant
 
 
-def transposed(o: Operands) -> Array:
-    """W of every step, transposed where a dense layer is square."""
-    W = o.shown.get("W", np.broadcast_to(o.case["W"], (len(o.spikes_in), *o.case["W"].shape)))
-    return square(np.swapaxes(W, 1, 2), W)
+def gain_of(decay: str) -> Gain:
+    """The gain that belongs to a decay."""
+    return lambda operands, arithmetic: equations.gain(operands, arithmetic, decay)
 
 
-def rate(own: str, other: str) -> Change:
-    """With the learning rate of the other array, where that is one number or there is one for each neuron or input."""
+def gain_twice(decay: str) -> Gain:
+    """The gain times itself."""
+    return lambda operands, arithmetic: arithmetic.multiply(*(equations.gain(operands, arithmetic, decay),) * 2)
 
-    def borrowed(o: Operands) -> Array:
-        rates, like = o.case[f"rate_{other}"], o.case[f"rate_{own}"]
-        if np.ptp(rates) == 0:
-            return np.full_like(like, rates.flat[0])
-        return square(rates, like) if own == "b" else rates.reshape(-1, *(1,) * (o.case["W"].ndim - 1))
 
-    return given(**{f"rate_{own}": borrowed})
+def where_gains(mutant: Equation, right: Equation) -> Equation:
+    """The mutant, in dialects whose gains are not 1."""
+    return lambda operands, arithmetic: (right if operands.dialect.gains == "one" else mutant)(operands, arithmetic)
+
+
+def refractory(after: Callable[[Arithmetic, Bounded, Bounded, Bounded, Bounded], Bounded]) -> Equation:
+    """R as another function of gamma, R, S and the strength delta."""
+
+    def mutant(operands: Operands, arithmetic: Arithmetic) -> Bounded:
+        S = equations.shifted(operands.layer.surrogate.spike(operands.trace["U"]))
+        delta = equations.strength(operands, arithmetic)
+        gamma, R = exact(operands.case["gamma"]), exact(operands.before("R"))
+        return equations.pinned(operands, "R", after(arithmetic, gamma, R, exact(S), delta))
+
+    return mutant
+
+
+def sloped(argument: Callable[[Operands, Arithmetic], Bounded]) -> Equation:
+    """delta with sigma' of another x.
+
+    sigma' falls on both sides of 0, so within the bound of x it differs most at an end, or at 0.
+    """
+
+    def mutant(operands: Operands, arithmetic: Arithmetic) -> Bounded:
+        x, derivative = argument(operands, arithmetic), operands.layer.surrogate.derivative
+        slope = arithmetic.function(derivative, x, 0.0)
+        low, high = x.value - x.err, x.value + x.err
+        room = [np.abs(derivative(y) - slope.value) for y in (low, high, np.clip(0.0, low, high))]
+        return learning.backward(operands, arithmetic, Bounded(slope.value, slope.err + np.max(room, axis=0)))
+
+    return mutant
+
+
+def drive(operands: Operands, arithmetic: Arithmetic) -> Bounded:
+    """W P + b, of the winners of a pool."""
+    silent = with_trace(equations.U, R=lambda x: np.zeros_like(x.trace["R"]))
+    U, pool = silent(operands, arithmetic), operands.layer.pool
+    return U if pool is None else Bounded(*(pool.pick(x, operands.winners) for x in U))

@@ -1,11 +1,14 @@
-"""The check below L2: the reference driven by an implementation's own spikes, for what shows only these and weights.
+"""The check below level L2: the implementation's own spikes drive the reference, for it shows only these and weights.
 
     U in value +- err:   spike = Theta(U) where Theta(value - err) = Theta(value + err), else undecided
 
-Every layer is driven by the spikes that the implementation says reached it, and its refractory state by the spikes
-that it says the layer emitted, so the threshold amplifies nothing; but U itself is not seen, and errors are carried
-from step to step.  A spike that the error leaves open is undecided: neither right nor wrong.  At level L1 the weights
-of every step are given and each update is checked; at level L0 they too are carried, and only the last are checked.
+The spikes that reached a layer, and those that the layer emitted, come from the implementation's trace.  So the
+threshold amplifies no error.  But U is not in the trace, and its error grows from step to step.  A spike that the error
+leaves open is undecided: neither right nor wrong.  At level L1 the trace has the weights of every step, and each update
+is checked.  At level L0 the weights, too, follow from the reference, and only the final ones are checked.
+
+>>> SpikesOnlyVerdict(Profile(level="L0"), decided=5, undecided=0.0, width=0.2, failure=None).status
+'pass'
 """
 
 from collections.abc import Mapping
@@ -14,25 +17,29 @@ from typing import NamedTuple
 
 import numpy as np
 
-from decolle_ref import cases
-from decolle_ref._util.check import Array, InputError, validate_choice
-from decolle_ref.cases import Case, width
+from decolle_ref._util.check import Array, validate_choice
 from decolle_ref.decolle.synapse import Weights
-from decolle_ref.oracle.check.equations import Operands, gain, strength
-from decolle_ref.oracle.check.error_bounds import Approx, exact
-from decolle_ref.oracle.check.residual import Failure, Slot, first_failure, layers, numbers
+from decolle_ref.oracle.check.equations import gain, strength
+from decolle_ref.oracle.check.error_bounds import Bounded, exact
+from decolle_ref.oracle.check.residual import Failure, Slot, first_failure
 from decolle_ref.oracle.profile import Profile
-from decolle_ref.oracle.spikes_only.bounded_learning import Two, change, gradients, remembered
-from decolle_ref.oracle.spikes_only.intervals import Carrying, chosen, hull, is_exactly, rising
+from decolle_ref.oracle.spikes_only.bounded_learning import Two, changes, gradients, start_moments
+from decolle_ref.oracle.spikes_only.intervals import Intervals, chosen, hull, is_exactly, rising
+from decolle_ref.oracle.trace import Operands, Trace
 
 
 @dataclass(frozen=True)
-class DrivenVerdict:
-    """What the check found.
+class SpikesOnlyVerdict:
+    """The result of the check below level L2; true if it passed.
 
-    decided, undecided: how many spikes, and which share of all.  width: the largest error of a compared array of
-    weights, over the largest change that the rule makes to it; from 1 on, weights that never change would pass for
-    right too.  0 where no weights are compared.
+    Parameters
+    ----------
+    profile : the implementation's arithmetic and level
+    decided : the number of spikes that the bounds decide
+    undecided : the fraction of all spikes that they leave open
+    width : the largest error of a compared array of weights, divided by the largest change that the rule makes to it.
+        From 1 on, weights that never change would pass, too.  0 where no weights are compared.
+    failure : the first place where the trace is wrong, or None
     """
 
     profile: Profile
@@ -43,7 +50,7 @@ class DrivenVerdict:
 
     @property
     def status(self) -> str:
-        """pass, only if nothing is left open; fail; or inconclusive."""
+        """The result in a word: fail; pass, only if nothing is left open; else inconclusive."""
         if self.failure is not None:
             return "fail"
         return "pass" if self.undecided == 0 and self.width < 1 else "inconclusive"
@@ -63,8 +70,8 @@ class DrivenVerdict:
         return f"{self.status.upper()}: {spikes}; weights known to {self.width:.2g} of their changes"
 
 
-class Driven(NamedTuple):
-    """What was found in one layer."""
+class LayerResult(NamedTuple):
+    """The result for one layer."""
 
     slots: list[Slot]
     decided: int
@@ -72,132 +79,119 @@ class Driven(NamedTuple):
     width: float
 
 
-def check(case: Case, shown: Mapping[str, Array], profile: Profile) -> DrivenVerdict:
-    """Drive the reference of `case` by the spikes shown, at the profile's level, L0 or L1.
+def check(trace: Trace) -> SpikesOnlyVerdict:
+    """Drive the reference by the spikes of the trace.
 
-    Raises InputError, in one line, for arrays that are missing, of another shape, not finite, or spikes other than 0
-    and 1, and for a case whose constants are not decays.
+    Parameters
+    ----------
+    trace : a trace of level L0 or L1, from `parse_trace`
+
+    Returns
+    -------
+    SpikesOnlyVerdict
+
+    Raises
+    ------
+    InputError
+        For a trace of level L2.
     """
-    validate_choice("profile level", profile.level, ("L0", "L1"))
-    arrays, arithmetic = validate(case, shown, profile.level), Carrying(profile)
-    found = [follow(k, o, arithmetic) for k, o in enumerate(layers(case, arrays), start=1)]
-    decided, spikes = sum(each.decided for each in found), sum(each.spikes for each in found)
-    failure = first_failure([slot for each in found for slot in each.slots])
-    return DrivenVerdict(profile, decided, 1 - decided / spikes, max(each.width for each in found), failure)
-
-
-def validate(case: Case, shown: Mapping[str, Array], level: str) -> dict[str, Array]:
-    """The spikes and weights that the level shows, in float64.  Raises InputError as `check` does."""
-    if case.about["constants"] != "decay":
-        raise InputError(f"constants: expected 'decay' for the oracle, got {case.about['constants']!r}")
-    found: dict[str, Array] = {}
-    for name, shape in shapes(case, level).items():
-        if name not in shown:
-            raise InputError(f"trace: expected an array {name} at level {level}, got none")
-        found[name] = numbers(name, shown[name], shape)
-        if name.endswith("_S") and not np.isin(found[name], (0, 1)).all():
-            wrong = found[name][~np.isin(found[name], (0, 1))][0]
-            raise InputError(f"trace {name}: expected spikes 0 or 1, got {wrong:g}")
-    return found
-
-
-def shapes(case: Case, level: str) -> dict[str, tuple[int, ...]]:
-    """The arrays that the check reads."""
-    about, given = case.about, cases.shapes(case.about)
-    found: dict[str, tuple[int, ...]] = {}
-    for k, layer in enumerate(about["layers"], start=1):
-        found[f"layer{k}_S"] = about["steps"], about["batch"], width(layer)
-        for name in (f"layer{k}_W", f"layer{k}_b") if about["learn"] else ():
-            if level == "L1":
-                found[name] = about["steps"], *given[name]
-            found[f"{name}_final"] = given[name]
-    return found
+    validate_choice("profile level", trace.profile.level, ("L0", "L1"))
+    arithmetic = Intervals(trace.profile)
+    results = [follow(k, operands, arithmetic) for k, operands in enumerate(trace.layers, start=1)]
+    decided, spikes = sum(result.decided for result in results), sum(result.spikes for result in results)
+    failure = first_failure([slot for result in results for slot in result.slots])
+    width = max(result.width for result in results)
+    return SpikesOnlyVerdict(trace.profile, decided, 1 - decided / spikes, width, failure)
 
 
 class State(NamedTuple):
-    """The traces of one layer."""
+    """The traces of one layer, each with a bound."""
 
-    P: Approx
-    Q: Approx
-    R: Approx
+    P: Bounded
+    Q: Bounded
+    R: Bounded
 
 
-def follow(k: int, o: Operands, arithmetic: Carrying) -> Driven:
-    """One layer through all steps."""
-    state, weights, memory, updates, S = _start(o), _weights(o.case), remembered(o), o.updates, o.shown["S"]
+def follow(k: int, operands: Operands, arithmetic: Intervals) -> LayerResult:
+    """Run layer k through all steps, driven by the spikes of the trace."""
+    state, weights, moments = _start(operands), _weights(operands.case), start_moments(operands)
+    S, updates = operands.trace["S"], operands.updates
     decided, expected, rows = 0, np.copy(S), [weights]
     for n in range(len(S)):
-        weights = _weights(o.shown, n) if "W" in o.shown else weights
-        traces, read = _traces(o, arithmetic, state, o.spikes_in[n])
-        U, silent = _potential(o, arithmetic, weights, read, state.R)
-        u, wins = transmitted(o, arithmetic, U, silent)
-        spike = rising(o.layer.surrogate.spike, u)
+        weights = _weights(operands.trace, n) if "W" in operands.trace else weights
+        filtered, P = _filtered(operands, arithmetic, state, operands.spikes_in[n])
+        U, silent = _potential(operands, arithmetic, weights, P, state.R)
+        u, wins = transmitted(operands, arithmetic, U, silent)
+        spike = rising(operands.layer.surrogate.spike, u)
         decided += int((spike.err == 0).sum())
         expected[n] = np.where(spike.err == 0, spike.value, S[n])
-        if o.learns[n]:
+        if operands.learns[n]:
             updates += 1
-            g = gradients(o, arithmetic, n, u, wins, read)
-            moved, memory = change(o, arithmetic, g, memory, updates)
-            weights = arithmetic.subtract(weights[0], moved[0]), arithmetic.subtract(weights[1], moved[1])
+            gradient = gradients(operands, arithmetic, n, u, wins, P)
+            (dW, db), moments = changes(operands, arithmetic, gradient, moments, updates)
+            weights = arithmetic.subtract(weights[0], dW), arithmetic.subtract(weights[1], db)
         rows.append(weights)
-        kept = arithmetic.multiply(exact(o.case["gamma"]), state.R)
-        state = State(*traces, arithmetic.add(kept, own(o, U, S[n])))
-    compared = [_compared(k, o, "Wb"[i], [row[i] for row in rows]) for i in range(2) if "W_final" in o.shown]
-    widths = [_width(slot, o) for slot in compared]
-    return Driven([Slot(k, "S", S, expected, np.zeros_like(S)), *compared], decided, S.size, max(widths, default=0.0))
+        decayed = arithmetic.multiply(exact(operands.case["gamma"]), state.R)
+        state = State(*filtered, arithmetic.add(decayed, neuron_spikes(operands, U, S[n])))
+    slots = [_compared(k, operands, "Wb"[i], [row[i] for row in rows]) for i in range(2) if "W_final" in operands.trace]
+    width = max((_width(slot, operands) for slot in slots), default=0.0)
+    return LayerResult([Slot(k, "S", S, expected, np.zeros_like(S)), *slots], decided, S.size, width)
 
 
-def _weights(of: Mapping[str, Array], n: int | tuple[()] = ()) -> Two:
-    """W and b, exactly."""
-    return exact(of["W"][n]), exact(of["b"][n])
+def _weights(arrays: Mapping[str, Array], n: int | tuple[()] = ()) -> Two:
+    """W and b, at step n of a trace or as the case has them, without an error."""
+    return exact(arrays["W"][n]), exact(arrays["b"][n])
 
 
-def _start(o: Operands) -> State:
-    """P, Q, R as the case starts; rest by default."""
-    lead = o.spikes_in.shape[1:2]
-    sizes = {"P": o.layer.synapse.n_in, "Q": o.layer.synapse.n_in, "R": o.layer.synapse.n}
-    return State(*(exact(o.case.get(f"{x}0", np.zeros((*lead, size)))) for x, size in sizes.items()))
+def _start(operands: Operands) -> State:
+    """P, Q and R of the case's initial state; 0 by default."""
+    lead = operands.spikes_in.shape[1:2]
+    sizes = {"P": operands.layer.synapse.n_in, "Q": operands.layer.synapse.n_in, "R": operands.layer.synapse.n}
+    return State(*(exact(operands.case.get(f"{x}0", np.zeros((*lead, size)))) for x, size in sizes.items()))
 
 
-def _traces(o: Operands, arithmetic: Carrying, old: State, spikes_in: Array) -> tuple[tuple[Approx, Approx], Approx]:
-    """((P[n+1], Q[n+1]), the P that U reads).  [K20 Eq. 1]"""
-    multiply, neuron = arithmetic.multiply, o.layer.neuron
-    kept = multiply(exact(o.case["beta"]), old.Q)
-    Q = arithmetic.add(kept, multiply(gain(o, arithmetic, "beta"), exact(spikes_in)))
-    kept = multiply(exact(o.case["alpha"]), old.P)
-    P = arithmetic.add(kept, multiply(gain(o, arithmetic, "alpha"), Q if neuron.P_reads else old.Q))
+def _filtered(operands: Operands, arithmetic: Intervals, old: State, spikes_in: Array) -> tuple[Two, Bounded]:
+    """(P[n+1], Q[n+1]), and the P that U reads.  [K20 Eq. 1]"""
+    multiply, neuron = arithmetic.multiply, operands.layer.neuron
+    kept = multiply(exact(operands.case["beta"]), old.Q)
+    Q = arithmetic.add(kept, multiply(gain(operands, arithmetic, "beta"), exact(spikes_in)))
+    kept = multiply(exact(operands.case["alpha"]), old.P)
+    P = arithmetic.add(kept, multiply(gain(operands, arithmetic, "alpha"), Q if neuron.P_reads else old.Q))
     return (P, Q), P if neuron.U_reads else old.P
 
 
-def _potential(o: Operands, arithmetic: Carrying, weights: Two, P: Approx, R: Approx) -> tuple[Approx, Array]:
-    """U = W P + b - delta R, one sum in whatever order [K20 Eq. 1], and where it is b alone, which neurons share."""
-    (W, b), drive = weights, o.layer.synapse.drive
-    nothing, back = np.zeros_like(b.value), arithmetic.multiply(strength(o, arithmetic), R)
-    bias = Approx(*(drive(Weights(np.zeros_like(W.value), x), np.zeros_like(P.value)) for x in b))
+def _potential(
+    operands: Operands, arithmetic: Intervals, weights: Two, P: Bounded, R: Bounded
+) -> tuple[Bounded, Array]:
+    """U = W P + b - delta R [K20 Eq. 1], for every order of the sum, and where U is exactly b."""
+    (W, b), drive = weights, operands.layer.synapse.drive
+    zero, back = np.zeros_like(b.value), arithmetic.multiply(strength(operands, arithmetic), R)
+    bias = Bounded(*(drive(Weights(np.zeros_like(W.value), x), np.zeros_like(P.value)) for x in b))
     terms = int(np.prod(W.value.shape[1:]))
 
     def driven(w: Array, p: Array) -> Array:
-        return drive(Weights(w, nothing), p)
+        return drive(Weights(w, zero), p)
 
-    U = arithmetic.product(driven, W, P, terms, bias, Approx(-back.value, back.err))
+    U = arithmetic.product(driven, W, P, terms, bias, Bounded(-back.value, back.err))
     most = driven(np.abs(W.value) + W.err, np.abs(P.value) + P.err)
     return U, (most == 0) & is_exactly(back, 0)
 
 
-def transmitted(o: Operands, arithmetic: Carrying, U: Approx, silent: Array) -> tuple[Approx, Array | None]:
-    """(the U transmitted and read, which neurons may be the winners of their windows).
+def transmitted(operands: Operands, arithmetic: Intervals, U: Bounded, silent: Array) -> tuple[Bounded, Array | None]:
+    """The U that is transmitted and read, and which neurons may be the winners of their pooling windows.
 
-    Neuron i may win where, in what ranks them, no other's lowest is above its highest; of equals the first wins.  Those
-    whose U is their bias alone are equal, however well it is known: they share it.
+    The winner has the largest U, or the largest sigma(U) in dialects with `pool_S`; ties go to the lowest index.  So
+    neuron i may win unless the interval of another neuron lies above its own.  Neurons whose U is exactly b (`silent`)
+    tie, even where b has an error: they share it.
     """
-    pool = o.layer.pool
+    pool = operands.layer.pool
     if pool is None:
         return U, None
     in_windows = pool.windows()
-    by_sigma = o.dialect.pooling == "pool_S"
-    value, err = (x[..., in_windows] for x in (arithmetic.sigma(o.layer.surrogate, U) if by_sigma else U))
+    by_sigma = operands.dialect.pooling == "pool_S"
+    value, err = (x[..., in_windows] for x in (arithmetic.sigma(operands.layer.surrogate, U) if by_sigma else U))
     low, high = value - err, value + err
-    first = np.tri(in_windows.shape[1], k=-1, dtype=bool)  # [i, j]: j stands before i
+    first = np.tri(in_windows.shape[1], k=-1, dtype=bool)  # [i, j]: j comes before i
     beaten = (high[..., :, None] < low[..., None, :]) | (first & (high[..., :, None] <= low[..., None, :]))
     alike = silent[..., in_windows]
     beaten |= first & alike[..., :, None] & alike[..., None, :]
@@ -209,35 +203,36 @@ def transmitted(o: Operands, arithmetic: Carrying, U: Approx, silent: Array) -> 
     return hull(least, np.where(may, high, -np.inf).max(axis=-1)), wins
 
 
-def own(o: Operands, U: Approx, S: Array) -> Approx:
-    """The neurons' own spikes, which drive R: S, or below a pool Theta(U), 1/2 +- 1/2 where undecided.
+def neuron_spikes(operands: Operands, U: Bounded, S: Array) -> Bounded:
+    """The spikes that drive R: S; with a pool Theta(U) of every neuron, which is 1/2 +- 1/2 where undecided.
 
-    Where a window's largest U made no spike, no neuron of the window did.
+    If the largest U of a window made no spike, no neuron of the window spiked.
     """
-    pool, spike = o.layer.pool, rising(o.layer.surrogate.spike, U)
+    pool, spike = operands.layer.pool, rising(operands.layer.surrogate.spike, U)
     if pool is None:
         return exact(S)
-    if o.dialect.pooling == "pool_S":
+    if operands.dialect.pooling == "pool_S":
         return spike
     silent = np.zeros(U.value.shape, bool)
     silent[..., pool.windows()] = (S == 0)[..., None]
     return chosen(silent, exact(np.zeros(())), spike)
 
 
-def _compared(k: int, o: Operands, name: str, rows: list[Approx]) -> Slot:
-    """W or b as each step reads them and, last, as they end up; those that are not shown are not compared."""
+def _compared(k: int, operands: Operands, name: str, rows: list[Bounded]) -> Slot:
+    """W or b at every step and after the last; those that the trace does not have are not compared."""
     expected, bound = np.stack([x.value for x in rows]), np.stack([x.err for x in rows])
-    if name in o.shown:
-        return Slot(k, name, np.concatenate([o.shown[name], o.shown[f"{name}_final"][None]]), expected, bound)
+    if name in operands.trace:
+        got = np.concatenate([operands.trace[name], operands.trace[f"{name}_final"][None]])
+        return Slot(k, name, got, expected, bound)
     got = np.copy(expected)
-    got[-1] = o.shown[f"{name}_final"]
+    got[-1] = operands.trace[f"{name}_final"]
     bound[:-1] = 0
     return Slot(k, name, got, expected, bound)
 
 
-def _width(slot: Slot, o: Operands) -> float:
-    """The largest over all comparisons of max |err| / max |change|; what is known exactly asks for no change."""
-    start = slot.got[:-1] if slot.equation in o.shown else o.case[slot.equation]
+def _width(slot: Slot, operands: Operands) -> float:
+    """The largest ratio max |err| / max |change| of all steps; it is 0 where there is no error."""
+    start = slot.got[:-1] if slot.equation in operands.trace else operands.case[slot.equation]
     axes = tuple(range(1, slot.got.ndim))
     change, err = np.abs(slot.expected[1:] - start).max(axis=axes), slot.bound[1:].max(axis=axes)
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -1,7 +1,11 @@
-"""Errors carried from step to step: operations that know what is exact, and functions of intervals.
+"""Interval arithmetic: operations whose operands have errors from earlier steps.
 
-An operation whose operands have no error, and whose result the format can hold, makes none; so silence stays silent,
-and what is dyadic stays exact.  0 x = 0, 1 x = x and 0 + x = x make none either, whatever the error of x.
+An operation on exact operands, whose result the format can hold, makes no error.  So a silent layer stays at exactly 0,
+and multiples of powers of two stay exact.  0 x = 0, 1 x = x and 0 + x = x make no error, either, whatever that of x.
+
+>>> x = hull(np.asarray(1.0), np.asarray(2.0))
+>>> float(x.value), float(x.err)
+(1.5, 0.5)
 """
 
 from collections.abc import Callable
@@ -10,83 +14,84 @@ import numpy as np
 
 from decolle_ref._util.check import Array
 from decolle_ref.decolle.surrogate import Function, Surrogate
-from decolle_ref.oracle.check.error_bounds import Approx, Arithmetic, exact
+from decolle_ref.oracle.check.error_bounds import Arithmetic, Bounded, exact
 from decolle_ref.oracle.profile import FLOATS
 
 Bilinear = Callable[[Array, Array], Array]
 
 
-class Carrying(Arithmetic):
-    """The operations of one profile, on numbers whose errors come from earlier steps."""
+class Intervals(Arithmetic):
+    """The operations of a profile, on numbers whose errors come from earlier steps."""
 
     def holds(self, size: Array, grain: Array) -> Array:
         """Can the format hold every multiple of the power of two `grain` up to `size`?"""
         if self.profile.fixed:
             return np.asarray((grain >= self.profile.quantum) & (size <= self.profile.limits[1]))
-        of = FLOATS[self.profile.format]
-        return np.asarray((size < 2.0**of.bits * grain) & (grain >= of.smallest))
+        float_format = FLOATS[self.profile.format]
+        return np.asarray((size < 2.0**float_format.bits * grain) & (grain >= float_format.smallest))
 
-    def add(self, a: Approx, b: Approx) -> Approx:
+    def add(self, a: Bounded, b: Bounded) -> Bounded:
         """a + b."""
-        found, clean = super().add(a, b), np.asarray(a.err + b.err == 0)
+        result, clean = super().add(a, b), np.asarray(a.err + b.err == 0)
         if clean.any():
             fits = self.holds(np.abs(a.value) + np.abs(b.value), np.minimum(grain(a.value), grain(b.value)))
-            found = chosen(fits & clean, exact(a.value + b.value), found)
-        return chosen(is_exactly(a, 0), b, chosen(is_exactly(b, 0), a, found))
+            result = chosen(fits & clean, exact(a.value + b.value), result)
+        return chosen(is_exactly(a, 0), b, chosen(is_exactly(b, 0), a, result))
 
-    def multiply(self, a: Approx, b: Approx) -> Approx:
+    def multiply(self, a: Bounded, b: Bounded) -> Bounded:
         """a b."""
-        found, clean = super().multiply(a, b), np.asarray(a.err + b.err == 0)
+        result, clean = super().multiply(a, b), np.asarray(a.err + b.err == 0)
         if clean.any():
             fits = self.holds(np.abs(a.value * b.value), grain(a.value) * grain(b.value))
-            found = chosen(fits & clean, exact(a.value * b.value), found)
-        found = chosen(is_exactly(a, 1), b, chosen(is_exactly(b, 1), a, found))
-        return chosen(is_exactly(a, 0) | is_exactly(b, 0), exact(np.zeros(())), found)
+            result = chosen(fits & clean, exact(a.value * b.value), result)
+        result = chosen(is_exactly(a, 1), b, chosen(is_exactly(b, 1), a, result))
+        return chosen(is_exactly(a, 0) | is_exactly(b, 0), exact(np.zeros(())), result)
 
-    def divide(self, a: Approx, b: Approx) -> Approx:
-        """a / b, for b that is not 0 within its error; by a power of two, exactly."""
-        found = super().divide(a, b)
+    def divide(self, a: Bounded, b: Bounded) -> Bounded:
+        """a / b, where b is certainly not 0; exact for a power of two b."""
+        result = super().divide(a, b)
         value = a.value / b.value
         fits = (grain(b.value) == np.abs(b.value)) & self.holds(np.abs(value), grain(value))
-        return chosen(fits & (a.err + b.err == 0), exact(value), found)
+        return chosen(fits & (a.err + b.err == 0), exact(value), result)
 
-    def product(self, f: Bilinear, a: Approx, b: Approx, terms: int, *more: Approx, products: bool = True) -> Approx:
-        """f(a, b) + more, one sum in whatever order; f adds up `terms` products of an entry of a and one of b.
+    def product(
+        self, f: Bilinear, a: Bounded, b: Bounded, terms: int, *more: Bounded, products: bool = True
+    ) -> Bounded:
+        """f(a, b) + more, summed in any order; f is a sum of `terms` products of an entry of a and an entry of b.
 
         |(a + da)(b + db) - a b| <= (|a| + |da|) |db| + |da| |b|, summed; each product is a multiple of grain a grain b.
         """
         most = np.abs(a.value) + a.err
         value, size = f(a.value, b.value), f(most, np.abs(b.value) + b.err)
         err = f(most, b.err) + f(a.err, np.abs(b.value))
-        found = self.total(value, size, err, terms, *more, products=products)
+        result = self.total(value, size, err, terms, *more, products=products)
         for x in more:
             value, size, err = value + x.value, size + np.abs(x.value) + x.err, err + x.err
         if (err > 0).all():
-            return found
+            return result
         least = np.min([grain(a.value).min() * grain(b.value).min(), *(grain(x.value).min() for x in more)])
         fits = (size == 0) | (self.holds(size, least) & (not self.profile.products))
-        return chosen(fits & (err == 0), exact(value), found)
+        return chosen(fits & (err == 0), exact(value), result)
 
-    def sigma(self, surrogate: Surrogate, u: Approx) -> Approx:
-        """sigma(u), which never falls: between its values at the ends."""
+    def sigma(self, surrogate: Surrogate, u: Bounded) -> Bounded:
+        """sigma(u).  It never falls, so it lies between its values at the ends of the interval."""
         return self._declared(hull(surrogate.primitive(u.value - u.err), surrogate.primitive(u.value + u.err)))
 
-    def slope(self, surrogate: Surrogate, u: Approx) -> Approx:
-        """sigma'(u), which falls away from 0: largest where u comes nearest to 0, smallest at one of the ends.
+    def slope(self, surrogate: Surrogate, u: Bounded) -> Bounded:
+        """sigma'(u).  It falls on both sides of 0: it is largest where u is nearest to 0, and smallest at an end.
 
-        Where it is 0 or 1, as a boxcar always is, it takes no arithmetic.
+        Where it is exactly 0 or 1, as a boxcar always is, an implementation computes it without an error.
         """
         low, high = u.value - u.err, u.value + u.err
         ends = np.minimum(surrogate.derivative(low), surrogate.derivative(high))
-        found = hull(ends, surrogate.derivative(np.clip(0.0, low, high)))
-        return chosen(is_exactly(found, 0) | is_exactly(found, 1), found, self._declared(found))
+        slope = hull(ends, surrogate.derivative(np.clip(0.0, low, high)))
+        return chosen(is_exactly(slope, 0) | is_exactly(slope, 1), slope, self._declared(slope))
 
-    def _declared(self, x: Approx) -> Approx:
-        """With the declared error of sigma and sigma' on top."""
+    def _declared(self, x: Bounded) -> Bounded:
+        """x plus the declared error of sigma and sigma'."""
         ulp = self.profile.quantum if self.profile.fixed else 2 * self.unit
-        return Approx(
-            x.value, x.err + self.profile.sigma_ulps * ulp * np.maximum(np.abs(x.value) + x.err, 1) + self.tiny
-        )
+        err = x.err + self.profile.sigma_ulps * ulp * np.maximum(np.abs(x.value) + x.err, 1) + self.tiny
+        return Bounded(x.value, err)
 
 
 def grain(x: Array) -> Array:
@@ -96,22 +101,22 @@ def grain(x: Array) -> Array:
     return np.where(whole == 0, np.inf, np.ldexp((whole & -whole).astype(float), exponent - 53))
 
 
-def is_exactly(a: Approx, number: float) -> Array:
+def is_exactly(a: Bounded, number: float) -> Array:
     """Where a is this number, without error."""
     return np.asarray((a.value == number) & (a.err == 0))
 
 
-def chosen(where: Array, a: Approx, b: Approx) -> Approx:
+def chosen(where: Array, a: Bounded, b: Bounded) -> Bounded:
     """a where `where` holds, else b."""
-    return Approx(np.where(where, a.value, b.value), np.where(where, a.err, b.err))
+    return Bounded(np.where(where, a.value, b.value), np.where(where, a.err, b.err))
 
 
-def hull(low: Array, high: Array) -> Approx:
-    """Everything from low to high."""
+def hull(low: Array, high: Array) -> Bounded:
+    """The interval from low to high."""
     value = low + (high - low) / 2
-    return Approx(value, np.maximum(np.abs(high - value), np.abs(value - low)))
+    return Bounded(value, np.maximum(np.abs(high - value), np.abs(value - low)))
 
 
-def rising(f: Function, x: Approx) -> Approx:
-    """f(x) for a function that never falls and makes no error of its own."""
+def rising(f: Function, x: Bounded) -> Bounded:
+    """f(x) for a function that never falls and that an implementation computes without an error."""
     return hull(f(x.value - x.err), f(x.value + x.err))

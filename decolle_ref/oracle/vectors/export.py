@@ -1,6 +1,9 @@
-"""The catalogue as files with hashes, and with golden traces of the vectors that can have one.
+"""The catalogue as files with hashes, and with a golden trace for every vector that can have one.
 
 A golden trace is the same to the last bit on every machine, so one hash stands for all files.
+
+>>> golden(next(vector for vector in catalogue("float32") if vector.id == "sgd"))["layer1_W"].dtype
+dtype('float32')
 """
 
 import hashlib
@@ -11,58 +14,91 @@ from pathlib import Path
 from decolle_ref import cases
 from decolle_ref._util import npy, store
 from decolle_ref._util.check import InputError, first_line
-from decolle_ref.cases import Case, simulation
+from decolle_ref.cases import Case
+from decolle_ref.cases.simulation import describe_trace
 from decolle_ref.oracle.vectors import exactness
 from decolle_ref.oracle.vectors.catalogue import catalogue
-from decolle_ref.oracle.vectors.properties import About, Trace, Vector, check
+from decolle_ref.oracle.vectors.properties import About, Arrays, Vector, check
 
 FORMAT, VERSION = "decolle_ref vectors", 1
 
 
-def golden(vector: Vector) -> Trace | None:
-    """The trace that is the same on every machine, of a vector that can have one."""
+def golden(vector: Vector) -> Arrays | None:
+    """The golden trace of a vector.
+
+    Parameters
+    ----------
+    vector : the vector
+
+    Returns
+    -------
+    dict of str to array, or None
+        None where the trace depends on the machine (see `exactness.portable`).
+    """
     case = Case(vector.about, vector.arrays)
     return exactness.run(case) if exactness.portable(vector.about, case.dialect()) else None
 
 
 def export(folder: str | Path, dtype: str = "float64") -> str:
-    """Write the catalogue into a new folder: a case per vector, golden traces, index.json; returns its SHA-256.
+    """Write the catalogue: one case folder per vector, golden traces, and index.json.
 
-    Every property is run first.  The same bytes every time and on every machine, so the returned hash stands for all.
+    Parameters
+    ----------
+    folder : a new or empty folder
+    dtype : "float32" or "float64"
+
+    Returns
+    -------
+    str
+        The SHA-256 of index.json.  The bytes are the same on every machine, so it stands for all files.
+
+    Raises
+    ------
+    InputError
+        If the folder is not empty, or the property of a vector does not hold; then nothing is written.
     """
     with store.new_folder(folder) as path:
-        listed = [_write(path, vector) for vector in catalogue(dtype)]
-        about = {"format": FORMAT, "version": VERSION, "dtype": dtype, "vectors": listed}
+        entries = [_write(path, vector) for vector in catalogue(dtype)]
+        about = {"format": FORMAT, "version": VERSION, "dtype": dtype, "vectors": entries}
         store.write_json(path / "index.json", about | {"sha256": _hashes(path)})
         return _hash(path / "index.json")
 
 
 def _write(path: Path, vector: Vector) -> About:
-    """One vector; returns its entry in the index."""
+    """Write one vector; returns its entry in the index."""
     check(vector)
     cases.write(path / vector.id, vector.about, vector.arrays)
-    shown = golden(vector)
-    if shown is not None:
-        sizes = [{key: layer[key] for key in ("n_in", "n", "n_out")} for layer in vector.about["layers"]]
-        same = {key: vector.about[key] for key in ("dtype", "steps", "batch")}
-        about = {"format": simulation.FORMAT, "version": simulation.VERSION, "case": vector.id, **same, "layers": sizes}
-        to = path / vector.id / "golden"
-        to.mkdir()
-        store.write_json(to / "trace.json", about)
-        for name, x in shown.items():
-            npy.write(to / f"{name}.npy", x)
-    return {"id": vector.id, "why": vector.why, "golden": shown is not None, "bits": vector.bits}
+    trace = golden(vector)
+    if trace is not None:
+        folder = path / vector.id / "golden"
+        folder.mkdir()
+        store.write_json(folder / "trace.json", describe_trace(vector.about))
+        for name, x in trace.items():
+            npy.write(folder / f"{name}.npy", x)
+    return {"id": vector.id, "why": vector.why, "golden": trace is not None, "bits": vector.bits}
 
 
 def verify(folder: str | Path) -> About:
-    """Compare an exported folder with its index, and return the index.
+    """Check that an exported folder is as its index says.
 
-    Raises InputError, in one line, for a file that is missing, extra or changed, and for another index or version.
+    Parameters
+    ----------
+    folder : the exported folder
+
+    Returns
+    -------
+    dict
+        The contents of index.json.
+
+    Raises
+    ------
+    InputError
+        In one line, for a file that is missing, extra or changed, and for another index or version.
     """
     path = Path(folder)
     index = _index(path / "index.json")
-    found = [file for file in sorted(path.rglob("*")) if file.is_symlink() or not file.is_dir()]
-    files = {file.relative_to(path).as_posix(): file for file in found}
+    paths = [file for file in sorted(path.rglob("*")) if file.is_symlink() or not file.is_dir()]
+    files = {file.relative_to(path).as_posix(): file for file in paths}
     files.pop("index.json")
     for name in sorted(index["sha256"].keys() - files.keys()):
         raise InputError(f"{path}: expected {name!r}, as index.json lists it, got none")

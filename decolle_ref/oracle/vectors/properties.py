@@ -1,8 +1,11 @@
-"""What a vector must prove: that the bug it would catch, or its nearest relative among a case's own options, shows.
+"""A vector, and the proof that it would catch the mistake for which it exists.
 
-A vector says which bug it would catch (`why`) and proves it (`property`): that a change moves the trace by far more
-than rounding; that a tie is exact; that the last step has a spike.  A vector whose property does not hold is an error,
-not a vector.
+A vector says which mistake it would catch (`why`) and proves it (`property`): for instance that a change moves the
+trace by far more than rounding, that a tie is exact, or that the last step has a spike.  A vector whose property does
+not hold is an error.
+
+>>> letter("layer2_dW")
+'dW'
 """
 
 from collections.abc import Callable
@@ -14,33 +17,42 @@ import numpy as np
 from decolle_ref._util.check import Array, InputError
 from decolle_ref.cases import Case, simulate
 from decolle_ref.decolle.dialects import AXES, named
-from decolle_ref.oracle.vectors import exactness
+from decolle_ref.oracle.vectors import exactness, number_kinds
 
-LIVELY = 0.02, 0.8  # the share of spikes of a lively layer
+LIVELY = 0.02, 0.8  # the fraction of spikes of a lively layer
 About = dict[str, Any]
 Arrays = dict[str, Array]
-Trace = dict[str, Array]
 Pair = tuple[About, Arrays]
-Property = Callable[["Vector", Trace], None]  # of a vector and its reference trace
+Property = Callable[["Vector", Arrays], None]  # takes a vector and its reference trace
 
 
 @dataclass(frozen=True)
 class Vector:
-    """A case, which bug it would catch, and the proof: a function that raises InputError unless it would."""
+    """A case that would catch a certain mistake.
+
+    Parameters
+    ----------
+    id : its name in the catalogue
+    about : the contents of case.json
+    arrays : the arrays of the case by name
+    why : the mistake that it would catch
+    property : raises InputError unless it would; takes the vector and the reference trace
+    bits : the bits of a significand, and of a fixed-point number, in which all numbers are exact (0: no claim); or None
+    """
 
     id: str
     about: About
     arrays: Arrays
     why: str
     property: Property
-    bits: tuple[int, int] | None = None  # all is exact in so many, of a significand and of fixed point (0: not said)
+    bits: tuple[int, int] | None = None
 
 
 # Changes
 
 
 class Change(NamedTuple):
-    """Something done otherwise, in words and as a function of a case."""
+    """A change of a case: its description in words, and the function that makes it."""
 
     words: str
     apply: Callable[[About, Arrays], Pair]
@@ -57,7 +69,7 @@ def axes(**options: str) -> Change:
 
 
 def layers(**settings: Any) -> Change:
-    """Other settings of all layers."""
+    """Other settings in all layers."""
     return Change(f"{settings}", lambda about, a: (about | {"layers": [x | settings for x in about["layers"]]}, a))
 
 
@@ -85,55 +97,75 @@ def expect(holds: bool, claim: str) -> None:
 
 
 def shows(*changes: tuple[Change, str]) -> Property:
-    """Each change moves each of the arrays named after it, somewhere, by more than a thousandth of its size."""
+    """Each change moves each array named with it: in some layer, by more than a thousandth of its largest entry."""
 
-    def holds(vector: Vector, ours: Trace) -> None:
+    def holds(vector: Vector, reference: Arrays) -> None:
         for change, names in changes:
-            theirs = simulate(Case(*change.apply(vector.about, vector.arrays)), vector.about["targets"])
+            changed = simulate(Case(*change.apply(vector.about, vector.arrays)), vector.about["targets"])
             for name in names.split():
-                moved = any(_differ(ours[x], theirs[x]) for x in ours if letter(x) == name)
+                moved = any(_differ(reference[x], changed[x]) for x in reference if letter(x) == name)
                 expect(moved, f"another {name} with {change.words}")
 
     return holds
 
 
 def each(*properties: Property) -> Property:
-    """All of them."""
+    """All of these properties."""
 
-    def holds(vector: Vector, ours: Trace) -> None:
-        for one in properties:
-            one(vector, ours)
+    def holds(vector: Vector, reference: Arrays) -> None:
+        for check_property in properties:
+            check_property(vector, reference)
 
     return holds
 
 
-def claims(claim: str, holds: Callable[[Trace, Arrays], Any]) -> Property:
+def claims(claim: str, holds: Callable[[Arrays, Arrays], Any]) -> Property:
     """A claim about the reference trace and the case's arrays."""
-    return lambda vector, ours: expect(bool(holds(ours, vector.arrays)), claim)
+    return lambda vector, reference: expect(bool(holds(reference, vector.arrays)), claim)
 
 
-def lively(vector: Vector, ours: Trace) -> None:
+def lively(vector: Vector, reference: Arrays) -> None:
     """Every layer transmits between 2 % and 80 % of the spikes that it could."""
-    for name, S in ours.items():
+    for name, S in reference.items():
         if letter(name) == "S":
             expect(LIVELY[0] <= S.mean() <= LIVELY[1], f"{name} to hold 2 % to 80 % spikes")
 
 
-def exact(vector: Vector, ours: Trace) -> None:
-    """All numbers of all steps need no more bits than it says, in any order of sums; simulate finds exactly them."""
+def exact(vector: Vector, reference: Arrays) -> None:
+    """The vector's bits hold all numbers of all steps, in any order of sums, and the reference trace is exact."""
     certified, need = exactness.certify(Case(vector.about, vector.arrays))
     expect(vector.bits is not None and need.fits(*vector.bits), f"bits that suffice, {need}")
     for name, fractions in certified.items():
-        expect(bool((exactness.fractions(ours[name]) == fractions).all()), f"{name} exact")
+        expect(bool((number_kinds.fractions(reference[name]) == fractions).all()), f"{name} exact")
 
 
-def trace(vector: Vector) -> Trace:
-    """The reference trace."""
+def trace(vector: Vector) -> Arrays:
+    """The reference trace.
+
+    Parameters
+    ----------
+    vector : the vector
+
+    Returns
+    -------
+    dict of str to array
+        As `simulate` returns it, with gradients where there are targets.
+    """
     return simulate(Case(vector.about, vector.arrays), vector.about["targets"])
 
 
 def check(vector: Vector) -> None:
-    """Run the vector's property.  Raises InputError, naming the vector, where it does not hold."""
+    """Validate that the vector's property holds.
+
+    Parameters
+    ----------
+    vector : the vector
+
+    Raises
+    ------
+    InputError
+        If it does not; the message names the vector.
+    """
     try:
         vector.property(vector, trace(vector))
     except InputError as problem:
@@ -145,5 +177,5 @@ def _differ(a: Array, b: Array) -> bool:
 
 
 def letter(name: str) -> str:
-    """The array's name within its layer."""
+    """The name of an array within its layer."""
     return name.partition("_")[2] if name.startswith("layer") else name

@@ -1,4 +1,9 @@
-"""Drawing cases: lively networks from a seed, or on a grid where all is exact, and vectors made of them."""
+"""Random cases: lively networks from a seed, the same networks with exact numbers, and vectors made of them.
+
+>>> about, arrays = random_case(0, dense(6, 5, 4))
+>>> arrays["layer2_W"].shape
+(4, 5)
+"""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,7 +18,7 @@ from decolle_ref.cases import Case
 from decolle_ref.decolle import lif
 from decolle_ref.decolle.dialects import named
 from decolle_ref.decolle.synapse import Conv2d
-from decolle_ref.oracle.vectors import exactness
+from decolle_ref.oracle.vectors import exactness, number_kinds
 from decolle_ref.oracle.vectors.exactness import ADAMAX
 from decolle_ref.oracle.vectors.properties import About, Arrays, Pair, Property, Vector, each, exact, letter
 
@@ -29,22 +34,24 @@ def conv(
     shape: tuple[int, int, int], channels: int, kernel: int, stride: int = 1, padding: int = 0, **settings: Any
 ) -> About:
     """A convolutional layer on images of `shape` (channels_in, height, width)."""
-    of = Conv2d(shape, channels, kernel, stride, padding)
+    synapse = Conv2d(shape, channels, kernel, stride, padding)
     sizes = dict(zip(("channels_in", "height", "width"), shape, strict=True))
     about = sizes | {"channels": channels, "kernel": kernel, "stride": stride, "padding": padding}
-    return _entry(of.n_in, of.n, {"conv": about, **settings})
+    return _entry(synapse.n_in, synapse.n, {"conv": about, **settings})
 
 
 def _entry(n_in: int, n: int, settings: About) -> About:
     defaults = {"n_out": 3, "loss": "squared_error", "reduction": "mean", "surrogate": "fast_sigmoid"}
-    given = {key: value for key, value in (defaults | settings).items() if value is not None}
-    return {"n_in": n_in, "n": n, **given}
+    return {"n_in": n_in, "n": n} | {key: x for key, x in (defaults | settings).items() if x is not None}
 
 
-def draw(seed: int | list[int], stack: list[About], dialect: str = "paper", rate: float = 0.4, **keys: Any) -> Pair:
-    """A network with decays, weights, readout, targets and rates at random, in float64; keys go into case.json.
+def random_case(
+    seed: int | list[int], stack: list[About], dialect: str = "paper", rate: float = 0.4, **keys: Any
+) -> Pair:
+    """A random network in float64: its decays, weights, readout, targets and learning rates.
 
-    Weights and rates are per unit of steady trace, so that networks of all dialects are about equally lively.
+    Weights and learning rates are divided by the steady trace, so that networks of all dialects are about equally
+    lively.  `rate` is the fraction of input spikes; `keys` replace entries of case.json.
     """
     rng = np.random.default_rng(seed)
     about: About = {"dialect": dialect, "dtype": "float64", "constants": "decay", "steps": 24, "batch": 2}
@@ -52,24 +59,19 @@ def draw(seed: int | list[int], stack: list[About], dialect: str = "paper", rate
     spikes = rng.random((about["steps"], about["batch"], stack[0]["n_in"])) < rate
     arrays: Arrays = {"inputs": spikes.astype(np.uint8)}
     for k, layer in enumerate(stack, start=1):
-        arrays |= {f"layer{k}_{name}": x for name, x in _draw_layer(rng, about, layer).items()}
+        arrays |= {f"layer{k}_{name}": x for name, x in _random_layer(rng, about, layer).items()}
     return about, arrays
 
 
-def bare(stack: list[About], dialect: str, seed: int) -> Pair:
-    """A case without targets."""
-    return draw(seed, stack, dialect, targets=False, learn=False)
-
-
-def _draw_layer(rng: np.random.Generator, about: About, layer: About) -> Arrays:
+def _random_layer(rng: np.random.Generator, about: About, layer: About) -> Arrays:
     n_in, n, n_out, shape_W, shape_b = layer["n_in"], layer["n"], layer["n_out"], *cases.connections(layer)[0].shapes
-    dialect, alpha, beta, gamma = named(about["dialect"]), *_decays(rng, n_in, n)
+    dialect, alpha, beta, gamma = named(about["dialect"]), *_random_decays(rng, n_in, n)
     gain = lif.trace_gain(lif.from_decays(alpha, beta, gamma, dialect=dialect))
-    if len(shape_W) > 2:  # one weight for a whole channel
+    if len(shape_W) > 2:  # a weight is shared by a whole channel
         channels = gain.reshape(shape_W[1], -1)
-        gain = exactness.in_order(channels)[:, None, None] / channels.shape[1]
+        gain = number_kinds.in_order(channels)[:, None, None] / channels.shape[1]
     step: Array = 0.05 / (gain if about["optimiser"]["kind"] == "adamax" else gain**2)
-    of = {
+    random = {
         "W": rng.uniform(-1, 2, shape_W) * 4 / np.sqrt(np.prod(shape_W[1:])) / gain,
         "b": -rng.uniform(0.05, 0.3, shape_b),
         "G": rng.uniform(-1, 1, (n_out, cases.width(layer))),
@@ -80,26 +82,26 @@ def _draw_layer(rng: np.random.Generator, about: About, layer: About) -> Arrays:
         "rate_b": 0.02 * rng.uniform(0.5, 1.5, shape_b),
     }
     if layer["loss"] == "cross_entropy":
-        of["target"] = rng.uniform(0, 1, of["target"].shape)
-    return {name: np.asarray(x) for name, x in of.items()} | {"alpha": alpha, "beta": beta, "gamma": gamma}
+        random["target"] = rng.uniform(0, 1, random["target"].shape)
+    return {name: np.asarray(x) for name, x in random.items()} | {"alpha": alpha, "beta": beta, "gamma": gamma}
 
 
-def _decays(rng: np.random.Generator, n_in: int, n: int) -> tuple[Array, Array, Array]:
+def _random_decays(rng: np.random.Generator, n_in: int, n: int) -> tuple[Array, Array, Array]:
     return rng.uniform(0.5, 0.75, n_in), rng.uniform(0.4, 0.65, n_in), rng.uniform(0.4, 0.7, n)
 
 
-# Changing them
+# Changes
 
 
 def as_dtype(pair: Pair, dtype: str) -> Pair:
-    """The case in float32 or float64, with the arrays that its description calls for; counts stay what they are."""
+    """The case in float32 or float64, with the arrays that case.json asks for; counts keep their dtype."""
     about, arrays = pair
     kinds = {name: x.dtype if name == "inputs" else float_dtype(dtype) for name, x in arrays.items()}
     return about | {"dtype": dtype}, {name: arrays[name].astype(kinds[name]) for name in cases.shapes(about)}
 
 
 def on_grid(pair: Pair, seed: int, alphas: Sequence[float] = (0.5, 0.75)) -> Pair:
-    """The same network with these decays and 1/2, and all else small multiples of powers of two; boxcar, SGD."""
+    """The same network with decays from `alphas` and 1/2, and small multiples of powers of two; boxcar, SGD."""
     about, arrays = pair
     rng, dialect, new = np.random.default_rng(seed), named(about["dialect"]), dict(arrays)
     for k, layer in enumerate(about["layers"], start=1):
@@ -108,18 +110,18 @@ def on_grid(pair: Pair, seed: int, alphas: Sequence[float] = (0.5, 0.75)) -> Pai
         beta, gamma = np.full(layer["n_in"], 0.5), np.full(layer["n"], 0.5)
         gain = lif.trace_gain(lif.from_decays(alpha, beta, gamma, dialect=dialect))
         gain = gain[0] if "conv" in layer else gain  # the same for all
-        of = {"W": rng.integers(-1, 4, size["W"]) / gain, "b": -rng.integers(1, 4, size["b"]) / 4}
-        of |= {"G": rng.integers(-2, 3, size["G"]) / 2, "c": np.zeros(layer["n_out"])}
-        of |= {"w": 1 / dialect.value("refractory")(gamma), "target": rng.integers(-2, 3, size["target"]) / 2}
-        of |= {"rate_W": np.full(size["rate_W"], 2.0**-6) / gain, "rate_b": np.full(size["rate_b"], 2.0**-6)}
-        of |= {"alpha": alpha, "beta": beta, "gamma": gamma}
-        new |= {f"layer{k}_{name}": x for name, x in of.items()}
+        grid = {"W": rng.integers(-1, 4, size["W"]) / gain, "b": -rng.integers(1, 4, size["b"]) / 4}
+        grid |= {"G": rng.integers(-2, 3, size["G"]) / 2, "c": np.zeros(layer["n_out"])}
+        grid |= {"w": 1 / dialect.value("refractory")(gamma), "target": rng.integers(-2, 3, size["target"]) / 2}
+        grid |= {"rate_W": np.full(size["rate_W"], 2.0**-6) / gain, "rate_b": np.full(size["rate_b"], 2.0**-6)}
+        grid |= {"alpha": alpha, "beta": beta, "gamma": gamma}
+        new |= {f"layer{k}_{name}": x for name, x in grid.items()}
     coarse = [layer | {"surrogate": "boxcar"} for layer in about["layers"]]
     return about | {"layers": coarse, "optimiser": {"kind": "sgd"}}, new
 
 
-def put(pair: Pair, **changes: Any) -> Pair:
-    """The pair with arrays replaced: inputs whole, others in every layer, by a number or a function of the array."""
+def with_arrays(pair: Pair, **changes: Any) -> Pair:
+    """The case with other arrays, in every layer: each name with a number, or a function of the array."""
     about, arrays = pair
     new = dict(arrays)
     for name, x in arrays.items():
@@ -129,17 +131,17 @@ def put(pair: Pair, **changes: Any) -> Pair:
     return about, new
 
 
-# Vectors of them
+# Vectors
 
 
 def vector(dtype: str, id: str, why: str, pair: Pair, *properties: Property) -> Vector:
-    """A vector with all of these properties."""
+    """The case as a vector with all of these properties."""
     about, arrays = as_dtype(pair, dtype)
     return Vector(id, {"name": id, "why": why, **about}, arrays, why, each(*properties))
 
 
 def exact_vector(dtype: str, id: str, why: str, pair: Pair, *properties: Property, fixed: int = 0) -> Vector:
-    """As many steps of the case as are exact in 24 bits of a significand, and in so many of fixed point."""
+    """The leading steps of the case that are exact in 24 bits of a significand, and in `fixed` bits of fixed point."""
     about, arrays = pair
     bits = SINGLE, fixed
     steps = exactness.exact_steps(Case(*as_dtype(pair, "float64")), *bits)

@@ -1,6 +1,6 @@
-"""The vectors of what may befall a case, whatever its choices: ties, exact numbers, odd inputs, first and last steps.
+"""The vectors for special situations: ties, exact numbers, unusual inputs, the first and the last step.
 
-And a run that is cut in two, which must go on as if it had not been.
+A run that is split in two must continue as if it were whole.
 """
 
 from collections.abc import Iterator
@@ -12,9 +12,9 @@ from decolle_ref.decolle.dialects import DIALECTS
 from decolle_ref.oracle.vectors import exactness
 from decolle_ref.oracle.vectors.exactness import ADAMAX
 from decolle_ref.oracle.vectors.properties import (
+    Arrays,
     Pair,
     Property,
-    Trace,
     Vector,
     array,
     axes,
@@ -26,29 +26,37 @@ from decolle_ref.oracle.vectors.properties import (
     lively,
     shows,
 )
-from decolle_ref.oracle.vectors.random_cases import as_dtype, bare, dense, draw, exact_vector, on_grid, put, vector
+from decolle_ref.oracle.vectors.random_cases import (
+    as_dtype,
+    dense,
+    exact_vector,
+    on_grid,
+    random_case,
+    vector,
+    with_arrays,
+)
 
 
 def ties(dtype: str) -> Iterator[Vector]:
     """Potentials of exactly 0."""
     for k, (name, d) in enumerate(DIALECTS.items()):
         flip = axes(threshold="above" if d.threshold == "at_or_above" else "at_or_above")
-        zero = put(
-            draw(150, dense(3, 4, 2), name, steps=6, learn=False), W=0.0, b=0.0, w=lambda w: w * (np.arange(len(w)) % 2)
-        )
+        zero = random_case(150, dense(3, 4, 2), name, steps=6, learn=False)
+        zero = with_arrays(zero, W=0.0, b=0.0, w=lambda w: w * (np.arange(len(w)) % 2))
         still = claims("U = 0 at every step where w = 0", lambda t, a: not t["layer1_U"][..., a["layer1_w"] == 0].any())
         yield vector(dtype, f"zero-{name}", "> for >= at the threshold, or >= for >", zero, still, shows((flip, "S")))
         why = "> for >= at the threshold, or >= for >, where W P, b and delta R cancel"
-        pair = on_grid(bare(dense(6, 16), name, 151 + k), 151 + k, (0.5,))
+        pair = on_grid(random_case(151 + k, dense(6, 16), name, targets=False, learn=False), 151 + k, (0.5,))
         tie = claims("U = 0 with R != 0", lambda t, a: ((t["layer1_U"] == 0) & (t["layer1_R"] != 0)).any())
         yield exact_vector(dtype, f"tie-{name}", why, pair, tie, shows((flip, "S R")))
 
 
 def dyadic(dtype: str) -> Iterator[Vector]:
-    """Numbers without any rounding, in 24 bits and in 16."""
+    """Numbers that 24 bits, or 16, hold without rounding."""
     for k, name in enumerate(DIALECTS):
         why = "any rounding at all: every number is exact in {} bits, whatever the order of sums"
-        still, moving = bare(dense(6, 5, 4), name, 160 + k), draw(170 + k, dense(6, 5, n_out=2), name, burn_in=3)
+        still = random_case(160 + k, dense(6, 5, 4), name, targets=False, learn=False)
+        moving = random_case(170 + k, dense(6, 5, n_out=2), name, burn_in=3)
         pair = on_grid(still, 160 + k)
         yield exact_vector(dtype, f"dyadic-{name}", why.format(24), pair, lively)
         pair = on_grid(still, 165 + k, (0.5,))
@@ -59,43 +67,37 @@ def dyadic(dtype: str) -> Iterator[Vector]:
 
 
 def inputs(dtype: str) -> Iterator[Vector]:
-    """Silence, volleys, counts, and types of counts."""
-    pair = put(draw(180, dense(6, 5)), inputs=lambda x: 0 * x.astype("<i8"), b=lambda b: b - 0.2)
+    """No input, all neurons at once, counts of events, and the dtypes of counts."""
+    pair = with_arrays(random_case(180, dense(6, 5)), inputs=lambda x: 0 * x.astype("<i8"), b=lambda b: b - 0.2)
     quiet = claims("no spike, no P, no dW", lambda t, a: not any(t[f"layer1_{x}"].any() for x in ("S", "P", "dW")))
     moves = claims(
         "biases to learn and weights to stay",
         lambda t, a: (t["layer1_W_final"] == a["layer1_W"]).all() and (t["layer1_b_final"] != a["layer1_b"]).all(),
     )
-    yield vector(
-        dtype,
-        "silent",
-        "0/0 in the optimiser where no input came; biases that do not learn in silence",
-        pair,
-        quiet,
-        moves,
-    )
+    why = "0/0 in the optimiser where no input came; biases that do not learn in silence"
+    yield vector(dtype, "silent", why, pair, quiet, moves)
     volley = np.isin(np.arange(24), (1, 7, 15))[:, None, None]
-    pair = put(draw(181, dense(6, 5)), inputs=lambda x: np.where(volley, 1, 0 * x).astype("u1"), W=abs, b=-0.05)
+    pair = random_case(181, dense(6, 5))
+    pair = with_arrays(pair, inputs=lambda x: np.where(volley, 1, 0 * x).astype("u1"), W=abs, b=-0.05)
     together = claims(
         "steps at which all neurons spike, and silent ones", lambda t, a: {0, 1} <= set(t["layer1_S"].mean(axis=(1, 2)))
     )
-    yield vector(
-        dtype, "simultaneous", "spikes of one step handled one after the other, or all but one lost", pair, together
-    )
+    why = "spikes of one step handled one after the other, or all but one lost"
+    yield vector(dtype, "simultaneous", why, pair, together)
     many = np.random.default_rng(182).integers(0, 6, (24, 2, 6))
-    pair = put(draw(182, dense(6, 5)), inputs=lambda x: (many * x).astype("u1"), b=-0.8)
+    pair = with_arrays(random_case(182, dense(6, 5)), inputs=lambda x: (many * x).astype("u1"), b=-0.8)
     clipped = shows((array("inputs", lambda x: np.minimum(x, 1)), "Q P U"))
     yield vector(dtype, "frames", "counts of more than one event taken for one", pair, clipped, lively)
-    pair = put(pair, inputs=lambda x: x.astype("<i4") * 100, W=lambda W: W / 100, rate_W=lambda r: r / 100)
+    pair = with_arrays(pair, inputs=lambda x: x.astype("<i4") * 100, W=lambda W: W / 100, rate_W=lambda r: r / 100)
     wrapped = shows((array("inputs", lambda x: x % 256), "Q P U"))
     yield vector(dtype, "frames-wide", "counts above 255 wrapped round", pair, wrapped, lively)
-    pair = put(draw(183, dense(6, 5)), inputs=lambda x: x.astype(bool))
+    pair = with_arrays(random_case(183, dense(6, 5)), inputs=lambda x: x.astype(bool))
     yield vector(dtype, "frames-bool", "an input array of booleans misread", pair, lively)
 
 
 def edges(dtype: str) -> Iterator[Vector]:
     """The first and the last step, burn-in, batches."""
-    pair = put(draw(190, dense(6, 5), "dcll", steps=8), b=0.1)
+    pair = with_arrays(random_case(190, dense(6, 5), "dcll", steps=8), b=0.1)
     first = claims(
         "input, spikes and an update at step 0",
         lambda t, a: a["inputs"][0].any() and t["layer1_S"][0].any() and (t["layer1_W"][1] != t["layer1_W"][0]).any(),
@@ -114,15 +116,9 @@ def edges(dtype: str) -> Iterator[Vector]:
         (case(burn_in=8), "W_final b_final"),
         (array("inputs", lambda x: x * (np.arange(8) < 7)[:, None, None]), "Q_final"),
     )
-    yield vector(
-        dtype,
-        "last-step",
-        "the spikes or the update of the last step lost",
-        draw(191, dense(6, 5), steps=8),
-        last,
-        lost,
-    )
-    pair = draw(192, dense(6, 5, 4), burn_in=5, steps=12)
+    pair = random_case(191, dense(6, 5), steps=8)
+    yield vector(dtype, "last-step", "the spikes or the update of the last step lost", pair, last, lost)
+    pair = random_case(192, dense(6, 5, 4), burn_in=5, steps=12)
     still = claims(
         "W the same up to step 5, and another at step 6",
         lambda t, a: (t["layer1_W"][5] == a["layer1_W"]).all() and (t["layer1_W"][6] != a["layer1_W"]).any(),
@@ -130,7 +126,7 @@ def edges(dtype: str) -> Iterator[Vector]:
     off = shows(*((case(burn_in=n), "W b dW") for n in (0, 4, 6)))
     yield vector(dtype, "burn-in", "learning from step 0, or one step early or late", pair, still, off)
     for batch in (1, 3):
-        pair = draw(193, dense(6, 5, 4), batch=batch)
+        pair = random_case(193, dense(6, 5, 4), batch=batch)
         proof = [shows((layers(reduction="sum"), "e dW db"))]
         if batch > 1:
             proof.append(claims("samples that differ", lambda t, a: np.ptp(t["layer2_S"], axis=1).any()))
@@ -139,18 +135,14 @@ def edges(dtype: str) -> Iterator[Vector]:
 
 
 def splits(dtype: str) -> Iterator[Vector]:
-    """A run that goes on from where another ended."""
+    """A run that continues where another ended."""
     momentum = ADAMAX | {"beta1": 0.5}
+    restarts = [case(updates=0), case(memory="fresh"), case(initial_state="rest")]
     for id, burn_in, why, off in (
-        (
-            "split",
-            3,
-            "state, optimiser memory or the number of updates lost between calls",
-            [case(updates=0), case(memory="fresh"), case(initial_state="rest")],
-        ),
+        ("split", 3, "state, optimiser memory or the number of updates lost between calls", restarts),
         ("split-burn-in", 11, "burn-in counted from the call and not from rest", [case(n=0)]),
     ):
-        whole = as_dtype(draw(202, dense(6, 5, 4), steps=16, burn_in=burn_in, optimiser=momentum), dtype)
+        whole = as_dtype(random_case(202, dense(6, 5, 4), steps=16, burn_in=burn_in, optimiser=momentum), dtype)
         first, second = halves(whole, 8)
         yield vector(
             dtype, id, why, second, _continues(whole, first), shows(*((change, "W_final b_final") for change in off))
@@ -158,7 +150,7 @@ def splits(dtype: str) -> Iterator[Vector]:
 
 
 def halves(whole: Pair, at: int) -> tuple[Pair, Pair]:
-    """A learning case from rest, split before step `at`; the second half starts where the first ends."""
+    """A learning case from rest, split before step `at`; the second half starts from the end of the first."""
     about, arrays = whole
     cut = {name: x for name, x in arrays.items() if letter(name) in ("inputs", "target")}
     first = about | {"steps": at}, arrays | {name: x[:at] for name, x in cut.items()}
@@ -173,12 +165,12 @@ def halves(whole: Pair, at: int) -> tuple[Pair, Pair]:
 
 
 def _continues(whole: Pair, first: Pair) -> Property:
-    """The first half and then the vector are the whole, to the last bit."""
+    """The traces of the first half and of the vector are together that of the whole case, to the last bit."""
 
-    def holds(vector: Vector, ours: Trace) -> None:
-        one, two, all_ = (exactness.run(Case(*pair)) for pair in (first, (vector.about, vector.arrays), whole))
-        for name, x in all_.items():
-            joined = two[name] if name.endswith("final") else np.concatenate([one[name], two[name]])
+    def holds(vector: Vector, reference: Arrays) -> None:
+        before, after, together = (exactness.run(Case(*pair)) for pair in (first, (vector.about, vector.arrays), whole))
+        for name, x in together.items():
+            joined = after[name] if name.endswith("final") else np.concatenate([before[name], after[name]])
             expect(bool((joined == x).all()), f"{name} of both halves to be that of the whole")
 
     return holds
