@@ -1,7 +1,7 @@
 """The loss along a line between weights, and its gradients.  [N19 Fig. 4]
 
 >>> s = np.linspace(0, 1, 5)
->>> results = {"seed": 0, "quick": True, "flat_share": 0.0, "surrogate_zero_share": 0.0}
+>>> results = {"settings": {"seed": 0}, "comparable": True, "flat_share": 0.0, "surrogate_zero_share": 0.0}
 >>> figure = plot({"s": s, "loss": 1 - s, "surrogate": -np.ones(5)}, results)
 >>> len(figure.axes)  # losses, slopes
 2

@@ -137,11 +137,9 @@ def test_expected_failures_are_strict_and_unknown_ids_are_errors(tmp_path):
 
 def written(tmp_path):
     """A case folder and the folder of its right trace."""
-    from decolle_ref.cases import simulate as simulator
-
     example = case(seed=1, dtype="float32", learn=True)
     cases.write(tmp_path / "case", example.about, example.arrays)
-    simulator.run(cases.read(tmp_path / "case"), tmp_path / "trace", gradients=True)
+    cases.write_trace(cases.read(tmp_path / "case"), tmp_path / "trace", gradients=True)
     return tmp_path / "case", tmp_path / "trace"
 
 
