@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from decolle_ref import cases
+from tests.support.cases import make
+
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 OTHERS = [ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "examples").rglob("README.md"))]
@@ -66,6 +69,7 @@ def test_every_linked_file_exists(page):
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_code_examples_run_and_print_what_the_page_shows(page, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    cases.write(tmp_path / "CASE", *make(steps=12))  # a page may read a case of this name
     names = {}
     for code, output in CODE.findall(page.read_text()):
         exec(code, names)

@@ -1,10 +1,6 @@
 """The simulator: a trace is what the network computes, and nothing else is written."""
 
-import re
 import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,8 +12,6 @@ from decolle_ref.cli.main import main
 from decolle_ref.decolle import network
 from decolle_ref.decolle.dialects import AXES, DIALECTS
 from tests.support.cases import convolutional, make
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -75,15 +69,6 @@ def test_a_run_split_over_two_cases_equals_one(folder, tmp_path):
 
 def strip(about):
     return {k: v for k, v in about.items() if k not in ("format", "version")}
-
-
-def test_the_python_of_the_format_page_runs(folder, tmp_path):
-    page = (ROOT / "docs/case_format.md").read_text()
-    (block,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
-    (tmp_path / "identifiable").mkdir()
-    cases.write(tmp_path / "identifiable/CASE", *make(steps=12))
-    run = subprocess.run([sys.executable, "-c", block], cwd=tmp_path / "identifiable", capture_output=True, text=True)
-    assert run.stdout.startswith("consistent with: paper\n"), run.stderr
 
 
 def test_a_run_that_leaves_the_range_of_its_dtype_is_refused(tmp_path):
