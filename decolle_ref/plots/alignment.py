@@ -63,20 +63,7 @@ def plot(arrays: dict[str, Array], results: dict[str, Any]) -> Any:
 
 
 def save_figures(out: Path, results: dict[str, Any]) -> list[Path]:
-    """Draw alignment.png in the folder of a run.
-
-    Parameters
-    ----------
-    out : Path
-        Folder of the run, with alignment.npz in it.
-    results : dict
-        What `experiments.alignment` returned.
-
-    Returns
-    -------
-    list of Path
-        The one file written, alignment.png.
-    """
+    """Draw alignment.png in the folder of a run."""
     return [save(plot(_run.arrays(out, "alignment"), results), out / "alignment.png")]
 
 

@@ -52,18 +52,5 @@ def _curve(axis: Any, values: Sequence[float], **look: Any) -> None:
 
 
 def save_figures(out: Path, results: dict[str, Any]) -> list[Path]:
-    """Draw convnet.png in the folder of a run.
-
-    Parameters
-    ----------
-    out : Path
-        Folder of the run; the figure is written into it.
-    results : dict
-        What `experiments.convnet` returned.
-
-    Returns
-    -------
-    list of Path
-        The one file written, convnet.png.
-    """
+    """Draw convnet.png in the folder of a run."""
     return [save(plot(results), out / "convnet.png")]

@@ -63,18 +63,5 @@ def plot(results: dict[str, Any]) -> Any:
 
 
 def save_figures(out: Path, results: dict[str, Any]) -> list[Path]:
-    """Draw credit.png in the folder of a run.
-
-    Parameters
-    ----------
-    out : Path
-        Folder of the run; the figure is written into it.
-    results : dict
-        What `experiments.credit` returned.
-
-    Returns
-    -------
-    list of Path
-        The one file written, credit.png.
-    """
+    """Draw credit.png in the folder of a run."""
     return [save(plot(results), out / "credit.png")]

@@ -59,20 +59,7 @@ def plot(same: dict[str, TopLayer], matched: dict[str, TopLayer], neuron: int | 
 
 
 def save_figures(out: Path, results: dict[str, Any]) -> list[Path]:
-    """Draw the figure of the run in the folder `out`.
-
-    Parameters
-    ----------
-    out : Path
-        The folder of a finished run.
-    results : dict
-        Its results.
-
-    Returns
-    -------
-    list of Path
-        The picture.
-    """
+    """Draw the figure of the run in the folder `out`."""
     stored = arrays(out, "dialect_comparison")
     same, matched = (
         {name: TopLayer(stored[f"{kind}_{name}_U"], stored[f"{kind}_{name}_S"]) for name in DIALECTS}

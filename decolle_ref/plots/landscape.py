@@ -53,20 +53,7 @@ def plot(arrays: dict[str, Array], results: dict[str, Any]) -> Any:
 
 
 def save_figures(out: Path, results: dict[str, Any]) -> list[Path]:
-    """Draw landscape.png in the folder of a run.
-
-    Parameters
-    ----------
-    out : Path
-        Folder of the run, with landscape.npz in it.
-    results : dict
-        What `experiments.landscape` returned.
-
-    Returns
-    -------
-    list of Path
-        The one file written, landscape.png.
-    """
+    """Draw landscape.png in the folder of a run."""
     return [save(plot(_run.arrays(out, "landscape"), results), out / "landscape.png")]
 
 

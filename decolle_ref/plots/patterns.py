@@ -75,18 +75,5 @@ def _curves(axis: Any, accuracy: Array, results: dict[str, Any]) -> None:
 
 
 def save_figures(out: Path, results: dict[str, Any]) -> list[Path]:
-    """Draw patterns.png in the folder of a run.
-
-    Parameters
-    ----------
-    out : Path
-        Folder of the run, with patterns.npz in it.
-    results : dict
-        What `experiments.patterns` returned.
-
-    Returns
-    -------
-    list of Path
-        The one file written, patterns.png.
-    """
+    """Draw patterns.png in the folder of a run."""
     return [save(plot(_run.arrays(out, "patterns"), results), out / "patterns.png")]

@@ -120,20 +120,7 @@ def _authors(axis: Any, recorded: Mapping[str, Array] | None, run: str) -> None:
 
 
 def save_figures(out: Path, results: Run) -> list[Path]:
-    """Draw poisson_mnist.png in the folder of a run, with the authors' curves if they are in the data folder.
-
-    Parameters
-    ----------
-    out : Path
-        Folder of the run; the figure is written into it.
-    results : dict
-        What `experiments.poisson_mnist` returned.
-
-    Returns
-    -------
-    list of Path
-        The one file written, poisson_mnist.png.
-    """
+    """Draw poisson_mnist.png in the folder of a run, with the authors' curves if they are in the data folder."""
     try:
         recorded = authors.curves()
     except InputError:  # they are not in the data folder

@@ -131,20 +131,7 @@ def plot_learning_curve(mse: Array, names: Sequence[str], mark: str = "") -> Any
 
 
 def save_figures(out: Path, results: dict[str, Any]) -> list[Path]:
-    """Draw the three figures in the folder of a run.
-
-    Parameters
-    ----------
-    out : Path
-        Folder of the run, with states.npz in it.
-    results : dict
-        What `experiments.regression` returned.
-
-    Returns
-    -------
-    list of Path
-        regression_states.png, regression_outputs.png and regression_learning_curve.png.
-    """
+    """Draw the three figures in the folder of a run."""
     states = arrays(out, "regression")
     mark = "" if results["comparable"] else "  (quick run, not comparable)"
     names, mse = results["targets"], results["after"]["mse"]

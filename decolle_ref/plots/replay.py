@@ -51,20 +51,7 @@ def _readable(S: Array) -> int:
 
 
 def save_figures(out: Path, results: dict[str, Any]) -> list[Path]:
-    """Draw replay.png in the folder of a run.
-
-    Parameters
-    ----------
-    out : Path
-        Folder of the run, with replay.npz in it.
-    results : dict
-        What `experiments.replay` returned.
-
-    Returns
-    -------
-    list of Path
-        The one file written, replay.png.
-    """
+    """Draw replay.png in the folder of a run."""
     return [save(plot(_run.arrays(out, "replay"), results), out / "replay.png")]
 
 

@@ -62,20 +62,7 @@ def plot(results: dict[str, Any]) -> Any:
 
 
 def save_figures(out: Path, results: dict[str, Any]) -> list[Path]:
-    """Draw scaling.png in the folder of a run.
-
-    Parameters
-    ----------
-    out : Path
-        Folder of the run; the figure is written into it.
-    results : dict
-        What `experiments.scaling` returned.
-
-    Returns
-    -------
-    list of Path
-        The one file written, scaling.png.
-    """
+    """Draw scaling.png in the folder of a run."""
     return [save(plot(results), out / "scaling.png")]
 
 

@@ -146,18 +146,5 @@ def _redundancy(axis: Any, runs: Sequence[Run]) -> None:
 
 
 def save_figures(out: Path, results: dict[str, Any]) -> list[Path]:
-    """Draw spikegrad_mnist.png in the folder of a run.
-
-    Parameters
-    ----------
-    out : Path
-        Folder of the run; the figure is written into it.
-    results : dict
-        What `experiments.spikegrad_mnist` returned.
-
-    Returns
-    -------
-    list of Path
-        The one file written, spikegrad_mnist.png.
-    """
+    """Draw spikegrad_mnist.png in the folder of a run."""
     return [save(plot([results]), out / "spikegrad_mnist.png")]

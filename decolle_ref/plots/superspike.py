@@ -50,20 +50,7 @@ def plot(arrays: dict[str, Array], results: dict[str, Any]) -> Any:
 
 
 def save_figures(out: Path, results: dict[str, Any]) -> list[Path]:
-    """Draw superspike.png in the folder of a run.
-
-    Parameters
-    ----------
-    out : Path
-        Folder of the run, with superspike.npz in it.
-    results : dict
-        What `experiments.superspike` returned.
-
-    Returns
-    -------
-    list of Path
-        The one file written, superspike.png.
-    """
+    """Draw superspike.png in the folder of a run."""
     return [save(plot(_run.arrays(out, "superspike"), results), out / "superspike.png")]
 
 

@@ -52,20 +52,7 @@ def plot(arrays: dict[str, Array], results: dict[str, Any]) -> Any:
 
 
 def save_figures(out: Path, results: dict[str, Any]) -> list[Path]:
-    """Draw xor.png in the folder of a run.
-
-    Parameters
-    ----------
-    out : Path
-        Folder of the run, with xor.npz in it.
-    results : dict
-        What `experiments.xor` returned.
-
-    Returns
-    -------
-    list of Path
-        The one file written, xor.png.
-    """
+    """Draw xor.png in the folder of a run."""
     return [save(plot(_run.arrays(out, "xor"), results), out / "xor.png")]
 
 

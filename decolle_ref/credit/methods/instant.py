@@ -23,19 +23,7 @@ from decolle_ref.credit.neuron.spiking import Neuron
 
 
 def step(cell: Neuron, kernel: Kernel, traces: Traces, inputs: StepInputs) -> tuple[Traces, Array]:
-    """(traces at n, spikes and errors at n) -> (traces at n+1, dL[n]/d[W V]).
-
-    Parameters
-    ----------
-    cell : Neuron
-    kernel : epsilon
-    traces : Q[n], P[n] and F[n-1]
-    inputs : z[n], sigma'(U[n] - theta) and e[n] of the layer
-
-    Returns
-    -------
-    the new traces, and dL[n]/d[W V], (n, n_inputs)
-    """
+    """(traces at n, spikes and errors at n) -> (traces at n+1, dL[n]/d[W V]), as `superspike.step`."""
     Q, P, before = traces
     E = inputs.sigma_prime[:, :, None] * P[:, None, :]
     F = costs.filter_step(kernel, before, E)
