@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from decolle_ref import cases
+from decolle_ref.cli.command import GROUPS
+from decolle_ref.cli.main import commands, parser
 from tests.support.cases import make
 
 ROOT = Path(__file__).parent.parent
@@ -97,3 +99,19 @@ def test_the_readme_is_short():
 @pytest.mark.parametrize("page", PAGES + OTHERS, ids=name_of)
 def test_no_placeholder_is_left(page):
     assert not re.search(r"\b(RESULTS|TODO|TBD|XXX|[A-Z]+_NUMBERS)\b", page.read_text())
+
+
+def test_the_page_of_commands_names_every_command_in_its_group():
+    page = (ROOT / "docs" / "commands.md").read_text()
+    sections = {part.split()[0].strip(":").lower(): part for part in page.split("\n## ")[1:]}
+    for group in GROUPS:
+        named = set(re.findall(r"^\| `([a-z-]+)", sections[group], re.MULTILINE))
+        assert named == {command.name for command in commands() if command.group == group}
+
+
+def test_every_command_line_on_the_page_of_commands_can_be_parsed():
+    lines = re.findall(r"^decolle-ref (.+)$", (ROOT / "docs" / "commands.md").read_text(), re.MULTILINE)
+    assert len(lines) >= len(commands())
+    for line in lines:
+        words = line.partition(" > ")[0].split()
+        assert parser().parse_args(words[: words.index("--")] if "--" in words else words).command == words[0]

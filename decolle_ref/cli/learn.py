@@ -31,7 +31,7 @@ def _add(experiment: Experiment, parser: argparse.ArgumentParser) -> None:
     kinds = get_type_hints(experiment.settings)
     for field in fields(experiment.settings):
         _add_option(parser, field, kinds[field.name])
-    out = Path("runs") / experiment.module
+    out = Path("runs") / experiment.name
     parser.add_argument("--out", type=Path, default=out, help=f"folder for results (default {out})")
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")

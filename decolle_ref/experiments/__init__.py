@@ -30,7 +30,18 @@ NAMES = (
 
 
 def experiment(name: str) -> Experiment:
-    """The experiment called `name`, one of NAMES."""
+    """The experiment of a name.
+
+    Parameters
+    ----------
+    name
+        One of `NAMES`, or the same with _ for -.
+
+    Returns
+    -------
+    Experiment
+        What `run` runs.
+    """
     module = importlib.import_module(f"decolle_ref.experiments.{name.replace('-', '_')}")
-    found: Experiment = module.EXPERIMENT
-    return found
+    chosen: Experiment = module.EXPERIMENT
+    return chosen

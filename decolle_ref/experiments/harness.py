@@ -233,7 +233,18 @@ def _about(experiment: Experiment, settings: Any) -> Results:
 
 
 def one_line(experiment: Experiment, results: Results) -> str:
-    """The result in one line, marked if the run was a quick one."""
+    """The result in one line, marked if the run was a quick one.
+
+    Parameters
+    ----------
+    experiment, results
+        The experiment, and what `run` returned.
+
+    Returns
+    -------
+    str
+        One line.
+    """
     return experiment.one_line(results) + ("" if results["comparable"] else NOT_COMPARABLE)
 
 

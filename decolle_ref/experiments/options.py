@@ -40,7 +40,27 @@ def option(
 
 
 def settings_of(kind: type[T], quick: bool = False, **given: Any) -> T:
-    """Settings of a kind: the given values, and for all others the defaults, or the quick values if `quick`."""
+    """Settings of one experiment.
+
+    Parameters
+    ----------
+    kind
+        The class of the settings: `experiment(name).settings`.
+    quick
+        Whether values that are not given are those of a quick run.
+    given
+        Values by the names of the fields.
+
+    Returns
+    -------
+    kind
+        The settings.
+
+    Raises
+    ------
+    InputError
+        For values that make no sense.
+    """
     values = {f.name: f.metadata["quick"] for f in fields(kind) if quick and f.metadata["quick"] is not MISSING}  # type: ignore[arg-type]
     return kind(**values | {"quick": quick} | given)
 
