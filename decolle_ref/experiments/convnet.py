@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from decolle_ref._util.check import Array, InputError, count, not_negative, validate_shape
+from decolle_ref._util.check import Array, InputError, validate_shape
 from decolle_ref.data import mnist
 from decolle_ref.decolle import convnet
 from decolle_ref.decolle.convnet import OBJECTIVE, Net
@@ -24,7 +24,7 @@ from decolle_ref.decolle.optim import Adamax
 from decolle_ref.decolle.synapse import Synapse, Weights
 from decolle_ref.experiments import checkpoint
 from decolle_ref.experiments.harness import Experiment, Monitor, Results, Run
-from decolle_ref.experiments.options import QUICK, SEED, option
+from decolle_ref.experiments.options import CommonSettings, option
 from decolle_ref.experiments.poisson_mnist_network import (
     CLASSES,
     KERNEL,
@@ -43,23 +43,18 @@ QUICK_IMAGES = 3000  # of each set
 
 
 @dataclass(frozen=True)
-class Settings:
-    """All that a run depends on.  Raises InputError for values that make no sense."""
+class Settings(CommonSettings):
+    """All that a run depends on."""
 
     epochs: int = option(10, "how often all training images are shown", quick=2)
-    seed: int = option(0, SEED)
     batch: int = option(64, "images per mini-batch")
     learning_rate: float = option(2e-3, "learning rate of the first update; it falls linearly to 0")
     beta1: float = option(0.9, "decay of Adamax's mean")
     beta2: float = option(0.999, "decay of Adamax's maximum")
-    quick: bool = option(False, QUICK)
 
     def __post_init__(self) -> None:
-        count("epochs", self.epochs)
-        count("seed", self.seed, 0)
-        count("batch", self.batch)
-        not_negative("learning_rate", self.learning_rate)
         Adamax(self.beta1, self.beta2)  # raises where they make no sense
+        super().__post_init__()
 
 
 class State(NamedTuple):

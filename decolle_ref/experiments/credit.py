@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from decolle_ref._util.check import Array, InputError, count, validate_choice
+from decolle_ref._util.check import Array, InputError, validate_choice
 from decolle_ref.credit import cost as costs
 from decolle_ref.credit.audit import dropped
 from decolle_ref.credit.audit.dropped import Comparison
@@ -18,7 +18,7 @@ from decolle_ref.credit.neuron import spiking
 from decolle_ref.credit.neuron.spiking import Neuron
 from decolle_ref.decolle.surrogate import logistic
 from decolle_ref.experiments.harness import Experiment, Monitor, Report, Results, SingleStep
-from decolle_ref.experiments.options import QUICK, SEED, option
+from decolle_ref.experiments.options import CommonSettings, option
 
 COSTS = ("top", "local")
 FEEDBACK: dict[str, Callable[[np.random.Generator, Sequence[int]], Route]] = {
@@ -29,8 +29,8 @@ FEEDBACK: dict[str, Callable[[np.random.Generator, Sequence[int]], Route]] = {
 
 
 @dataclass(frozen=True)
-class Settings:
-    """One network, one loss, and the methods to compare.  Raises InputError for what cannot be compared."""
+class Settings(CommonSettings):
+    """One network, one loss, and the methods to compare."""
 
     methods: tuple[str, ...] = option(
         (), f"methods to show in detail, of {', '.join(dropped.RULES)}; none: all in a table", positional=True
@@ -43,20 +43,11 @@ class Settings:
     reset: str = option("through", "what gradients do at the reset", choices=spiking.RESETS)
     cost: str = option("top", "van Rossum distance at the top, or a loss of every layer at every step", choices=COSTS)
     feedback: str = option("none", "how the error reaches the hidden layers", choices=FEEDBACK)
-    seed: int = option(0, SEED)
-    quick: bool = option(False, QUICK)
 
     def __post_init__(self) -> None:
-        for method in (*self.methods, self.reference):
+        super().__post_init__()
+        for method in self.methods:
             validate_choice("method", method, dropped.RULES)
-        validate_choice("cost", self.cost, COSTS)
-        validate_choice("feedback", self.feedback, FEEDBACK)
-        count("seed", self.seed, 0)
-        count("steps", self.steps)
-        count("inputs", self.inputs)
-        count("number of layers", len(self.layers))
-        for size in self.layers:
-            count("layers", size)
         if self.cost == "top" and "local" in (*self.methods, self.reference):
             raise InputError("method: local needs --cost local, a loss without a filter in every layer, got --cost top")
 

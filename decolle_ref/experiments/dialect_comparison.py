@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from decolle_ref._util.check import Array, count
+from decolle_ref._util.check import Array
 from decolle_ref.data.encode import poisson
 from decolle_ref.decolle import lif, network, readout
 from decolle_ref.decolle.dialects import DIALECTS, Dialect, paper
@@ -15,7 +15,7 @@ from decolle_ref.decolle.network import Carry, Layer
 from decolle_ref.decolle.rescale import rescale, shift
 from decolle_ref.decolle.synapse import Dense, Weights
 from decolle_ref.experiments.harness import Experiment, Monitor, Report, Results, SingleStep
-from decolle_ref.experiments.options import QUICK, SEED, option
+from decolle_ref.experiments.options import CommonSettings, option
 
 SIZES = (40, 20, 10)
 
@@ -74,16 +74,10 @@ def _delayed(x: Array, steps: int) -> Array:
 
 
 @dataclass(frozen=True)
-class Settings:
-    """All that a run depends on.  Raises InputError for values that make no sense."""
+class Settings(CommonSettings):
+    """All that a run depends on."""
 
-    seed: int = option(0, SEED)
-    steps: int = option(200, "time steps of 1 ms", quick=50)
-    quick: bool = option(False, QUICK)
-
-    def __post_init__(self) -> None:
-        count("seed", self.seed, 0)
-        count("steps", self.steps, len(SIZES) * paper.delay)
+    steps: int = option(200, "time steps of 1 ms", quick=50, least=len(SIZES) * paper.delay)
 
 
 class DialectComparison(SingleStep):

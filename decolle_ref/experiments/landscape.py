@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from decolle_ref import gradcheck
-from decolle_ref._util.check import Array, count
+from decolle_ref._util.check import Array
 from decolle_ref.credit import cost as costs
 from decolle_ref.credit.cost import Cost
 from decolle_ref.credit.methods import bptt
@@ -33,7 +33,7 @@ from decolle_ref.credit.neuron.spiking import Neuron, Synapses
 from decolle_ref.decolle.optim import Adamax, stepwise, update_each
 from decolle_ref.decolle.surrogate import fast_sigmoid, sharpened
 from decolle_ref.experiments.harness import Experiment, Monitor, Report, Results, SingleStep
-from decolle_ref.experiments.options import QUICK, SEED, option
+from decolle_ref.experiments.options import CommonSettings, option
 
 STEPS, SAMPLES = 60, 20  # of 1 ms; half of the samples in each class
 MANY, FEW, LAST_INPUT = 3, 1, 30  # spikes of the two inputs, all before step LAST_INPUT
@@ -186,18 +186,11 @@ def report(walked: Walk, losses: Sequence[float]) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Settings:
-    """All that a run depends on.  Raises InputError for values that make no sense."""
+class Settings(CommonSettings):
+    """All that a run depends on."""
 
-    seed: int = option(0, SEED)
     updates: int = option(200, "updates of the training", quick=60)
-    points: int = option(401, "points of the line", quick=101)
-    quick: bool = option(False, QUICK)
-
-    def __post_init__(self) -> None:
-        count("seed", self.seed, 0)
-        count("updates", self.updates)
-        count("points", self.points, 2)
+    points: int = option(401, "points of the line", quick=101, least=2)
 
 
 class Landscape(SingleStep):

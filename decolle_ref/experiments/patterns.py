@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from decolle_ref._util.check import Array, count
+from decolle_ref._util.check import Array
 from decolle_ref.credit import cost as costs
 from decolle_ref.credit.cost import Cost
 from decolle_ref.credit.methods import bptt, feedback
@@ -150,13 +150,9 @@ def learn(rule: str, seed: int, epochs: int) -> Learned:
 
 @dataclass(frozen=True)
 class Settings(StudySettings):
-    """All that a run depends on.  Raises InputError for values that make no sense."""
+    """All that a run depends on."""
 
     epochs: int = option(120, "updates of each training", quick=20)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        count("epochs", self.epochs)
 
 
 class Patterns(Study):

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from decolle_ref import fast
-from decolle_ref._util.check import Array, InputError, count, not_negative, positive
+from decolle_ref._util.check import Array, InputError, count
 from decolle_ref.data.encode import poisson_steps
 from decolle_ref.decolle import convnet, dialects, lif, network, readout
 from decolle_ref.decolle.dialects import Dialect
@@ -23,7 +23,7 @@ from decolle_ref.decolle.optim import Adamax, Schedule, stepwise
 from decolle_ref.decolle.pool import MaxPool
 from decolle_ref.decolle.readout import Mask
 from decolle_ref.decolle.synapse import Conv2d, Dense, Synapse, Weights
-from decolle_ref.experiments.options import QUICK, SEED, option
+from decolle_ref.experiments.options import CommonSettings, option
 from decolle_ref.fast import NetworkStepper
 
 SHAPE, CLASSES = (1, 28, 28), 10
@@ -36,17 +36,16 @@ WEIGHTS, ORDER, TRAIN, TEST = range(4)  # what each random stream is for
 
 
 @dataclass(frozen=True)
-class Settings:
-    """All that a run depends on.  Raises InputError for values that make no sense."""
+class Settings(CommonSettings):
+    """All that a run depends on."""
 
     samples: int = option(3968, "training images, shown in whole mini-batches", quick=128)
-    seed: int = option(0, SEED)
     dialect: str = option("paper", "variant of DECOLLE", choices=dialects.DIALECTS)
     output_layer: bool = option(True, "train a linear layer on top of the third layer")
     convnet: bool = option(False, "train the conventional network beside it, on the same mini-batches")
     batch: int = option(64, "images per mini-batch")
     steps: int = option(500, "training: ms per image")
-    burn_in: int = option(50, "ms without learning or votes at the beginning of an image")
+    burn_in: int = option(50, "ms without learning or votes at the beginning of an image", least=0)
     test_images: int = option(1024, "number of test images", quick=64)
     test_steps: int = option(300, "test: ms per image (the paper has 1000)")
     input_rate_hz: float = option(50.0, "input rate of a white pixel, in Hz")
@@ -56,29 +55,19 @@ class Settings:
     output_learning_rate: float = option(1e-3, "learning rate of the output layer")
     convnet_learning_rate: float = option(3e-4, "learning rate of the conventional network")
     beta2: float = option(0.95, "decay of Adamax's maximum")
-    halvings: int = option(3, "how often all learning rates are halved, at equal distances over the run")
+    halvings: int = option(3, "how often all learning rates are halved, at equal distances over the run", least=0)
     refractory_strength: float = option(0.0, "strength of the refractory term; the authors' script has none")
-    tau_mem: float = option(0.020, "membrane time constant, in seconds")
-    tau_syn: float = option(0.0075, "synaptic time constant, in seconds")
-    quick: bool = option(False, QUICK)
+    tau_mem: float = option(0.020, "membrane time constant, in seconds", above_zero=True)
+    tau_syn: float = option(0.0075, "synaptic time constant, in seconds", above_zero=True)
 
     def __post_init__(self) -> None:
-        for name in ("batch", "steps", "test_images", "test_steps"):
-            count(name, getattr(self, name))
+        Adamax(beta2=self.beta2)  # raises where it makes no sense
+        super().__post_init__()
         count("samples", self.samples, self.batch)
-        for name in ("seed", "burn_in", "halvings"):
-            count(name, getattr(self, name), 0)
-        rates = "learning_rate", "output_learning_rate", "convnet_learning_rate"
-        for name in ("input_rate_hz", "refractory_strength", *rates):
-            not_negative(name, getattr(self, name))
-        for name in ("tau_mem", "tau_syn"):
-            positive(name, getattr(self, name), "seconds")
         readout.drop_count("dropout", self.dropout)  # raises where it makes no sense
         shortest = min(self.steps, self.test_steps)
         if self.burn_in >= shortest:
             raise InputError(f"burn_in: expected fewer steps than the {shortest} shown, got {self.burn_in}")
-        dialects.named(self.dialect)
-        Adamax(beta2=self.beta2)  # raises where it makes no sense
 
     @property
     def batches(self) -> int:

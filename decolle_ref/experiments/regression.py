@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from decolle_ref import fast
-from decolle_ref._util.check import Array, count, float_dtype, not_negative, positive, validate_choice, validate_shape
+from decolle_ref._util.check import Array, validate_shape
 from decolle_ref.data import authors
 from decolle_ref.data.encode import poisson
 from decolle_ref.decolle import dialects, lif, network, readout
@@ -24,7 +24,7 @@ from decolle_ref.decolle.optim import Adamax, stepwise
 from decolle_ref.decolle.synapse import Dense, Weights
 from decolle_ref.experiments import checkpoint
 from decolle_ref.experiments.harness import Experiment, Monitor, Results, Run
-from decolle_ref.experiments.options import QUICK, SEED, option
+from decolle_ref.experiments.options import CommonSettings, option
 
 STEPS = 500
 BURN_IN = 20
@@ -36,11 +36,10 @@ ACTIVE = 0.25  # fraction of potentials above threshold before learning, resets 
 
 
 @dataclass(frozen=True)
-class Settings:
-    """All that a run depends on.  Raises InputError for values that make no sense."""
+class Settings(CommonSettings):
+    """All that a run depends on."""
 
     epochs: int = option(200, "how often the sequence is shown", quick=5)
-    seed: int = option(0, SEED)
     layers: tuple[int, ...] = option((512, 512, 512), "neurons of each layer")
     input: str = option("poisson", "input spikes: our own, or the authors' recording", choices=("poisson", "authors"))
     dtype: str = option("float32", "precision", choices=("float32", "float64"))
@@ -48,26 +47,17 @@ class Settings:
     learning_rate: float = option(1e-3, "learning rate per unit of normalised trace")
     # the paper's 0.95 forgets within 20 ms; 0.999 remembers the whole sequence
     beta2: float = option(0.999, "decay of Adamax's maximum; the paper has 0.95")
-    readout_amplitude: float = option(2.0, "the readout's weights are uniform within it, over the square root of n")
+    readout_amplitude: float = option(
+        2.0, "the readout's weights are uniform within it, over the square root of n", above_zero=True
+    )
     # lambda1 pushes down every U above -0.01, while lambda2 pushes all of them up: as printed, the two balance where
     # lambda2 / lambda1 = 5 % of the potentials lie above
     lambda1: float = option(0.08, "strength of the first regulariser [K20 Eq. 4]")
     lambda2: float = option(0.004, "strength of the second regulariser [K20 Eq. 4]")
-    quick: bool = option(False, QUICK)
 
     def __post_init__(self) -> None:
-        count("epochs", self.epochs)
-        count("seed", self.seed, 0)
-        count("number of layers", len(self.layers))
-        for size in self.layers:
-            count("layers", size)
-        validate_choice("input", self.input, ("poisson", "authors"))
-        float_dtype(self.dtype)
-        dialects.named(self.dialect)
-        not_negative("learning_rate", self.learning_rate)
-        positive("readout_amplitude", self.readout_amplitude)
         Adamax(beta2=self.beta2)  # raises where it makes no sense
-        Regulariser(self.lambda1, self.lambda2)
+        super().__post_init__()
 
 
 class Problem(NamedTuple):

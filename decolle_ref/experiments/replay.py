@@ -29,7 +29,7 @@ from decolle_ref.decolle.network import Carry, Layer, Network
 from decolle_ref.decolle.readout import Readout
 from decolle_ref.decolle.synapse import Dense, Weights
 from decolle_ref.experiments.harness import Experiment, Monitor, Report, Results, SingleStep
-from decolle_ref.experiments.options import option
+from decolle_ref.experiments.options import CommonSettings, option
 
 LAYERS = 3
 WASHED_OUT = 300  # from here on an unknown start no longer shows: 0.9^300 = 2e-14
@@ -207,15 +207,10 @@ def report(recording: dict[str, Array], done: Replay) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(CommonSettings):
     """All that a run depends on.  A replay has nothing random and is short: seed and quick change nothing."""
 
     recording: str = option("regression", "recording to replay", choices=("regression",), positional=True)
-    seed: int = option(0, "without effect: nothing is random")
-    quick: bool = option(False, "without effect: a replay takes a second")
-
-    def __post_init__(self) -> None:
-        validate_choice("recording", self.recording, ("regression",))
 
 
 class Replays(SingleStep):

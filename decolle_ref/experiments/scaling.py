@@ -18,12 +18,11 @@ import tracemalloc
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from decolle_ref._util.check import Array, count
+from decolle_ref._util.check import Array
 from decolle_ref.credit import cost as costs
 from decolle_ref.credit.cost import NO_FILTER, Cost
 from decolle_ref.credit.methods import bptt, eprop, local, online, rtrl, superspike
@@ -35,7 +34,7 @@ from decolle_ref.decolle.learner import Learner
 from decolle_ref.decolle.optim import SGD
 from decolle_ref.decolle.synapse import Dense, Weights
 from decolle_ref.experiments.harness import Experiment, Monitor, Report, Results, SingleStep
-from decolle_ref.experiments.options import QUICK, SEED, option
+from decolle_ref.experiments.options import CommonSettings
 
 KERNEL = costs.double_exponential(0.005, 0.010)
 CELL = spiking.neuron()
@@ -218,23 +217,12 @@ def shortened(sweep: Sweep) -> Sweep:
     return sweep._replace(N=sweep.N[:3], T=sweep.T[:3])
 
 
-@dataclass(frozen=True)
-class Settings:
-    """All that a run depends on.  Raises InputError for values that make no sense."""
-
-    seed: int = option(0, SEED)
-    quick: bool = option(False, QUICK)
-
-    def __post_init__(self) -> None:
-        count("seed", self.seed, 0)
-
-
 class Scaling(SingleStep):
     """Memory and time of every method over its sweep."""
 
     tick_name = "size"
 
-    def __init__(self, settings: Settings, workers: ThreadPoolExecutor, data: None = None) -> None:
+    def __init__(self, settings: CommonSettings, workers: ThreadPoolExecutor, data: None = None) -> None:
         self.settings = settings
         self.sweeps = {name: shortened(sweep) if settings.quick else sweep for name, sweep in SWEEPS.items()}
         self.parts = sum(len(sweep.N) + len(sweep.T) for sweep in self.sweeps.values())
@@ -285,7 +273,7 @@ EXPERIMENT = Experiment(
     name="scaling",
     summary="measured memory and time of every method against N and T [N19 Sec. III-B]",
     group="experiments",
-    settings=Settings,
+    settings=CommonSettings,
     make=Scaling,
     one_line=one_line,
     table=table,

@@ -15,12 +15,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from decolle_ref._util.check import Array, InputError, count, finite, not_negative, positive, validate_choice
+from decolle_ref._util.check import Array, InputError, finite
 from decolle_ref.data import mnist
 from decolle_ref.decolle.synapse import Weights
 from decolle_ref.experiments import checkpoint
 from decolle_ref.experiments.harness import Experiment, Monitor, Results, Run, Stop
-from decolle_ref.experiments.options import QUICK, SEED, option
+from decolle_ref.experiments.options import CommonSettings, option
 from decolle_ref.fast import spikegrad as fast
 from decolle_ref.fast.spikegrad import Step, accuracy, step
 from decolle_ref.spikegrad import ann, network
@@ -34,31 +34,23 @@ EVENTS, QUICK_EVENTS = 10, 2  # images that are run spike by spike in the end, 1
 
 
 @dataclass(frozen=True)
-class Settings:
-    """All that a run depends on.  Raises InputError for values that make no sense."""
+class Settings(CommonSettings):
+    """All that a run depends on."""
 
-    alpha: float = option(100.0, "scale of the error; too small a scale starves the lower layers")
+    alpha: float = option(100.0, "scale of the error; too small a scale starves the lower layers", above_zero=True)
     gradient: str = option("spike", "errors as spikes, or not rounded", choices=ann.GRADIENTS)
     epochs: int = option(20, "how often all training images are shown", quick=2)
-    seed: int = option(0, SEED)
-    theta_ff: float = option(1.0, "threshold of the forward phase")
+    theta_ff: float = option(1.0, "threshold of the forward phase", above_zero=True)
     # other than theta_ff, errors are rescaled by theta_ff / theta_bp in every layer
-    theta_bp: float = option(1.0, "threshold of the backward phase")
+    theta_bp: float = option(1.0, "threshold of the backward phase", above_zero=True)
     learning_rate: float = option(0.05, "learning rate of the mean gradient; it falls linearly to 0")
     momentum: float = option(0.9, "share of the last update that is kept")
     weight_decay: float = option(5e-4, "decay of the weights")
     batch: int = option(50, "images per mini-batch")
-    quick: bool = option(False, QUICK)
 
     def __post_init__(self) -> None:
-        count("epochs", self.epochs)
-        count("seed", self.seed, 0)
-        count("batch", self.batch)
-        validate_choice("gradient", self.gradient, ann.GRADIENTS)
-        for name in ("alpha", "theta_ff", "theta_bp"):
-            positive(name, getattr(self, name))
-        not_negative("learning_rate", self.learning_rate)
         Descent(self.momentum, self.weight_decay)  # raises where they make no sense
+        super().__post_init__()
 
 
 class Data(NamedTuple):

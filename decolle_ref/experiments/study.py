@@ -10,23 +10,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from decolle_ref._util.check import Array, count
+from decolle_ref._util.check import Array
 from decolle_ref.experiments import checkpoint
 from decolle_ref.experiments.harness import Monitor, Run
-from decolle_ref.experiments.options import QUICK, SEED, option
+from decolle_ref.experiments.options import CommonSettings, option
 
 
 @dataclass(frozen=True)
-class StudySettings:
-    """The settings that all studies have.  Raises InputError for values that make no sense."""
+class StudySettings(CommonSettings):
+    """The settings that all studies have."""
 
-    seed: int = option(0, SEED)
     repeats: int = option(5, "number of seeds, counted from --seed", quick=2)
-    quick: bool = option(False, QUICK)
-
-    def __post_init__(self) -> None:
-        count("seed", self.seed, 0)
-        count("repeats", self.repeats)
 
 
 class Unit(NamedTuple):

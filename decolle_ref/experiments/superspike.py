@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from decolle_ref._util.check import Array, count
+from decolle_ref._util.check import Array
 from decolle_ref.credit import cost as costs
 from decolle_ref.credit.cost import Target
 from decolle_ref.credit.methods import eprop, feedback, online, superspike
@@ -159,13 +159,9 @@ def learn(setting: Setting, trials: int) -> Learned:
 
 @dataclass(frozen=True)
 class Settings(StudySettings):
-    """All that a run depends on.  Raises InputError for values that make no sense."""
+    """All that a run depends on."""
 
     trials: int = option(300, "trials of each training", quick=30)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        count("trials", self.trials)
 
 
 class SuperSpike(Study):

@@ -17,10 +17,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from decolle_ref._util.check import Array, count
+from decolle_ref._util.check import Array
 from decolle_ref.credit import spike_time
 from decolle_ref.experiments.harness import Experiment, Monitor, Report, Results, SingleStep
-from decolle_ref.experiments.options import QUICK, SEED, option
+from decolle_ref.experiments.options import CommonSettings, option
 
 SIZES = (2, 4, 2)
 EARLY, LATE = 0.0, 2.0  # in synaptic time constants
@@ -90,16 +90,10 @@ def train(
 
 
 @dataclass(frozen=True)
-class Settings:
-    """All that a run depends on.  Raises InputError for values that make no sense."""
+class Settings(CommonSettings):
+    """All that a run depends on."""
 
-    seed: int = option(0, SEED)
     networks: int = option(100, "number of networks, each with a seed of its own, counted from --seed", quick=10)
-    quick: bool = option(False, QUICK)
-
-    def __post_init__(self) -> None:
-        count("seed", self.seed, 0)
-        count("networks", self.networks)
 
 
 class Xor(SingleStep):

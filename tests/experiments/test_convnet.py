@@ -140,7 +140,7 @@ def test_epochs_cut_the_mini_batches_between_them(n, batch, epochs):
     """Epoch by epoch, as many whole mini-batches as have been filled, and in the end all of them."""
     assume(batch <= n)
     x, labels = np.zeros((n, 28, 28), np.uint8), np.zeros(n, np.uint8)
-    made = Convnet(Settings(epochs, batch=batch), None, Data(x, labels, x, labels))
+    made = Convnet(Settings(epochs=epochs, batch=batch), None, Data(x, labels, x, labels))
     ends = [made.ticks(epoch) for epoch in range(epochs + 1)]
     assert ends[0] == 0 and ends[-1] == len(made.order)
     assert (np.diff(ends) >= 1).all() and np.ptp(np.diff(ends)) <= 1

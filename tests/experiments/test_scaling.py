@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from decolle_ref.experiments import harness, scaling
-from decolle_ref.experiments.scaling import EXPERIMENT, Settings
+from decolle_ref.experiments.options import CommonSettings
+from decolle_ref.experiments.scaling import EXPERIMENT
 from decolle_ref.plots.scaling import save_figures
 
 SIZES = {"DECOLLE": (512, 724, 1024), "local errors": (512, 724, 1024), "RTRL": (8, 16, 24), "BPTT": (64, 128, 256)}
@@ -70,7 +71,7 @@ def test_the_exponent_of_a_power_law_is_found_whatever_its_factor(p, factor):
 def test_a_quick_run_writes_results_and_a_figure(tmp_path, monkeypatch):
     small = scaling.Sweep(N=(4, 8), T=(2, 4), T_for_N=4, N_for_T=8)
     monkeypatch.setattr(scaling, "SWEEPS", dict.fromkeys(scaling.METHODS, small))
-    results = harness.run(EXPERIMENT, Settings(quick=True), tmp_path, quiet=True)
+    results = harness.run(EXPERIMENT, CommonSettings(quick=True), tmp_path, quiet=True)
     assert (tmp_path / "results.json").exists() and save_figures(tmp_path, results)[0].exists()
     assert harness.one_line(EXPERIMENT, results).endswith(" (quick: not comparable)")
     assert scaling.table(results).count("\n") == 1 + len(scaling.METHODS)
@@ -86,4 +87,4 @@ def test_every_point_of_a_sweep_is_measured_in_bytes_and_seconds():
 
 @pytest.mark.study
 def test_all_exponents_of_a_full_run_are_within_a_tenth(tmp_path):
-    assert harness.run(EXPERIMENT, Settings(), tmp_path, quiet=True)["within"]
+    assert harness.run(EXPERIMENT, CommonSettings(), tmp_path, quiet=True)["within"]
