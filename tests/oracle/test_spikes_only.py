@@ -1,104 +1,20 @@
 """Below L2, where spikes drive the reference: right traces pass or stay open, and wrong ones never pass."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from decolle_ref import cases
 from decolle_ref._util.check import InputError
 from decolle_ref.cases import Case, simulate
 from decolle_ref.decolle.dialects import DIALECTS
-from decolle_ref.decolle.optim import Adamax
-from decolle_ref.decolle.surrogate import SURROGATES
 from decolle_ref.oracle.check.error_bounds import Bounded, exact
 from decolle_ref.oracle.profile import PROFILES
 from decolle_ref.oracle.spikes_only import bounded_learning, driven
-from decolle_ref.oracle.spikes_only.intervals import Intervals, chosen, grain
+from decolle_ref.oracle.spikes_only.intervals import Intervals
 from decolle_ref.oracle.trace import parse_trace
 from tests.support.cases import make
 from tests.support.oracle import spikes_only_check
-
-LEVELS = "L0", "L1"
-FORMATS = "float64", "float32", "bfloat16", "Q8.16"
-ADAMAX, SGD = {"kind": "adamax"}, {"kind": "sgd"}
-TAUS = {"tau_mem": "alpha", "tau_syn": "beta", "tau_ref": "gamma"}
-
-
-def at(level, name="float64"):
-    return replace(PROFILES[name], level=level)
-
-
-def random_case(profile, dialect="paper", seed=0, optimiser=ADAMAX, learn=True, **settings):
-    """A case whose numbers the profile holds, with decays, and with learning rates that 16 bits resolve."""
-    dtype = "float32" if profile.format == "float32" else "float64"
-    about, arrays = make(dialect, seed, dtype=dtype, learn=learn, optimiser=optimiser, **{"steps": 12} | settings)
-    quantised = {}
-    for name, x in arrays.items():
-        layer, _, letter = name.partition("_")
-        if letter in TAUS:
-            name, x = f"{layer}_{TAUS[letter]}", np.exp(-about["dt"] / x)
-        if letter in ("rate_W", "rate_b"):
-            x = np.full_like(x, np.abs(arrays[f"{layer}_{letter[-1]}"]).mean() / 32)
-        quantised[name] = x if name == "inputs" else profile.quantise(x).astype(dtype)
-    return Case(about | {"constants": "decay"}, quantised)
-
-
-def emulated(case, profile, sign=1):
-    """Dense layers with squared errors, rounded after every operation; W and b move by `sign` times the rule."""
-    trace, S = {}, case.inputs.astype(float)
-    for k, layer in enumerate(case.network(), 1):
-        arrays = {name.removeprefix(f"layer{k}_"): x.astype(float) for name, x in case.arrays.items()}
-        rows = emulated_layer(case, layer, arrays, S, profile, sign)
-        S = rows["S"]
-        trace |= {f"layer{k}_{name}": x for name, x in rows.items()}
-    return trace
-
-
-def emulated_layer(case, layer, arrays, S_in, profile, sign):
-    q, dialect, neuron = profile.quantise, case.dialect(), layer.neuron
-    gains = {"one": lambda x: x**0, "leak": lambda x: q(1 - x), "inverse": lambda x: q(1 / q(1 - x))}[dialect.gains]
-    strength = {"w": arrays["w"] ** 0, "gamma_w": arrays["gamma"], "leak_w": q(1 - arrays["gamma"])}[dialect.refractory]
-
-    def times(a, M):
-        return q(q(a[..., None, :] * M).sum(axis=-1)) if profile.fixed else q(a @ M.T)
-
-    theta, sigma = {x: arrays[x] for x in "Wb"}, layer.surrogate
-    P = Q = np.zeros(S_in.shape[1:])
-    R, u, rows = (
-        np.zeros((len(P), len(arrays["b"]))),
-        {x: 0 * arrays[x] for x in "Wb"},
-        {x: [] for x in ("S", "W", "b")},
-    )
-    for n, spikes in enumerate(S_in):
-        new_Q = q(q(arrays["beta"] * Q) + q(gains(arrays["beta"]) * spikes))
-        new_P = q(q(arrays["alpha"] * P) + q(gains(arrays["alpha"]) * (new_Q if neuron.P_reads else Q)))
-        read, P, Q = new_P if neuron.U_reads else P, new_P, new_Q
-        U = q(times(read, theta["W"]) + theta["b"] - q(q(strength * arrays["w"]) * R))
-        S = sigma.spike(U)
-        for name, x in {"S": S, **theta}.items():
-            rows[name].append(x)
-        Y = q(times(q(getattr(sigma, layer.activity)(U)), arrays["G"]) + arrays["c"])
-        e = q(q(Y - arrays["target"][n]) * q(np.asarray(1 / Y.size)))
-        delta = q(times(e, arrays["G"].T) * q(sigma.derivative(U)))
-        for x, g in {"W": times(delta.T, read.T), "b": q(delta.sum(axis=0))}.items():
-            if case.about["optimiser"] == ADAMAX:
-                u[x] = np.maximum(q(q(np.asarray(0.95)) * u[x]), q(np.abs(g) + q(np.asarray(1e-8))))
-                g = q(g / np.where(u[x] == 0, 1, u[x]))
-            theta[x] = q(theta[x] - sign * q(arrays[f"rate_{x}"] * g))
-        R = q(q(arrays["gamma"] * R) + S)
-    return {name: np.stack(x) for name, x in rows.items()} | {f"{x}_final": theta[x] for x in "Wb"}
-
-
-def run(case, profile, **changes):
-    """A float format is computed by the reference in it, the others are emulated."""
-    return (
-        simulate(case, gradients=True)
-        if profile.format in ("float64", "float32")
-        else emulated(case, profile, **changes)
-    )
+from tests.support.spikes_only import ADAMAX, FORMATS, LEVELS, SGD, at, emulated, random_case, run
 
 
 @pytest.mark.parametrize("level", LEVELS)
@@ -289,46 +205,3 @@ def test_only_levels_below_L2_are_taken():
     case = random_case(at("L1"))
     with pytest.raises(InputError, match="profile level: expected one of L0, L1, got 'L2'"):
         spikes_only_check(case, simulate(case, gradients=True), PROFILES["float64"])
-
-
-number, size = st.floats(-4, 4), st.floats(0, 2)
-
-
-@given(st.sampled_from(sorted(SURROGATES)), number, size, st.floats(-1, 1))
-def test_sigma_and_its_slope_lie_within_their_bounds_anywhere_in_the_interval(name, u, err, where):
-    surrogate, arithmetic = SURROGATES[name], Intervals(at("L1"))
-    x, inside = Bounded(np.asarray(u), np.asarray(err)), np.asarray(u + where * err)
-    for bound, f in ((arithmetic.sigma, surrogate.primitive), (arithmetic.slope, surrogate.derivative)):
-        result = bound(surrogate, x)
-        assert abs(f(inside) - result.value) <= result.err + 1e-15
-    assert bound(surrogate, exact(np.asarray(u))).err < 1e-14
-
-
-@given(number, size, st.floats(0, 3), st.floats(0, 1), *[st.floats(-1, 1)] * 2)
-def test_a_step_of_adamax_lies_within_its_bound_anywhere_in_the_intervals(g, err, u, room, where, there):
-    arithmetic = Intervals(at("L1"))
-    moments = Bounded(np.asarray(u), np.asarray(room))
-    ratio, (_, after) = bounded_learning.adamax(
-        Adamax(), arithmetic, Bounded(np.asarray(g), np.asarray(err)), exact(np.zeros(())), moments
-    )
-    inside, old = g + where * err, max(u + there * room, 0)
-    new = max(0.95 * old, abs(inside) + 1e-8)
-    assert abs(inside / new - ratio.value) <= ratio.err * (1 + 1e-12)
-    assert abs(new - after.value) <= after.err * (1 + 1e-12)
-    assert ratio.err <= 1 + 1e-12  # never wider than from -1 to 1
-
-
-@given(st.sampled_from(FORMATS), *[st.integers(-(2**20), 2**20)] * 2, *[st.integers(-20, 6)] * 2)
-def test_what_the_format_holds_is_not_rounded(name, i, j, k, m):
-    profile = PROFILES[name]
-    arithmetic, x, y = Intervals(profile), np.asarray(i * 2.0**k), np.asarray(j * 2.0**m)
-    for result, value in (
-        (arithmetic.multiply(exact(x), exact(y)), x * y),
-        (arithmetic.add(exact(x), exact(y)), x + y),
-    ):
-        assert result.err > 0 or (result.value == value and (profile.quantise(value) == value or x * y in (0, x, y)))
-    assert i == 0 or (x / grain(x)) % 2 == 1
-    interval = Bounded(np.asarray(3.0), np.asarray(0.5))
-    for same in (arithmetic.multiply(exact(np.ones(())), interval), arithmetic.add(interval, exact(np.zeros(())))):
-        assert same == chosen(np.asarray(True), interval, interval)
-    assert arithmetic.multiply(interval, exact(np.zeros(()))) == (0, 0)

@@ -14,7 +14,8 @@ from decolle_ref.oracle.profile import PROFILES
 from decolle_ref.oracle.trace import parse_trace
 from tests.support.faulty_backends import FAULTS, NAMELESS, SQUARE, case
 from tests.support.oracle import residual_check
-from tests.support.valid_variants import VALID_VARIANTS, make, mixed
+from tests.support.valid_variants import make
+from tests.support.variations import VALID_VARIANTS, mixed
 
 STRICT = "float64", "float32", "Q8.16"
 SEEDS, STUDY, PARTS = 2, 200, 5
