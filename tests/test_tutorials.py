@@ -23,7 +23,7 @@ def test_notebook_is_stored_without_outputs(path):
 
 
 def figures_drawn(source):
-    """The number of figures that a cell makes: its calls of plt.figure, plt.subplots and the package's `plot` functions.
+    """The number of figures that a cell makes: its calls of plt.figure, plt.subplots and the package's plots.
 
     The notebooks make no figure inside a loop or a function.
     """
