@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from decolle_ref import errata
+from decolle_ref.cli.main import main
 from decolle_ref.credit.neuron import rnn
 from decolle_ref.credit.neuron.rate import tanh
 from decolle_ref.decolle import lif
@@ -89,6 +91,15 @@ def test_table_has_one_line_per_entry_below_its_head():
     _, *lines = errata.table().splitlines()
     assert [line.split("  ")[0] for line in lines] == [e.tag for e in errata.ERRATA]
     assert all(e.title in line for e, line in zip(errata.ERRATA, lines, strict=True))
+
+
+def test_the_command_fails_if_an_entry_does_not_hold(monkeypatch, capsys):
+    assert main(["errata"]) == 0
+    first, *others = errata.ERRATA
+    monkeypatch.setattr(errata, "ERRATA", (replace(first, check=lambda: (0.0, 0.0)), *others))
+    capsys.readouterr()
+    assert main(["errata"]) == 1
+    assert capsys.readouterr().out.endswith("\nerrata: NOT PROVEN HERE: K20 Eq. 1 (R)\n")
 
 
 def test_deviation_and_derivative_judge_correctly():
