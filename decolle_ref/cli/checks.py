@@ -45,7 +45,7 @@ def commands() -> list[Command]:
         Command(
             "errata",
             "check",
-            "every misprint and open point of the three papers",
+            "the misprints and open points found in the three papers",
             "errata",
             lambda p: None,
             show_errata,

@@ -51,6 +51,7 @@ KNOWN = ("K20 Eq. 1 (R)", "K20 Eq. 1 (Q)", "K20 Eq. 1 (Theta)", "K20 Eq. 3", "K2
 KNOWN += ("K20 Sec. 4.2 (weights)", "K20 Sec. 4.3 (pixels)", "N19 Eq. 3", "N19 Eq. 4", "N19 Eq. 5", "(names)")
 KNOWN += ("N19 Eq. 6 (weights)", "N19 Eq. 6 (top)", "N19 Eq. 7", "N19 Eq. 8", "N19 Eq. 13 (theta)")
 KNOWN += ("N19 Eq. 13 (index)", "N19 Eq. 13 (sign)", "N19 Eq. 15 (t_i)", "N19 Eq. 15 (causal set)")
+KNOWN += ("K20 Table 2, Fig. 4 (dropout)", "K20 Sec. 4.2 (steps)", "N19 Sec. IV (t)")
 KNOWN += ("T19 Eq. 16 (ties)", "T19 Eq. 5 (derivative)", "T19 Eq. 4 (trace)")
 
 
@@ -85,6 +86,12 @@ def test_page_is_up_to_date(new_page):
 def test_page_shows_two_numbers_for_every_entry(new_page):
     assert len(re.findall(NUMBER, new_page)) == 2 * len(errata.ERRATA)
     assert new_page.isascii() and max(map(len, new_page.splitlines())) <= 120
+
+
+def test_page_says_what_was_read_and_claims_no_completeness():
+    page = " ".join(PAGE.read_text().split())
+    assert "copies that a machine made" in page and "some misprints" in page and "may be the copy's" in page
+    assert "every place" not in page and "There may be others" in page
 
 
 def test_table_has_one_line_per_entry_below_its_head():
