@@ -77,7 +77,7 @@ __all__ += [
     "spikegrad",  # [T19]: backpropagation carried by spikes
     "fast",  # in-place and threaded versions, tested against the definitions above
     "cases",  # networks, inputs and traces as files that any language can read
-    "errata",  # every misprint of the papers, with a check
+    "errata",  # misprints found in the papers, with a check
     "data",  # recorded and generated data sets
     "oracle",  # does another implementation compute DECOLLE?
     "experiments",  # the papers' experiments

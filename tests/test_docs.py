@@ -72,8 +72,9 @@ def test_every_linked_file_exists(page):
 def test_code_examples_run_and_print_what_the_page_shows(page, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     cases.write(tmp_path / "CASE", *make(steps=12))  # a page may read a case of this name
-    names = {}
-    for code, output in CODE.findall(page.read_text()):
+    names, examples = {}, CODE.findall(page.read_text())
+    assert len(examples) == page.read_text().count("```py")  # none is overlooked for its form
+    for code, output in examples:
         exec(code, names)
         printed = capsys.readouterr().out
         assert printed == output

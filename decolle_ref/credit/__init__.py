@@ -14,7 +14,7 @@ Read `neuron/`, then `cost`, then `methods/`, then `audit/`; `spike_time` is a c
 | --- | --- | --- |
 | `bptt` | all, backwards | O(N T) |
 | `rtrl` | all, forwards | O(N^3) |
-| `eprop` | the neuron's own past and reset | O(N^2) |
+| `eprop` | the neuron's own past and reset (`eprop.without_reset`: as `superspike`) | O(N^2) |
 | `superspike` | the neuron's own past, without its reset | O(N^2) |
 | `instant` | the spike that arrives just now | O(N^2) |
 | `local` | as `superspike`, with an error of this layer and this step: DECOLLE | O(N) |

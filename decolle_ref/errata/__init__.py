@@ -1,4 +1,4 @@
-"""Executable errata: every misprint and open point of the three papers, each with a check that proves it.
+"""Executable errata: misprints and open points found in the three papers, each with a check that proves it.
 
 The printed form (of an open point: one of its readings) fails its check, and the form that is meant passes.  The
 second calls this package's own functions wherever there are any, so that the check guards the package as well.
@@ -30,13 +30,17 @@ ERRATA: tuple[Erratum, ...] = sum((module.ENTRIES for module in _PAPERS), ())
 INTRO = """\
 # Errata, executable
 
-This page lists every place where the three papers cannot be followed to the letter: misprints, and open points that
-have two readings. Each has a check. The printed form (or the first reading) fails it, and the form that is meant (or
-the other reading) passes; `decolle-ref errata` measures both numbers again.
+This page lists the places that were found where the three papers cannot be followed to the letter: misprints, and open
+points that have two readings. There may be others. Each has a check. The printed form (or the first reading) fails it,
+and the form that is meant (or the other reading) passes; `decolle-ref errata` measures both numbers again.
 
 K20 is Kaiser, Mostafa, Neftci (arXiv:1811.10766, numbering of the preprint), N19 is Neftci, Mostafa, Zenke
-(arXiv:1901.09948), and T19 is Thiele, Bichler, Dupret (arXiv:1906.00851), read in a copy without its formulas, so that
-its entries are points that the words leave open.
+(arXiv:1901.09948), and T19 is Thiele, Bichler, Dupret (arXiv:1906.00851).
+
+All three were read in copies that a machine made of the papers, and were not compared with the papers' own pages.
+"Printed" means printed in the copy: some misprints, such as a lost point or a wrong index, may be the copy's and not
+the paper's. The checks show that the printed form is wrong, not who made the mistake. The copy of T19 has no formulas,
+so its entries are points that the words leave open.
 """
 
 

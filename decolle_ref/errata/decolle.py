@@ -6,6 +6,7 @@ import numpy as np
 
 from decolle_ref._util.check import Array
 from decolle_ref.decolle import lif, network, readout, rule
+from decolle_ref.decolle.learner import Learner
 from decolle_ref.decolle.objective import Objective, Regulariser
 from decolle_ref.decolle.optim import Adamax
 from decolle_ref.decolle.surrogate import Function, logistic
@@ -203,6 +204,51 @@ def weights() -> tuple[float, float]:
 
 
 @erratum(
+    tag="K20 Sec. 4.2 (steps)",
+    kind="open point",
+    title="how often the conventional network is updated",
+    printed="trained in the same regime by performing 500 BP steps for each batch",
+    meant="trained in the same regime: 450 steps for each batch, one for every update of DECOLLE",
+    why="The same paragraph counts 450 updates per mini-batch: one at each of the 500 steps of 1 ms after a burn-in of "
+    "50. The regime is the same only if burn-in counts for both networks or for none. The package makes 450 steps.",
+    measures="Number of steps per batch, against the number of updates of DECOLLE in 500 steps: relative deviation.",
+    tolerance=EXACT,
+)
+def steps() -> tuple[float, float]:
+    """500 and 450 steps, against the updates that the loop over time counts.  [K20 Sec. 4.2]"""
+    layer = network.Layer(Dense(1, 1), CELL, readout.Readout(np.ones((1, 1)), np.zeros(1)))
+    weights = (Weights(np.ones((1, 1)), np.zeros(1)),)
+    learner = Learner([Weights(np.zeros(()), np.zeros(()))], burn_in=50)
+    start = network.Carry(weights, network.rest([layer]), learner.init(weights))
+    *_, (end, _) = network.run([layer], start, np.zeros((500, 1)), np.zeros((500, 1, 1)), learner)
+    return deviations([end.updates], printed=[500], meant=[450])
+
+
+@erratum(
+    tag="K20 Table 2, Fig. 4 (dropout)",
+    kind="open point",
+    title="where dropout acts",
+    printed="a local classifier is attached to every layer and followed by dropout (Fig. 4)",
+    meant="spiking non-linearity, Dropout(p=.5), Dense (Table 2)",
+    why='The caption has dropout after the classifier, on Y; the table has it before, on the activity. "To prevent '
+    'over-reliance on one particular neuron" (Sec. 4.2) fits the second: the first drops outputs, not neurons. The '
+    "package offers both, as an axis of the dialects.",
+    measures="Share of the outputs Y_k that dropout sets to 0, of a layer with 20 active neurons, over 200 steps.",
+    tolerance=EXACT,
+)
+def dropout() -> tuple[float, float]:
+    """Outputs lost with dropout after G, and before it.  [K20 Table 2]"""
+    rng, n, n_out, n_steps = np.random.default_rng(0), 20, 11, 200
+    fixed, activity = readout.sample_readout(rng, n, n_out), logistic.primitive(rng.normal(0, 1, (n_steps, n)))
+
+    def lost(place: str, size: int) -> float:
+        mask = readout.sample_mask(rng, 0.5, place, (n_steps, size))
+        return float((readout.output(fixed, activity, mask) == 0).mean())
+
+    return lost("Y", n_out), lost("activity", n)
+
+
+@erratum(
     tag="K20 Sec. 4.3 (pixels)",
     kind="misprint",
     title="how many pixels are summed",
@@ -218,4 +264,4 @@ def pixels() -> tuple[float, float]:
     return float(1 - events[:, :2, :, :2].sum() / events.sum()), float(1 - events[:, :4, :, :4].sum() / events.sum())
 
 
-ENTRIES = (refractory, jump, membrane, threshold, projection, regularisers, adamax, weights, pixels)
+ENTRIES = (refractory, jump, membrane, threshold, projection, regularisers, adamax, weights, steps, dropout, pixels)

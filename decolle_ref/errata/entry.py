@@ -44,6 +44,11 @@ class Erratum:
     tolerance: float
     check: Check
 
+    def holds(self) -> bool:
+        """True if the check tells the two forms apart: the first fails it, the second passes."""
+        printed, meant = self.check()
+        return printed > self.tolerance >= meant
+
     def show(self, error: float) -> str:
         """Two digits for an error above the tolerance, "< tolerance" (or "0") for one that is only rounding."""
         if error > self.tolerance:

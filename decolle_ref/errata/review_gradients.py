@@ -215,4 +215,24 @@ def direct() -> tuple[float, float]:
     return _forward_mode(through_row_k, to_every_k)
 
 
-ENTRIES = (weights_above, top, delay, weights_above_unrolled, rows, direct)
+@erratum(
+    tag="N19 Sec. IV (t)",
+    kind="misprint",
+    title="a superscript for the time",
+    printed="sigma' = dy_i^(t) / da_i^(t)",
+    meant="sigma'(a_i^(l)[n]) = dy_i^(l)[n] / da_i^(l)[n]",
+    why="Everywhere else a superscript in parentheses is a layer, and the time step is in brackets. Eq. 7 and 8, of "
+    "which the sentence speaks, have `sigma'(a^(l)[n])`.",
+    measures="sigma' of the top layer at the first three steps, with (t) read as the layer, as elsewhere, against the "
+    "complex step of sigma: relative deviation.",
+)
+def superscript() -> tuple[float, float]:
+    """sigma' of layer t at step t, and of the top layer at step t.  [N19 Sec. IV]"""
+    _, record, _ = recurrent()
+    a = record.a[-1][1 : LAYERS + 1]
+    printed = np.stack([record.a[t][t + 1] for t in range(LAYERS)])
+    judge = derivative(lambda a: tanh.sigma(a).sum(), a)
+    return deviations(judge, tanh.sigma_prime(printed), tanh.sigma_prime(a))
+
+
+ENTRIES = (weights_above, top, delay, weights_above_unrolled, rows, direct, superscript)

@@ -44,13 +44,19 @@ def figure_style() -> Iterator[Any]:
     Yields
     ------
     module
-        `matplotlib.pyplot`; its settings are restored when the block ends.
+        `matplotlib.pyplot`; when the block ends these settings are restored, and no others.  `rc_context` would
+        restore all: also the interactive mode, which the backend of notebooks sets when the first figure loads it.
     """
     import matplotlib.pyplot as plt
     from cycler import cycler
 
-    with plt.rc_context({**SETTINGS, "axes.prop_cycle": cycler(color=CYCLE)}):
+    settings = {**SETTINGS, "axes.prop_cycle": cycler(color=CYCLE)}
+    before = {name: plt.rcParams[name] for name in settings}
+    plt.rcParams.update(settings)
+    try:
         yield plt
+    finally:
+        plt.rcParams.update(before)
 
 
 def save(figure: Any, path: Path) -> Path:

@@ -155,7 +155,9 @@ def test_progress_counts_the_bytes_of_each_file(mirror, elsewhere, tmp_path, mon
 
     monkeypatch.setattr(mnist, "Progress", Bar)
     monkeypatch.setattr(mnist, "CHUNK", 10)
-    for path in mnist.download(mirror):
+    paths = mnist.download(mirror)
+    assert len(paths) == len(bars) == 4
+    for path in paths:
         bar, size = bars.pop(0), path.stat().st_size
         assert bar["name"] == path.name and bar["total"] == sum(bar["steps"]) == size > 10 and bar["closed"]
         assert max(bar["steps"]) == 10

@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from decolle_ref import errata
+from decolle_ref.cli.main import main
 from decolle_ref.credit.neuron import rnn
 from decolle_ref.credit.neuron.rate import tanh
 from decolle_ref.decolle import lif
@@ -49,6 +51,7 @@ KNOWN = ("K20 Eq. 1 (R)", "K20 Eq. 1 (Q)", "K20 Eq. 1 (Theta)", "K20 Eq. 3", "K2
 KNOWN += ("K20 Sec. 4.2 (weights)", "K20 Sec. 4.3 (pixels)", "N19 Eq. 3", "N19 Eq. 4", "N19 Eq. 5", "(names)")
 KNOWN += ("N19 Eq. 6 (weights)", "N19 Eq. 6 (top)", "N19 Eq. 7", "N19 Eq. 8", "N19 Eq. 13 (theta)")
 KNOWN += ("N19 Eq. 13 (index)", "N19 Eq. 13 (sign)", "N19 Eq. 15 (t_i)", "N19 Eq. 15 (causal set)")
+KNOWN += ("K20 Table 2, Fig. 4 (dropout)", "K20 Sec. 4.2 (steps)", "N19 Sec. IV (t)")
 KNOWN += ("T19 Eq. 16 (ties)", "T19 Eq. 5 (derivative)", "T19 Eq. 4 (trace)")
 
 
@@ -85,10 +88,25 @@ def test_page_shows_two_numbers_for_every_entry(new_page):
     assert new_page.isascii() and max(map(len, new_page.splitlines())) <= 120
 
 
+def test_page_says_what_was_read_and_claims_no_completeness():
+    page = " ".join(PAGE.read_text().split())
+    assert "copies that a machine made" in page and "some misprints" in page and "may be the copy's" in page
+    assert "every place" not in page and "There may be others" in page
+
+
 def test_table_has_one_line_per_entry_below_its_head():
     _, *lines = errata.table().splitlines()
     assert [line.split("  ")[0] for line in lines] == [e.tag for e in errata.ERRATA]
     assert all(e.title in line for e, line in zip(errata.ERRATA, lines, strict=True))
+
+
+def test_the_command_fails_if_an_entry_does_not_hold(monkeypatch, capsys):
+    assert main(["errata"]) == 0
+    first, *others = errata.ERRATA
+    monkeypatch.setattr(errata, "ERRATA", (replace(first, check=lambda: (0.0, 0.0)), *others))
+    capsys.readouterr()
+    assert main(["errata"]) == 1
+    assert capsys.readouterr().out.endswith("\nerrata: NOT PROVEN HERE: K20 Eq. 1 (R)\n")
 
 
 def test_deviation_and_derivative_judge_correctly():

@@ -110,6 +110,7 @@ def test_every_field_of_the_settings_is_an_option_with_a_help_text(name, capsys)
     for field in fields(settings):
         words = field.name.replace("_", "-")
         assert f"--{words}" in text or f"--no-{words}" in text or field.metadata["positional"]
+        assert field.metadata["help"]
         assert field.metadata["help"] in text.replace("- ", "-") or field.metadata["help"][:20] in text
     assert {"seed", "quick"} <= {field.name for field in fields(settings)}
     assert all(option in text for option in ("--out", "--resume", "--quiet", "--threads"))

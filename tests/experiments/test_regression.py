@@ -116,7 +116,9 @@ def test_quick_is_the_same_network_and_says_so(tmp_path, capsys):
 
 def test_figures_are_drawn_from_stored_arrays(finished):
     folder, results = finished
-    for path in save_figures(folder, results):
+    paths = save_figures(folder, results)
+    assert len(paths) == 3
+    for path in paths:
         assert path.read_bytes().startswith(b"\x89PNG")
 
 

@@ -116,6 +116,7 @@ def test_float_errors_cost_what_the_ann_costs(data, tmp_path):
 
 
 def test_redundancy_lies_between_1_and_the_bound(finished):
+    assert set(finished[1]["redundancy"]) == {"forward", "backward"}
     for numbers in finished[1]["redundancy"].values():
         assert numbers["totals"] <= numbers["spikes"] <= numbers["bound"]
         assert numbers["ratio"] == numbers["spikes"] / max(1, numbers["totals"])

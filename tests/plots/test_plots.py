@@ -4,9 +4,11 @@ import importlib
 import inspect
 import pkgutil
 
+import matplotlib
 import pytest
 
 from decolle_ref import plots
+from decolle_ref.plots.style import SETTINGS, figure_style
 
 MODULES = {name: importlib.import_module(f"decolle_ref.plots.{name}") for name in plots.__all__}
 
@@ -28,3 +30,15 @@ def test_every_module_draws_and_names_what_it_makes_public(name):
     module = MODULES[name]
     assert set(module.__all__) <= vars(module).keys()
     assert any(public.startswith("plot") for public in module.__all__)
+
+
+def test_figure_style_restores_its_own_settings_even_after_an_error_and_leaves_the_interactive_mode():
+    """A backend may set the interactive mode when the first figure loads it."""
+    before = dict(matplotlib.rcParams)
+    with pytest.raises(ZeroDivisionError), figure_style() as plt:
+        assert all(plt.rcParams[name] == value for name, value in SETTINGS.items())
+        plt.rcParams["interactive"] = not before["interactive"]
+        raise ZeroDivisionError
+    after = dict(matplotlib.rcParams)
+    matplotlib.rcParams["interactive"] = before["interactive"]
+    assert after == {**before, "interactive": not before["interactive"]}

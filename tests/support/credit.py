@@ -49,4 +49,5 @@ def loss_of(cell, synapses, x, cost_, layer, letter):
 def worst(a, b):
     """The largest difference of two gradients, relative to the largest entry."""
     scale = max(np.abs(array).max() for layer in b for array in layer) or 1.0
-    return max(np.abs(p - q).max() for u, v in zip(a, b, strict=True) for p, q in zip(u, v, strict=True)) / scale
+    pairs = [pair for layers in zip(a, b, strict=True) for pair in zip(*layers, strict=True)]
+    return np.max([np.abs(p - q).max() for p, q in pairs]) / scale  # np.max: of NaN and 0, max() may return 0

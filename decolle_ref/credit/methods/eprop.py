@@ -9,6 +9,14 @@ Compared with `rtrl`, only k = i remains: the rule ignores what W_ij does to oth
 layers above.  That leaves one number per synapse: O(N^2).  dI_i/dW_ij is the same for all i, so that Q has one number
 per input.
 
+`method` keeps the reset in its trace.  The code of e-prop's authors for leaky integrate-and-fire neurons does not:
+there the neuron's own spike is a constant to the gradient where it resets the membrane.  `without_reset` is that
+variant:
+
+    P_j[n+1]    = beta  P_j[n] + Q_j[n]
+
+Up to rounding its numbers are those of `superspike`, which writes P without the index i.
+
 >>> traces = rest(batch=2, n=3, n_inputs=7)
 >>> traces.Q.shape, traces.P.shape, traces.F.B.shape
 ((2, 7), (2, 3, 7), (2, 3, 7))
@@ -72,4 +80,19 @@ def step(cell: Neuron, kernel: Kernel, traces: Traces, inputs: StepInputs) -> tu
     return Traces(new_Q, new_P, F), gradient
 
 
+def step_without_reset(cell: Neuron, kernel: Kernel, traces: Traces, inputs: StepInputs) -> tuple[Traces, Array]:
+    """`step`, to which the reset is a constant: P_ij[n+1] = beta P_ij[n] + Q_j[n].
+
+    Parameters
+    ----------
+    cell, kernel, traces, inputs : see `step`
+
+    Returns
+    -------
+    the new traces, and dL[n]/d[W V], (n, n_inputs)
+    """
+    return step(cell._replace(reset="detach"), kernel, traces, inputs)
+
+
 method = layerwise("eprop", rest, step)
+without_reset = layerwise("eprop-without-reset", rest, step_without_reset)
