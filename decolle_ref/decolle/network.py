@@ -21,12 +21,11 @@ the optimiser state of the carry before, so that only the newest carry is valid.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import repeat
 from typing import NamedTuple
 
 import numpy.typing as npt
 
-from decolle_ref._util.check import Array, InputError, finite, validate_shape
+from decolle_ref._util.check import Array, InputError, finite, validate_broadcast, validate_shape
 from decolle_ref.decolle import lif, readout
 from decolle_ref.decolle.layer import (
     Layer,
@@ -186,7 +185,8 @@ def run(
     Raises
     ------
     InputError
-        For shapes that do not fit, non-finite spikes, targets or weights, and a learner without targets.
+        For shapes that do not fit, non-finite spikes, targets, masks or weights, targets or masks that run out before
+        the input, and a learner without targets.
     """
     validate(network, start.weights)
     validate_state(network, start.state)
@@ -195,11 +195,12 @@ def run(
         if targets is None:
             raise InputError("targets: expected one per layer and step to learn from, got none")
     carry, goals = start, None if targets is None else iter(targets)
-    dropped = repeat(None) if masks is None else iter(masks)
+    dropped = None if masks is None else iter(masks)
     for spikes in inputs:
         x = _parse_spikes(network[0], spikes, carry)
         goal = None if goals is None else _parse_targets(network, next(goals, ()), x.shape[:-1], carry)
-        state, snapshots = step(network, carry.weights, carry.state, x, goal, next(dropped))
+        mask = None if dropped is None else _parse_masks(network, next(dropped, ()), x.shape[:-1], carry)
+        state, snapshots = step(network, carry.weights, carry.state, x, goal, mask)
         if learner is not None and carry.n >= learner.burn_in:
             carry = _learn(network, learner, carry, snapshots)
         carry = carry._replace(state=state, n=carry.n + 1)
@@ -236,3 +237,22 @@ def _parse_targets(
         validate_shape(name, goal, (*batch, len(layer.readout.c)))
         goals.append(goal.astype(layer.neuron.alpha.dtype, copy=False))
     return goals
+
+
+def _parse_masks(network: Sequence[Layer], masks: Sequence[Mask], batch: tuple[int, ...], carry: Carry) -> list[Mask]:
+    """The dropout of one step in the network's dtype."""
+    if len(masks) != len(network):
+        raise InputError(f"masks at step {carry.n}: expected one per layer ({len(network)}), got {len(masks)}")
+    parsed = []
+    for k, (layer, mask) in enumerate(zip(network, masks, strict=True), start=1):
+        if not isinstance(mask, Mask):
+            raise InputError(f"layer {k} mask at step {carry.n}: expected a Mask, got {type(mask).__name__}")
+        shapes = (*batch, width(layer)), (*batch, len(layer.readout.c))
+        factors = []
+        for place, factor, shape in zip(Mask._fields, mask, shapes, strict=True):
+            name = f"layer {k} mask of {place} at step {carry.n}"
+            array = finite(name, factor).astype(layer.neuron.alpha.dtype, copy=False)
+            validate_broadcast(name, array, shape)
+            factors.append(array)
+        parsed.append(Mask(*factors))
+    return parsed

@@ -12,6 +12,7 @@ from decolle_ref._util.check import InputError
 from decolle_ref.decolle import lif, network, readout
 from decolle_ref.decolle.learner import Learner
 from decolle_ref.decolle.network import Carry, Layer
+from decolle_ref.decolle.readout import Mask
 from decolle_ref.decolle.synapse import Dense, Weights
 
 SIZES = (5, 6, 4, 3)  # input and three layers
@@ -251,3 +252,38 @@ def test_layers_that_do_not_fit_each_other_are_named():
     other, more = stack(sizes=(5, 4))
     with pytest.raises(InputError, match=r"^layer 2 n_in: expected 6, got 5$"):
         network.validate(layers + other, weights + more)
+
+
+def dropout(steps, count=3, **factors):
+    return [[Mask(**factors)] * count for _ in range(steps)]
+
+
+@pytest.mark.parametrize(
+    ("masks", "message"),
+    [
+        (dropout(2), r"^masks at step 2: expected one per layer \(3\), got 0$"),
+        (dropout(3, 2), r"^masks at step 0: expected one per layer \(3\), got 2$"),
+        (dropout(3, Y=np.ones(3)), r"^layer 1 mask of Y at step 0: expected to broadcast to \(2,\), got \(3,\)$"),
+        (
+            dropout(3, activity=np.ones(4)),
+            r"^layer 1 mask of activity at step 0: expected to broadcast to \(6,\), got \(4,\)$",
+        ),
+        (
+            dropout(3, Y=np.ones((4, 2))),
+            r"^layer 1 mask of Y at step 0: expected to broadcast to \(2,\), got \(4, 2\)$",
+        ),
+        (dropout(3, Y=np.full(2, np.nan)), r"^layer 1 mask of Y at step 0: expected finite numbers, got nan at index"),
+        ([[np.ones(6)] * 3] * 3, r"^layer 1 mask at step 0: expected a Mask, got ndarray$"),
+    ],
+)
+def test_masks_that_run_out_or_do_not_fit_are_named_in_one_line(masks, message):
+    with pytest.raises(InputError, match=message):
+        run_with(lambda good: {"masks": masks})
+
+
+def test_masks_take_the_dtype_of_the_network_and_broadcast_over_the_batch():
+    layers, weights = stack(dtype=np.float32)
+    factors = [[Mask(activity=np.full(width, 2.0)) for width in SIZES[1:]]] * 3
+    start = Carry(tuple(weights), network.rest(layers, (4,)))
+    for _, snapshots in network.run(layers, start, spikes(1, 3, (4,)), masks=factors):
+        assert {s.Y.dtype for s in snapshots} == {np.dtype(np.float32)}
