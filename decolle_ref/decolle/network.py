@@ -35,6 +35,7 @@ from decolle_ref.decolle.layer import (
     local_gradients,
     local_loss,
     pooled,
+    validate_dialect,
     width,
     with_dialect,
 )
@@ -72,6 +73,8 @@ class Carry(NamedTuple):
 def validate(network: Sequence[Layer], weights: Sequence[Weights]) -> None:
     """Raise InputError unless the layers fit each other, and `weights` fits them, is finite and of their dtype.
 
+    A layer must have the dialect of its neuron.
+
     Parameters
     ----------
     network : sequence of Layer
@@ -81,6 +84,7 @@ def validate(network: Sequence[Layer], weights: Sequence[Weights]) -> None:
         raise InputError(f"weights: expected one per layer ({len(network)}), got {len(weights)}")
     for k, (layer, w) in enumerate(zip(network, weights, strict=True), start=1):
         n_in, n, dtype = layer.synapse.n_in, layer.synapse.n, layer.neuron.alpha.dtype
+        validate_dialect(layer, f"layer {k}")
         layer.synapse.validate(w, dtype, f"layer {k}")
         lif.validate(layer.neuron, n_in, n, f"layer {k}")
         if layer.pool is not None and layer.pool.n_in != n:

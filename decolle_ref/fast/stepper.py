@@ -21,6 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from decolle_ref._util.check import Array, InputError, validate_shape
+from decolle_ref.decolle.layer import validate_dialect
 from decolle_ref.decolle.learner import Learner, OptState
 from decolle_ref.decolle.network import Network
 from decolle_ref.decolle.readout import KEEP, Mask
@@ -51,12 +52,14 @@ class NetworkStepper:
     Raises
     ------
     InputError
-        For another synapse, or a regulariser.
+        For another synapse, a regulariser, or a layer whose neuron has another dialect.
     """
 
     def __init__(
         self, network: Network, batch: int, workers: ThreadPoolExecutor, steps: int = 1, chunk: int = CHUNK
     ) -> None:
+        for k, layer in enumerate(network, start=1):
+            validate_dialect(layer, f"layer {k}")
         self.batch, self.steps, self.workers = batch, steps, workers
         self.n_in, self.n_out = network[0].synapse.n_in, len(network[0].readout.c)
         self.chunks = split(batch, chunk)

@@ -96,9 +96,9 @@ def test_gains_only_rescale_W(dialect, rng):
     twin = rescale(neuron, weights, dialect, other)
     spikes = rng.random((40, 4)) < 0.3
     results = []
-    for unit, w in ((neuron, weights), (twin.neuron, twin.weights)):
+    for said, unit, w in ((dialect, neuron, weights), (other, twin.neuron, twin.weights)):
         layer = network.with_dialect(
-            dialect, Layer(Dense(4, 3), unit, readout.sample_readout(np.random.default_rng(0), 3, 1))
+            said, Layer(Dense(4, 3), unit, readout.sample_readout(np.random.default_rng(0), 3, 1))
         )
         results.append(recorded([layer], [w], spikes)[0][0])
     np.testing.assert_allclose(results[0], results[1], rtol=1e-12, atol=1e-12)
@@ -227,6 +227,27 @@ def test_the_update_of_every_dialect_is_the_exact_gradient_of_a_smooth_function(
 
     report = gradcheck.check(descended, dW, weights.W)
     assert report, str(report)
+
+
+OTHERS = [d for d in DIALECTS.values() if d != paper]
+
+
+@pytest.mark.parametrize("dialect", OTHERS, ids=lambda d: d.name)
+def test_a_dialect_said_once_for_neuron_and_layer_is_refused_in_one_line(dialect, rng):
+    """It was silently a third network."""
+    read = readout.sample_readout(rng, 3, 2)
+    weights = [Weights(np.ones((3, 4)), np.zeros(3))]
+    neuron_alone = Layer(Dense(4, 3), lif.neuron(dialect=dialect), read)
+    layer_alone = network.with_dialect(dialect, Layer(Dense(4, 3), lif.neuron(), read))
+    both = network.with_dialect(dialect, neuron_alone)
+    expected = r"^layer 1: expected lif.neuron and network.with_dialect in one dialect, got"
+    for layer, neuron_in, layer_in in ((neuron_alone, dialect, paper), (layer_alone, paper, dialect)):
+        with pytest.raises(InputError, match=rf"{expected} {neuron_in.name} and {layer_in.name}, which differ in \w"):
+            network.validate([layer], weights)
+        with pytest.raises(InputError, match=expected):
+            next(network.run([layer], Carry(tuple(weights), network.rest([layer])), np.ones((1, 4))))
+    network.validate([both], weights)
+    network.validate([both._replace(neuron=lif.LIF(*both.neuron[:6], 1, 1))], weights)  # made by hand: no dialect
 
 
 @EACH

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from decolle_ref._util.check import InputError
-from decolle_ref.decolle import network
+from decolle_ref.decolle import dialects, network
 from decolle_ref.decolle.learner import Learner
 from decolle_ref.decolle.network import Carry
 from decolle_ref.decolle.objective import Objective, Regulariser
@@ -239,3 +239,9 @@ def test_the_stepper_refuses_shapes_that_do_not_fit_in_one_line(rng):
                 stepper.step([weights], x)
         with pytest.raises(InputError, match=r"^target: expected shape \(3, 3\), got \(1, 3\)$"):
             stepper.step([weights], np.ones((1, 3, 16)), np.ones((1, OUT)))
+
+
+def test_the_stepper_refuses_a_dialect_that_is_said_once(rng):
+    conv, _ = layer(rng, (1, 4, 4), 2, 3, 1, 1, 0, dialects.dcll)
+    with worker_pool(1) as workers, pytest.raises(InputError, match=r"^layer 2: expected lif.neuron and network.with_"):
+        NetworkStepper([conv, network.with_dialect(dialects.paper, conv)], 1, workers)
