@@ -115,19 +115,24 @@ def neuron(
 def from_decays(
     alpha: npt.ArrayLike,
     beta: npt.ArrayLike,
-    gamma: npt.ArrayLike,
+    gamma: npt.ArrayLike | None = None,
     w: npt.ArrayLike = 1.0,
     dtype: npt.DTypeLike = np.float64,
     dialect: Dialect = paper,
+    gain_Q: npt.ArrayLike | None = None,
+    gain_P: npt.ArrayLike | None = None,
 ) -> LIF:
     """As `neuron`, from the decays per step themselves.
 
     Parameters
     ----------
     alpha, beta : float or array of shape (n_in,)
-    gamma : float or array of shape (n,)
+    gamma : float or array of shape (n,), or None
+        None only where w = 0 and nothing is refractory.
     w, dtype, dialect
         As in `neuron`.
+    gain_Q, gain_P : float or array of shape (n_in,), or None
+        Gains to take as they are, such as those that the authors' files store; None for those of the dialect.
 
     Returns
     -------
@@ -136,15 +141,18 @@ def from_decays(
     Raises
     ------
     InputError
-        For a decay outside [0, 1), also after rounding to `dtype`, or for w < 0.
+        For a decay outside [0, 1), also after rounding to `dtype`, for w < 0 or a gain that is not > 0.
     """
-    kind = check.float_dtype(dtype)
-    decays = (("alpha", alpha), ("beta", beta), ("gamma", gamma))
+    kind, strength, gain = check.float_dtype(dtype), check.not_negative("w", w), dialect.value("gains")
+    if gamma is None and strength.any():
+        raise InputError("gamma: expected a decay where w > 0, got none")
+    decays = (("alpha", alpha), ("beta", beta), ("gamma", 0.0 if gamma is None else gamma))
     a, b, g = (_parse_decay(name, decay, kind) for name, decay in decays)
-    gain = dialect.value("gains")
-    delta = dialect.value("refractory")(g) * check.not_negative("w", w)
-    a, b, g, delta, gain_Q, gain_P = (x.astype(kind) for x in (a, b, g, delta, gain(b), gain(a)))
-    return LIF(a, b, g, delta, gain_Q, gain_P, dialect.value("P_reads"), dialect.value("U_reads"), dialect)
+    delta = dialect.value("refractory")(g) * strength
+    into_Q = gain(b) if gain_Q is None else check.positive("gain_Q", gain_Q)
+    into_P = gain(a) if gain_P is None else check.positive("gain_P", gain_P)
+    a, b, g, delta, into_Q, into_P = (x.astype(kind) for x in (a, b, g, delta, into_Q, into_P))
+    return LIF(a, b, g, delta, into_Q, into_P, dialect.value("P_reads"), dialect.value("U_reads"), dialect)
 
 
 def _parse_decay(name: str, value: npt.ArrayLike, dtype: np.dtype[Any]) -> Array:
