@@ -25,9 +25,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from decolle_ref._util.check import Array, InputError
+from decolle_ref._util.check import Array
 from decolle_ref.decolle import lif, readout, rule
-from decolle_ref.decolle.dialects import Dialect, differences, paper
+from decolle_ref.decolle.dialects import Dialect, paper
 from decolle_ref.decolle.lif import LIF, State
 from decolle_ref.decolle.objective import Objective
 from decolle_ref.decolle.pool import MaxPool
@@ -117,23 +117,6 @@ def with_dialect(dialect: Dialect, layer: Layer, surrogate: Surrogate | None = N
         dropout=dialect.value("dropout"),
         dialect=dialect,
     )
-
-
-def validate_dialect(layer: Layer, name: str) -> None:
-    """Raise InputError unless the layer and its neuron were made in the same dialect.
-
-    Parameters
-    ----------
-    layer : Layer
-    name : str
-        Begins the message.
-    """
-    said = layer.neuron.dialect
-    if said is not None and (axes := [axis for axis, _, _ in differences(said, layer.dialect)]):
-        raise InputError(
-            f"{name}: expected lif.neuron and network.with_dialect in one dialect, "
-            f"got {said.name} and {layer.dialect.name}, which differ in {', '.join(axes)}"
-        )
 
 
 def width(layer: Layer) -> int:

@@ -21,12 +21,13 @@ the optimiser state of the carry before, so that only the newest carry is valid.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy.typing as npt
 
 from decolle_ref._util.check import Array, InputError, finite, validate_broadcast, validate_shape
-from decolle_ref.decolle import lif, readout
+from decolle_ref.decolle import dialects, lif, readout
 from decolle_ref.decolle.layer import (
     Layer,
     Snapshot,
@@ -35,7 +36,6 @@ from decolle_ref.decolle.layer import (
     local_gradients,
     local_loss,
     pooled,
-    validate_dialect,
     width,
     with_dialect,
 )
@@ -43,11 +43,13 @@ from decolle_ref.decolle.learner import Learner
 from decolle_ref.decolle.lif import State
 from decolle_ref.decolle.optim import OptState
 from decolle_ref.decolle.readout import KEEP, Mask
+from decolle_ref.decolle.surrogate import identity
 from decolle_ref.decolle.synapse import Weights
 
 # ruff: noqa: RUF022  (the names of `layer` first, then the loop)
 __all__ = ["Layer", "Snapshot", "with_dialect", "width", "forward", "pooled", "local_gradients", "local_loss"]
-__all__ += ["frozen_error_loss", "Network", "Carry", "validate", "validate_state", "rest", "step", "run"]
+__all__ += ["frozen_error_loss", "with_readout_of_U", "Network", "Carry", "validate", "validate_state", "rest"]
+__all__ += ["step", "run"]
 
 Network = tuple[Layer, ...]
 
@@ -70,6 +72,24 @@ class Carry(NamedTuple):
     updates: int = 0
 
 
+def with_readout_of_U(layer: Layer) -> Layer:
+    """The layer with Y = G U + c and sigma' = 1: the output layer (`with_output_layer`) of the authors' 2020 code.
+
+    There G is the identity, so Y = U.  The neuron, its spikes and the pool stay as they are.  A regulariser that reads
+    the layer's own primitive reads U too.
+
+    Parameters
+    ----------
+    layer : Layer
+        In its dialect already.
+
+    Returns
+    -------
+    Layer
+    """
+    return layer._replace(surrogate=replace(identity, spike=layer.surrogate.spike), activity="primitive")
+
+
 def validate(network: Sequence[Layer], weights: Sequence[Weights]) -> None:
     """Raise InputError unless the layers fit each other, and `weights` fits them, is finite and of their dtype.
 
@@ -84,7 +104,7 @@ def validate(network: Sequence[Layer], weights: Sequence[Weights]) -> None:
         raise InputError(f"weights: expected one per layer ({len(network)}), got {len(weights)}")
     for k, (layer, w) in enumerate(zip(network, weights, strict=True), start=1):
         n_in, n, dtype = layer.synapse.n_in, layer.synapse.n, layer.neuron.alpha.dtype
-        validate_dialect(layer, f"layer {k}")
+        dialects.validate_same(layer.neuron.dialect, layer.dialect, f"layer {k}")
         layer.synapse.validate(w, dtype, f"layer {k}")
         lif.validate(layer.neuron, n_in, n, f"layer {k}")
         if layer.pool is not None and layer.pool.n_in != n:
@@ -189,8 +209,7 @@ def run(
     Raises
     ------
     InputError
-        For shapes that do not fit, non-finite spikes, targets, masks or weights, targets or masks that run out before
-        the input, and a learner without targets.
+        For shapes that do not fit, numbers that are not finite, a learner without targets, or targets that run out.
     """
     validate(network, start.weights)
     validate_state(network, start.state)

@@ -21,7 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from decolle_ref._util.check import Array, InputError, validate_shape
-from decolle_ref.decolle.layer import validate_dialect
+from decolle_ref.decolle import dialects
 from decolle_ref.decolle.learner import Learner, OptState
 from decolle_ref.decolle.network import Network
 from decolle_ref.decolle.readout import KEEP, Mask
@@ -59,7 +59,7 @@ class NetworkStepper:
         self, network: Network, batch: int, workers: ThreadPoolExecutor, steps: int = 1, chunk: int = CHUNK
     ) -> None:
         for k, layer in enumerate(network, start=1):
-            validate_dialect(layer, f"layer {k}")
+            dialects.validate_same(layer.neuron.dialect, layer.dialect, f"layer {k}")
         self.batch, self.steps, self.workers = batch, steps, workers
         self.n_in, self.n_out = network[0].synapse.n_in, len(network[0].readout.c)
         self.chunks = split(batch, chunk)
