@@ -1,7 +1,7 @@
 """The reference implementation of DECOLLE and its relatives, written out by hand in NumPy.
 
-Three papers, three rooms.  A module is a chapter, a public function is an equation, and the tag in its docstring names
-the paper and the equation:
+There is one subpackage for each of three papers.  A module is a chapter, a public function is an equation, and the tag
+in its docstring names the paper and the equation:
 
     [K20] Kaiser, Mostafa, Neftci, Synaptic Plasticity Dynamics for Deep Continuous Local Learning (DECOLLE),
           arXiv:1811.10766, Frontiers in Neuroscience 14:424 (2020)                     -> the chapters of `decolle`

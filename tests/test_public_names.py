@@ -58,6 +58,7 @@ PUBLIC = {
         "local_gradients",
         "local_loss",
         "frozen_error_loss",
+        "with_readout_of_U",
         "Network",
         "Carry",
         "validate",

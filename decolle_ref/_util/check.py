@@ -97,6 +97,13 @@ def validate_shape(name: str, array: Array, expected: tuple[int, ...]) -> None:
         raise InputError(f"{name}: expected shape {expected}, got {array.shape}")
 
 
+def validate_broadcast(name: str, array: Array, shape: tuple[int, ...]) -> None:
+    """Raise InputError unless the array broadcasts to `shape`."""
+    sides = zip(array.shape[::-1], shape[::-1], strict=False)
+    if array.ndim > len(shape) or any(side not in (1, full) for side, full in sides):
+        raise InputError(f"{name}: expected to broadcast to {shape}, got {array.shape}")
+
+
 def validate_dtype(name: str, array: Array, dtype: np.dtype[Any]) -> None:
     """Raise InputError unless the array has this dtype: float32 and float64 do not meet in one layer."""
     if array.dtype != dtype:

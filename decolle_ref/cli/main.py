@@ -37,7 +37,9 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     top.add_argument("--version", action="version", version=f"decolle_ref {__version__}")
-    subparsers = top.add_subparsers(dest="command", required=True, metavar="COMMAND", help=argparse.SUPPRESS)
+    subparsers = top.add_subparsers(
+        dest="command", prog="decolle-ref", required=True, metavar="COMMAND", help=argparse.SUPPRESS
+    )
     for command in every:
         sub = subparsers.add_parser(
             command.name, description=command.summary, epilog=f"example: decolle-ref {command.example}"

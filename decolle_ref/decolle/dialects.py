@@ -241,6 +241,24 @@ def differences(a: Dialect, b: Dialect) -> list[tuple[str, str, str]]:
     ]
 
 
+def validate_same(neuron: Dialect | None, layer: Dialect, name: str) -> None:
+    """Raise InputError unless a neuron was made in the dialect of its layer.
+
+    Parameters
+    ----------
+    neuron : Dialect or None
+        None passes: constants that were chosen by hand.
+    layer : Dialect
+    name : str
+        Begins the message.
+    """
+    if neuron is not None and (differing := differences(neuron, layer)):
+        raise InputError(
+            f"{name}: expected lif.neuron and network.with_dialect in one dialect, "
+            f"got {neuron.name} and {layer.name}, which differ in {', '.join(axis for axis, _, _ in differing)}"
+        )
+
+
 def table() -> str:
     """All dialects, axis by axis, as a Markdown table."""
     head = ["", *(f"`{name}`" for name in DIALECTS)]

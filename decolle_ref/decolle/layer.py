@@ -27,7 +27,7 @@ import numpy as np
 
 from decolle_ref._util.check import Array
 from decolle_ref.decolle import lif, readout, rule
-from decolle_ref.decolle.dialects import Dialect
+from decolle_ref.decolle.dialects import Dialect, paper
 from decolle_ref.decolle.lif import LIF, State
 from decolle_ref.decolle.objective import Objective
 from decolle_ref.decolle.pool import MaxPool
@@ -51,6 +51,8 @@ class Layer(NamedTuple):
         Each window of the pool passes on the potential with the largest key.
     dropout : "activity" or "Y"
         Where dropout acts: before G or after it.
+    dialect : Dialect
+        The dialect that chose these fields, from `with_dialect`; that of the neuron must be the same.
     """
 
     synapse: Synapse
@@ -62,6 +64,7 @@ class Layer(NamedTuple):
     pool: MaxPool | None = None
     pool_key: Function = np.asarray
     dropout: str = "activity"
+    dialect: Dialect = paper
 
 
 class Snapshot(NamedTuple):
@@ -93,6 +96,8 @@ class Snapshot(NamedTuple):
 def with_dialect(dialect: Dialect, layer: Layer, surrogate: Surrogate | None = None) -> Layer:
     """The layer with all that a dialect fixes, except its neuron, which `lif.neuron(dialect=...)` makes.
 
+    Both must name the same dialect; `network.validate` refuses a mixture.
+
     Parameters
     ----------
     dialect : Dialect
@@ -110,6 +115,7 @@ def with_dialect(dialect: Dialect, layer: Layer, surrogate: Surrogate | None = N
         activity=dialect.value("readout"),
         pool_key=dialect.value("pooling")(triple if surrogate is None else surrogate),
         dropout=dialect.value("dropout"),
+        dialect=dialect,
     )
 
 

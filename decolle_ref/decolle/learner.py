@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from decolle_ref._util.check import Array, InputError, count, not_negative
+from decolle_ref._util.check import Array, InputError, count, not_negative, validate_broadcast
 from decolle_ref.decolle import rule
 from decolle_ref.decolle.optim import Adamax, Optimiser, Schedule, constant, update_each
 from decolle_ref.decolle.optim import OptState as OptState
@@ -101,10 +101,7 @@ class Learner:
                 raise InputError(f"{name}: expected one per layer ({len(weights)}), got {len(entries)}")
         for k, (learning_rate, w) in enumerate(zip(self.learning_rates, weights, strict=True), start=1):
             for letter, lr, array in zip("Wb", learning_rate, w, strict=True):
-                sides = zip(np.shape(lr)[::-1], array.shape[::-1], strict=False)
-                if np.ndim(lr) > array.ndim or any(side not in (1, full) for side, full in sides):
-                    name = f"layer {k} learning rate of {letter}"
-                    raise InputError(f"{name}: expected to broadcast to {array.shape}, got {np.shape(lr)}")
+                validate_broadcast(f"layer {k} learning rate of {letter}", np.asarray(lr), array.shape)
 
     def init(self, weights: Sequence[Weights]) -> OptState:
         """The optimiser's state before the first update: one pair, of W and of b, per layer."""

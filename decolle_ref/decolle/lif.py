@@ -26,16 +26,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from decolle_ref._util.check import (
-    Array,
-    InputError,
-    finite,
-    float_dtype,
-    fraction,
-    not_negative,
-    positive,
-    validate_shape,
-)
+from decolle_ref._util import check
+from decolle_ref._util.check import Array, InputError
 from decolle_ref.decolle.dialects import Dialect, paper
 from decolle_ref.decolle.surrogate import Function
 
@@ -53,6 +45,8 @@ class LIF(NamedTuple):
         Gain of S^in on its way into Q, and of Q into P.
     P_reads, U_reads : int
         0: P reads the old Q, U the old P; 1: the new one.
+    dialect : Dialect or None
+        What chose these numbers, and must be the dialect of the layer; None where they were chosen by hand.
     """
 
     alpha: Array  # exp(-dt/tau_mem)
@@ -63,6 +57,7 @@ class LIF(NamedTuple):
     gain_P: Array
     P_reads: int = 0
     U_reads: int = 0
+    dialect: Dialect | None = None
 
 
 class State(NamedTuple):
@@ -110,29 +105,34 @@ def neuron(
     InputError
         For a time constant or dt that is not finite and > 0, or for w < 0.
     """
-    positive("dt", dt, "seconds")
+    check.positive("dt", dt, "seconds")
     decay = dialect.value("decay")
     times = (("tau_mem", tau_mem), ("tau_syn", tau_syn), ("tau_ref", tau_ref))
-    alpha, beta, gamma = (decay(positive(name, tau, "seconds").astype(np.float64), dt) for name, tau in times)
+    alpha, beta, gamma = (decay(check.positive(name, tau, "seconds").astype(np.float64), dt) for name, tau in times)
     return from_decays(alpha, beta, gamma, w, dtype, dialect)
 
 
 def from_decays(
     alpha: npt.ArrayLike,
     beta: npt.ArrayLike,
-    gamma: npt.ArrayLike,
+    gamma: npt.ArrayLike | None = None,
     w: npt.ArrayLike = 1.0,
     dtype: npt.DTypeLike = np.float64,
     dialect: Dialect = paper,
+    gain_Q: npt.ArrayLike | None = None,
+    gain_P: npt.ArrayLike | None = None,
 ) -> LIF:
     """As `neuron`, from the decays per step themselves.
 
     Parameters
     ----------
     alpha, beta : float or array of shape (n_in,)
-    gamma : float or array of shape (n,)
+    gamma : float or array of shape (n,), or None
+        None only where w = 0 and nothing is refractory.
     w, dtype, dialect
         As in `neuron`.
+    gain_Q, gain_P : float or array of shape (n_in,), or None
+        Gains to take as they are, such as those that the authors' files store; None for those of the dialect.
 
     Returns
     -------
@@ -141,20 +141,23 @@ def from_decays(
     Raises
     ------
     InputError
-        For a decay outside [0, 1), also after rounding to `dtype`, or for w < 0.
+        For a decay outside [0, 1), also after rounding to `dtype`, for w < 0 or a gain that is not > 0.
     """
-    kind = float_dtype(dtype)
-    decays = (("alpha", alpha), ("beta", beta), ("gamma", gamma))
+    kind, strength, gain = check.float_dtype(dtype), check.not_negative("w", w), dialect.value("gains")
+    if gamma is None and strength.any():
+        raise InputError("gamma: expected a decay where w > 0, got none")
+    decays = (("alpha", alpha), ("beta", beta), ("gamma", 0.0 if gamma is None else gamma))
     a, b, g = (_parse_decay(name, decay, kind) for name, decay in decays)
-    gain = dialect.value("gains")
-    delta = dialect.value("refractory")(g) * not_negative("w", w)
-    a, b, g, delta, gain_Q, gain_P = (x.astype(kind) for x in (a, b, g, delta, gain(b), gain(a)))
-    return LIF(a, b, g, delta, gain_Q, gain_P, dialect.value("P_reads"), dialect.value("U_reads"))
+    delta = dialect.value("refractory")(g) * strength
+    into_Q = gain(b) if gain_Q is None else check.positive("gain_Q", gain_Q)
+    into_P = gain(a) if gain_P is None else check.positive("gain_P", gain_P)
+    a, b, g, delta, into_Q, into_P = (x.astype(kind) for x in (a, b, g, delta, into_Q, into_P))
+    return LIF(a, b, g, delta, into_Q, into_P, dialect.value("P_reads"), dialect.value("U_reads"), dialect)
 
 
 def _parse_decay(name: str, value: npt.ArrayLike, dtype: np.dtype[Any]) -> Array:
-    decay = fraction(name, value).astype(np.float64)
-    fraction(f"{name} as {dtype}", decay.astype(dtype))  # a decay just below 1 may round to 1
+    decay = check.fraction(name, value).astype(np.float64)
+    check.fraction(f"{name} as {dtype}", decay.astype(dtype))  # a decay just below 1 may round to 1
     return decay
 
 
@@ -188,8 +191,7 @@ def rest(lif: LIF, n_in: int, n: int, batch: tuple[int, ...] = ()) -> State:
     -------
     State
     """
-    P, Q, R = (np.zeros((*batch, size), lif.alpha.dtype) for size in (n_in, n_in, n))
-    return State(P, Q, R)
+    return State(*(np.zeros((*batch, size), lif.alpha.dtype) for size in (n_in, n_in, n)))
 
 
 def validate(lif: LIF, n_in: int, n: int, name: str) -> None:
@@ -202,8 +204,7 @@ def validate(lif: LIF, n_in: int, n: int, name: str) -> None:
     name : str
         Begins the message.
     """
-    sizes = {"alpha": n_in, "beta": n_in, "gamma": n, "delta": n, "gain_Q": n_in, "gain_P": n_in}
-    for letter, size in sizes.items():
+    for letter, size in zip(LIF._fields, (n_in, n_in, n, n, n_in, n_in), strict=False):
         shape = getattr(lif, letter).shape
         if shape not in ((), (1,), (size,)):
             raise InputError(f"{name} {letter}: expected shape () or ({size},), got {shape}")
@@ -221,7 +222,7 @@ def validate_state(state: State, n_in: int, n: int, batch: tuple[int, ...], name
         Begins the message.
     """
     for letter, array, size in zip(State._fields, state, (n_in, n_in, n), strict=True):
-        validate_shape(f"{name} {letter}", finite(f"{name} {letter}", array), (*batch, size))
+        check.validate_shape(f"{name} {letter}", check.finite(f"{name} {letter}", array), (*batch, size))
 
 
 def step(

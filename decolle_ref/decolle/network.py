@@ -21,13 +21,13 @@ the optimiser state of the carry before, so that only the newest carry is valid.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import repeat
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy.typing as npt
 
-from decolle_ref._util.check import Array, InputError, finite, validate_shape
-from decolle_ref.decolle import lif, readout
+from decolle_ref._util.check import Array, InputError, finite, validate_broadcast, validate_shape
+from decolle_ref.decolle import dialects, lif, readout
 from decolle_ref.decolle.layer import (
     Layer,
     Snapshot,
@@ -43,11 +43,13 @@ from decolle_ref.decolle.learner import Learner
 from decolle_ref.decolle.lif import State
 from decolle_ref.decolle.optim import OptState
 from decolle_ref.decolle.readout import KEEP, Mask
+from decolle_ref.decolle.surrogate import identity
 from decolle_ref.decolle.synapse import Weights
 
 # ruff: noqa: RUF022  (the names of `layer` first, then the loop)
 __all__ = ["Layer", "Snapshot", "with_dialect", "width", "forward", "pooled", "local_gradients", "local_loss"]
-__all__ += ["frozen_error_loss", "Network", "Carry", "validate", "validate_state", "rest", "step", "run"]
+__all__ += ["frozen_error_loss", "with_readout_of_U", "Network", "Carry", "validate", "validate_state", "rest"]
+__all__ += ["step", "run"]
 
 Network = tuple[Layer, ...]
 
@@ -70,8 +72,28 @@ class Carry(NamedTuple):
     updates: int = 0
 
 
+def with_readout_of_U(layer: Layer) -> Layer:
+    """The layer with Y = G U + c and sigma' = 1: the output layer (`with_output_layer`) of the authors' 2020 code.
+
+    There G is the identity, so Y = U.  The neuron, its spikes and the pool stay as they are.  A regulariser that reads
+    the layer's own primitive reads U too.
+
+    Parameters
+    ----------
+    layer : Layer
+        In its dialect already.
+
+    Returns
+    -------
+    Layer
+    """
+    return layer._replace(surrogate=replace(identity, spike=layer.surrogate.spike), activity="primitive")
+
+
 def validate(network: Sequence[Layer], weights: Sequence[Weights]) -> None:
     """Raise InputError unless the layers fit each other, and `weights` fits them, is finite and of their dtype.
+
+    A layer must have the dialect of its neuron.
 
     Parameters
     ----------
@@ -82,6 +104,7 @@ def validate(network: Sequence[Layer], weights: Sequence[Weights]) -> None:
         raise InputError(f"weights: expected one per layer ({len(network)}), got {len(weights)}")
     for k, (layer, w) in enumerate(zip(network, weights, strict=True), start=1):
         n_in, n, dtype = layer.synapse.n_in, layer.synapse.n, layer.neuron.alpha.dtype
+        dialects.validate_same(layer.neuron.dialect, layer.dialect, f"layer {k}")
         layer.synapse.validate(w, dtype, f"layer {k}")
         lif.validate(layer.neuron, n_in, n, f"layer {k}")
         if layer.pool is not None and layer.pool.n_in != n:
@@ -186,7 +209,7 @@ def run(
     Raises
     ------
     InputError
-        For shapes that do not fit, non-finite spikes, targets or weights, and a learner without targets.
+        For shapes that do not fit, numbers that are not finite, a learner without targets, or targets that run out.
     """
     validate(network, start.weights)
     validate_state(network, start.state)
@@ -195,11 +218,12 @@ def run(
         if targets is None:
             raise InputError("targets: expected one per layer and step to learn from, got none")
     carry, goals = start, None if targets is None else iter(targets)
-    dropped = repeat(None) if masks is None else iter(masks)
+    dropped = None if masks is None else iter(masks)
     for spikes in inputs:
         x = _parse_spikes(network[0], spikes, carry)
         goal = None if goals is None else _parse_targets(network, next(goals, ()), x.shape[:-1], carry)
-        state, snapshots = step(network, carry.weights, carry.state, x, goal, next(dropped))
+        mask = None if dropped is None else _parse_masks(network, next(dropped, ()), x.shape[:-1], carry)
+        state, snapshots = step(network, carry.weights, carry.state, x, goal, mask)
         if learner is not None and carry.n >= learner.burn_in:
             carry = _learn(network, learner, carry, snapshots)
         carry = carry._replace(state=state, n=carry.n + 1)
@@ -236,3 +260,22 @@ def _parse_targets(
         validate_shape(name, goal, (*batch, len(layer.readout.c)))
         goals.append(goal.astype(layer.neuron.alpha.dtype, copy=False))
     return goals
+
+
+def _parse_masks(network: Sequence[Layer], masks: Sequence[Mask], batch: tuple[int, ...], carry: Carry) -> list[Mask]:
+    """The dropout of one step in the network's dtype."""
+    if len(masks) != len(network):
+        raise InputError(f"masks at step {carry.n}: expected one per layer ({len(network)}), got {len(masks)}")
+    parsed = []
+    for k, (layer, mask) in enumerate(zip(network, masks, strict=True), start=1):
+        if not isinstance(mask, Mask):
+            raise InputError(f"layer {k} mask at step {carry.n}: expected a Mask, got {type(mask).__name__}")
+        shapes = (*batch, width(layer)), (*batch, len(layer.readout.c))
+        factors = []
+        for place, factor, shape in zip(Mask._fields, mask, shapes, strict=True):
+            name = f"layer {k} mask of {place} at step {carry.n}"
+            array = finite(name, factor).astype(layer.neuron.alpha.dtype, copy=False)
+            validate_broadcast(name, array, shape)
+            factors.append(array)
+        parsed.append(Mask(*factors))
+    return parsed

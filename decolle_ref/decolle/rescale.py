@@ -43,6 +43,7 @@ class Rescaled(NamedTuple):
     neuron : LIF
     weights : Weights
     ratio : array of shape () or (n_in,), W' / W
+        Of shape (channels_in, 1, 1) for a convolution whose decays differ by input channel.
     w : array of shape () or (n,)
         The refractory strength as the new dialect's own code defines it.
     """
@@ -90,7 +91,8 @@ def rescale(neuron: LIF, weights: Weights, source: Dialect, target: Dialect, lea
     Raises
     ------
     InputError
-        Naming the axes, if no exact map exists; or if the target's delta is 0 for every w.
+        Naming the axes, if no exact map exists; or if the target's delta is 0 for every w.  Gains that differ within a
+        channel of a convolution have no map to other gains, because the kernel has one weight for all of its places.
     """
     if axes := axes_without_map(source, target, learning):
         raise InputError(f"rescale: expected dialects that learn alike, got {_describe(source, target, axes)}")
@@ -99,7 +101,9 @@ def rescale(neuron: LIF, weights: Weights, source: Dialect, target: Dialect, lea
         raise InputError(f"rescale: expected gamma > 0 for {target.option('refractory').equation}, got gamma = 0")
     w = np.divide(neuron.delta, unit, out=np.zeros(np.broadcast_shapes(neuron.delta.shape, unit.shape)), where=unit > 0)
     new = lif.from_decays(neuron.alpha, neuron.beta, neuron.gamma, w, neuron.alpha.dtype, target)
-    ratio = neuron.gain_Q * neuron.gain_P / (new.gain_Q * new.gain_P)
+    if source.gains == target.gains:
+        new = new._replace(gain_Q=neuron.gain_Q, gain_P=neuron.gain_P)
+    ratio = _per_weight(neuron.gain_Q * neuron.gain_P / (new.gain_Q * new.gain_P), weights.W.shape, source, target)
     return Rescaled(new._replace(delta=neuron.delta), Weights(weights.W * ratio, weights.b), ratio, w)
 
 
@@ -117,6 +121,21 @@ def shift(layer: int, source: Dialect, target: Dialect) -> int:
     int
     """
     return layer * (source.delay - target.delay)
+
+
+def _per_weight(ratio: Array, shape: tuple[int, ...], source: Dialect, target: Dialect) -> Array:
+    """W' / W, one value per input, in a shape that broadcasts to W: the inputs of a channel share one kernel."""
+    if ratio.size == 1 or len(shape) == 2:
+        if ratio.size not in (1, shape[1]):
+            raise InputError(f"rescale: expected one decay, or one for each of {shape[1]} inputs, got {ratio.size}")
+        return ratio if len(shape) == 2 else ratio.reshape(())
+    if ratio.size % shape[1]:
+        raise InputError(f"rescale: expected one decay per input of {shape[1]} channels, got {ratio.size}")
+    channels = ratio.reshape(shape[1], -1)
+    if (channels != channels[:, :1]).any():
+        pair = _describe(source, target, ["gains"])
+        raise InputError(f"rescale: expected decays per channel where a kernel is shared, got others, and {pair}")
+    return channels[:, :1, None]
 
 
 def _describe(source: Dialect, target: Dialect, axes: Sequence[str]) -> str:

@@ -4,7 +4,7 @@
              = (sum_k G_ki dY_k)  *  sigma'(U_i)  *  P_j
 
 R is held constant in the last factor, so dU_i/dW_ij = P_j.  No gradient leaves the layer and none flows through time:
-neuron i and its input j know everything on the right at this very step.
+every quantity on the right is available at neuron i and its input j at this step.
 
 >>> import numpy as np
 >>> from decolle_ref import Dense, Objective, Readout, rule, surrogate
@@ -61,6 +61,6 @@ def gradient(synapse: Synapse, dU: Array, P: Array) -> Weights:
     Returns
     -------
     Weights
-        Of the shapes of the layer's W and b.
+        Weights of the same shapes as W and b of the layer.
     """
     return synapse.gradient(dU, P)

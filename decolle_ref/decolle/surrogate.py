@@ -166,6 +166,9 @@ exponential = Surrogate("exponential", _exponential_derivative, _exponential, ri
 boxcar = Surrogate("boxcar", _boxcar_derivative, _boxcar_primitive, rise=1.0)
 """sigma'(x) = 1 for -1/2 < x <= 1/2, else 0; sigma is the hard sigmoid."""
 
+identity = Surrogate("identity", np.ones_like, np.asarray, rise=np.inf)
+"""sigma'(x) = 1, sigma(x) = x: no surrogate, but how a readout reads U itself; `SURROGATES` leaves it out."""
+
 SURROGATES = {s.name: s for s in (logistic, fast_sigmoid, piecewise_linear, exponential, boxcar)}
 
 

@@ -33,7 +33,9 @@ class Settings(CommonSettings):
     """One network, one loss, and the methods to compare."""
 
     methods: tuple[str, ...] = option(
-        (), f"methods to show in detail, of {', '.join(dropped.RULES)}; none: all in a table", positional=True
+        (),
+        f"methods to show in detail, of {', '.join(dropped.RULES)}; none: all in a table; local needs --cost local",
+        positional=True,
     )
     reference: str = option("rtrl", "method that all others are compared with", choices=dropped.RULES)
     inputs: int = option(10, "input neurons")

@@ -84,8 +84,8 @@ def constants(recording: dict[str, Array], reading: str = "stored") -> LIF:
         alpha, beta = 1 - 1 / tau_m, 1 - 1 / tau_s
     if reading == "decimal":
         alpha, beta, gamma = (round(decay, 6) for decay in (alpha, beta, gamma))
-    neuron = lif.from_decays(alpha, beta, gamma, w, dialect=dialects.dcll)
-    return neuron._replace(gain_P=np.array(tau_m), gain_Q=np.array(tau_s)) if reading == "stored" else neuron
+    gain_Q, gain_P = (tau_s, tau_m) if reading == "stored" else (None, None)
+    return lif.from_decays(alpha, beta, gamma, w, dialect=dialects.dcll, gain_Q=gain_Q, gain_P=gain_P)
 
 
 def build(recording: dict[str, Array], reading: str = "stored") -> tuple[Network, tuple[Weights, ...]]:

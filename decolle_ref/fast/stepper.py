@@ -20,7 +20,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from decolle_ref._util.check import Array
+from decolle_ref._util.check import Array, InputError, validate_shape
+from decolle_ref.decolle import dialects
 from decolle_ref.decolle.learner import Learner, OptState
 from decolle_ref.decolle.network import Network
 from decolle_ref.decolle.readout import KEEP, Mask
@@ -51,13 +52,16 @@ class NetworkStepper:
     Raises
     ------
     InputError
-        For another synapse, or a regulariser.
+        For another synapse, a regulariser, or a layer whose neuron has another dialect.
     """
 
     def __init__(
         self, network: Network, batch: int, workers: ThreadPoolExecutor, steps: int = 1, chunk: int = CHUNK
     ) -> None:
+        for k, layer in enumerate(network, start=1):
+            dialects.validate_same(layer.neuron.dialect, layer.dialect, f"layer {k}")
         self.batch, self.steps, self.workers = batch, steps, workers
+        self.n_in, self.n_out = network[0].synapse.n_in, len(network[0].readout.c)
         self.chunks = split(batch, chunk)
         self.buffers = [[LayerBuffers(layer, s.stop - s.start, steps) for layer in network] for s in self.chunks]
 
@@ -83,10 +87,20 @@ class NetworkStepper:
         spikes
             (steps, batch, n_in).
         target
-            (batch, n_out), with steps = 1.
+            (batch, n_out), only with steps = 1: weights change after every step.
         masks
             Dropout, one per layer, of shape (batch, ...) for all steps alike, or (steps, batch, ...).
+
+        Raises
+        ------
+        InputError
+            For a target while steps > 1, and for spikes or a target of another shape.
         """
+        if target is not None and self.steps > 1:
+            raise InputError(f"target: expected none while steps = {self.steps}, because they share weights, got one")
+        validate_shape("spikes", spikes, (self.steps, self.batch, self.n_in))
+        if target is not None:
+            validate_shape("target", target, (self.batch, self.n_out))
 
         def work(chunk: slice, layers: list[LayerBuffers]) -> None:
             x = np.ascontiguousarray(spikes[:, chunk].transpose(2, 0, 1))
@@ -120,8 +134,10 @@ class NetworkStepper:
         Raises
         ------
         InputError
-            For any other optimiser.
+            For any other optimiser, and while steps > 1.
         """
+        if self.steps > 1:
+            raise InputError(f"NetworkStepper.update: expected steps = 1, got steps = {self.steps}")
         optimiser, factor = parse_adamax(learner.optimiser), learner.schedule(updates)
         new = []
         for k, (w, moments, rate) in enumerate(zip(weights, opt_state, learner.learning_rates, strict=True)):

@@ -225,6 +225,5 @@ def _of_layer(arrays: Mapping[str, Array], k: int) -> dict[str, Array]:
 
 def _in_float64(layer: Layer) -> Layer:
     """The layer with constants in float64: the check reads only its structure and flags."""
-    neuron = layer.neuron
-    alpha, beta, gamma, delta, gain_Q, gain_P = (np.asarray(x, np.float64) for x in neuron[:6])
-    return layer._replace(neuron=LIF(alpha, beta, gamma, delta, gain_Q, gain_P, neuron.P_reads, neuron.U_reads))
+    alpha, beta, gamma, delta, gain_Q, gain_P = (np.asarray(x, np.float64) for x in layer.neuron[:6])
+    return layer._replace(neuron=LIF(alpha, beta, gamma, delta, gain_Q, gain_P, *layer.neuron[6:]))

@@ -17,7 +17,7 @@ from decolle_ref.decolle.network import Carry, Layer
 from decolle_ref.decolle.objective import Objective, Regulariser, smooth_l1
 from decolle_ref.decolle.optim import SGD, Adamax
 from decolle_ref.decolle.rescale import axes_without_map, rescale, shift
-from decolle_ref.decolle.synapse import Dense, Weights
+from decolle_ref.decolle.synapse import Conv2d, Dense, Weights
 
 EACH = pytest.mark.parametrize("dialect", DIALECTS.values(), ids=lambda d: d.name)
 SIZES = (8, 7, 6, 5)
@@ -96,12 +96,59 @@ def test_gains_only_rescale_W(dialect, rng):
     twin = rescale(neuron, weights, dialect, other)
     spikes = rng.random((40, 4)) < 0.3
     results = []
-    for unit, w in ((neuron, weights), (twin.neuron, twin.weights)):
+    for said, unit, w in ((dialect, neuron, weights), (other, twin.neuron, twin.weights)):
         layer = network.with_dialect(
-            dialect, Layer(Dense(4, 3), unit, readout.sample_readout(np.random.default_rng(0), 3, 1))
+            said, Layer(Dense(4, 3), unit, readout.sample_readout(np.random.default_rng(0), 3, 1))
         )
         results.append(recorded([layer], [w], spikes)[0][0])
     np.testing.assert_allclose(results[0], results[1], rtol=1e-12, atol=1e-12)
+
+
+def conv_stack(rng, shape_in=(2, 5, 4), per_channel=True):
+    """A lively convolution of the paper's dialect whose decays differ by input channel, or by input."""
+    synapse = Conv2d(shape_in, 3, 3, padding=1)
+    tau = lif.sample_time_constants(rng, shape_in[0] if per_channel else synapse.n_in)
+    tau = [np.repeat(t, shape_in[1] * shape_in[2]) for t in tau] if per_channel else tau
+    neuron = lif.neuron(*tau, w=rng.uniform(0.5, 2, synapse.n))
+    weights = synapse.init_weights(rng, neuron, scale=10.0)
+    layer = Layer(synapse, neuron, readout.sample_readout(rng, synapse.n, 2))
+    return layer, Weights(weights.W, -np.abs(weights.b))
+
+
+@EACH
+def test_a_convolution_with_decays_per_channel_maps_exactly(dialect, rng):
+    layer, weights = conv_stack(rng)
+    twin = rescale(layer.neuron, weights, paper, dialect)
+    other = network.with_dialect(dialect, layer._replace(neuron=twin.neuron))
+    spikes = rng.random((50, layer.synapse.n_in)) < 0.3
+    ((U, S),) = recorded([layer], [weights], spikes)
+    ((V, Z),) = recorded([other], [twin.weights], spikes)
+    later = shift(1, paper, dialect)
+    np.testing.assert_allclose(V[: 50 - later], U[later:], rtol=0, atol=1e-12 * np.abs(U).max())
+    assert S.sum() > 10 and Z.sum() > 10
+    np.testing.assert_array_equal(twin.weights.W, weights.W * twin.ratio)
+
+
+@pytest.mark.parametrize("shape_in", [(2, 5, 4), (1, 1, 3)], ids=["other sizes", "n_in equal to the kernel"])
+def test_a_convolution_with_decays_per_input_has_no_map_between_gains_and_the_axis_is_named(shape_in, rng):
+    layer, weights = conv_stack(rng, shape_in, per_channel=False)
+    with pytest.raises(InputError, match=r"^rescale: .* paper and dcll, which differ in gains one and inverse$"):
+        rescale(layer.neuron, weights, paper, dcll)
+    same_gains = rescale(layer.neuron, weights, paper, decolle_nonorm)
+    np.testing.assert_array_equal(same_gains.weights.W, weights.W)
+
+
+def test_dialects_with_the_same_gains_keep_them_in_float32_too(rng):
+    neuron = lif.neuron(*lif.sample_time_constants(rng, 40), dtype=np.float32, dialect=dcll)
+    twin = rescale(neuron, Weights(np.ones((1, 40), np.float32), np.zeros(1, np.float32)), dcll, decolle_base)
+    np.testing.assert_array_equal(twin.ratio, 1)
+
+
+def test_decays_that_do_not_fit_the_weights_are_refused_by_rescale():
+    neuron = lif.neuron(tau_mem=np.full(3, 0.02))
+    for W in (np.ones((2, 4)), np.ones((2, 4, 3, 3))):
+        with pytest.raises(InputError, match=r"^rescale: expected one decay.* 4 .*, got 3$"):
+            rescale(neuron, Weights(W, np.zeros(2)), paper, dcll)
 
 
 def test_learning_cannot_be_mapped_across_surrogates_or_readouts_and_the_axes_are_named():
@@ -180,6 +227,27 @@ def test_the_update_of_every_dialect_is_the_exact_gradient_of_a_smooth_function(
 
     report = gradcheck.check(descended, dW, weights.W)
     assert report, str(report)
+
+
+OTHERS = [d for d in DIALECTS.values() if d != paper]
+
+
+@pytest.mark.parametrize("dialect", OTHERS, ids=lambda d: d.name)
+def test_a_dialect_said_once_for_neuron_and_layer_is_refused_in_one_line(dialect, rng):
+    """It was silently a third network."""
+    read = readout.sample_readout(rng, 3, 2)
+    weights = [Weights(np.ones((3, 4)), np.zeros(3))]
+    neuron_alone = Layer(Dense(4, 3), lif.neuron(dialect=dialect), read)
+    layer_alone = network.with_dialect(dialect, Layer(Dense(4, 3), lif.neuron(), read))
+    both = network.with_dialect(dialect, neuron_alone)
+    expected = r"^layer 1: expected lif.neuron and network.with_dialect in one dialect, got"
+    for layer, neuron_in, layer_in in ((neuron_alone, dialect, paper), (layer_alone, paper, dialect)):
+        with pytest.raises(InputError, match=rf"{expected} {neuron_in.name} and {layer_in.name}, which differ in \w"):
+            network.validate([layer], weights)
+        with pytest.raises(InputError, match=expected):
+            next(network.run([layer], Carry(tuple(weights), network.rest([layer])), np.ones((1, 4))))
+    network.validate([both], weights)
+    network.validate([both._replace(neuron=lif.LIF(*both.neuron[:6], 1, 1))], weights)  # made by hand: no dialect
 
 
 @EACH

@@ -6,6 +6,7 @@ from scipy.signal import lfilter
 
 from decolle_ref._util.check import InputError
 from decolle_ref.decolle import lif
+from decolle_ref.decolle.dialects import DIALECTS
 from decolle_ref.decolle.surrogate import at_threshold
 
 taus = st.floats(0.002, 0.050)
@@ -117,3 +118,26 @@ def test_the_bad_entry_of_an_array_is_named():
 def test_other_dtypes_are_refused(bad):
     with pytest.raises(InputError, match="dtype: expected float32 or float64"):
         lif.neuron(dtype=bad)
+
+
+@pytest.mark.parametrize("dialect", DIALECTS.values(), ids=lambda d: d.name)
+def test_given_gains_are_taken_as_they_are_and_gamma_is_needed_only_where_something_is_refractory(dialect):
+    gains = {"gain_Q": 7.69, "gain_P": np.array([10.0, 9.5])}
+    neuron = lif.from_decays(0.9, 0.87, w=0.0, dialect=dialect, **gains)
+    assert neuron.gain_Q == 7.69 and neuron.gain_P.tolist() == [10.0, 9.5]
+    assert neuron.delta == neuron.gamma == 0
+    own = lif.from_decays(0.9, 0.87, 0.5, dialect=dialect)
+    half = lif.from_decays(0.9, 0.87, 0.5, dialect=dialect, gain_Q=7.69)
+    assert half == own._replace(gain_Q=np.array(7.69))
+    narrow = lif.from_decays(0.9, 0.87, 0.5, dtype=np.float32, dialect=dialect, **gains)
+    assert {x.dtype for x in narrow[:6]} == {np.dtype(np.float32)}
+
+
+def test_gamma_left_out_and_gains_that_are_not_positive_are_refused():
+    with pytest.raises(InputError, match=r"^gamma: expected a decay where w > 0, got none$"):
+        lif.from_decays(0.9, 0.87)
+    with pytest.raises(InputError, match=r"^gamma: expected a decay where w > 0, got none$"):
+        lif.from_decays(0.9, 0.87, w=[0.0, 1.0])
+    for name in ("gain_Q", "gain_P"):
+        with pytest.raises(InputError, match=rf"^{name}: expected finite numbers > 0, got 0.0$"):
+            lif.from_decays(0.9, 0.87, 0.9, **{name: 0.0})

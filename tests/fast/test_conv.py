@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from decolle_ref._util.check import InputError
-from decolle_ref.decolle import network
+from decolle_ref.decolle import dialects, network
 from decolle_ref.decolle.learner import Learner
 from decolle_ref.decolle.network import Carry
 from decolle_ref.decolle.objective import Objective, Regulariser
@@ -18,7 +18,7 @@ from decolle_ref.experiments.poisson_mnist_network import masks as mnist_masks
 from decolle_ref.fast import NetworkStepper, worker_pool
 from decolle_ref.fast.conv import Patches, spans
 from decolle_ref.fast.layer_buffers import logistic_and_slope
-from tests.support.conv import layer, masks, networks, spikes, targets
+from tests.support.conv import OUT, layer, masks, networks, spikes, targets
 
 TOLERANCE = {np.float64: 1e-12, np.float32: 1e-5}
 
@@ -215,3 +215,33 @@ def test_what_the_fast_path_cannot_do_is_refused_in_one_line(rng):
         stepper = NetworkStepper([conv], 1, workers)
         with pytest.raises(InputError, match=r"fast: expected Adamax with beta1 = 0, got SGD\(\)"):
             stepper.update(Learner([], SGD()), (), (), 0)
+
+
+def test_several_steps_at_a_time_cannot_learn_and_the_stepper_says_so(rng):
+    """Four steps with one target gave a quarter of the gradients."""
+    conv, weights = layer(rng, (1, 4, 4), 2, 3, 1, 1, 0)
+    x, goal = np.stack([spikes(rng, [conv], 3) for _ in range(4)]), targets(rng, [conv], 3)[0]
+    with worker_pool(1) as workers:
+        stepper = NetworkStepper([conv], 3, workers, steps=4)
+        with pytest.raises(InputError, match=r"^target: expected none while steps = 4, because .* got one$"):
+            stepper.step([weights], x, goal)
+        stepper.step([weights], x)
+        with pytest.raises(InputError, match=r"^NetworkStepper.update: expected steps = 1, got steps = 4$"):
+            stepper.update(Learner([], Adamax()), [weights], (), 0)
+
+
+def test_the_stepper_refuses_shapes_that_do_not_fit_in_one_line(rng):
+    conv, weights = layer(rng, (1, 4, 4), 2, 3, 1, 1, 0)
+    with worker_pool(1) as workers:
+        stepper = NetworkStepper([conv], 3, workers, chunk=2)
+        for x in (np.ones((2, 3, 16)), np.ones((3, 16)), np.ones((1, 4, 16))):
+            with pytest.raises(InputError, match=r"^spikes: expected shape \(1, 3, 16\), got "):
+                stepper.step([weights], x)
+        with pytest.raises(InputError, match=r"^target: expected shape \(3, 3\), got \(1, 3\)$"):
+            stepper.step([weights], np.ones((1, 3, 16)), np.ones((1, OUT)))
+
+
+def test_the_stepper_refuses_a_dialect_that_is_said_once(rng):
+    conv, _ = layer(rng, (1, 4, 4), 2, 3, 1, 1, 0, dialects.dcll)
+    with worker_pool(1) as workers, pytest.raises(InputError, match=r"^layer 2: expected lif.neuron and network.with_"):
+        NetworkStepper([conv, network.with_dialect(dialects.paper, conv)], 1, workers)

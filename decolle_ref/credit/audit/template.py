@@ -31,6 +31,6 @@ def gradient(p):  # type: ignore[no-untyped-def]
     for n in range(T):
         e = p.S[1][n] @ p.G[1].T - p.target[n]  # dL/dY[n]
         dS = e @ p.G[1]  # dL/dS[n], directly
-        # put your derivation here, and use dS in it
+        # put your derivation here, and use dS in it; for backpropagation through time, run this loop backwards
     raise NotImplementedError(f"fill in the derivation and remove this line (dS has shape {dS.shape})")
     return {"W2": dW2}
