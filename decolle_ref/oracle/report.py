@@ -63,7 +63,7 @@ def _size(off: float, expected: float, ulps: float, profile: Profile) -> str:
     """A small difference in units in the last place, a large one relative to the expected number."""
     if ulps < 1000 or expected == 0:
         return f"{ulps:.3g} units in the last place of {profile.format}"
-    return f"a factor of {1 + off / abs(expected):.3g}" if off > abs(expected) else f"{off / abs(expected):.2g} of it"
+    return f"{off / abs(expected):.3g} times the expected number"
 
 
 def place(failure: Failure) -> str:
