@@ -209,7 +209,7 @@ def run(
     Raises
     ------
     InputError
-        For shapes that do not fit, numbers that are not finite, a learner without targets, or targets that run out.
+        For shapes that do not fit, numbers that are not finite, no targets to learn from, targets or masks that end.
     """
     validate(network, start.weights)
     validate_state(network, start.state)

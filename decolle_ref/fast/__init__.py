@@ -9,18 +9,26 @@ Read the definitions first; a new reader can skip this room.
 | `pool` | max-pooling on arrays whose last axis is the batch | `decolle.pool.MaxPool` |
 | `layer_buffers` | one convolutional layer with preallocated buffers | `network.forward`, `network.local_gradients` |
 | `stepper` | a convolutional network, step by step, on several threads | `decolle.network.step`, `Learner.update` |
+| `evaluation` | any network with fixed weights, all steps at once | `decolle.network.run` |
 | `convnet` | the conventional network, on several threads | `decolle.convnet.forward`, `gradient` |
 | `spikegrad` | one mini-batch of SpikeGrad | `spikegrad.ann` |
 | `workers` | a pool of threads, and the chunks of a batch | |
 
-Public are the modules `convnet`, `spikegrad`, `stepper`, `update` and `workers`, and the names in `__all__`; the others
-are their parts.
+To evaluate a network whose weights are fixed, call `evaluate`: spikes (steps, ..., n_in) in, and Y, U and S of every
+layer out, in the shapes of the definition with the steps as an axis in front.  To learn, use `NetworkStepper` for
+convolutions, and `update_layer` in a `Learner` for dense layers.  Where Y alone is needed of convolutions with pools,
+`NetworkStepper` with many steps per call is sooner still, as it leaves out the neurons that no window covers.
+
+Public are the modules `convnet`, `evaluation`, `spikegrad`, `stepper`, `update` and `workers`, and the names in
+`__all__`; the others are their parts.
 """
 
 from decolle_ref.fast import convnet, spikegrad
 from decolle_ref.fast.convnet import ConvnetStepper
+from decolle_ref.fast.evaluation import Evaluation, evaluate
 from decolle_ref.fast.stepper import NetworkStepper
 from decolle_ref.fast.update import update_layer
 from decolle_ref.fast.workers import worker_pool
 
-__all__ = ["ConvnetStepper", "NetworkStepper", "convnet", "spikegrad", "update_layer", "worker_pool"]
+__all__ = ["ConvnetStepper", "Evaluation", "NetworkStepper", "convnet", "evaluate", "spikegrad", "update_layer"]
+__all__ += ["worker_pool"]
