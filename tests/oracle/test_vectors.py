@@ -79,7 +79,7 @@ def test_every_property_holds(exported):
 def test_the_catalogue_covers_what_it_promises():
     every = vectors("float64").values()
     layers = [layer for vector in every for layer in vector.about["layers"]]
-    assert len({vector.id for vector in every}) == len(every) == 73
+    assert len({vector.id for vector in every}) == len(every) == 83
     assert {vector.about["dialect"] for vector in every} == set(DIALECTS)
     assert {(layer["loss"], layer["reduction"]) for layer in layers} == {
         (loss, reduction) for loss in ("squared_error", "smooth_l1", "cross_entropy") for reduction in ("sum", "mean")
