@@ -12,16 +12,17 @@ import torch
 import torch.nn.functional as F
 
 # The choices of each dialect; case.json may also choose axis by axis.
-AXES = ("P_reads", "U_reads", "gains", "refractory", "threshold", "surrogate", "readout", "pooling")
-AXES += ("regulariser_reads", "regulariser_place")
+AXES = (
+    "P_reads U_reads gains refractory threshold surrogate readout pooling regulariser_reads regulariser_place".split()
+)
 CHOICES = {
-    "paper": ("old_Q", "old_P", "one", "w", "at_or_above", "logistic", "sigma", "pool_U", "primitive", "pooled"),
-    "dcll": ("new_Q", "new_P", "inverse", "gamma_w", "above", "logistic", "sigma", "pool_S", "primitive", "unpooled"),
-    "decolle": ("old_Q", "new_P", "leak", "leak_w", "above", "fast_sigmoid_10", "spikes", "pool_U", "logistic", "pooled"),
-    "decolle-base": ("old_Q", "new_P", "inverse", "w", "above", "fast_sigmoid_10", "spikes", "pool_U", "logistic", "pooled"),
-    "decolle-nonorm": ("old_Q", "new_P", "one", "w", "at_or_above", "boxcar", "spikes", "pool_U", "logistic", "pooled"),
+    "paper": "old_Q old_P one w at_or_above logistic sigma pool_U primitive pooled",
+    "dcll": "new_Q new_P inverse gamma_w above logistic sigma pool_S primitive unpooled",
+    "decolle": "old_Q new_P leak leak_w above fast_sigmoid_10 spikes pool_U logistic pooled",
+    "decolle-base": "old_Q new_P inverse w above fast_sigmoid_10 spikes pool_U logistic pooled",
+    "decolle-nonorm": "old_Q new_P one w at_or_above boxcar spikes pool_U logistic pooled",
 }
-DIALECTS = {name: dict(zip(AXES, row, strict=True)) for name, row in CHOICES.items()}
+DIALECTS = {name: dict(zip(AXES, row.split(), strict=True)) for name, row in CHOICES.items()}
 
 # Computed in float64 and rounded once to the dtype of the case.
 GAINS = {"one": np.ones_like, "leak": lambda decay: 1 - decay, "inverse": lambda decay: 1 / (1 - decay)}

@@ -10,7 +10,8 @@ All of them are one dynamical system.  With P[n+1] and Q[n+1] called new, P[n] a
 
 A dialect chooses one option on each of twelve axes: which Q and P are read, the gains, how the refractory strength w of
 that code becomes delta, the comparison at threshold, the decay formula, the surrogate, what the readout reads, the
-places of dropout and pooling, and what the regularisers read and where they act.  A step reads the options as values; there is no `if dialect` anywhere.
+places of dropout and pooling, and what the regularisers read and where they act.  A step reads the options as
+values; there is no `if dialect` anywhere.
 
 >>> from decolle_ref import dialects
 >>> dialects.differences(dialects.decolle_base, dialects.decolle_nonorm)[1]

@@ -221,6 +221,29 @@ def test_lambda1_acts_before_the_pool_in_2018_and_after_it_in_2020(dialect):
 
 
 @EACH
+@given(seed=st.integers(0, 2**32 - 1), shift=st.sampled_from([-3.0, 0.0]))
+def test_with_a_pool_and_both_regularisers_the_update_is_still_that_exact_gradient(dialect, seed, shift):
+    rng = np.random.default_rng(seed)
+    objective = Objective(smooth_l1, "mean", Regulariser(0.3, 0.2))
+    G = readout.Readout(rng.normal(size=(2, 2)), np.zeros(2))
+    neuron = lif.neuron(*lif.sample_time_constants(rng, 4), dialect=dialect)
+    plain = Layer(Dense(4, 10), neuron, G, objective=objective, pool=MaxPool((1, 2, 5), 2))
+    layer = network.with_dialect(dialect, plain)
+    weights = Weights(rng.normal(size=(10, 4)), rng.normal(shift, 1, 10))
+    P, R, target = rng.random((3, 4)), rng.random((3, 10)), rng.normal(size=(3, 2))
+    U = layer.synapse.drive(weights, P) - neuron.delta * R
+    Y = readout.output(G, layer.surrogate.primitive(network.pooled(layer, U)))
+    snapshot = network.local_gradients(layer, network.Snapshot(P, P, R, U, U, Y), target)
+    dW = rule.gradient(layer.synapse, snapshot.dU, P).W
+
+    def descended(W):
+        return network.frozen_error_loss(layer, Weights(W, weights.b), P, R, snapshot.dY)
+
+    report = gradcheck.check(descended, dW, weights.W)
+    assert report, str(report)
+
+
+@EACH
 def test_an_input_spike_reaches_U_after_the_dialects_delay(dialect):
     neuron = lif.neuron(dialect=dialect)
     layer = network.with_dialect(

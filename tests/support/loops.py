@@ -15,8 +15,9 @@ from types import SimpleNamespace
 
 import numpy as np
 
-_AXES = "P_reads", "U_reads", "gains", "refractory", "threshold", "decay", "surrogate", "readout", "pooling"
-_AXES += "regulariser_reads", "regulariser_place"
+_AXES = (
+    "P_reads U_reads gains refractory threshold decay surrogate readout pooling regulariser_reads regulariser_place"
+).split()
 _NAMED = {
     "paper": "old_Q old_P one w at_or_above exp logistic sigma pool_U primitive pooled",
     "dcll": "new_Q new_P inverse gamma_w above euler logistic sigma pool_S primitive unpooled",

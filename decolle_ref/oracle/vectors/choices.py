@@ -146,7 +146,7 @@ def regularisers(dtype: str) -> Iterator[Vector]:
         both |= {"surrogate": "fast_sigmoid" if d.surrogate == "logistic" else None}  # whose primitive is another
         moves = [(layers(lambda1=0.0), "delta dW"), (layers(lambda2=0.0), "delta dW")]
         moves += [(axes(regulariser_reads=_other("regulariser_reads", d)), "delta")]
-        why = "the primitive of the surrogate for the logistic function or the reverse, where the regulariser reads a rate"
+        why = "a regulariser that reads the primitive of the surrogate for the logistic function, or the reverse"
         stack = dense(6, 5, 4, **both)
         for pool in ("", "-pool"):
             pair = with_arrays(random_case(230 + k, stack, name, steps=16, batch=3), b=-2.5, W=lambda W: 2 * W)

@@ -211,15 +211,13 @@ def _gradients(layer: _Layer, row: Row, target: Array, numbers: Numbers) -> Row:
     slope = SURROGATES[_surrogate(layer)][1](u)
     back = numbers.total(e[:, None] * layer.constants["G"].T)
     at_winners = numbers.narrow(back * slope)
-    everywhere = 0 * row["U"]
+    unpooled = bool(layer.about.get("lambda1")) and layer.dialect.regulariser_place == "unpooled"
     if layer.about.get("lambda1") or layer.about.get("lambda2"):
-        unpooled = "pool" in layer.about and layer.dialect.regulariser_place == "unpooled"
-        everywhere = _loud(layer, row["U"], numbers) / row["U"].size if unpooled else everywhere
         loud = 0 * u if unpooled else _loud(layer, u, numbers)
         at_winners = numbers.plus(at_winners, numbers.plus(loud, -_silent(layer, u, slope, numbers)) / u.size)
     delta = 0 * row["U"]
     np.put_along_axis(delta, row["winners"], at_winners, axis=-1)
-    delta = numbers.plus(delta, everywhere)
+    delta = numbers.plus(delta, _loud(layer, row["U"], numbers) / row["U"].size) if unpooled else delta
     db = numbers.total(_by_channel(layer, delta[..., None]))[:, 0]
     dW = numbers.total(_by_channel(layer, delta[..., None] * _inputs(layer, row["P"])))
     return {"e": e, "delta": delta, "dW": dW.reshape(layer.state["W"].shape), "db": db}
