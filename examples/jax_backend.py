@@ -16,15 +16,17 @@ import numpy as np
 from jax import lax
 
 # The choices of each dialect; case.json may also choose axis by axis.
-AXES = ("P_reads", "U_reads", "gains", "refractory", "threshold", "surrogate", "readout", "pooling")
+AXES = (
+    "P_reads U_reads gains refractory threshold surrogate readout pooling regulariser_reads regulariser_place".split()
+)
 CHOICES = {
-    "paper": ("old_Q", "old_P", "one", "w", "at_or_above", "logistic", "sigma", "pool_U"),
-    "dcll": ("new_Q", "new_P", "inverse", "gamma_w", "above", "logistic", "sigma", "pool_S"),
-    "decolle": ("old_Q", "new_P", "leak", "leak_w", "above", "fast_sigmoid_10", "spikes", "pool_U"),
-    "decolle-base": ("old_Q", "new_P", "inverse", "w", "above", "fast_sigmoid_10", "spikes", "pool_U"),
-    "decolle-nonorm": ("old_Q", "new_P", "one", "w", "at_or_above", "boxcar", "spikes", "pool_U"),
+    "paper": "old_Q old_P one w at_or_above logistic sigma pool_U primitive pooled",
+    "dcll": "new_Q new_P inverse gamma_w above logistic sigma pool_S primitive unpooled",
+    "decolle": "old_Q new_P leak leak_w above fast_sigmoid_10 spikes pool_U logistic pooled",
+    "decolle-base": "old_Q new_P inverse w above fast_sigmoid_10 spikes pool_U logistic pooled",
+    "decolle-nonorm": "old_Q new_P one w at_or_above boxcar spikes pool_U logistic pooled",
 }
-DIALECTS = {name: dict(zip(AXES, row, strict=True)) for name, row in CHOICES.items()}
+DIALECTS = {name: dict(zip(AXES, row.split(), strict=True)) for name, row in CHOICES.items()}
 
 # Computed in float64 and rounded once to the dtype of the case.
 GAINS = {"one": np.ones_like, "leak": lambda decay: 1 - decay, "inverse": lambda decay: 1 / (1 - decay)}
@@ -104,14 +106,17 @@ def local_loss(layer, axes, arrays, state_read, target):
     """L as a function of W, b and the zeros added to U and Y; also returns U, S, Y and the spikes before the pool."""
     sigma, slope = SURROGATES[layer.get("surrogate", axes["surrogate"])]
     spike = SPIKES[axes["threshold"]]
-    rate, read = with_slope(sigma, slope), with_slope(spike if axes["readout"] == "spikes" else sigma, slope)
+    read = with_slope(spike if axes["readout"] == "spikes" else sigma, slope)
+    reads_logistic = axes.get("regulariser_reads") == "logistic"
+    rate = with_slope(*SURROGATES["logistic"]) if reads_logistic else with_slope(sigma, slope)
 
     def loss(weights, zeros):
         U = drive(layer, weights, state_read["P"]) - arrays["delta"] * state_read["R"] + zeros["U"]
         u = pooled(layer, U, sigma if axes["pooling"] == "pool_S" else lambda x: x)
         Y = read(u) @ arrays["G"].T + arrays["c"] + zeros["Y"]
         L = 0.0 if target is None else REDUCTIONS[layer["reduction"]](LOSSES[layer["loss"]](Y, target))
-        return L + penalty(layer, u, rate(u)), ({"U": U, "S": spike(u), "Y": Y}, spike(U))
+        loud = U if axes.get("regulariser_place") == "unpooled" else u
+        return L + penalty(layer, loud, u, rate(u)), ({"U": U, "S": spike(u), "Y": Y}, spike(U))
 
     return loss
 
@@ -139,11 +144,11 @@ def pooled(layer, U, pool_key):
     return jnp.take_along_axis(tiles, winners, axis=-1)[..., 0]
 
 
-def penalty(layer, U, rate):
-    """lambda1 <relu(U + 0.01)> + lambda2 relu(0.1 - <activity>).  [K20 Eq. 4]"""
+def penalty(layer, loud, U, rate):
+    """lambda1 <relu(U + 0.01)> + lambda2 relu(0.1 - <activity>).  [K20 Eq. 4]  `loud` is the U of the first term."""
     relu = jax.nn.relu
     active = rate.mean() if layer.get("activity", "rate") == "rate" else U.mean(axis=-1)
-    return layer.get("lambda1", 0) * relu(U + 0.01).mean() + layer.get("lambda2", 0) * relu(0.1 - active).mean()
+    return layer.get("lambda1", 0) * relu(loud + 0.01).mean() + layer.get("lambda2", 0) * relu(0.1 - active).mean()
 
 
 def update(about, arrays, weights, opt_state, gradient, t):

@@ -12,15 +12,17 @@ import torch
 import torch.nn.functional as F
 
 # The choices of each dialect; case.json may also choose axis by axis.
-AXES = ("P_reads", "U_reads", "gains", "refractory", "threshold", "surrogate", "readout", "pooling")
+AXES = (
+    "P_reads U_reads gains refractory threshold surrogate readout pooling regulariser_reads regulariser_place".split()
+)
 CHOICES = {
-    "paper": ("old_Q", "old_P", "one", "w", "at_or_above", "logistic", "sigma", "pool_U"),
-    "dcll": ("new_Q", "new_P", "inverse", "gamma_w", "above", "logistic", "sigma", "pool_S"),
-    "decolle": ("old_Q", "new_P", "leak", "leak_w", "above", "fast_sigmoid_10", "spikes", "pool_U"),
-    "decolle-base": ("old_Q", "new_P", "inverse", "w", "above", "fast_sigmoid_10", "spikes", "pool_U"),
-    "decolle-nonorm": ("old_Q", "new_P", "one", "w", "at_or_above", "boxcar", "spikes", "pool_U"),
+    "paper": "old_Q old_P one w at_or_above logistic sigma pool_U primitive pooled",
+    "dcll": "new_Q new_P inverse gamma_w above logistic sigma pool_S primitive unpooled",
+    "decolle": "old_Q new_P leak leak_w above fast_sigmoid_10 spikes pool_U logistic pooled",
+    "decolle-base": "old_Q new_P inverse w above fast_sigmoid_10 spikes pool_U logistic pooled",
+    "decolle-nonorm": "old_Q new_P one w at_or_above boxcar spikes pool_U logistic pooled",
 }
-DIALECTS = {name: dict(zip(AXES, row, strict=True)) for name, row in CHOICES.items()}
+DIALECTS = {name: dict(zip(AXES, row.split(), strict=True)) for name, row in CHOICES.items()}
 
 # Computed in float64 and rounded once to the dtype of the case.
 GAINS = {"one": np.ones_like, "leak": lambda decay: 1 - decay, "inverse": lambda decay: 1 / (1 - decay)}
@@ -87,6 +89,8 @@ class Layer:
             setattr(self, name, self.tensor(array_of(f"{name}0") if is_given else np.zeros((self.batch, size))))
         self.spike = SPIKES[axes["threshold"]]
         self.sigma, self.slope = SURROGATES[layer.get("surrogate", axes["surrogate"])]
+        reads_logistic = axes.get("regulariser_reads") == "logistic"
+        self.rate = SURROGATES["logistic"] if reads_logistic else (self.sigma, self.slope)
 
     def tensor(self, array):
         """A copy in the dtype of the case."""
@@ -125,14 +129,15 @@ class Layer:
         _, winners = F.max_pool2d(pool_key, self.about["pool"], return_indices=True)
         return image.flatten(2).gather(2, winners.flatten(2)).flatten(1)
 
-    def loss(self, Y, u, target):
-        """The local loss L, with the regularisers of [K20 Eq. 4]."""
+    def loss(self, Y, U, u, target):
+        """The local loss L, with the regularisers of [K20 Eq. 4]: the first may act before the pool."""
         L = LOSSES[self.about["loss"]](Y, target, self.about["reduction"])
         if lambda1 := self.about.get("lambda1", 0):
-            L = L + lambda1 * F.relu(u + 0.01).mean()
+            loud = U if self.axes.get("regulariser_place") == "unpooled" else u
+            L = L + lambda1 * F.relu(loud + 0.01).mean()
         if lambda2 := self.about.get("lambda2", 0):
             rate = self.about.get("activity", "rate") == "rate"
-            active = Activity.apply(u, self.sigma, self.slope).mean() if rate else u.mean(dim=1)
+            active = Activity.apply(u, *self.rate).mean() if rate else u.mean(dim=1)
             L = L + lambda2 * F.relu(0.1 - active).mean()
         return L
 
@@ -141,7 +146,7 @@ class Layer:
         self.W.grad = self.b.grad = None
         row["U"].retain_grad()
         row["Y"].retain_grad()
-        self.loss(row["Y"], u, target).backward()
+        self.loss(row["Y"], row["U"], u, target).backward()
         return {"e": row["Y"].grad, "delta": row["U"].grad, "dW": self.W.grad, "db": self.b.grad}
 
 

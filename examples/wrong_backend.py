@@ -7,6 +7,7 @@ vector.  Your own backend would run its own program in place of the loop, and re
 import numpy as np
 
 from decolle_ref.cases import Case
+from decolle_ref.decolle.layer import regularisers
 
 
 def backend(about, arrays):
@@ -56,9 +57,14 @@ def forward(layer, weights, state, S_in):
 def backward(layer, row, u, winners, target):
     """e = dL/dY, delta = (G^T e) sigma'(u) + regularisers, dW = delta (x) P, db = delta."""
     e = layer.objective.error(row["Y"], target)
-    delta = (e @ layer.readout.G) * layer.surrogate.derivative(u) + layer.objective.penalty(u, layer.surrogate)
+    of_u, of_U = regularisers(layer)
+    delta = (e @ layer.readout.G) * layer.surrogate.derivative(u)
+    if of_u:
+        delta = delta + of_u.derivative(u, layer.rate_of(layer.surrogate))
     if layer.pool:
         delta = layer.pool.route(delta, winners)
+    if of_U:
+        delta = delta + of_U.derivative(row["U"], layer.rate_of(layer.surrogate))
     dW, db = layer.synapse.gradient(delta, row["P"])
     return {"e": e, "delta": delta, "dW": dW, "db": db}
 

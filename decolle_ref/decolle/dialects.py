@@ -8,9 +8,10 @@ All of them are one dynamical system.  With P[n+1] and Q[n+1] called new, P[n] a
     S[n]   = (U[n] >= 0 or U[n] > 0)
     R[n+1] = gamma R[n] + S[n]
 
-A dialect chooses one option on each of ten axes: which Q and P are read, the gains, how the refractory strength w of
-that code becomes delta, the comparison at threshold, the decay formula, the surrogate, what the readout reads, and the
-places of dropout and pooling.  A step reads the options as values; there is no `if dialect` anywhere.
+A dialect chooses one option on each of twelve axes: which Q and P are read, the gains, how the refractory strength w of
+that code becomes delta, the comparison at threshold, the decay formula, the surrogate, what the readout reads, the
+places of dropout and pooling, and what the regularisers read and where they act.  A step reads the options as
+values; there is no `if dialect` anywhere.
 
 >>> from decolle_ref import dialects
 >>> dialects.differences(dialects.decolle_base, dialects.decolle_nonorm)[1]
@@ -109,6 +110,14 @@ AXES: dict[str, dict[str, Option]] = {
         "pool_U": Option("max over U, then Theta", lambda surrogate: np.asarray),
         "pool_S": Option("max over S and over sigma(U)", lambda surrogate: surrogate.primitive),
     },
+    "regulariser_reads": {
+        "primitive": Option("lambda2 relu(0.1 - mean a), a = sigma(U)", lambda surrogate: surrogate),
+        "logistic": Option("lambda2 relu(0.1 - mean a), a = 1/(1 + exp(-U))", lambda surrogate: logistic),
+    },
+    "regulariser_place": {
+        "pooled": Option("lambda1 mean relu(U + 0.01), of the pooled U", "u"),
+        "unpooled": Option("lambda1 mean relu(U + 0.01), of U before the pool", "U"),
+    },
 }
 
 
@@ -120,6 +129,7 @@ class Dialect:
     ----------
     name : str
     P_reads, U_reads, gains, refractory, threshold, decay, surrogate, readout, dropout, pooling : str
+    regulariser_reads, regulariser_place : str
         A key of `AXES[axis]` each.
 
     Raises
@@ -139,6 +149,8 @@ class Dialect:
     readout: str = "sigma"
     dropout: str = "before_G"
     pooling: str = "pool_U"
+    regulariser_reads: str = "primitive"
+    regulariser_place: str = "pooled"
 
     def __post_init__(self) -> None:
         for axis, options in AXES.items():
@@ -176,6 +188,7 @@ dcll = Dialect(
     decay="euler",
     dropout="after_G",
     pooling="pool_S",
+    regulariser_place="unpooled",
 )
 """The authors' 2018 code, which made the paper's figures."""
 
@@ -188,6 +201,7 @@ decolle = Dialect(
     decay="given",
     surrogate="fast_sigmoid_10",
     readout="spikes",
+    regulariser_reads="logistic",
 )
 """The authors' 2020 code, class LIFLayer."""
 

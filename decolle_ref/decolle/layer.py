@@ -19,6 +19,7 @@ and b whose exact gradients the rule computes.
 (3,)
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
@@ -29,7 +30,7 @@ from decolle_ref._util.check import Array
 from decolle_ref.decolle import lif, readout, rule
 from decolle_ref.decolle.dialects import Dialect, paper
 from decolle_ref.decolle.lif import LIF, State
-from decolle_ref.decolle.objective import Objective
+from decolle_ref.decolle.objective import Objective, Regulariser
 from decolle_ref.decolle.pool import MaxPool
 from decolle_ref.decolle.readout import KEEP, Mask, Readout
 from decolle_ref.decolle.surrogate import Function, Surrogate, logistic
@@ -53,6 +54,10 @@ class Layer(NamedTuple):
         Where dropout acts: before G or after it.
     dialect : Dialect
         The dialect that chose these fields, from `with_dialect`; that of the neuron must be the same.
+    rate_of : function
+        The layer's surrogate -> the surrogate whose primitive the regularisers read as a rate.
+    lambda1_on : "u" or "U"
+        What the first regulariser acts on: the potentials after the pool or before it.
     """
 
     synapse: Synapse
@@ -65,6 +70,8 @@ class Layer(NamedTuple):
     pool_key: Function = np.asarray
     dropout: str = "activity"
     dialect: Dialect = paper
+    rate_of: Callable[[Surrogate], Surrogate] = lambda surrogate: surrogate
+    lambda1_on: str = "u"
 
 
 class Snapshot(NamedTuple):
@@ -116,6 +123,8 @@ def with_dialect(dialect: Dialect, layer: Layer, surrogate: Surrogate | None = N
         pool_key=dialect.value("pooling")(triple if surrogate is None else surrogate),
         dropout=dialect.value("dropout"),
         dialect=dialect,
+        rate_of=dialect.value("regulariser_reads"),
+        lambda1_on=dialect.value("regulariser_place"),
     )
 
 
@@ -179,6 +188,23 @@ def pooled(layer: Layer, U: Array) -> Array:
     return U if layer.pool is None else layer.pool.pick(U, layer.pool.winners(layer.pool_key(U)))
 
 
+def regularisers(layer: Layer) -> tuple[Regulariser | None, Regulariser | None]:
+    """The terms of [K20 Eq. 4] that act on u, after the pool, and those that act on U, before it.
+
+    Parameters
+    ----------
+    layer : Layer
+
+    Returns
+    -------
+    of_u, of_U : Regulariser or None
+    """
+    both = layer.objective.regulariser
+    if both is None or layer.pool is None or layer.lambda1_on == "u":
+        return both, None
+    return replace(both, lambda1=0.0), replace(both, lambda2=0.0)
+
+
 def local_gradients(layer: Layer, snapshot: Snapshot, target: Array, mask: Mask = KEEP) -> Snapshot:
     """Add the layer's loss and the gradients dY = dL/dY and dU = dL/dU.  [K20 Eq. 3, 4]
 
@@ -195,12 +221,32 @@ def local_gradients(layer: Layer, snapshot: Snapshot, target: Array, mask: Mask 
     -------
     Snapshot
     """
-    u = pooled(layer, snapshot.U)
-    dY = layer.objective.error(snapshot.Y, target)
-    dU = rule.error_signal(layer.readout, layer.surrogate, layer.objective, dY, u, mask)
+    U, Y, rate = snapshot.U, snapshot.Y, layer.rate_of(layer.surrogate)
+    u, (of_u, of_U) = pooled(layer, U), regularisers(layer)
+    objective = replace(layer.objective, regulariser=of_u)
+    dY = objective.error(Y, target)
+    dU = rule.error_signal(layer.readout, layer.surrogate, objective, dY, u, mask, rate)
     if layer.pool is not None:
-        dU = layer.pool.route(dU, layer.pool.winners(layer.pool_key(snapshot.U)))
-    return snapshot._replace(loss=layer.objective.value(u, snapshot.Y, target, layer.surrogate), dY=dY, dU=dU)
+        dU = layer.pool.route(dU, layer.pool.winners(layer.pool_key(U)))
+    if of_U is not None:
+        dU = dU + of_U.derivative(U, rate)
+    return snapshot._replace(loss=_loss(layer, U, Y, target), dY=dY, dU=dU)
+
+
+def _loss(layer: Layer, U: Array, Y: Array, target: Array) -> Array:
+    """L: the loss of Y, and each regulariser where the layer has it."""
+    loss, penalty = replace(layer.objective, regulariser=None), _penalty(layer, U)
+    total = loss.value(U, Y, target, layer.surrogate)
+    return total if penalty is None else total + penalty
+
+
+def _penalty(layer: Layer, U: Array) -> Array | None:
+    """The regularisers' part of L, or None where there are none."""
+    rate, (of_u, of_U) = layer.rate_of(layer.surrogate), regularisers(layer)
+    if of_u is None:
+        return None
+    penalty = of_u.value(pooled(layer, U), rate)
+    return penalty if of_U is None else penalty + of_U.value(U, rate)
 
 
 def local_loss(layer: Layer, weights: Weights, P: Array, R: Array, target: Array, mask: Mask = KEEP) -> Array:
@@ -220,8 +266,7 @@ def local_loss(layer: Layer, weights: Weights, P: Array, R: Array, target: Array
     -------
     array of shape ()
     """
-    u, Y = _smooth_output(layer, weights, P, R, mask)
-    return layer.objective.value(u, Y, target, layer.surrogate)
+    return _loss(layer, *_smooth_output(layer, weights, P, R, mask), target)
 
 
 def frozen_error_loss(layer: Layer, weights: Weights, P: Array, R: Array, dY: Array, mask: Mask = KEEP) -> Array:
@@ -241,12 +286,12 @@ def frozen_error_loss(layer: Layer, weights: Weights, P: Array, R: Array, dY: Ar
     -------
     array of shape ()
     """
-    u, Y = _smooth_output(layer, weights, P, R, mask)
-    linear, regulariser = (dY * Y).sum(), layer.objective.regulariser
-    return np.asarray(linear if regulariser is None else linear + regulariser.value(u, layer.surrogate))
+    U, Y = _smooth_output(layer, weights, P, R, mask)
+    linear, penalty = (dY * Y).sum(), _penalty(layer, U)
+    return np.asarray(linear if penalty is None else linear + penalty)
 
 
 def _smooth_output(layer: Layer, weights: Weights, P: Array, R: Array, mask: Mask) -> tuple[Array, Array]:
-    """U after the pool, and Y = G primitive(U) + c."""
-    u = pooled(layer, layer.synapse.drive(weights, P) - layer.neuron.delta * R)
-    return u, readout.output(layer.readout, layer.surrogate.primitive(u), mask)
+    """U before the pool, and Y = G primitive(u) + c."""
+    U = layer.synapse.drive(weights, P) - layer.neuron.delta * R
+    return U, readout.output(layer.readout, layer.surrogate.primitive(pooled(layer, U)), mask)

@@ -107,7 +107,8 @@ class Regulariser:
 
     The first term keeps U below threshold, the second keeps the layer from falling silent.  The paper prints
     activity = U ("membrane"); then the two terms pull <U> in opposite directions.  The public codes use
-    activity = sigma(U) ("rate").  <.> is the mean over neurons: "membrane" applies its relu to each sample and then
+    activity = sigma(U) ("rate"); which sigma, and whether the first term acts before or after a pool, are axes of the
+    dialect.  <.> is the mean over neurons: "membrane" applies its relu to each sample and then
     averages over the batch, "rate" averages over the batch too before it applies the relu, as the codes do.
 
     Parameters
@@ -131,7 +132,10 @@ class Regulariser:
         validate_choice("activity", self.activity, ACTIVITIES)
 
     def value(self, U: Array, surrogate: Surrogate) -> Array:
-        """The sum of both terms of [K20 Eq. 4], a scalar, for U of shape (..., n); 0 for an empty batch."""
+        """The sum of both terms of [K20 Eq. 4], a scalar, for U of shape (..., n); 0 for an empty batch.
+
+        The "rate" reads the primitive of `surrogate`.
+        """
         if U.size == 0:
             return np.zeros((), U.dtype)
         above = np.where(U.real + 0.01 > 0, U + 0.01, 0)

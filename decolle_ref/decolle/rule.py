@@ -22,7 +22,13 @@ from decolle_ref.decolle.synapse import Synapse, Weights
 
 
 def error_signal(
-    readout: Readout, surrogate: Surrogate, objective: Objective, dY: Array, U: Array, mask: Mask = KEEP
+    readout: Readout,
+    surrogate: Surrogate,
+    objective: Objective,
+    dY: Array,
+    U: Array,
+    mask: Mask = KEEP,
+    rate: Surrogate | None = None,
 ) -> Array:
     """dU_i = dL/dU_i = (sum_k G_ki dY_k) sigma'(U_i), plus the regularisers' own dL/dU_i.  [K20 Eq. 3, 4]
 
@@ -37,6 +43,8 @@ def error_signal(
     U : array of shape (..., n)
     mask : Mask
         Dropout.
+    rate : Surrogate or None
+        What the regularisers read; by default the surrogate.
 
     Returns
     -------
@@ -44,7 +52,7 @@ def error_signal(
     """
     modulatory = local_error(readout, dY, mask)
     postsynaptic = surrogate.derivative(U)
-    return modulatory * postsynaptic + objective.penalty(U, surrogate)
+    return modulatory * postsynaptic + objective.penalty(U, surrogate if rate is None else rate)
 
 
 def gradient(synapse: Synapse, dU: Array, P: Array) -> Weights:

@@ -146,8 +146,9 @@ def projection() -> tuple[float, float]:
     meant="lambda1 <relu(U_i + 0.01)> + lambda2 relu(0.1 - <sigma(U_i)>)",
     why="As printed, the first term is 0 only if every U is below -0.01, the second only if the mean U is above 0.1: "
     "no layer can satisfy both, and between the two values they pull the mean in opposite directions. A minimum firing "
-    "rate is a bound on sigma(U), and the public codes have it there. The package offers both, as "
-    '`activity="membrane"` and `"rate"`.',
+    "rate is a bound on sigma(U), and the public codes have it there: in 2018 sigma is the logistic surrogate, in 2020 "
+    "the logistic function whatever the surrogate. 2018 takes the first term of U before pooling, 2020 after it. "
+    'The package offers both readings, as `activity="membrane"` and `"rate"`, and the rest as axes of the dialect.',
     measures="Smallest value of the sum of the two terms (lambda1 = lambda2 = 1) over layers of equal U in -5..5; by "
     "Jensen's inequality, unequal U do no better as printed.",
 )

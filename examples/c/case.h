@@ -13,16 +13,16 @@ static const char *const SURROGATES[] = {"logistic", "fast_sigmoid_10", "boxcar"
                                          "exponential", NULL};
 
 typedef struct {
-    int new_Q, new_P, gains, refractory, above, surrogate, spikes, pool_S;
+    int new_Q, new_P, gains, refractory, above, surrogate, spikes, pool_S, logistic_rate, unpooled;
 } Dialect;
 
 static const char *const DIALECT_NAMES[] = {"paper", "dcll", "decolle", "decolle-base", "decolle-nonorm", NULL};
 static const Dialect DIALECTS[] = {
-    {0, 0, GAINS_ONE, DELTA_W, 0, LOGISTIC, 0, 0},
-    {1, 1, GAINS_INVERSE, DELTA_GAMMA_W, 1, LOGISTIC, 0, 1},
-    {0, 1, GAINS_LEAK, DELTA_LEAK_W, 1, FAST_SIGMOID_10, 1, 0},
-    {0, 1, GAINS_INVERSE, DELTA_W, 1, FAST_SIGMOID_10, 1, 0},
-    {0, 1, GAINS_ONE, DELTA_W, 0, BOXCAR, 1, 0},
+    {0, 0, GAINS_ONE, DELTA_W, 0, LOGISTIC, 0, 0, 0, 0},
+    {1, 1, GAINS_INVERSE, DELTA_GAMMA_W, 1, LOGISTIC, 0, 1, 0, 1},
+    {0, 1, GAINS_LEAK, DELTA_LEAK_W, 1, FAST_SIGMOID_10, 1, 0, 1, 0},
+    {0, 1, GAINS_INVERSE, DELTA_W, 1, FAST_SIGMOID_10, 1, 0, 1, 0},
+    {0, 1, GAINS_ONE, DELTA_W, 0, BOXCAR, 1, 0, 1, 0},
 };
 
 /* A dense layer is a convolution of an image of 1 x 1 places and n_in channels, with a kernel of 1 x 1. */
@@ -31,7 +31,8 @@ typedef struct {
     int height, width, channels, kernel; /* of the neurons' image; W is (channels, fan_in) */
     int places, fan_in, n_read, pool;    /* height width; weights per neuron; neurons the readout reads; window's side */
     int *inputs;                         /* (places, fan_in): the input of each weight, -1 for padding */
-    int surrogate, loss, mean, membrane; /* membrane: lambda2 acts on U, else on sigma(U) */
+    int surrogate, loss, mean, membrane; /* membrane: lambda2 acts on U, else on the rate of U */
+    int rate, unpooled;                  /* the surrogate of the rate; unpooled: lambda1 acts before the pool */
     num lambda1, lambda2;
     num *W, *b, *G, *c, *alpha, *beta, *gamma, *w, *target, *rate_W, *rate_b;
     num *gain_Q, *gain_P, *delta_R;                 /* they follow from the dialect */
@@ -73,14 +74,17 @@ static Dialect read_dialect(const char *about)
     static const char *const gains[] = {"one", "leak", "inverse", NULL}, *const reads[] = {"sigma", "spikes", NULL};
     static const char *const refractory[] = {"w", "gamma_w", "leak_w", NULL};
     static const char *const threshold[] = {"at_or_above", "above", NULL}, *const pools[] = {"pool_U", "pool_S", NULL};
+    static const char *const rates[] = {"primitive", "logistic", NULL}, *const places[] = {"pooled", "unpooled", NULL};
     const char *d = member(about, "dialect");
     if (d == NULL || *d != '{') return DIALECTS[json_choice(about, "dialect", DIALECT_NAMES, -1)];
-    known_keys(d, " P_reads U_reads gains refractory threshold decay surrogate readout dropout pooling ");
+    known_keys(d, " P_reads U_reads gains refractory threshold decay surrogate readout dropout pooling "
+                  "regulariser_reads regulariser_place ");
     Dialect spelled = {
         json_choice(d, "P_reads", read_Q, -1), json_choice(d, "U_reads", read_P, -1),
         json_choice(d, "gains", gains, -1), json_choice(d, "refractory", refractory, -1),
         json_choice(d, "threshold", threshold, -1), json_choice(d, "surrogate", SURROGATES, -1),
         json_choice(d, "readout", reads, -1), json_choice(d, "pooling", pools, -1),
+        json_choice(d, "regulariser_reads", rates, 0), json_choice(d, "regulariser_place", places, 0),
     };
     return spelled;
 }
@@ -155,6 +159,8 @@ static void read_layer(const Case *of, Layer *L, const char *about, int k)
     known_keys(about, " n_in n n_out loss reduction surrogate lambda1 lambda2 activity conv pool ");
     read_geometry(L, about);
     L->surrogate = json_choice(about, "surrogate", SURROGATES, of->dialect.surrogate);
+    L->rate = of->dialect.logistic_rate ? LOGISTIC : L->surrogate;
+    L->unpooled = of->dialect.unpooled && L->pool > 1;
     L->loss = json_choice(about, "loss", LOSSES, -1);
     L->mean = json_choice(about, "reduction", REDUCTIONS, -1);
     L->membrane = json_choice(about, "activity", ACTIVITIES, 0);

@@ -60,6 +60,7 @@ static void local_gradients(Layer *L, long b, long batch, const num *target)
         *to = error_signal(L, v, e, U[winners[v]]);
         if (regularised) *to += penalty(L, batch, U[winners[v]], silent);
     }
+    for (int i = 0; regularised && L->unpooled && i < L->n; i++) delta[i] += share(loud(L, U[i]), batch * L->n);
 }
 
 static void gradients(Layer *L, long batch, const num *P)

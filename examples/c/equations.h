@@ -124,23 +124,25 @@ static void softmax_error(const Layer *L, const num *Y, const num *target, long 
     }
 }
 
-/* <activity>: the mean of sigma(U) over neurons and batch, or of U over the neurons of sample b */
+/* <activity>: the mean of the rate of U over neurons and batch, or of U over the neurons of sample b */
 static num mean_activity(const Layer *L, long b, long batch)
 {
     const long first = L->membrane ? b : 0, last = L->membrane ? b + 1 : batch;
     wide sum = 0;
     for (long v = first * L->n_read; v < last * L->n_read; v++) {
         num U = L->U[v / L->n_read * L->n + L->winner[v]];
-        sum += widen(L->membrane ? U : sigma(L->surrogate, U));
+        sum += widen(L->membrane ? U : sigma(L->rate, U));
     }
     return share(narrow(sum), (last - first) * L->n_read);
 }
 
+/* d/dU of lambda1 <relu(U + 0.01)>, before N */
+static num loud(const Layer *L, num U) { return U + number("0.01", 0.01) > 0 ? L->lambda1 : 0; }
+
 /* d/dU of lambda1 <relu(U + 0.01)> + lambda2 relu(0.1 - <activity>); silent: <activity> < 0.1 */
 static num penalty(const Layer *L, long batch, num U, int silent)
 {
-    const num above = U + number("0.01", 0.01) > 0 ? L->lambda1 : 0;
-    const num slope = L->membrane ? ONE : sigma_slope(L->surrogate, U);
+    const num above = L->unpooled ? 0 : loud(L, U), slope = L->membrane ? ONE : sigma_slope(L->rate, U);
     return share(above - (silent ? narrow(mul(L->lambda2, slope)) : 0), batch * L->n_read);
 }
 

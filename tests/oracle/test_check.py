@@ -64,7 +64,7 @@ def test_the_report_names_step_layer_equation_and_entry_and_says_what_passed():
     assert outcome.status == "fail"
     first, place, got, expected, off, upstream, *_ = outcome.text.splitlines()
     assert first == "FAIL" and "layer 2, P of sample" in place
-    assert "0x1." in got and "0x1." in expected and " of it; " in off and "times the bound" in off
+    assert "0x1." in got and "0x1." in expected and " times the expected number; " in off and "times the bound" in off
     assert upstream.startswith("everything upstream passed:") and "every layer below" in upstream
     failure = outcome.details["failure"]
     assert (failure["layer"], failure["equation"]) == (2, "P") and float.fromhex(failure["got_hex"]) == failure["got"]

@@ -99,9 +99,10 @@ def backward(layer, e, U, won, slopes):
 
 
 def regulariser(layer, U, won):
-    """The two penalties of all samples together, and their derivatives by U, over the winners."""
+    """The two penalties of all samples together, and their derivatives by U: the first of the winners or of all."""
     slopes = [[0.0] * layer.n for _ in U]
-    total = active(layer.about.get("lambda1", 0.0), U, won, slopes)
+    loud = [list(range(layer.n)) for _ in U] if layer.axes.get("regulariser_place") == "unpooled" else won
+    total = active(layer.about.get("lambda1", 0.0), U, loud, slopes)
     silent = silent_membrane if layer.about.get("activity", "rate") == "membrane" else silent_rate
     return total + silent(layer, layer.about.get("lambda2", 0.0), U, won, slopes), slopes
 
@@ -116,11 +117,12 @@ def active(lambda1, U, who, slopes):
 
 
 def silent_rate(layer, lambda2, U, who, slopes):
-    """lambda2 relu(0.1 - <sigma(U)>), one relu for all; adds its derivative."""
+    """lambda2 relu(0.1 - <a(U)>), a = sigma or the logistic function, one relu for all; adds its derivative."""
+    name = "logistic" if layer.axes.get("regulariser_reads") == "logistic" else layer.surrogate
     each = [(s, i) for s in range(len(U)) for i in who[s]]
-    short = _SILENT - sum(sigma(layer.surrogate, U[s][i]) for s, i in each) / len(each)
+    short = _SILENT - sum(sigma(name, U[s][i]) for s, i in each) / len(each)
     for s, i in each if short > 0 else ():
-        slopes[s][i] -= lambda2 * sigma_prime(layer.surrogate, U[s][i]) / len(each)
+        slopes[s][i] -= lambda2 * sigma_prime(name, U[s][i]) / len(each)
     return lambda2 * max(0.0, short)
 
 

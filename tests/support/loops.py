@@ -34,13 +34,15 @@ from tests.support.loop_equations import (
     winner,
 )
 
-_AXES = "P_reads", "U_reads", "gains", "refractory", "threshold", "decay", "surrogate", "readout", "pooling"
+_AXES = (
+    "P_reads U_reads gains refractory threshold decay surrogate readout pooling regulariser_reads regulariser_place"
+).split()
 _NAMED = {
-    "paper": "old_Q old_P one w at_or_above exp logistic sigma pool_U",
-    "dcll": "new_Q new_P inverse gamma_w above euler logistic sigma pool_S",
-    "decolle": "old_Q new_P leak leak_w above given fast_sigmoid_10 spikes pool_U",
-    "decolle-base": "old_Q new_P inverse w above given fast_sigmoid_10 spikes pool_U",
-    "decolle-nonorm": "old_Q new_P one w at_or_above given boxcar spikes pool_U",
+    "paper": "old_Q old_P one w at_or_above exp logistic sigma pool_U primitive pooled",
+    "dcll": "new_Q new_P inverse gamma_w above euler logistic sigma pool_S primitive unpooled",
+    "decolle": "old_Q new_P leak leak_w above given fast_sigmoid_10 spikes pool_U logistic pooled",
+    "decolle-base": "old_Q new_P inverse w above given fast_sigmoid_10 spikes pool_U logistic pooled",
+    "decolle-nonorm": "old_Q new_P one w at_or_above given boxcar spikes pool_U logistic pooled",
 }
 _STATE, _MEMORY = ("P", "Q", "R"), ("m_W", "u_W", "m_b", "u_b")
 

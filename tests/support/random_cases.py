@@ -19,6 +19,8 @@ AXES = {
     "readout": ["sigma", "spikes"],
     "dropout": ["before_G"],
     "pooling": ["pool_U", "pool_S"],
+    "regulariser_reads": ["primitive", "logistic"],
+    "regulariser_place": ["pooled", "unpooled"],
 }
 SURROGATES = ["logistic", "fast_sigmoid", "fast_sigmoid_10", "piecewise_linear", "exponential", "boxcar"]
 LOSSES = ["squared_error", "smooth_l1", "cross_entropy"]

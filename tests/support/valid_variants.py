@@ -52,6 +52,7 @@ def _layer(m, about, arrays, k):
     layer = SimpleNamespace(m=m, about=entry, **case_arrays)
     layer.new_P, layer.new_U = dialect.P_reads == "new_Q", dialect.U_reads == "new_P"
     layer.sigma = entry.get("surrogate", dialect.surrogate)
+    layer.rate = SimpleNamespace(m=m, sigma="logistic" if dialect.regulariser_reads == "logistic" else layer.sigma)
     layer.reads_spikes, layer.at = dialect.readout == "spikes", dialect.threshold == "at_or_above"
     layer.gain_Q, layer.gain_P = (_gain(m, dialect.gains, x) for x in (layer.beta, layer.alpha))
     layer.strength = {"w": lambda: layer.w, "gamma_w": lambda: m.times(layer.gamma, layer.w)}.get(
@@ -193,8 +194,8 @@ def quiet(layer, row):
     if layer.about.get("activity") == "membrane":
         mean = m.times(m.sum(U), m.fit(1 / U.shape[-1]))[:, None]
         return np.broadcast_to(mean < m.fit(0.1), U.shape).astype(np.float64)
-    mean = m.times(m.sum(sigma(layer, U).ravel()), m.fit(1 / U.size))
-    return slope(layer, row) * (mean < m.fit(0.1))
+    mean = m.times(m.sum(sigma(layer.rate, U).ravel()), m.fit(1 / U.size))
+    return slope(layer.rate, row) * (mean < m.fit(0.1))
 
 
 def gradient(layer, row):

@@ -6,9 +6,11 @@ They have the form of those in `equations`.  The trace format calls dL/dY `e` an
 import numpy as np
 
 from decolle_ref._util.check import Array
+from decolle_ref.decolle.layer import regularisers
 from decolle_ref.decolle.network import Layer
 from decolle_ref.decolle.objective import Objective, Regulariser, cross_entropy, smooth_l1
 from decolle_ref.decolle.optim import Adamax
+from decolle_ref.decolle.surrogate import Surrogate
 from decolle_ref.oracle.check.equations import Equation
 from decolle_ref.oracle.check.error_bounds import FLOAT64_UNIT, Arithmetic, Bounded, exact
 from decolle_ref.oracle.trace import Operands
@@ -61,37 +63,40 @@ def delta(operands: Operands, arithmetic: Arithmetic) -> Bounded:
 
 def backward(operands: Operands, arithmetic: Arithmetic, slope: Bounded) -> Bounded:
     """delta with another slope in place of sigma'(U)."""
+    u, (of_u, of_U) = operands.u, regularisers(operands.layer)
     G, e, layer = operands.case["G"], operands.trace["e"], operands.layer
     back = arithmetic.total(e @ G, np.abs(e) @ np.abs(G), np.zeros_like(e @ G), len(G))
     delta = arithmetic.multiply(back, slope)
-    if layer.objective.regulariser is not None:
-        delta = arithmetic.gathered(delta, *_penalties(operands, layer.objective.regulariser, arithmetic))
-    if layer.pool is None:
-        return delta
-    return Bounded(*(layer.pool.route(x, operands.winners) for x in delta))
+    if of_u is not None:
+        delta = arithmetic.gathered(delta, *_penalties(u, layer, of_u, arithmetic))
+    if layer.pool is not None:
+        delta = Bounded(*(layer.pool.route(x, operands.winners) for x in delta))
+    if of_U is not None:
+        delta = arithmetic.gathered(delta, *_penalties(operands.trace["U"], layer, of_U, arithmetic))
+    return delta
 
 
-def _penalties(operands: Operands, regulariser: Regulariser, arithmetic: Arithmetic) -> tuple[Bounded, Bounded]:
-    """dL/dU of each regulariser.  Where U or a mean is within rounding of the edge, it may be there or 0."""
-    u, surrogate = operands.u, operands.layer.surrogate
+def _penalties(u: Array, layer: Layer, regulariser: Regulariser, arithmetic: Arithmetic) -> tuple[Bounded, Bounded]:
+    """dL/du of each regulariser.  Where u or a mean is within rounding of the edge, it may be there or 0."""
+    rate = layer.rate_of(layer.surrogate)
     share = arithmetic.derived(np.asarray(1 / max(u[0].size, 1)))
     edge = arithmetic.derived(np.asarray(0.01))
     above = arithmetic.multiply(arithmetic.derived(np.asarray(regulariser.lambda1)), share)
     active = _where(u + 0.01 > 0, np.abs(u + 0.01) <= edge.err + FLOAT64_UNIT, above)
     below = arithmetic.multiply(arithmetic.derived(np.asarray(-regulariser.lambda2)), share)
     if regulariser.activity == "rate":
-        below = arithmetic.multiply(below, arithmetic.function(surrogate.derivative, exact(u), 0.0))
-    mean = _activity(u, operands.layer, regulariser, arithmetic)
+        below = arithmetic.multiply(below, arithmetic.function(rate.derivative, exact(u), 0.0))
+    mean = _activity(u, rate, regulariser, arithmetic)
     goal = arithmetic.derived(np.asarray(0.1))
     silent = _where(mean.value < 0.1, np.abs(mean.value - 0.1) <= mean.err + goal.err + FLOAT64_UNIT, below)
     return active, silent
 
 
-def _activity(u: Array, layer: Layer, regulariser: Regulariser, arithmetic: Arithmetic) -> Bounded:
+def _activity(u: Array, rate: Surrogate, regulariser: Regulariser, arithmetic: Arithmetic) -> Bounded:
     """The mean activity of every step: over neurons and samples, or over the neurons of each sample."""
-    rate = regulariser.activity == "rate"
-    x = arithmetic.function(layer.surrogate.primitive, exact(u), 1.0) if rate else exact(u)
-    axes = (1, 2) if rate else (2,)
+    is_rate = regulariser.activity == "rate"
+    x = arithmetic.function(rate.primitive, exact(u), 1.0) if is_rate else exact(u)
+    axes = (1, 2) if is_rate else (2,)
     value, size, err = (a.sum(axis=axes, keepdims=True) for a in (x.value, np.abs(x.value) + x.err, x.err))
     terms = int(np.prod([u.shape[axis] for axis in axes]))
     whole = arithmetic.total(value, size, err, terms, products=False)

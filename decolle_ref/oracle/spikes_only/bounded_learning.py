@@ -1,8 +1,12 @@
 """One step of learning on numbers with a bound: from U to the gradient, and from it to the new weights."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 from decolle_ref._util.check import Array
+from decolle_ref.decolle.layer import Layer, regularisers
+from decolle_ref.decolle.objective import Regulariser
 from decolle_ref.decolle.optim import Adamax
 from decolle_ref.oracle.check.error_bounds import Bounded, exact
 from decolle_ref.oracle.check.learning import correction, error, running_mean
@@ -14,11 +18,23 @@ Two = tuple[Bounded, Bounded]  # for W and for b, or Adamax's m and u
 Moments = dict[str, Two]  # "W" and "b" -> (m, u)
 
 
-def gradients(operands: Operands, arithmetic: Intervals, n: int, u: Bounded, wins: Array | None, P: Bounded) -> Two:
+class Reached(NamedTuple):
+    """What the learning of one step reads: U, the transmitted u, which neurons may win their windows, and P."""
+
+    U: Bounded
+    u: Bounded
+    wins: Array | None
+    P: Bounded
+
+
+def gradients(operands: Operands, arithmetic: Intervals, n: int, read: Reached) -> Two:
     """dL/dW_ij = delta_i P_j and dL/db_i = delta_i, summed over the batch.  [K20 Eq. 3]"""
+    (U, u, wins, P), (_, of_U) = read, regularisers(operands.layer)
     delta = error_signal(operands, arithmetic, n, u)
     if wins is not None:
         delta = _routed(operands, delta, wins)
+    if of_U is not None:
+        delta = arithmetic.gathered(delta, *penalties(operands.layer, of_U, arithmetic, U))
     gradient, terms = operands.layer.synapse.gradient, delta.value.size // len(operands.case["b"])
     zero, one = np.zeros_like(P.value), exact(np.ones(()))
     dW = arithmetic.product(lambda d, p: gradient(d, p).W, delta, P, terms)
@@ -33,22 +49,21 @@ def error_signal(operands: Operands, arithmetic: Intervals, n: int, u: Bounded) 
     e = error(layer.objective, Y, operands.case["target"][n], arithmetic)
     back = arithmetic.product(lambda G, e: e @ G, G, e, len(G.value))
     delta = arithmetic.multiply(back, arithmetic.slope(layer.surrogate, u))
-    if layer.objective.regulariser is not None:
-        delta = arithmetic.gathered(delta, *penalties(operands, arithmetic, u))
+    of_u, _ = regularisers(layer)
+    if of_u is not None:
+        delta = arithmetic.gathered(delta, *penalties(layer, of_u, arithmetic, u))
     return delta
 
 
-def penalties(operands: Operands, arithmetic: Intervals, u: Bounded) -> Two:
+def penalties(layer: Layer, regulariser: Regulariser, arithmetic: Intervals, u: Bounded) -> Two:
     """lambda1 1[u > -0.01] / N and - lambda2 1[<activity> < 0.1] activity'(u) / N.  [K20 Eq. 4]"""
-    regulariser, surrogate = operands.layer.objective.regulariser, operands.layer.surrogate
-    multiply = arithmetic.multiply
-    assert regulariser is not None
+    rate, multiply = layer.rate_of(layer.surrogate), arithmetic.multiply
     numbers = regulariser.lambda1, -regulariser.lambda2, 1 / u.value.size, 0.01, 0.1
     lambda1, lambda2, share, edge, goal = (arithmetic.derived(np.asarray(x)) for x in numbers)
     active = rising(_above, arithmetic.add(u, edge))
     level, slope = u, exact(np.ones(()))
     if regulariser.activity == "rate":
-        level, slope = arithmetic.sigma(surrogate, u), arithmetic.slope(surrogate, u)
+        level, slope = arithmetic.sigma(rate, u), arithmetic.slope(rate, u)
         level = Bounded(level.value.reshape(1, -1), level.err.reshape(1, -1))
     silent = rising(_above, arithmetic.subtract(goal, _mean(arithmetic, level)))
     return multiply(multiply(lambda1, share), active), multiply(multiply(multiply(lambda2, share), slope), silent)

@@ -23,7 +23,7 @@ from decolle_ref.oracle.check.equations import gain, strength
 from decolle_ref.oracle.check.error_bounds import Bounded, exact
 from decolle_ref.oracle.check.residual import Failure, Slot, first_failure
 from decolle_ref.oracle.profile import Profile
-from decolle_ref.oracle.spikes_only.bounded_learning import Two, changes, gradients, start_moments
+from decolle_ref.oracle.spikes_only.bounded_learning import Reached, Two, changes, gradients, start_moments
 from decolle_ref.oracle.spikes_only.intervals import Intervals, chosen, hull, is_exactly, rising
 from decolle_ref.oracle.trace import Operands, Trace
 
@@ -127,7 +127,7 @@ def follow(k: int, operands: Operands, arithmetic: Intervals) -> LayerResult:
         expected[n] = np.where(spike.err == 0, spike.value, S[n])
         if operands.learns[n]:
             updates += 1
-            gradient = gradients(operands, arithmetic, n, u, wins, P)
+            gradient = gradients(operands, arithmetic, n, Reached(U, u, wins, P))
             (dW, db), moments = changes(operands, arithmetic, gradient, moments, updates)
             weights = arithmetic.subtract(weights[0], dW), arithmetic.subtract(weights[1], db)
         rows.append(weights)

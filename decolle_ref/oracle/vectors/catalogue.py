@@ -4,7 +4,7 @@
 stored the answers to the catalogue fails.  `select` takes both for one backend, in its number format.
 
 >>> catalogue()[0].id, len(catalogue())
-('dense-paper', 73)
+('dense-paper', 83)
 >>> [vector.id for vector in select(Profile(format="float32"), seed=0, only="batch")]
 ['batch-1', 'batch-3']
 """
@@ -41,6 +41,7 @@ FAMILIES: tuple[Family, ...] = (  # in the order of the catalogue
     situations.edges,
     situations.splits,
     choices.dynamics,
+    choices.regularisers,
     choices.learning,
 )
 

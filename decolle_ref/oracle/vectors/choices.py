@@ -4,10 +4,11 @@ Each family makes a random lively network with one choice, and proves that anoth
 """
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
-from decolle_ref.decolle.dialects import AXES, DIALECTS
+from decolle_ref.decolle.dialects import AXES, DIALECTS, Dialect
 from decolle_ref.decolle.objective import LOSSES, REDUCTIONS
 from decolle_ref.oracle.vectors.exactness import ADAMAX
 from decolle_ref.oracle.vectors.properties import (
@@ -31,7 +32,7 @@ SURROGATES = ("boxcar", "exponential", "fast_sigmoid", "fast_sigmoid_10", "logis
 def dialects(dtype: str) -> Iterator[Vector]:
     """Every dialect, and every axis of it."""
     for k, (name, d) in enumerate(DIALECTS.items()):
-        other = {axis: next(option for option in AXES[axis] if option != getattr(d, axis)) for axis in AXES}
+        other = {axis: _other(axis, d) for axis in AXES}
         moves = {
             "P_reads": "P U",
             "U_reads": "P U",
@@ -136,6 +137,28 @@ def dynamics(dtype: str) -> Iterator[Vector]:
     yield vector(dtype, "regulariser-rate", why, pair, shows(*off, (layers(activity="membrane"), "delta")), lively)
     pair = layers(activity="membrane").apply(*pair)
     yield vector(dtype, "regulariser-membrane", why, pair, shows(*off, (layers(activity="rate"), "delta")), lively)
+
+
+def regularisers(dtype: str) -> Iterator[Vector]:
+    """Both regularisers in every dialect, with and without a pool: what they read and where they act."""
+    for k, (name, d) in enumerate(DIALECTS.items()):
+        both: dict[str, Any] = {"lambda1": 0.5, "lambda2": 0.8}
+        both |= {"surrogate": "fast_sigmoid" if d.surrogate == "logistic" else None}  # whose primitive is another
+        moves = [(layers(lambda1=0.0), "delta dW"), (layers(lambda2=0.0), "delta dW")]
+        moves += [(axes(regulariser_reads=_other("regulariser_reads", d)), "delta")]
+        why = "a regulariser that reads the primitive of the surrogate for the logistic function, or the reverse"
+        stack = dense(6, 5, 4, **both)
+        for pool in ("", "-pool"):
+            pair = with_arrays(random_case(230 + k, stack, name, steps=16, batch=3), b=-2.5, W=lambda W: 2 * W)
+            yield vector(dtype, f"regulariser{pool}-{name}", why, pair, shows(*moves), lively)
+            moves += [(axes(regulariser_place=_other("regulariser_place", d)), "delta")]
+            why = "the first regulariser before the pool or after it, where it is the other way round"
+            stack = [conv((1, 7, 6), 2, 2, pool=2, **both), *dense(12, 4, **both)]
+
+
+def _other(axis: str, dialect: Dialect) -> str:
+    """An option that the dialect does not choose."""
+    return next(option for option in AXES[axis] if option != getattr(dialect, axis))
 
 
 def _first_at(delay: int) -> Callable[[Arrays, Arrays], bool]:

@@ -87,7 +87,7 @@ def run(case: Case) -> Row:
 
 
 def portable(about: dict[str, Any], dialect: Dialect) -> bool:
-    """Whether `run` can run a case: rational surrogates, no cross-entropy, and pooling that compares U itself.
+    """Whether `run` can run a case: rational surrogates and rates, no cross-entropy, pooling that compares U itself.
 
     Parameters
     ----------
@@ -101,7 +101,8 @@ def portable(about: dict[str, Any], dialect: Dialect) -> bool:
     layers = about["layers"]
     rational = all(layer.get("surrogate", dialect.surrogate) in SURROGATES for layer in layers)
     pooled = dialect.pooling == "pool_S" and any("pool" in layer for layer in layers)
-    return rational and not pooled and all(layer["loss"] in SLOPES for layer in layers)
+    reads_exp = dialect.regulariser_reads == "logistic" and any(layer.get("lambda2") for layer in layers)
+    return rational and not pooled and not reads_exp and all(layer["loss"] in SLOPES for layer in layers)
 
 
 def _stacked(rows: list[Row]) -> Row:
@@ -210,10 +211,13 @@ def _gradients(layer: _Layer, row: Row, target: Array, numbers: Numbers) -> Row:
     slope = SURROGATES[_surrogate(layer)][1](u)
     back = numbers.total(e[:, None] * layer.constants["G"].T)
     at_winners = numbers.narrow(back * slope)
+    unpooled = bool(layer.about.get("lambda1")) and layer.dialect.regulariser_place == "unpooled"
     if layer.about.get("lambda1") or layer.about.get("lambda2"):
-        at_winners = numbers.plus(at_winners, _penalty(layer, u, slope, numbers))
+        loud = 0 * u if unpooled else _loud(layer, u, numbers)
+        at_winners = numbers.plus(at_winners, numbers.plus(loud, -_silent(layer, u, slope, numbers)) / u.size)
     delta = 0 * row["U"]
     np.put_along_axis(delta, row["winners"], at_winners, axis=-1)
+    delta = numbers.plus(delta, _loud(layer, row["U"], numbers) / row["U"].size) if unpooled else delta
     db = numbers.total(_by_channel(layer, delta[..., None]))[:, 0]
     dW = numbers.total(_by_channel(layer, delta[..., None] * _inputs(layer, row["P"])))
     return {"e": e, "delta": delta, "dW": dW.reshape(layer.state["W"].shape), "db": db}
@@ -226,16 +230,20 @@ def _by_channel(layer: _Layer, x: Array) -> Array:
     return np.asarray(split.reshape(channels, x.shape[-1], -1))
 
 
-def _penalty(layer: _Layer, u: Array, slope: Array, numbers: Numbers) -> Array:
-    """dL/dU of the regularisers.  [K20 Eq. 4]"""
-    lambda1, lambda2 = (numbers.narrow(layer.about.get(name, 0.0)) for name in ("lambda1", "lambda2"))
+def _loud(layer: _Layer, u: Array, numbers: Numbers) -> Array:
+    """lambda1 1[u > -0.01].  [K20 Eq. 4]"""
+    lambda1 = numbers.narrow(layer.about.get("lambda1", 0.0))
+    return np.asarray(lambda1 * numbers.narrow(numbers.plus(u, numbers.narrow(0.01)) > 0))
+
+
+def _silent(layer: _Layer, u: Array, slope: Array, numbers: Numbers) -> Array:
+    """lambda2 1[<activity> < 0.1] activity'(u).  [K20 Eq. 4]"""
+    lambda2 = numbers.narrow(layer.about.get("lambda2", 0.0))
     if layer.about.get("activity", "rate") == "rate":
         mean = numbers.total(SURROGATES[_surrogate(layer)][0](u).ravel()) / u.size
     else:
         mean, slope = numbers.total(u)[:, None] / u.shape[1], 0 * u + 1
-    loud = lambda1 * numbers.narrow(numbers.plus(u, numbers.narrow(0.01)) > 0)
-    silent = lambda2 * np.where(mean < numbers.narrow(0.1), slope, 0 * slope)
-    return np.asarray(numbers.plus(loud, -silent) / u.size)
+    return np.asarray(lambda2 * np.where(mean < numbers.narrow(0.1), slope, 0 * slope))
 
 
 def _update(layer: _Layer, row: Row, optimiser: dict[str, Any], t: int, numbers: Numbers) -> None:

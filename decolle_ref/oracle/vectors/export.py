@@ -20,7 +20,7 @@ from decolle_ref.oracle.vectors import exactness
 from decolle_ref.oracle.vectors.catalogue import catalogue
 from decolle_ref.oracle.vectors.properties import About, Arrays, Vector, check
 
-FORMAT, VERSION = "decolle_ref vectors", 1
+FORMAT, VERSION = "decolle_ref vectors", 2
 
 
 def golden(vector: Vector) -> Arrays | None:
