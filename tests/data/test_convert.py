@@ -1,4 +1,7 @@
-"""The converter, tested on an imitation of the authors' repository: the recording, written in the formats of 2018."""
+"""The converter, tested on an imitation of the authors' repository: the recording, written in the formats of 2018.
+
+Where DECOLLE_REF_DCLL names a clone of the repository itself, it is tested on that too.
+"""
 
 import argparse
 import os
@@ -121,6 +124,15 @@ def test_conversion_gives_the_recording_back_bit_for_bit(recording, clone, tmp_p
     for name, array in recording.items():
         assert (converted[name].dtype, converted[name].shape) == (array.dtype, array.shape), name
         assert converted[name].tobytes() == array.tobytes(), name
+
+
+def test_the_authors_own_repository_gives_the_recording_bit_for_bit(recording, dcll_clone, tmp_path):
+    convert(dcll_clone, tmp_path / "regression.npz")
+    with np.load(tmp_path / "regression.npz") as converted:
+        assert converted.files == list(recording)
+        for name, array in recording.items():
+            assert (converted[name].dtype, converted[name].shape) == (array.dtype, array.shape), name
+            assert converted[name].tobytes() == array.tobytes(), name
 
 
 def test_conversion_knows_both_names_of_numpys_core(tmp_path):
