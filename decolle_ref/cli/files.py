@@ -56,3 +56,6 @@ def run_convert(args: argparse.Namespace) -> None:
         target = location.folder() / "authors" / f"{name}.npz"
         convert.convert_mnist(args.clone, name, target)
         print(f"wrote {target}")
+    target = location.folder() / authors.CURVES
+    convert.convert_curves(args.clone, target)
+    print(f"wrote {target}")

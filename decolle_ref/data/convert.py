@@ -2,6 +2,7 @@
 
     convert(Path("dcll"), Path("authors/regression.npz"))
     convert_mnist(Path("dcll"), "mnist_long", Path("authors/mnist_long.npz"))
+    convert_curves(Path("dcll"), Path("authors/curves.npz"))
 
 These files in Paper_results/synthetic are read, for layers k = 1, 2, 3 (the parameters' files count from 0):
 
@@ -44,6 +45,13 @@ S, Y, U, CELLS = 0, 1, 3, 5  # columns of do{k}.npy, and their number
 DECAYS = {"alpha": "alpha", "tau_m_over_dt": "tau_m__dt", "beta": "alphas", "tau_s_over_dt": "tau_s__dt"}
 STORED_AS = {"W": "i2h.weight", "b": "i2h.bias", **{ours: f"i2h.{theirs}" for ours, theirs in DECAYS.items()}}
 STORED_AS |= {"G": "i2o.weight", "c": "i2o.bias", "top_W": "output_.weight", "top_b": "output_.bias"}
+CURVES = {  # the run, its file, and the shape: evaluations, test batches, layers
+    "mnist_short_test_accuracy": ("mnist_short", "acc_test.npy", (50, 2, 3)),
+    "mnist_short_reference_accuracy": ("mnist_short", "acc_test_ref.npy", (50, 2)),
+    "mnist_long_test_accuracy": ("mnist_long", "acc_test.npy", (500, 2, 3)),
+    "mnist_long_reference_accuracy": ("mnist_long", "acc_test_ref.npy", (500, 2)),
+    "dvsgestures_test_accuracy": ("dvsgestures", "acc_test.npy", (226, 4, 3)),
+}
 T = TypeVar("T")
 
 
@@ -97,6 +105,31 @@ def convert_mnist(clone: Path, name: str, target: Path) -> None:
             if letter in DECAYS and isinstance(value, np.ndarray):  # (channels, rows, columns), or (1,)
                 value = value.reshape(-1)
             arrays[ours] = _parse(f"{file} {theirs}", value, shape)
+    _write(arrays, Path(target))
+
+
+def convert_curves(clone: Path, target: Path) -> None:
+    """Write the accuracies that the authors recorded, on MNIST and on DvsGesture, to an npz file, whole or not at all.
+
+    Parameters
+    ----------
+    clone : Path
+        The folder of the cloned repository.
+    target : Path
+        The file to write; its folder is created if need be.
+
+    Raises
+    ------
+    InputError
+        As `convert`.
+    """
+    arrays = {}
+    for name, (run, file, shape) in CURVES.items():
+        accuracy = read(Path(clone) / FOLDER.parent / run / file, numpy_file)
+        if not isinstance(accuracy, np.ndarray):
+            raise InputError(f"{file}: expected an array of shape {shape}, got none")
+        validate_shape(f"{run} {file}", finite(f"{run} {file}", accuracy), shape)
+        arrays[name] = accuracy
     _write(arrays, Path(target))
 
 

@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 
 from decolle_ref._util.check import InputError
-from decolle_ref.data import authors
+from decolle_ref.data import authors, location
 from decolle_ref.data._pickled import MAGIC, PROTOCOL, numpy_file, torch_file
-from decolle_ref.data.convert import FOLDER, convert, convert_mnist, input_spikes, read
+from decolle_ref.data.convert import CURVES, FOLDER, convert, convert_curves, convert_mnist, input_spikes, read
 
 LAYERS = (1, 2, 3)
 
@@ -150,6 +150,32 @@ def test_the_authors_trained_networks_are_read_whole(name, dcll_clone, tmp_path,
     for k in LAYERS:  # stored gains are 1/(1 - decay), rounded to float32 on another way
         for decay, gain in (("alpha", "tau_m_over_dt"), ("beta", "tau_s_over_dt")):
             np.testing.assert_allclose(network[f"layer{k}_{gain}"], 1 / (1 - network[f"layer{k}_{decay}"]), rtol=1e-6)
+
+
+def test_the_authors_accuracies_are_read_bit_for_bit(dcll_clone, tmp_path):
+    try:
+        path = location.find(authors.CURVES)
+    except InputError as reason:
+        pytest.skip(str(reason))
+    convert_curves(dcll_clone, tmp_path / "curves.npz")
+    with np.load(path) as expected, np.load(tmp_path / "curves.npz") as converted:
+        assert converted.files == expected.files
+        assert all(converted[name].tobytes() == expected[name].tobytes() for name in expected.files)
+
+
+def test_accuracies_are_converted_and_read_again(rng, tmp_path, monkeypatch):
+    accuracy = {name: rng.random(shape) for name, (_, _, shape) in CURVES.items()}
+    for name, (run, file, _) in CURVES.items():
+        (tmp_path / "dcll" / "Paper_results" / run).mkdir(parents=True, exist_ok=True)
+        np.save(tmp_path / "dcll" / "Paper_results" / run / file, accuracy[name])
+    convert_curves(tmp_path / "dcll", tmp_path / "data" / authors.CURVES)
+    monkeypatch.setenv("DECOLLE_REF_DATA", str(tmp_path / "data"))
+    error = authors.curves()["mnist_long"][-1, 3]
+    assert error == pytest.approx(1 - accuracy["mnist_long_test_accuracy"][-1, :, 2].mean())
+    np.save(tmp_path / "dcll" / "Paper_results" / "mnist_long" / "acc_test.npy", np.zeros((3, 2)))
+    with pytest.raises(InputError, match=r"mnist_long acc_test\.npy: expected shape \(500, 2, 3\), got \(3, 2\)$"):
+        convert_curves(tmp_path / "dcll", tmp_path / "other.npz")
+    assert not (tmp_path / "other.npz").exists()
 
 
 def write_network(clone, name, rng, **changes):
