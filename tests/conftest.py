@@ -1,4 +1,5 @@
 import os
+from pathlib import Path
 
 import matplotlib
 import numpy as np
@@ -27,3 +28,11 @@ def recording():
         if os.environ.get("DECOLLE_REF_DATA"):
             raise
         pytest.skip(str(reason))
+
+
+@pytest.fixture(scope="session")
+def dcll_clone():
+    """A clone of the authors' repository nmi-lab/dcll, named by DECOLLE_REF_DCLL; the test is skipped without it."""
+    if not (clone := os.environ.get("DECOLLE_REF_DCLL")):
+        pytest.skip("DECOLLE_REF_DCLL names no clone of nmi-lab/dcll")
+    return Path(clone)

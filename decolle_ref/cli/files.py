@@ -22,7 +22,7 @@ def commands() -> list[Command]:
         Command(
             "convert",
             "data",
-            "make the recording from a clone of the authors' repository nmi-lab/dcll",
+            "make the recording and the trained networks from a clone of the authors' repository nmi-lab/dcll",
             "convert CLONE",
             _add_clone,
             run_convert,
@@ -51,4 +51,11 @@ def run_convert(args: argparse.Namespace) -> None:
     """`decolle-ref convert CLONE`."""
     target = location.folder() / authors.REGRESSION
     convert.convert(args.clone, target)
+    print(f"wrote {target}")
+    for name in authors.MNIST:
+        target = location.folder() / "authors" / f"{name}.npz"
+        convert.convert_mnist(args.clone, name, target)
+        print(f"wrote {target}")
+    target = location.folder() / authors.CURVES
+    convert.convert_curves(args.clone, target)
     print(f"wrote {target}")

@@ -11,13 +11,15 @@ from collections.abc import Mapping
 import numpy as np
 
 from decolle_ref._util import store
-from decolle_ref._util.check import Array, InputError, finite, validate_shape
+from decolle_ref._util.check import Array, InputError, finite, validate_choice, validate_shape
 from decolle_ref.data.location import find
 
 REGRESSION = "authors/regression.npz"
 CURVES = "authors/curves.npz"
+MNIST = {"mnist_long": 19900, "mnist_short": 49}  # their runs on MNIST, and the epoch after which weights were stored
 BATCH = 128  # samples in a mini-batch of their MNIST runs
 STEPS, CHANNELS, N = 500, 100, 256
+LAYERS_OF_MNIST = (16, 1, 784, 2704), (24, 16, 2704, 2904), (32, 24, 2904, 512)  # channels, those below, inputs, read
 
 
 def regression() -> dict[str, Array]:
@@ -67,6 +69,60 @@ def shapes() -> dict[str, tuple[int, ...]]:
         expected[f"layer{k}_W"] = (N, N if k > 1 else CHANNELS)
         expected |= {f"layer{k}_{letter}": shape for letter, shape in layer.items()}
     return expected
+
+
+def mnist(name: str) -> dict[str, Array]:
+    """A network of three convolutional layers that the authors trained on MNIST.
+
+    Parameters
+    ----------
+    name : {"mnist_long", "mnist_short"}
+        The run.
+
+    Returns
+    -------
+    dict of str to array
+        layer1_W (16, 1, 7, 7), layer1_b (16,), ...: the arrays of `mnist_shapes`.
+
+    Raises
+    ------
+    InputError
+        For another name, if the file is missing or damaged, or if an array is missing, of another shape or not finite.
+    """
+    shapes_by_name = mnist_shapes(name)
+    path = find(f"authors/{name}.npz", ", or make it with decolle-ref convert")
+    arrays = store.read_npz(path, "network trained on MNIST")
+    return {key: _parse(arrays, key, shape, str(path)) for key, shape in shapes_by_name.items()}
+
+
+def mnist_shapes(name: str) -> dict[str, tuple[int, ...]]:
+    """The shape of every array of a network trained on MNIST, by name.
+
+    In the long run all inputs of a layer share alpha, beta and the gains tau_m/dt, tau_s/dt.  In the short run each
+    input has its own, and a trained output layer (top_W, top_b) reads what the readout of layer 3 reads.
+
+    Parameters
+    ----------
+    name : {"mnist_long", "mnist_short"}
+
+    Returns
+    -------
+    dict of str to tuple of int
+
+    Raises
+    ------
+    InputError
+        For another name.
+    """
+    validate_choice("name", name, MNIST)
+    short = name == "mnist_short"
+    expected: dict[str, tuple[int, ...]] = {"gamma": (), "w_refractory": ()}
+    for k, (channels, below, n_in, read) in enumerate(LAYERS_OF_MNIST, 1):
+        layer = {"W": (channels, below, 7, 7), "b": (channels,), "G": (10, read), "c": (10,)}
+        decays = ("alpha", "tau_m_over_dt", "beta", "tau_s_over_dt")
+        layer |= dict.fromkeys(decays, (n_in if short else 1,))
+        expected |= {f"layer{k}_{letter}": shape for letter, shape in layer.items()}
+    return expected | ({"layer3_top_W": (10, 512), "layer3_top_b": (10,)} if short else {})
 
 
 def curves() -> dict[str, Array]:

@@ -1,6 +1,8 @@
-"""Extracts authors/regression.npz, which `data.authors` reads, from a clone of the authors' repository nmi-lab/dcll.
+"""Extracts the files which `data.authors` reads from a clone of the authors' repository nmi-lab/dcll.
 
     convert(Path("dcll"), Path("authors/regression.npz"))
+    convert_mnist(Path("dcll"), "mnist_long", Path("authors/mnist_long.npz"))
+    convert_curves(Path("dcll"), Path("authors/curves.npz"))
 
 These files in Paper_results/synthetic are read, for layers k = 1, 2, 3 (the parameters' files count from 0):
 
@@ -12,6 +14,12 @@ These files in Paper_results/synthetic are read, for layers k = 1, 2, 3 (the par
 
 The input spikes were not recorded.  They are sampled again from the seed, as the script did: an input spikes unless a
 binomial number with p = 0.9 is 1, and the network saw the first 500 of 1000 steps.
+
+These files in Paper_results/mnist_long and mnist_short are read:
+
+    args.pkl               options of the script: alpharp, arp
+    parameters_*.pkl       for layers 1, 2, 3: W, b, G, c, and alpha, tau_m/dt, alphas, tau_s/dt, one or one per input;
+                           in the short run also the trained output layer on top of layer 3
 
 >>> spikes = input_spikes(1)
 >>> spikes.shape, spikes.dtype.name, int(spikes.max())
@@ -28,12 +36,22 @@ import numpy as np
 from numpy.random import RandomState
 
 from decolle_ref._util import store
-from decolle_ref._util.check import Array, InputError, count, finite, first_line, validate_shape
+from decolle_ref._util.check import Array, InputError, count, finite, first_line, validate_choice, validate_shape
 from decolle_ref.data._pickled import Arrays, numpy_file, torch_file
-from decolle_ref.data.authors import CHANNELS, STEPS, N
+from decolle_ref.data.authors import CHANNELS, MNIST, STEPS, N, mnist_shapes
 
 FOLDER = Path("Paper_results") / "synthetic"
 S, Y, U, CELLS = 0, 1, 3, 5  # columns of do{k}.npy, and their number
+DECAYS = {"alpha": "alpha", "tau_m_over_dt": "tau_m__dt", "beta": "alphas", "tau_s_over_dt": "tau_s__dt"}
+STORED_AS = {"W": "i2h.weight", "b": "i2h.bias", **{ours: f"i2h.{theirs}" for ours, theirs in DECAYS.items()}}
+STORED_AS |= {"G": "i2o.weight", "c": "i2o.bias", "top_W": "output_.weight", "top_b": "output_.bias"}
+CURVES = {  # the run, its file, and the shape: evaluations, test batches, layers
+    "mnist_short_test_accuracy": ("mnist_short", "acc_test.npy", (50, 2, 3)),
+    "mnist_short_reference_accuracy": ("mnist_short", "acc_test_ref.npy", (50, 2)),
+    "mnist_long_test_accuracy": ("mnist_long", "acc_test.npy", (500, 2, 3)),
+    "mnist_long_reference_accuracy": ("mnist_long", "acc_test_ref.npy", (500, 2)),
+    "dvsgestures_test_accuracy": ("dvsgestures", "acc_test.npy", (226, 4, 3)),
+}
 T = TypeVar("T")
 
 
@@ -52,9 +70,72 @@ def convert(clone: Path, target: Path) -> None:
     InputError
         For a file that is missing, truncated, of another shape, or that names anything but arrays.
     """
-    arrays = _collect(Path(clone) / FOLDER)
-    store.output_folder(Path(target).parent)
-    store.atomically(Path(target), lambda file: np.savez(file, **arrays))  # type: ignore[arg-type]
+    _write(_collect(Path(clone) / FOLDER), Path(target))
+
+
+def convert_mnist(clone: Path, name: str, target: Path) -> None:
+    """Write a network that the authors trained on MNIST to an npz file, whole or not at all.
+
+    Parameters
+    ----------
+    clone : Path
+        The folder of the cloned repository.
+    name : {"mnist_long", "mnist_short"}
+        The run.
+    target : Path
+        The file to write; its folder is created if need be.
+
+    Raises
+    ------
+    InputError
+        For another name, and for files as in `convert`.
+    """
+    validate_choice("name", name, MNIST)
+    folder = Path(clone) / FOLDER.parent / name
+    options = read(folder / "args.pkl", lambda stream: Arrays(stream).parse(dict))
+    file = f"parameters_{MNIST[name]}.pkl"
+    stored = read(folder / file, lambda stream: Arrays(stream).parse(dict))
+    of_options = {"gamma": "alpharp", "w_refractory": "arp"}
+    arrays = {ours: _parse(f"args.pkl {x}", np.asarray(options.get(x)), ()) for ours, x in of_options.items()}
+    for ours, shape in mnist_shapes(name).items():
+        if ours not in arrays:
+            layer, letter = ours.split("_", 1)
+            theirs = f"{layer}.{STORED_AS[letter]}"
+            value = getattr(stored.get(theirs), "items", None)
+            if letter in DECAYS and isinstance(value, np.ndarray):  # (channels, rows, columns), or (1,)
+                value = value.reshape(-1)
+            arrays[ours] = _parse(f"{file} {theirs}", value, shape)
+    _write(arrays, Path(target))
+
+
+def convert_curves(clone: Path, target: Path) -> None:
+    """Write the accuracies that the authors recorded, on MNIST and on DvsGesture, to an npz file, whole or not at all.
+
+    Parameters
+    ----------
+    clone : Path
+        The folder of the cloned repository.
+    target : Path
+        The file to write; its folder is created if need be.
+
+    Raises
+    ------
+    InputError
+        As `convert`.
+    """
+    arrays = {}
+    for name, (run, file, shape) in CURVES.items():
+        accuracy = read(Path(clone) / FOLDER.parent / run / file, numpy_file)
+        if not isinstance(accuracy, np.ndarray):
+            raise InputError(f"{file}: expected an array of shape {shape}, got none")
+        validate_shape(f"{run} {file}", finite(f"{run} {file}", accuracy), shape)
+        arrays[name] = accuracy
+    _write(arrays, Path(target))
+
+
+def _write(arrays: dict[str, Array], target: Path) -> None:
+    store.output_folder(target.parent)
+    store.atomically(target, lambda file: np.savez(file, **arrays))  # type: ignore[arg-type]
 
 
 def _collect(folder: Path) -> dict[str, Array]:

@@ -1,5 +1,7 @@
 """The authors' recorded run of the regression, replayed step for step in the `dcll` dialect.  [K20 Sec. 4.1]
 
+The replay of the networks that they trained on MNIST is in `replay_mnist`.
+
 The recording starts in the middle: their script showed the same 500 steps of input again and again, reset no state, and
 recorded one more showing with learning off.  What each layer carried over is P, Q, R before step 0:
 
@@ -15,7 +17,6 @@ driven by the 500 inputs and their own spikes alone.
 """
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,8 +29,9 @@ from decolle_ref.decolle.lif import LIF, State
 from decolle_ref.decolle.network import Carry, Layer, Network
 from decolle_ref.decolle.readout import Readout
 from decolle_ref.decolle.synapse import Dense, Weights
-from decolle_ref.experiments.harness import Experiment, Monitor, Report, Results, SingleStep
-from decolle_ref.experiments.options import CommonSettings, option
+from decolle_ref.experiments import replay_mnist
+from decolle_ref.experiments.harness import Experiment, Monitor, Report, Results, Run, SingleStep
+from decolle_ref.experiments.replay_mnist import ReplayMnist, Settings
 
 LAYERS = 3
 WASHED_OUT = 300  # from here on an unknown start no longer shows: 0.9^300 = 2e-14
@@ -206,13 +208,6 @@ def report(recording: dict[str, Array], done: Replay) -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True)
-class Settings(CommonSettings):
-    """All that a run depends on.  A replay has nothing random and is short: seed and quick change nothing."""
-
-    recording: str = option("regression", "recording to replay", choices=("regression",), positional=True)
-
-
 class Replays(SingleStep):
     """The only step replays the recording."""
 
@@ -234,8 +229,15 @@ def arrays(recording: dict[str, Array], done: Replay) -> dict[str, Array]:
     return recorded | {name: np.stack(layers) for name, layers in ours.items()}
 
 
+def make(settings: Settings, workers: ThreadPoolExecutor, data: Any = None) -> Run[Any]:
+    """The replay of the chosen recording."""
+    return (ReplayMnist if settings.recording == "mnist" else Replays)(settings, workers, data)
+
+
 def one_line(results: Results) -> str:
     """The result in one line."""
+    if results["settings"]["recording"] == "mnist":
+        return replay_mnist.one_line(results)
     layers = results["together"]
     differing, spikes = sum(k["differing"] for k in layers), sum(k["spikes"] for k in layers)
     gaps = ", ".join(f"{k['max_dU']:.1e}" for k in layers)
@@ -244,10 +246,12 @@ def one_line(results: Results) -> str:
 
 EXPERIMENT = Experiment(
     name="replay",
-    summary="replay the authors' own recording, step by step",
+    summary="replay the authors' own recording step by step, or their trained networks on MNIST",
     settings=Settings,
-    make=Replays,
+    make=make,
     one_line=one_line,
     group="experiments",
     example="regression",
+    needs_mnist=True,
+    cuts_batches=True,
 )

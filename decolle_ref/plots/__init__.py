@@ -23,6 +23,7 @@ __all__ = [
     "poisson_mnist",
     "regression",
     "replay",
+    "replay_mnist",
     "scaling",
     "spikegrad_mnist",
     "style",

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from decolle_ref._util.check import Array
-from decolle_ref.plots import _run
+from decolle_ref.plots import _run, replay_mnist
 from decolle_ref.plots.style import BLUE, GREY, INK, ORANGE, figure_style, save
 
 __all__ = ["plot", "save_figures"]
@@ -51,8 +51,9 @@ def _readable(S: Array) -> int:
 
 
 def save_figures(out: Path, results: dict[str, Any]) -> list[Path]:
-    """Draw replay.png in the folder of a run."""
-    return [save(plot(_run.arrays(out, "replay"), results), out / "replay.png")]
+    """Draw replay.png in the folder of a run, of either recording."""
+    draw = replay_mnist.plot if results["settings"]["recording"] == "mnist" else plot
+    return [save(draw(_run.arrays(out, "replay"), results), out / "replay.png")]
 
 
 def _potential(axis: Any, arrays: dict[str, Array], k: int, agreement: dict[str, Any]) -> None:

@@ -1,4 +1,7 @@
-"""The converter, tested on an imitation of the authors' repository: the recording, written in the formats of 2018."""
+"""The converter, tested on an imitation of the authors' repository: the recording, written in the formats of 2018.
+
+Where DECOLLE_REF_DCLL names a clone of the repository itself, it is tested on that too.
+"""
 
 import argparse
 import os
@@ -13,9 +16,9 @@ import numpy as np
 import pytest
 
 from decolle_ref._util.check import InputError
-from decolle_ref.data import authors
+from decolle_ref.data import authors, location
 from decolle_ref.data._pickled import MAGIC, PROTOCOL, numpy_file, torch_file
-from decolle_ref.data.convert import FOLDER, convert, input_spikes, read
+from decolle_ref.data.convert import CURVES, FOLDER, convert, convert_curves, convert_mnist, input_spikes, read
 
 LAYERS = (1, 2, 3)
 
@@ -121,6 +124,105 @@ def test_conversion_gives_the_recording_back_bit_for_bit(recording, clone, tmp_p
     for name, array in recording.items():
         assert (converted[name].dtype, converted[name].shape) == (array.dtype, array.shape), name
         assert converted[name].tobytes() == array.tobytes(), name
+
+
+def test_the_authors_own_repository_gives_the_recording_bit_for_bit(recording, dcll_clone, tmp_path):
+    convert(dcll_clone, tmp_path / "regression.npz")
+    with np.load(tmp_path / "regression.npz") as converted:
+        assert converted.files == list(recording)
+        for name, array in recording.items():
+            assert (converted[name].dtype, converted[name].shape) == (array.dtype, array.shape), name
+            assert converted[name].tobytes() == array.tobytes(), name
+
+
+@pytest.mark.parametrize("name", authors.MNIST)
+def test_the_authors_trained_networks_are_read_whole(name, dcll_clone, tmp_path, monkeypatch):
+    monkeypatch.setenv("DECOLLE_REF_DATA", str(tmp_path))
+    convert_mnist(dcll_clone, name, tmp_path / "authors" / f"{name}.npz")
+    network = authors.mnist(name)
+    (path,) = (dcll_clone / "Paper_results" / name).glob("parameters_*.pkl")
+    content, numbers = path.read_bytes(), 0
+    for key, array in network.items():
+        if key not in ("gamma", "w_refractory"):
+            assert array.dtype == np.float32 and array.tobytes() in content, key  # bit for bit
+            numbers += array.size
+    assert len(content) - 4 * numbers < 5000  # nothing is left but names and shapes
+    for k in LAYERS:  # stored gains are 1/(1 - decay), rounded to float32 on another way
+        for decay, gain in (("alpha", "tau_m_over_dt"), ("beta", "tau_s_over_dt")):
+            np.testing.assert_allclose(network[f"layer{k}_{gain}"], 1 / (1 - network[f"layer{k}_{decay}"]), rtol=1e-6)
+
+
+def test_the_authors_accuracies_are_read_bit_for_bit(dcll_clone, tmp_path):
+    try:
+        path = location.find(authors.CURVES)
+    except InputError as reason:
+        pytest.skip(str(reason))
+    convert_curves(dcll_clone, tmp_path / "curves.npz")
+    with np.load(path) as expected, np.load(tmp_path / "curves.npz") as converted:
+        assert converted.files == expected.files
+        assert all(converted[name].tobytes() == expected[name].tobytes() for name in expected.files)
+
+
+def test_accuracies_are_converted_and_read_again(rng, tmp_path, monkeypatch):
+    accuracy = {name: rng.random(shape) for name, (_, _, shape) in CURVES.items()}
+    for name, (run, file, _) in CURVES.items():
+        (tmp_path / "dcll" / "Paper_results" / run).mkdir(parents=True, exist_ok=True)
+        np.save(tmp_path / "dcll" / "Paper_results" / run / file, accuracy[name])
+    convert_curves(tmp_path / "dcll", tmp_path / "data" / authors.CURVES)
+    monkeypatch.setenv("DECOLLE_REF_DATA", str(tmp_path / "data"))
+    error = authors.curves()["mnist_long"][-1, 3]
+    assert error == pytest.approx(1 - accuracy["mnist_long_test_accuracy"][-1, :, 2].mean())
+    np.save(tmp_path / "dcll" / "Paper_results" / "mnist_long" / "acc_test.npy", np.zeros((3, 2)))
+    with pytest.raises(InputError, match=r"mnist_long acc_test\.npy: expected shape \(500, 2, 3\), got \(3, 2\)$"):
+        convert_curves(tmp_path / "dcll", tmp_path / "other.npz")
+    assert not (tmp_path / "other.npz").exists()
+
+
+def write_network(clone, name, rng, **changes):
+    """The pickles of a trained network, with random numbers: a dict of arrays, and a dict of options."""
+    folder = clone / "Paper_results" / name
+    folder.mkdir(parents=True)
+    (folder / "args.pkl").write_bytes(pickle.dumps({"alpharp": 0.65, "arp": 0}, protocol=3))
+    theirs = {"W": "i2h.weight", "b": "i2h.bias", "alpha": "i2h.alpha", "tau_m_over_dt": "i2h.tau_m__dt"}
+    theirs |= {"beta": "i2h.alphas", "tau_s_over_dt": "i2h.tau_s__dt", "G": "i2o.weight", "c": "i2o.bias"}
+    theirs |= {"top_W": "output_.weight", "top_b": "output_.bias"}
+    stored, ours = {}, {}
+    for key, shape in authors.mnist_shapes(name).items():
+        if key.startswith("layer"):
+            layer, letter = key.split("_", 1)
+            ours[key] = rng.random(shape, np.float32)
+            per_input = theirs[letter].startswith("i2h.") and len(shape) == 1 and shape[0] > 99
+            stored[f"{layer}.{theirs[letter]}"] = ours[key].reshape(-1, 2, 2) if per_input else ours[key]
+    path = folder / f"parameters_{authors.MNIST[name]}.pkl"
+    path.write_bytes(pickle.dumps(stored | changes, protocol=3).replace(b"numpy._core", b"numpy.core"))
+    return ours
+
+
+@pytest.mark.parametrize("name", authors.MNIST)
+def test_conversion_of_a_trained_network_gives_every_array_back(name, rng, tmp_path, monkeypatch):
+    monkeypatch.setenv("DECOLLE_REF_DATA", str(tmp_path))
+    written = write_network(tmp_path / "dcll", name, rng)
+    convert_mnist(tmp_path / "dcll", name, tmp_path / "authors" / f"{name}.npz")
+    network = authors.mnist(name)
+    assert (network["gamma"], network["w_refractory"]) == (np.float32(0.65), 0)
+    for key, array in written.items():
+        np.testing.assert_array_equal(network[key], array)
+
+
+def test_a_trained_network_that_does_not_fit_is_refused_in_one_line(rng, tmp_path):
+    write_network(tmp_path / "a", "mnist_long", rng, **{"layer2.i2h.weight": np.zeros((24, 16, 5, 5), np.float32)})
+    write_network(tmp_path / "b", "mnist_long", rng, **{"layer2.i2h.bias": Foreign(tmp_path / "trap")})
+    write_network(tmp_path / "c", "mnist_long", rng, **{"layer2.i2h.bias": 3})
+    for clone, reason in (
+        ("a", r"layer2\.i2h\.weight: expected shape \(24, 16, 7, 7\), got \(24, 16, 5, 5\)$"),
+        ("b", rf"calls for {os.mkdir.__module__}\.mkdir$"),
+        ("c", r"layer2\.i2h\.bias: expected an array of shape \(24,\), got none$"),
+    ):
+        with pytest.raises(InputError, match=reason):
+            convert_mnist(tmp_path / clone, "mnist_long", tmp_path / "target" / "mnist_long.npz")
+    with pytest.raises(InputError, match=r"^name: expected .*mnist_long"):
+        convert_mnist(tmp_path, "mnist", tmp_path / "target" / "mnist.npz")
+    assert not (tmp_path / "target").exists() and not (tmp_path / "trap").exists()
 
 
 def test_conversion_knows_both_names_of_numpys_core(tmp_path):
