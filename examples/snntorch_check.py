@@ -92,7 +92,7 @@ class Convention(NamedTuple):
 
     def __str__(self) -> str:
         axes = [self.dialect().option(axis).equation for axis in self._fields[: 5 if self.strength else 4]]
-        return "; ".join([*axes, "no reset" if not self.strength else f"mem shown {self.shown} the reset"])
+        return "; ".join([*axes, "no reset" if not self.strength else f"mem recorded {self.recorded} the reset"])
 
 
 def conventions() -> Iterator[Convention]:

@@ -1,4 +1,4 @@
-"""An option is declared once: as a field of an experiment's `Settings`.
+"""Each option of an experiment is declared once, as a field of its `Settings`.
 
     @dataclass(frozen=True)
     class Settings:
@@ -24,15 +24,15 @@ def option(
     Parameters
     ----------
     default
-        The value where nothing is given.
+        The value if the user gives none.
     text
         The help text, with the unit.
     quick
-        The value under `--quick`, if it is another one.
+        The value under `--quick`, if it differs from the default.
     choices
-        The allowed words, if there are only some.
+        The allowed words; empty: all values.
     positional
-        Whether the values follow the command without an option's name.
+        If true, the values follow the command without the name of an option.
     """
     return field(
         default=default, metadata={"help": text, "quick": quick, "choices": tuple(choices), "positional": positional}
@@ -40,14 +40,14 @@ def option(
 
 
 def settings_of(kind: type[T], quick: bool = False, **given: Any) -> T:
-    """Settings of one experiment.
+    """Make the settings of one experiment.
 
     Parameters
     ----------
     kind
         The class of the settings: `experiment(name).settings`.
     quick
-        Whether values that are not given are those of a quick run.
+        If true, values that are not given are those of a quick run.
     given
         Values by the names of the fields.
 
@@ -66,5 +66,5 @@ def settings_of(kind: type[T], quick: bool = False, **given: Any) -> T:
 
 
 def plain(settings: Any) -> dict[str, Any]:
-    """Settings as JSON gives them back: tuples are lists."""
+    """Settings as JSON stores them: tuples become lists."""
     return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(settings).items()}

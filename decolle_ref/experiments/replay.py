@@ -37,7 +37,7 @@ READINGS = ("stored", "float32", "euler", "decimal")
 
 
 class Trace(NamedTuple):
-    """What one layer showed, step by step."""
+    """P, U, S and Y of one layer at every step."""
 
     P: Array  # (STEPS, n_in), as U read it
     U: Array  # (STEPS, N)
@@ -208,7 +208,7 @@ def report(recording: dict[str, Array], done: Replay) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Settings:
-    """All that a run depends on.  A replay has nothing random and is short: seed and quick change nothing."""
+    """The settings of a run.  A replay is short and has nothing random, so that seed and quick have no effect."""
 
     recording: str = option("regression", "recording to replay", choices=("regression",), positional=True)
     seed: int = option(0, "without effect: nothing is random")
@@ -232,7 +232,7 @@ class Replays(SingleStep):
 
 
 def arrays(recording: dict[str, Array], done: Replay) -> dict[str, Array]:
-    """What the figure needs: U and S recorded and replayed, U from rest; (LAYERS, STEPS, N)."""
+    """The arrays of the figure: U and S recorded and replayed, and U from rest; (LAYERS, STEPS, N)."""
     recorded = {f"{x}_recorded": np.stack([recording[f"layer{k + 1}_{x}"] for k in range(LAYERS)]) for x in "US"}
     ours = {"U": [t.U for t in done.together], "S": [t.S.astype(np.uint8) for t in done.together]}
     ours["U_from_rest"] = [t.U for t in done.from_rest]
