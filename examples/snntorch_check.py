@@ -1,4 +1,4 @@
-"""Which convention does a snnTorch neuron follow?  Its trace is compared with the reference's under each convention.
+"""Find the convention of a snnTorch neuron: compare its trace with that of the reference under each convention.
 
     syn = a syn + W S_in;    mem = b mem + syn - reset;    a spike where mem is above threshold        (snn.Synaptic)
 
