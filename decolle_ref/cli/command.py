@@ -19,7 +19,7 @@ GROUPS = {
 
 @dataclass(frozen=True)
 class Command:
-    """One command of `decolle-ref`.  `run` returns the exit code, None for 0; else `add` sets it."""
+    """One command of `decolle-ref`.  `run` returns the exit code, None for 0; if there is no `run`, `add` sets it."""
 
     name: str
     group: str
