@@ -15,10 +15,10 @@ from collections.abc import Callable
 import numpy as np
 import torch
 import torch.nn.functional as F
-from decolle_ref.experiments.longrun import peak_memory
 
 from decolle_ref.decolle.network import Carry, Layer
 from decolle_ref.decolle.synapse import Weights
+from decolle_ref.experiments.environment import peak_memory
 from decolle_ref.experiments.poisson_mnist_network import Settings, build, masks, one_hot
 from decolle_ref.fast import NetworkStepper, worker_pool
 

@@ -1,4 +1,4 @@
-"""Which convention does a snnTorch neuron follow?  Its trace is compared with the reference's under each convention.
+"""Find the convention of a snnTorch neuron: compare its trace with that of the reference under each convention.
 
     syn = a syn + W S_in;    mem = b mem + syn - reset;    a spike where mem is above threshold        (snn.Synaptic)
 
@@ -92,7 +92,7 @@ class Convention(NamedTuple):
 
     def __str__(self) -> str:
         axes = [self.dialect().option(axis).equation for axis in self._fields[: 5 if self.strength else 4]]
-        return "; ".join([*axes, "no reset" if not self.strength else f"mem shown {self.shown} the reset"])
+        return "; ".join([*axes, "no reset" if not self.strength else f"mem recorded {self.recorded} the reset"])
 
 
 def conventions() -> Iterator[Convention]:

@@ -1,4 +1,4 @@
-"""Which dialect made this trace?  The answer names it, or the axes that reproduce the trace, or the nearest misses.
+"""Find the dialect that made a trace: its name, or the axes that reproduce the trace, or the nearest misses.
 
 >>> from decolle_ref.cases import description, simulation
 >>> about = {"dialect": "dcll", "dtype": "float64", "constants": "decay", "steps": 20, "batch": 2, "targets": False}

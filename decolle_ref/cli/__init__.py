@@ -1,1 +1,1 @@
-"""The command line."""
+"""The command line `decolle-ref`; `main.main` runs it.  Read `main` first, then `learn`."""

@@ -14,7 +14,7 @@ from decolle_ref.decolle import dialects
 
 
 def commands() -> list[Command]:
-    """All commands of this group."""
+    """The commands of the group "check"."""
     return [
         Command(
             "check-derivation",

@@ -19,7 +19,7 @@ GROUPS = {
 
 @dataclass(frozen=True)
 class Command:
-    """One command of `decolle-ref`.  `run` returns the exit code, None for 0; without it, `add` sets it."""
+    """One command of `decolle-ref`.  `run` returns the exit code, None for 0; if there is no `run`, `add` sets it."""
 
     name: str
     group: str
@@ -30,7 +30,7 @@ class Command:
 
 
 def save_figures(module: str, out: Path, results: dict[str, Any]) -> None:
-    """Draw the figures of a run by `plots.MODULE`, where matplotlib is installed."""
+    """Save the figures of a run with `plots.MODULE`, if matplotlib is installed."""
     if importlib.util.find_spec("matplotlib") is None:
         print("figures not drawn: matplotlib is not installed (extra: figures)", file=sys.stderr)
     else:

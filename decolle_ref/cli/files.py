@@ -1,4 +1,4 @@
-"""The commands that turn files into files."""
+"""The commands that read files and write files: `simulate` and `convert`."""
 
 import argparse
 from pathlib import Path
@@ -9,7 +9,7 @@ from decolle_ref.data import authors, convert, location
 
 
 def commands() -> list[Command]:
-    """All commands of this group."""
+    """The commands of the group "data"."""
     return [
         Command(
             "simulate",

@@ -16,7 +16,7 @@ from decolle_ref.cli.command import Command, save_figures
 from decolle_ref.data import mnist
 from decolle_ref.experiments import Experiment
 
-SUPPRESS = argparse.SUPPRESS  # an option that was not given leaves no trace, and its field's default holds
+SUPPRESS = argparse.SUPPRESS  # an option that is not given is left out, so that its field keeps its default
 
 
 def commands() -> list[Command]:
@@ -49,16 +49,16 @@ def _add_option(parser: argparse.ArgumentParser, field: "Field[Any]", kind: Any)
         parser.add_argument(flag, action=action, dest=field.name, default=SUPPRESS, help=text)
         return
     several = bool(get_args(kind))
-    of = get_args(kind)[0] if several else kind
+    value_type = get_args(kind)[0] if several else kind
     default = " ".join(map(str, field.default)) if isinstance(field.default, tuple) else field.default
     quick = "" if metadata["quick"] is MISSING else f"; {metadata['quick']} with --quick"
-    options: dict[str, Any] = {"type": of, "default": SUPPRESS, "help": metadata["help"]}
+    options: dict[str, Any] = {"type": value_type, "default": SUPPRESS, "help": metadata["help"]}
     if default != "":
         options["help"] += f" (default {default}{quick})"
     if metadata["choices"]:
         options["choices"] = metadata["choices"]
     else:
-        options["metavar"] = {int: "N", float: "X"}.get(of, field.name.rstrip("s").upper())
+        options["metavar"] = {int: "N", float: "X"}.get(value_type, field.name.rstrip("s").upper())
     if metadata["positional"]:
         parser.add_argument(field.name, nargs="*" if several else "?", **options)
     else:
@@ -66,18 +66,18 @@ def _add_option(parser: argparse.ArgumentParser, field: "Field[Any]", kind: Any)
 
 
 def settings(experiment: Experiment, args: argparse.Namespace) -> Any:
-    """The settings that were given on the command line; all others have their default, or quick, value."""
+    """The settings from the command line; those that are not given have their default value, or that of a quick run."""
     given = {f.name: getattr(args, f.name) for f in fields(experiment.settings) if hasattr(args, f.name)}
     given = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
     return experiments.settings_of(experiment.settings, **given)
 
 
 def _run(experiment: Experiment, args: argparse.Namespace) -> None:
-    chosen = settings(experiment, args)
+    run_settings = settings(experiment, args)
     if experiment.needs_mnist and args.download:
         mnist.download(quiet=args.quiet)
     with _one_line_warnings():
-        results = experiments.run(experiment, chosen, args.out, args.resume, args.quiet, args.threads)
+        results = experiments.run(experiment, run_settings, args.out, args.resume, args.quiet, args.threads)
     save_figures(experiment.module, args.out, results)
     if experiment.table is not None:
         print(experiment.table(results), end="\n\n")

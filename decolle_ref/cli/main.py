@@ -15,7 +15,7 @@ ABOUT = "The reference implementation of DECOLLE and its relatives.  `decolle-re
 
 
 class OneLineParser(argparse.ArgumentParser):
-    """An argument parser whose complaints fit in one line."""
+    """An argument parser whose error messages have one line."""
 
     def error(self, message: str) -> NoReturn:
         """Print the message alone and exit with 2."""
@@ -28,7 +28,7 @@ def commands() -> list[Command]:
 
 
 def parser() -> argparse.ArgumentParser:
-    """All commands and their options."""
+    """The argument parser of all commands and their options."""
     every = commands()
     top = OneLineParser(
         prog="decolle-ref",
@@ -66,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     words = sys.argv[1:] if argv is None else argv
     args = parser().parse_args(words)
-    args.program = "--" in words  # argparse drops it, and with it what follows it is
+    args.program = "--" in words  # argparse drops the --, so it is recorded here that a program follows
     try:
         return args.run(args) or 0
     except InputError as problem:

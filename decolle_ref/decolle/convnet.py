@@ -61,7 +61,7 @@ class Net(NamedTuple):
 
 
 class Cache(NamedTuple):
-    """What a forward pass leaves for the backward pass.
+    """The results of a forward pass that the backward pass needs.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Which DECOLLE?  The paper and its authors' two code bases disagree, so each variant is a *dialect*, written as data.
+"""Dialects of DECOLLE.  The paper and its authors' two code bases differ, so each variant is a *dialect*, kept as data.
 
 All of them are one dynamical system.  With P[n+1] and Q[n+1] called new, P[n] and Q[n] old,
 

@@ -61,7 +61,7 @@ def update_layer(
 
 @dataclass(frozen=True)
 class Learner:
-    """Which optimiser updates the weights, at which learning rates, from which step on.
+    """The optimiser of the weights, its learning rates, and the step of its first update.
 
     Parameters
     ----------

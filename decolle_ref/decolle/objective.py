@@ -1,4 +1,4 @@
-"""What each layer minimises: a loss on its own readout, and two regularisers on its own U.  [K20 Sec. 3.2, Eq. 4]
+"""The objective of a layer: a loss on its own readout, and two regularisers on its own U.  [K20 Sec. 3.2, Eq. 4]
 
     L = reduce_k loss(Y_k, Yhat_k) + lambda1 <relu(U + 0.01)> + lambda2 relu(0.1 - <activity>)
 

@@ -22,7 +22,7 @@ from decolle_ref.decolle.lif import LIF, trace_gain
 
 
 class Weights(NamedTuple):
-    """What one layer learns, or anything of the same shapes: a gradient, learning rates, optimiser state.
+    """The parameters W and b of one layer, or anything of the same shapes: a gradient, learning rates, optimiser state.
 
     Attributes
     ----------

@@ -1,7 +1,7 @@
-"""Experiments: everything at work, each with the figure of a paper.
+"""Experiments: each runs a part of the package and makes the numbers and the figure of a paper's experiment.
 
-Read `regression` first, which is the paper's own first experiment, then `poisson_mnist`.  Every module gives its
-`Settings` and one `EXPERIMENT`; `harness.run` runs it, and the command line is made from both.
+Read `regression` first, the first experiment of the DECOLLE paper, then `poisson_mnist`.  Every module defines its
+`Settings` and one `EXPERIMENT`.  `harness.run` runs it, and the command line takes its options from both.
 """
 
 import importlib
@@ -26,22 +26,22 @@ NAMES = (
     "dialect-comparison",
     "replay",
 )
-"""All experiments, in the order of the papers."""
+"""The names of all experiments, in the order of the papers."""
 
 
 def experiment(name: str) -> Experiment:
-    """The experiment of a name.
+    """Look up an experiment by its name.
 
     Parameters
     ----------
     name
-        One of `NAMES`, or the same with _ for -.
+        One of `NAMES`; _ may stand for -.
 
     Returns
     -------
     Experiment
-        What `run` runs.
+        The experiment, for `run`.
     """
     module = importlib.import_module(f"decolle_ref.experiments.{name.replace('-', '_')}")
-    chosen: Experiment = module.EXPERIMENT
-    return chosen
+    named: Experiment = module.EXPERIMENT
+    return named

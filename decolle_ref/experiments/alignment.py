@@ -1,4 +1,4 @@
-"""Random feedback beside backpropagation while networks learn: does its update align?  [N19 Sec. V-A, Fig. 5]
+"""The angle between the updates of random feedback and backpropagation while networks learn.  [N19 Sec. V-A, Fig. 5]
 
     angle^(l) = arccos( <dW^(l), dW_bp^(l)> / |dW^(l)| |dW_bp^(l)| )
 
@@ -7,12 +7,12 @@ backpropagation gives the gradient, a small step at less than 90 degrees to it l
 feedback points anywhere; in a layer of many weights that is about 90 degrees.  The angle falls because the forward
 weights turn towards the feedback, which is fixed.
 
-- rate network: tanh, two hidden layers, learns the function of a random teacher, which a linear fit does not
-- spiking network: three layers of LIF neurons learn to tell frozen spike patterns apart, by the forward traces of
-  SuperSpike; compared with backpropagation through time.  Both leave out the reset path, so that the top layer's
-  angle is 0, and the angles of the others come from the way in which the error is sent down
+- rate network: tanh, two hidden layers; it learns the function of a random teacher network, which a linear fit cannot
+- spiking network: three layers of LIF neurons learn to classify fixed spike patterns with the forward traces of
+  SuperSpike; the reference is backpropagation through time.  Both leave out the reset path.  So the top layer's angle
+  is 0, and the angles of the other layers come only from the way in which the error reaches them
 
-The control trains the top layer alone.  The end is the mean over the last fifth of the measurements.
+The control trains the top layer alone.  A value "at the end" is the mean over the last fifth of the measurements.
 """
 
 from typing import Any
@@ -24,7 +24,7 @@ from decolle_ref.experiments.alignment_networks import DFA, FA, LOCAL, NETWORKS,
 from decolle_ref.experiments.harness import Experiment, Monitor, Results
 from decolle_ref.experiments.study import Study, StudySettings, Unit
 
-LEARNED = 0.1  # of the variance of the target: the loss on test data below which the rate network counts as trained
+LEARNED = 0.1  # the rate network has learned if its loss on test data is below this share of the target's variance
 
 
 def at_end(x: Array) -> list[Any]:
@@ -34,7 +34,7 @@ def at_end(x: Array) -> list[Any]:
 
 
 def summary(curves: list[Curve]) -> dict[str, Any]:
-    """Start and end of one rule, by seed; angles by seed and hidden layer."""
+    """Angles and losses of one rule at the start and at the end: angles by seed and hidden layer, losses by seed."""
     return {
         "angle_start": [c.angle[0].tolist() for c in curves],
         "angle_end": [at_end(c.angle) for c in curves],
@@ -50,13 +50,13 @@ class Alignment(Study):
     variants = tuple(f"{name}: {rule}" for name, (rules, _, _) in NETWORKS.items() for rule in rules)
 
     def learn(self, unit: Unit, monitor: Monitor) -> Curve:
-        """One training."""
+        """Train one network by one rule with one seed."""
         name, rule = unit.variant.split(": ")
         _, train, epochs = NETWORKS[name]
         return train(rule, unit.seed, epochs // 25 if self.settings.quick else epochs)
 
     def status(self, state: tuple[Any, ...]) -> str:
-        """The last loss."""
+        """The last loss, behind the progress bar."""
         return f"loss {state[-1].loss[-1]:.3f}" if state else ""
 
     def report(self, state: tuple[Any, ...]) -> tuple[Results, dict[str, Array]]:
@@ -74,7 +74,7 @@ class Alignment(Study):
 
 
 def span(values: Any, unit: str = "", digits: int = 0) -> str:
-    """Smallest to largest over the seeds."""
+    """The smallest and the largest value over the seeds, as text."""
     return f"{np.min(values):.{digits}f} to {np.max(values):.{digits}f}{unit}"
 
 
@@ -85,12 +85,12 @@ def table(results: Results) -> str:
         "| --- | --- | --- | --- | --- |",
     ]
     for name in NETWORKS:
-        for rule, found in results[name].items():
-            start, end = np.array(found["angle_start"]).T, np.array(found["angle_end"]).T
+        for rule, numbers in results[name].items():
+            start, end = np.array(numbers["angle_start"]).T, np.array(numbers["angle_end"]).T
             angles = [
                 f"{span(a)}, {span(b)}" if rule in (FA, DFA, LOCAL) else "–" for a, b in zip(start, end, strict=True)
             ]
-            losses = [span(found[key], digits=3) for key in ("loss_start", "loss_end")]
+            losses = [span(numbers[key], digits=3) for key in ("loss_start", "loss_end")]
             lines.append(" | ".join([f"| {name}, {rule}", *angles, *losses]) + " |")
     return "\n".join(lines)
 
@@ -98,7 +98,7 @@ def table(results: Results) -> str:
 def one_line(results: Results) -> str:
     """The result in one line."""
     ends = {rule: np.array(results["rate"][rule]["angle_end"]).max(axis=0) for rule in (FA, DFA)}
-    angles = ", ".join(f"{rule} at most {one:.0f} and {two:.0f}" for rule, (one, two) in ends.items())
+    angles = ", ".join(f"{rule} at most {first:.0f} and {second:.0f}" for rule, (first, second) in ends.items())
     loss = max(max(results["rate"][rule]["loss_end"]) for rule in ends)
     return (
         f"alignment: degrees from backpropagation in layers 1, 2 over {len(results['seeds'])} seeds: {angles}; "

@@ -1,7 +1,7 @@
 """The two networks of the alignment experiment, trained by every rule.  [N19 Sec. V-A, Fig. 5]
 
-The rate network learns the function of a random teacher; the spiking network learns to tell frozen patterns apart.
-Each training is measured now and then: the angles of its updates to backpropagation, and the loss.
+The rate network learns the function of a random teacher network; the spiking network learns to classify fixed patterns.
+During each training the loss and the angles between its updates and those of backpropagation are measured regularly.
 """
 
 from collections.abc import Callable, Sequence
@@ -33,7 +33,7 @@ Trained = tuple[tuple[Synapses, ...], tuple[OptState, ...]]  # the spiking netwo
 
 
 class Curve(NamedTuple):
-    """One training, measured at POINTS + 1 times or fewer."""
+    """The measurements during one training, at most POINTS + 1."""
 
     epoch: Array  # (points,)
     angle: Array  # (points, hidden layers), degrees
@@ -41,7 +41,7 @@ class Curve(NamedTuple):
 
 
 def angle(a: Array, b: Array) -> float:
-    """The angle between two updates in degrees; 90 where one of them is 0, and nothing is gained or lost."""
+    """The angle between two updates in degrees; 90 where one of them is 0, because it does not change the loss."""
     size = float(np.linalg.norm(a) * np.linalg.norm(b))
     return float(np.degrees(np.arccos(np.clip((a * b).sum() / size, -1, 1)))) if size else 90.0
 
@@ -52,7 +52,7 @@ def learn(
     measure: Callable[[State], tuple[list[float], float]],
     epochs: int,
 ) -> Curve:
-    """Train for some epochs; measure the angles of the hidden layers and the loss before, now and then, and after."""
+    """Train for some epochs; measure the hidden layers' angles and the loss at the start and at regular intervals."""
     state, every = start, max(1, epochs // POINTS)
     points = [(0, *measure(state))]
     for n in range(1, epochs + 1):
@@ -63,7 +63,7 @@ def learn(
 
 
 class RateTask(NamedTuple):
-    """A teacher's function, and the student's start and fixed feedback."""
+    """Data from the teacher, the student's initial weights, and its fixed feedback weights."""
 
     x: Array
     y: Array
@@ -81,7 +81,7 @@ def weights(rng: np.random.Generator, sizes: Sequence[int], gain: float) -> Rate
 
 
 def rate_task(rng: np.random.Generator) -> RateTask:
-    """y = teacher(x), x ~ N(0, 1); a student that starts small, and feedback of the size of usual weights."""
+    """y = teacher(x), x ~ N(0, 1).  The student starts with small weights; feedback weights have the usual size."""
     x = rng.standard_normal((TRAIN + TEST, TEACHER[0]))
     y = rate.forward(rate.tanh, weights(rng, TEACHER, GAIN), x).y[-1]
     hidden = STUDENT[1:]
@@ -98,17 +98,17 @@ def rate_task(rng: np.random.Generator) -> RateTask:
 
 
 def rate_update(rule: str, task: RateTask, W: Rates, x: Array, y: Array) -> Rates:
-    """dL/dW of L = 1/2 sum (y^(L) - y)^2, as the rule has it."""
-    seen = rate.forward(rate.tanh, W, x)
-    e = seen.y[-1] - y
+    """dL/dW of L = 1/2 sum (y^(L) - y)^2, computed by the rule."""
+    tape = rate.forward(rate.tanh, W, x)
+    e = tape.y[-1] - y
     routes: dict[str, Callable[[], Rates]] = {
-        BP: lambda: rate.backpropagation(rate.tanh, W, seen, e),
-        FA: lambda: rate.feedback_alignment(rate.tanh, task.G, seen, e),
-        DFA: lambda: rate.direct_feedback_alignment(rate.tanh, task.H, seen, e),
-        LOCAL: lambda: rate.local_errors(rate.tanh, task.A, seen, y, e),
-        CONTROL: lambda: rate.direct_feedback_alignment(rate.tanh, [0 * h for h in task.H], seen, e),
+        BP: lambda: rate.backpropagation(rate.tanh, W, tape, e),
+        FA: lambda: rate.feedback_alignment(rate.tanh, task.G, tape, e),
+        DFA: lambda: rate.direct_feedback_alignment(rate.tanh, task.H, tape, e),
+        LOCAL: lambda: rate.local_errors(rate.tanh, task.A, tape, y, e),
+        CONTROL: lambda: rate.direct_feedback_alignment(rate.tanh, [0 * h for h in task.H], tape, e),
     }
-    return rate.gradient(routes[rule](), seen)
+    return rate.gradient(routes[rule](), tape)
 
 
 def unexplained(y: Array, target: Array) -> float:
@@ -117,13 +117,13 @@ def unexplained(y: Array, target: Array) -> float:
 
 
 def linear_fit(task: RateTask) -> float:
-    """What no hidden layer at all leaves unexplained of the test data, fitted by least squares."""
+    """The `unexplained` share of the test data after a linear fit by least squares, that is, without hidden layers."""
     W = np.linalg.lstsq(task.x, task.y, rcond=None)[0]
     return unexplained(task.x_test @ W, task.y_test)
 
 
 def train_rate(rule: str, seed: int, epochs: int) -> Curve:
-    """Stochastic gradient descent by one rule; every rule meets the same weights, data and order of data."""
+    """Stochastic gradient descent by one rule; all rules have the same initial weights, data and order of data."""
     rng = np.random.default_rng(seed)
     task = rate_task(rng)
 
@@ -142,7 +142,7 @@ def train_rate(rule: str, seed: int, epochs: int) -> Curve:
 
 
 class SpikingTask(NamedTuple):
-    """Frozen patterns, what to say to each, and the network's start and fixed feedback."""
+    """Fixed input patterns, the cost, the initial weights, and the feedback route of each rule."""
 
     x: Array
     cost: Cost
@@ -151,7 +151,7 @@ class SpikingTask(NamedTuple):
 
 
 def spiking_task(rng: np.random.Generator) -> SpikingTask:
-    """Each pattern is to raise the readout of its class, Y = G (epsilon * S), from step 10 on."""
+    """The target: from step 10 on, each pattern raises the readout of its class, Y = G (epsilon * S)."""
     x = (rng.random((STEPS, PATTERNS, NET[0])) < 0.1).astype(float)
     goal = np.where(np.eye(CLASSES)[np.arange(PATTERNS) % CLASSES] > 0, 0.5, -0.5 / (CLASSES - 1))
     rise = np.clip(np.arange(STEPS) / 10 - 1, 0, 1)[:, None, None]
@@ -170,7 +170,7 @@ def spiking_task(rng: np.random.Generator) -> SpikingTask:
 
 
 def spiking_update(rule: str, task: SpikingTask, synapses: tuple[Synapses, ...]) -> list[Array]:
-    """dL/dW: backpropagation through time, or SuperSpike's traces with the errors that a route brings."""
+    """dL/dW by backpropagation through time, or by SuperSpike's traces with the errors of the rule's feedback route."""
     if rule == BP:
         gradient = bptt.gradient(CELL, synapses, task.x, task.cost)
     else:
@@ -179,15 +179,15 @@ def spiking_update(rule: str, task: SpikingTask, synapses: tuple[Synapses, ...])
 
 
 def train_spiking(rule: str, seed: int, epochs: int) -> Curve:
-    """Adamax by one rule on feed-forward weights, V = 0; the loss is relative to that of a silent network."""
+    """Adamax with the gradient of one rule; only W learns, V = 0.  The loss is relative to that of a silent network."""
     task, optimiser = spiking_task(np.random.default_rng(seed)), Adamax(beta2=0.999)
 
     def epoch(state: Trained) -> Trained:
-        synapses, memory = state
-        rates = [np.asarray(SPIKING_STEP)] * len(synapses)
+        synapses, opt_state = state
+        learning_rates = [np.asarray(SPIKING_STEP)] * len(synapses)
         dW = spiking_update(rule, task, synapses)
-        moved, memory = update_each(optimiser, [W for W, _ in synapses], dW, memory, rates)
-        return tuple(s._replace(W=W) for s, W in zip(synapses, moved, strict=True)), memory
+        new_W, opt_state = update_each(optimiser, [W for W, _ in synapses], dW, opt_state, learning_rates)
+        return tuple(s._replace(W=W) for s, W in zip(synapses, new_W, strict=True)), opt_state
 
     def measure(state: Trained) -> tuple[list[float], float]:
         both = [spiking_update(r, task, state[0])[:-1] for r in (rule, BP)]
@@ -195,8 +195,8 @@ def train_spiking(rule: str, seed: int, epochs: int) -> Curve:
         silent = costs.value(task.cost, [np.zeros_like(layer) for layer in S])
         return [angle(*pair) for pair in zip(*both, strict=True)], float(costs.value(task.cost, S) / silent)
 
-    memory = tuple(optimiser.init(s.W) for s in task.synapses)
-    return learn((task.synapses, memory), epoch, measure, epochs)
+    opt_state = tuple(optimiser.init(s.W) for s in task.synapses)
+    return learn((task.synapses, opt_state), epoch, measure, epochs)
 
 
 NETWORKS: dict[str, tuple[tuple[str, ...], Callable[[str, int, int], Curve], int]] = {

@@ -1,4 +1,4 @@
-"""Checkpoints: the arrays of a run's state, and the settings of the run that they belong to."""
+"""Checkpoints: the arrays of a run's state, together with the settings of the run."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -24,7 +24,7 @@ def save(path: Path, kind: str, arrays: Mapping[str, Array], settings: Settings)
 
 
 def load(path: Path, kind: str, settings: Settings) -> dict[str, Array]:
-    """The arrays of a checkpoint.  Raises InputError if it is damaged, or names the first setting that is another."""
+    """The arrays of a checkpoint.  Raises InputError if it is damaged, or names the first setting that differs."""
     arrays, about = store.read_arrays(path, kind)
     theirs = about.get("settings")
     for name, value in settings.items():
@@ -35,7 +35,7 @@ def load(path: Path, kind: str, settings: Settings) -> dict[str, Array]:
 
 
 def put_aside(folder: Path) -> None:
-    """Keep the results of an earlier run as old.checkpoint.npz and old.results.json: a new run is about to begin."""
+    """Rename the files of an earlier run to old.checkpoint.npz and old.results.json, before a new run begins."""
     for name in (NAME, "results.json"):
         if (folder / name).exists():
             (folder / name).replace(folder / f"old.{name}")
@@ -43,7 +43,7 @@ def put_aside(folder: Path) -> None:
 
 @contextmanager
 def complete(path: Path) -> Iterator[None]:
-    """Within the block a missing or unfit array of a checkpoint raises InputError."""
+    """Within the block a missing or unusable array of a checkpoint raises InputError."""
     try:
         yield
     except InputError:
@@ -53,7 +53,7 @@ def complete(path: Path) -> Iterator[None]:
 
 
 def pack(carry: Carry) -> dict[str, Array]:
-    """Weights and Adamax's state of every layer, and the number of updates."""
+    """The weights and Adamax's state of every layer, and the number of updates, as named arrays."""
     arrays: dict[str, Array] = {"updates": np.asarray(carry.updates)}
     for k, (weights, opt_state) in enumerate(zip(carry.weights, carry.opt_state, strict=True)):
         for letter, array, moments in zip("Wb", weights, opt_state, strict=True):
@@ -86,6 +86,6 @@ def history(path: Path, arrays: Mapping[str, Array], name: str) -> Array:
 
 
 def validate_updates(path: Path, carry: Carry, expected: int) -> None:
-    """Raise InputError unless a checkpoint has made as many updates as its history says."""
+    """Raise InputError unless a checkpoint's number of updates is the one that its history implies."""
     if carry.updates != expected:
         raise InputError(f"{path}: expected {expected} updates, got {carry.updates}")

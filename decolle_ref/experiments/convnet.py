@@ -1,9 +1,9 @@
-"""The conventional network on MNIST, trained conventionally: what DECOLLE is measured against.  [K20 Sec. 4.2]
+"""The conventional network on MNIST, trained by backpropagation: the baseline for DECOLLE.  [K20 Sec. 4.2]
 
-28x28-16C7-P2-24C7-32C7-P2-10 with padding 2, as the spiking network has it, on grey values instead of spikes:
-backpropagation, smooth L1 against one-hot labels, Adamax, float32, every training image once per epoch.  The error on
-all test images after the last epoch counts.  The paper's text leaves mini-batches and learning rate open.  We take
-mini-batches of 64 and a learning rate that falls linearly to 0, from a value chosen in trials of 500 updates on
+28x28-16C7-P2-24C7-32C7-P2-10 with padding 2, the shape of the spiking network, on grey values instead of spikes:
+backpropagation, smooth L1 against one-hot labels, Adamax, float32, every training image once per epoch.  The result is
+the error on all test images after the last epoch.  The paper's text leaves mini-batches and learning rate open.  We
+take mini-batches of 64 and a learning rate that falls linearly to 0, from a value chosen in trials of 500 updates on
 training images alone.  `poisson_mnist` trains the same network beside DECOLLE, with as many updates as DECOLLE makes.
 """
 
@@ -44,7 +44,7 @@ QUICK_IMAGES = 3000  # of each set
 
 @dataclass(frozen=True)
 class Settings(CommonSettings):
-    """All that a run depends on."""
+    """The settings of a run."""
 
     epochs: int = option(10, "how often all training images are shown", quick=2)
     batch: int = option(64, "images per mini-batch")
@@ -76,13 +76,13 @@ def read(settings: Settings) -> Data:
     return Data(x[:keep], labels[:keep], x_test[:keep], labels_test[:keep])
 
 
-def learning_rate(settings: Settings, done: float) -> float:
-    """The learning rate after the fraction `done` of all updates; it falls linearly to 0."""
-    return settings.learning_rate * (1 - done)
+def learning_rate(settings: Settings, fraction: float) -> float:
+    """The learning rate after a fraction of all updates; it falls linearly to 0."""
+    return settings.learning_rate * (1 - fraction)
 
 
 class Convnet(Run[State]):
-    """Each step is one epoch.  A mini-batch may span two epochs."""
+    """The run: each step is one epoch.  A mini-batch may span two epochs."""
 
     tick_name = "update"
 
@@ -99,28 +99,28 @@ class Convnet(Run[State]):
         self.stepper = ConvnetStepper(self.net, settings.batch, workers)
 
     def begin(self) -> State:
-        """The weights drawn from the seed."""
+        """The initial weights, sampled with the seed."""
         weights = convnet.init_weights(np.random.default_rng(self.settings.seed), self.net, np.float32)
         return State(Carry(weights, (), pairs(convnet.init(self.optimiser, weights))), np.zeros((0, 2)))
 
     def done(self, state: State) -> int:
-        """Epochs done."""
+        """The number of epochs so far."""
         return len(state.history)
 
     def ticks(self, step: int) -> int:
-        """The mini-batches, and so updates, made after so many epochs."""
+        """The number of mini-batches, and so of updates, after `step` epochs."""
         return step * len(self.data.x) // self.settings.batch
 
     def status(self, state: State) -> str:
         """The loss and error of the last epoch."""
-        done, total = len(state.history), self.steps
-        if done == 0:
+        epoch, total = len(state.history), self.steps
+        if epoch == 0:
             return f"epoch 1 of {total}"
         loss, wrong = state.history[-1]
-        return f"after epoch {done} of {total}: training loss {loss:.5f}, test error {100 * wrong:.2f} %"
+        return f"after epoch {epoch} of {total}: training loss {loss:.5f}, test error {100 * wrong:.2f} %"
 
     def step(self, state: State, monitor: Monitor) -> State:
-        """One epoch."""
+        """Train for one epoch."""
         settings, order, losses = self.settings, self.order, []
         weights, opt_state = state.carry.weights, tuple(m for pair in state.carry.opt_state for m in pair)
         end = self.ticks(len(state.history) + 1)
@@ -135,7 +135,7 @@ class Convnet(Run[State]):
         return State(Carry(weights, (), pairs(opt_state), updates=end), np.vstack([state.history, row]))
 
     def error(self, weights: Sequence[Weights]) -> float:
-        """The fraction of test images whose largest output is not that of their class."""
+        """The fraction of test images for which the largest output is not that of the right class."""
         Y = outputs(self.net, weights, grey(self.data.x_test), self.workers)
         return float((Y.argmax(axis=1) != self.data.labels_test).mean())
 
@@ -161,8 +161,8 @@ class Convnet(Run[State]):
 def one_line(results: Results) -> str:
     """The result in one line."""
     settings = results["settings"]
-    done = f"{settings['epochs']} epochs, seed {settings['seed']}"
-    return f"convnet: test error {100 * results['error']:.2f} % after {done}"
+    length = f"{settings['epochs']} epochs, seed {settings['seed']}"
+    return f"convnet: test error {100 * results['error']:.2f} % after {length}"
 
 
 EXPERIMENT = Experiment(

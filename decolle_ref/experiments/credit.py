@@ -1,4 +1,4 @@
-"""What every method of the review drops, on one random network.  [N19 Sec. III-V]"""
+"""The terms that each method of the review leaves out of the gradient, on one random network.  [N19 Sec. III-V]"""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -60,7 +60,7 @@ class Settings(CommonSettings):
 
 
 def compare(settings: Settings, tick: Callable[[str], None] = lambda text: None) -> dict[str, Comparison]:
-    """Every method against the reference; calls `tick` after each."""
+    """Compare every method with the reference; call `tick` after each."""
     rng, sizes = np.random.default_rng(settings.seed), (settings.inputs, *settings.layers)
     cell = spiking.neuron(theta=0.5, surrogate=logistic, activity=settings.activity, reset=settings.reset)
     synapses = spiking.init_weights(rng, sizes, 2.0, 1.0)
@@ -85,7 +85,7 @@ def _cost(settings: Settings, cell: Neuron, x: Array, rng: np.random.Generator) 
 
 
 class Credit(SingleStep):
-    """Every method against the reference."""
+    """The run: it compares every method with the reference."""
 
     tick_name = "method"
 
@@ -93,7 +93,7 @@ class Credit(SingleStep):
         self.settings, self.parts = settings, len(settings.names)
 
     def compute(self, monitor: Monitor) -> Report:
-        """The numbers of every method, as a table and, for the methods asked for, as an account in words."""
+        """The numbers of every method, their table, and an account in words of each method named in the settings."""
         comparisons, settings = compare(self.settings, monitor.tick), self.settings
         return {
             "methods": {name: _numbers(comparison) for name, comparison in comparisons.items()},
@@ -114,7 +114,7 @@ def _numbers(comparison: Comparison) -> dict[str, Any]:
 
 
 def table(results: Results) -> str:
-    """The table, and the account of each method that was asked for."""
+    """The table, and the account of each method named in the settings."""
     return "\n\n".join([results["table"], *results["accounts"]])
 
 

@@ -1,4 +1,4 @@
-"""Which DECOLLE?  One network and one input in all five dialects: with the same numbers, and with matched ones."""
+"""One network and one input in all five dialects, with the same numbers and with matched ones."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -28,34 +28,34 @@ class TopLayer(NamedTuple):
 
 
 def compare(seed: int = 0, steps: int = 200) -> tuple[dict[str, TopLayer], dict[str, TopLayer]]:
-    """The top of two layers by dialect: given the same W, w and tau; and given what `rescale` makes of them.
+    """The top layer of a network in every dialect: with the same W, w and tau, and with those that `rescale` returns.
 
-    The second is written in the paper's time: entry n is step n - l (delay of paper - delay of the dialect) there.
+    The second is shifted to the paper's time: entry n is the dialect's step n - l (delay of paper - delay of dialect).
     """
     spikes = poisson(np.random.default_rng(seed), 60.0, steps, SIZES[0])
     same = {name: _run(_same(dialect, seed), spikes) for name, dialect in DIALECTS.items()}
     matched = {}
     for name, dialect in DIALECTS.items():
-        shown, late = _run(_matched(dialect, seed), spikes), shift(len(SIZES) - 1, paper, dialect)
-        matched[name] = TopLayer(*(_delayed(x, late) for x in shown))
+        top, late = _run(_matched(dialect, seed), spikes), shift(len(SIZES) - 1, paper, dialect)
+        matched[name] = TopLayer(*(_delayed(x, late) for x in top))
     return same, matched
 
 
 def _same(dialect: Dialect, seed: int) -> list[tuple[Layer, Weights]]:
-    """Every layer built from the same numbers in the given dialect."""
+    """Every layer in a dialect, built from the same numbers."""
     rng = np.random.default_rng(seed)
     stack = []
     for n_in, n in pairwise(SIZES):
         taus = lif.sample_time_constants(rng, n_in)
-        plain = lif.neuron(*taus)
-        W, b = Dense(n_in, n).init_weights(rng, plain, scale=25.0, bias=-0.5)
+        neuron = lif.neuron(*taus)
+        W, b = Dense(n_in, n).init_weights(rng, neuron, scale=25.0, bias=-0.5)
         layer = Layer(Dense(n_in, n), lif.neuron(*taus, dialect=dialect), readout.sample_readout(rng, n, 1))
         stack.append((network.with_dialect(dialect, layer), Weights(W, b)))
     return stack
 
 
 def _matched(dialect: Dialect, seed: int) -> list[tuple[Layer, Weights]]:
-    """Every layer of the paper's network, mapped into the given dialect."""
+    """Every layer of the paper's network, converted to a dialect."""
     stack = []
     for layer, weights in _same(paper, seed):
         twin = rescale(layer.neuron, weights, paper, dialect)
@@ -65,7 +65,7 @@ def _matched(dialect: Dialect, seed: int) -> list[tuple[Layer, Weights]]:
 
 def _run(stack: list[tuple[Layer, Weights]], spikes: Array) -> TopLayer:
     layers, weights = zip(*stack, strict=True)
-    top = [shown[-1] for _, shown in network.run(layers, Carry(weights, network.rest(layers)), spikes)]
+    top = [snapshots[-1] for _, snapshots in network.run(layers, Carry(weights, network.rest(layers)), spikes)]
     return TopLayer(np.stack([s.U for s in top]), np.stack([s.S for s in top]))
 
 
@@ -75,19 +75,19 @@ def _delayed(x: Array, steps: int) -> Array:
 
 @dataclass(frozen=True)
 class Settings(CommonSettings):
-    """All that a run depends on."""
+    """The settings of a run."""
 
     steps: int = option(200, "time steps of 1 ms", quick=50, least=len(SIZES) * paper.delay)
 
 
 class DialectComparison(SingleStep):
-    """One network in all dialects."""
+    """The run: one network in all dialects."""
 
     def __init__(self, settings: Settings, workers: ThreadPoolExecutor, data: None = None) -> None:
         self.settings = settings
 
     def compute(self, monitor: Monitor) -> Report:
-        """The largest |dU| to the paper's dialect, with the same numbers and with matched ones, and all traces."""
+        """The largest |dU| between each dialect and the paper's, with same and matched numbers, and all traces."""
         same, matched = compare(self.settings.seed, self.settings.steps)
         monitor.tick()
         gaps = {

@@ -1,4 +1,4 @@
-"""What a run needs to know about its process: requests to stop, versions, memory."""
+"""A run's process: the user's requests to stop, the versions in use, and the peak memory."""
 
 import platform
 import signal
@@ -15,7 +15,7 @@ import decolle_ref
 
 @contextmanager
 def stop_requests() -> Iterator[Callable[[], bool]]:
-    """Within the block the first Ctrl-C sets a flag that the yielded function reads; the second stops at once."""
+    """Within the block the yielded function says whether Ctrl-C was pressed; a second Ctrl-C stops at once."""
     requested = False
 
     def handle(number: int, frame: FrameType | None) -> None:
@@ -31,7 +31,7 @@ def stop_requests() -> Iterator[Callable[[], bool]]:
 
 
 def peak_memory() -> int:
-    """The most memory that this process has held so far, in bytes; 0 where the system does not say."""
+    """The most memory that this process has held so far, in bytes; 0 where the system does not report it."""
     try:
         import resource
     except ImportError:  # not on Windows
@@ -41,7 +41,7 @@ def peak_memory() -> int:
 
 
 def versions() -> dict[str, str]:
-    """The versions of everything that a result may depend on besides its settings."""
+    """The versions of the software that a result may depend on."""
     return {
         "decolle_ref": decolle_ref.__version__,
         "python": platform.python_version(),

@@ -1,10 +1,10 @@
-"""The life of every experiment: begin or resume, step by step with checkpoints, stop cleanly, report in one line.
+"""The loop of every experiment: begin or resume, run step by step with checkpoints, stop cleanly, report in one line.
 
     harness.run(regression.EXPERIMENT, regression.Settings(epochs=5), Path("runs/regression"))
 
 An experiment adds its `Settings`, a `Run` (its state and one step of it) and a figure in `plots`.  A run writes into
-one folder: checkpoint.npz while it goes on; in the end NAME.npz, which the figure reads, and results.json.  A run that
-was stopped at any moment goes on with `resume` to the bit-identical result.
+one folder: checkpoint.npz while it runs; at the end NAME.npz, which the figure reads, and results.json.  A run that was
+stopped at any moment can be resumed with `resume`, and its result is the same in every bit.
 """
 
 import os
@@ -29,40 +29,40 @@ NOT_COMPARABLE = " (quick: not comparable)"
 
 
 class Interrupted(Exception):
-    """The run stopped at the user's wish; the message says how to go on."""
+    """The user stopped the run; the message says how to resume it."""
 
 
 class Stop(Exception):
-    """Raised within a step that leaves no trace, because the user asked to stop."""
+    """The user stopped the run within a step; the state before that step is still valid."""
 
 
 class Monitor:
-    """What a step may use while it works: the progress bar, and the user's wish to stop."""
+    """The progress bar, and the user's request to stop, for use within a step."""
 
     def __init__(self, bar: Progress, stopped: Callable[[], bool], status: str = "") -> None:
         self._bar, self._status, self.stopped, self.ticks = bar, status, stopped, 0
 
     def tick(self, status: str | None = None) -> None:
-        """Advance the bar by one; raise Stop if the user asked to stop."""
+        """Advance the bar by one; raise Stop if the user has requested it."""
         if self.stopped():
             raise Stop
         self.ticks += 1
         self._bar.advance(self._status if status is None else status)
 
     def say(self, status: str) -> None:
-        """Write a text behind the bar; raise Stop if the user asked to stop."""
+        """Write a text behind the bar; raise Stop if the user has requested it."""
         if self.stopped():
             raise Stop
         self._bar.advance(status, by=0)
 
 
 def silent() -> Monitor:
-    """A monitor without a bar, for a step outside a run."""
+    """A monitor without a progress bar, for a step outside `run`."""
     return Monitor(Progress("", None, quiet=True), lambda: False)
 
 
 class Run(ABC, Generic[State]):
-    """One run of an experiment: where it begins, one step of it, and what is reported in the end."""
+    """One run of an experiment: its first state, one step, and the report at the end."""
 
     steps: int = 1
     step_name: str = "epoch"
@@ -79,10 +79,10 @@ class Run(ABC, Generic[State]):
 
     @abstractmethod
     def report(self, state: State) -> tuple[Results, Mapping[str, Array]]:
-        """What results.json holds besides the name, settings and versions, and the arrays that the figure needs."""
+        """The contents of results.json besides name, settings and versions, and the arrays for the figure."""
 
     def pack(self, state: State) -> Mapping[str, Array]:
-        """The state as named arrays, for a checkpoint; none: this run is too short for checkpoints."""
+        """The state as named arrays, for a checkpoint; empty if the run is too short for checkpoints."""
         return {}
 
     def unpack(self, path: Path, arrays: Mapping[str, Array]) -> State:
@@ -91,10 +91,10 @@ class Run(ABC, Generic[State]):
 
     @abstractmethod
     def done(self, state: State) -> int:
-        """Steps made so far."""
+        """The number of steps so far."""
 
     def ticks(self, step: int) -> int:
-        """Ticks of the progress bar after so many steps."""
+        """The number of ticks of the progress bar after `step` steps."""
         return step
 
     def status(self, state: State) -> str:
@@ -106,17 +106,17 @@ Report = tuple[Results, Mapping[str, Array]]
 
 
 class SingleStep(Run[Report | None]):
-    """A run of one step, too short for checkpoints: a subclass computes the report at once."""
+    """A run of one step, without checkpoints: a subclass computes the whole report in it."""
 
     tick_name = "part"
     parts: int = 1  # ticks of the progress bar
 
     @abstractmethod
     def compute(self, monitor: Monitor) -> Report:
-        """What results.json holds, and the arrays that the figure needs; ticks once for every part."""
+        """The contents of results.json, and the arrays for the figure; ticks once for every part."""
 
     def begin(self) -> None:
-        """Nothing is computed yet."""
+        """The state before the only step: None."""
 
     def done(self, state: Report | None) -> int:
         """1 if the report is computed, else 0."""
@@ -131,16 +131,16 @@ class SingleStep(Run[Report | None]):
         return self.compute(monitor)
 
     def report(self, state: Report | None) -> Report:
-        """What was computed."""
+        """The computed report."""
         assert state is not None
         return state
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """What the command line and the figures know of an experiment.
+    """The description of an experiment, for the command line and the figures.
 
-    `make(settings, workers, data)` gives its `Run`; data is None, or what is used in place of the files on disk.
+    `make(settings, workers, data)` returns its `Run`; data replace the files on disk unless they are None.
     """
 
     name: str  # of the command; its module, plot and figure are called alike, with _ for -
@@ -186,15 +186,15 @@ def run(
     experiment, settings
         The experiment, and an instance of its `settings`.
     out
-        The folder for checkpoint.npz, NAME.npz and results.json; made if need be.
+        The folder for checkpoint.npz, NAME.npz and results.json; it is created if it does not exist.
     resume
-        Whether to go on from the checkpoint in `out`, if there is one.
+        If true, continue from the checkpoint in `out`, if there is one.
     quiet
-        Whether to leave the progress bar out.
+        If true, show no progress bar.
     threads
         The number of threads, by default one per core.  It changes no result of an experiment that cuts its batches.
     data
-        Data in place of the files on disk.
+        Data to use in place of the files on disk.
 
     Returns
     -------
@@ -206,7 +206,7 @@ def run(
     InputError
         For a folder that cannot be written, data that are missing, or a checkpoint of another run.
     Interrupted
-        After Ctrl-C, with a checkpoint left behind.
+        After Ctrl-C; the run can be resumed from its checkpoint.
     """
     folder = store.output_folder(out)
     count = (os.cpu_count() or 1) if threads is None else threads
@@ -223,7 +223,7 @@ def run(
 
 
 def _about(experiment: Experiment, settings: Any) -> Results:
-    """What a result depends on."""
+    """The name, settings and versions, on which a result depends."""
     return {
         "experiment": experiment.name,
         "comparable": not settings.quick,
@@ -251,7 +251,7 @@ def one_line(experiment: Experiment, results: Results) -> str:
 def _all_steps(
     experiment: Experiment, job: Run[State], settings: dict[str, Any], folder: Path, resume: bool, quiet: bool
 ) -> State:
-    """Step until all steps are done or the user asks to stop; leaves checkpoints on the way."""
+    """Run all remaining steps, or until the user stops the run; save checkpoints on the way."""
     path, kind = folder / checkpoint.NAME, experiment.checkpoint_kind
 
     def save(state: State) -> None:

@@ -19,19 +19,14 @@ from decolle_ref.data.encode import poisson
 __all__ = ["DT", "SPARSE", "TAU_MEM", "TAU_SYN", "WEIGHTS", "Example", "simulate"]
 
 TAU_MEM, TAU_SYN, DT = 0.020, 0.010, 0.0001  # seconds
-WEIGHTS = (
-    1.4,
-    2.0,
-    1.6,
-    2.4,
-)  # weights of the continuous equation: the peak of a single PSP is a quarter of its weight
-SPARSE, DENSE = 0.4, 0.5  # seconds of the two parts
-INPUT_RATE_HZ = 20.0  # of each input in the second part
+WEIGHTS = (1.4, 2.0, 1.6, 2.4)  # of the continuous equation: a single PSP peaks at a quarter of its weight
+SPARSE, DENSE = 0.4, 0.5  # seconds: lengths of the two parts
+INPUT_RATE_HZ = 20.0  # rate of each input in the second part
 FIRST_SPIKES = (0.04, 0.22, 0.13, 0.31)  # seconds: the one spike of each input in the first part
 
 
 class Example(NamedTuple):
-    """Four input neurons and one output neuron."""
+    """The states of four input neurons and one output neuron."""
 
     t: Array  # (T,), seconds
     x: Array  # (T, 4), input spikes

@@ -1,19 +1,20 @@
-"""Random spike patterns told apart by backpropagation through time: `decolle-ref patterns`.  [N19 Eq. 7, Sec. IV-B]
+"""Random spike patterns classified by backpropagation through time: `decolle-ref patterns`.  [N19 Eq. 7, Sec. IV-B]
 
-40 frozen patterns of random spikes, ten of each of four classes.  Nothing but memory tells which pattern belongs to
-which class, and every spike counts.  A recurrent hidden layer and four output neurons; the most active output, after
-the filter epsilon, names the class.  The loss is the cross-entropy at every step from FIRST on.
+40 fixed patterns of random spikes, ten in each of four classes.  The classes are arbitrary, so a network can only
+memorise them.  It has a recurrent hidden layer and four output neurons; the output that is the most active, after the
+filter epsilon, names the class.  The loss is the cross-entropy at every step from FIRST on.
 
 | rule | gradient |
 | --- | --- |
-| bptt | all of it, W and V |
+| bptt | all terms, for W and V |
 | reset detached | without the reset path |
-| e-prop, random feedback | the hidden layer's own past, and an error through fixed random weights |
-| output alone | the control: the hidden layer stays as drawn |
+| e-prop, random feedback | each hidden neuron's own past, with an error that fixed random weights send to it |
+| output alone | the control: the hidden layer keeps its initial weights |
 
-All start from the same weights and learn by Adamax, whose rate falls to a third for the last third.  Each rule has the
-rate, of 0.005, 0.015 and 0.03, that served it best on the noisy copies of four other seeds (100 to 103).  Noisy copies,
-with spikes moved and dropped, are not learned from: the control remembers most patterns too, but not their copies.
+All rules start from the same weights and learn by Adamax.  The learning rate is a third of its value in the last third
+of the training.  For each rule it is the best of 0.005, 0.015 and 0.03 on the noisy copies of four other seeds (100 to
+103).  The noisy copies, with spikes moved and dropped, are only for testing: the control remembers most of the patterns
+too, but not their copies.
 """
 
 from dataclasses import dataclass
@@ -36,17 +37,17 @@ from decolle_ref.experiments.options import option
 from decolle_ref.experiments.study import Study, StudySettings, Unit
 
 STEPS, INPUTS, HIDDEN, CLASSES, EACH, SPIKES = 80, 40, 50, 4, 10, 2  # SPIKES per input and pattern
-FIRST = 20  # no class is asked for before this step
-GAIN = 5.0  # of epsilon * S before the softmax
-JITTER, DROPPED, COPIES = 1.0, 0.05, 5  # of the noisy copies: steps, share of spikes, copies of each pattern
-ASKED = 0.95
+FIRST = 20  # the loss begins at this step
+GAIN = 5.0  # factor of epsilon * S in the softmax
+JITTER, DROPPED, COPIES = 1.0, 0.05, 5  # noisy copies: shift in steps, share of spikes dropped, copies of each pattern
+REQUIRED = 0.95
 CELL = spiking.neuron(tau_mem=0.010, tau_syn=0.005, surrogate=sharpened(fast_sigmoid, 5.0))
 KERNEL = costs.double_exponential(0.005, 0.020)
 ADAMAX = Adamax(beta1=0.0, beta2=0.99)
 
 BPTT, DETACHED, EPROP, CONTROL = "bptt", "reset detached", "e-prop, random feedback", "output alone"
-OWN = Paths(recurrent=False, downstream=False)
-RULES = {BPTT: Paths(), DETACHED: Paths(reset=False), EPROP: OWN, CONTROL: OWN}
+OWN_PAST = Paths(recurrent=False, downstream=False)
+RULES = {BPTT: Paths(), DETACHED: Paths(reset=False), EPROP: OWN_PAST, CONTROL: OWN_PAST}
 RATES = {BPTT: 0.005, DETACHED: 0.005, EPROP: 0.015, CONTROL: 0.03}
 
 
@@ -59,17 +60,17 @@ class Task(NamedTuple):
     labels_noisy: Array
 
 
-class Learned(NamedTuple):
-    """One training."""
+class Training(NamedTuple):
+    """The result of one training."""
 
-    accuracy: Array  # (epochs + 1,), on the patterns, before every update and after the last
-    noisy: Array | float  # accuracy on the noisy copies, in the end
-    outputs: Array  # (STEPS, patterns, CLASSES), epsilon * S in the end
-    spike_rates: Array  # spikes per step and neuron of both layers, in the end
+    accuracy: Array  # (epochs + 1,), accuracy on the patterns, before every update and after the last
+    noisy: Array | float  # accuracy on the noisy copies, at the end
+    outputs: Array  # (STEPS, patterns, CLASSES), epsilon * S at the end
+    spike_rates: Array  # spikes per step and neuron in each layer, at the end
 
 
 def raster(times: Array) -> Array:
-    """Spikes (STEPS, patterns, inputs) at times (patterns, inputs, spikes); those out of range are not there."""
+    """Spikes (STEPS, patterns, inputs) at times (patterns, inputs, spikes); times out of range are left out."""
     x = np.zeros((STEPS, *times.shape[:2]))
     for k in range(times.shape[2]):
         step = np.rint(times[:, :, k]).astype(int)
@@ -80,7 +81,7 @@ def raster(times: Array) -> Array:
 
 
 def sample_task(rng: np.random.Generator) -> Task:
-    """Spike times are uniform and frozen; class k has the patterns k, k + CLASSES, ..."""
+    """Sample uniform spike times; class k has the patterns k, k + CLASSES, ..."""
     labels = np.arange(CLASSES * EACH) % CLASSES
     times = rng.integers(0, STEPS, (len(labels), INPUTS, SPIKES)).astype(float)
     copies = []
@@ -91,7 +92,7 @@ def sample_task(rng: np.random.Generator) -> Task:
 
 
 def init_network(rng: np.random.Generator) -> tuple[Synapses, ...]:
-    """Weak hidden weights, so that little is said at first; no recurrent weights among outputs."""
+    """Sample the weights: small in the hidden layer, so that few outputs spike at first; V = 0 in the output layer."""
     hidden, top = spiking.init_weights(rng, (INPUTS, HIDDEN, CLASSES), 0.6, 0.3)
     return hidden, Synapses(top.W / 0.6, 0 * top.V)
 
@@ -109,16 +110,16 @@ def outputs(synapses: tuple[Synapses, ...], x: Array) -> Array:
 
 
 def accuracy(y: Array, labels: Array) -> float:
-    """Share of patterns whose own output is the most active, summed from FIRST on; a tie is wrong."""
+    """Share of patterns for which the output of their class is the largest, summed from FIRST on; a tie is an error."""
     total = y[FIRST:].sum(axis=0)
-    own = total[np.arange(len(labels)), labels]
-    return float((own > np.where(np.eye(CLASSES)[labels] > 0, -np.inf, total).max(axis=1)).mean())
+    right = total[np.arange(len(labels)), labels]
+    return float((right > np.where(np.eye(CLASSES)[labels] > 0, -np.inf, total).max(axis=1)).mean())
 
 
 def gradient(
     rule: str, synapses: tuple[Synapses, ...], x: Array, cost: Cost, route: Route
 ) -> tuple[tuple[Synapses, ...], Array]:
-    """dL/dW and dL/dV as the rule has them, and epsilon * S of the outputs.  [N19 Eq. 7]"""
+    """dL/dW and dL/dV, computed by the rule, and epsilon * S of the outputs.  [N19 Eq. 7]"""
     tape = spiking.forward(CELL, synapses, x)
     e = costs.errors(cost, tape.S)
     if rule == EPROP:
@@ -127,46 +128,47 @@ def gradient(
     return g, costs.filtered(KERNEL, tape.S[-1])
 
 
-def learn(rule: str, seed: int, epochs: int) -> Learned:
-    """One full-batch step of Adamax per epoch."""
+def learn(rule: str, seed: int, epochs: int) -> Training:
+    """Train one network; every epoch is one update on all patterns."""
     rng = np.random.default_rng(seed)
     task, synapses = sample_task(rng), init_network(rng)
     route = feedback.direct(feedback.sample_direct(rng, (HIDDEN, CLASSES)))
-    cost, found = cost_of(task.labels), []
-    memory = tuple(ADAMAX.init(array) for layer in synapses for array in layer)
-    rate, schedule = RATES[rule], stepwise((2 * epochs // 3,), 1 / 3)
+    cost, accuracies = cost_of(task.labels), []
+    opt_state = tuple(ADAMAX.init(array) for layer in synapses for array in layer)
+    schedule = stepwise((2 * epochs // 3,), 1 / 3)
     for epoch in range(epochs):
         g, y = gradient(rule, synapses, task.x, cost, route)
-        found.append(accuracy(y, task.labels))
-        flat, slopes = ([array for layer in layers for array in layer] for layers in (synapses, g))
-        moved, memory = update_each(ADAMAX, flat, slopes, memory, [np.asarray(rate * schedule(epoch))] * len(flat))
-        synapses = tuple(map(Synapses, moved[::2], moved[1::2]))
+        accuracies.append(accuracy(y, task.labels))
+        flat, gradients = ([array for layer in layers for array in layer] for layers in (synapses, g))
+        learning_rates = [np.asarray(RATES[rule] * schedule(epoch))] * len(flat)
+        new, opt_state = update_each(ADAMAX, flat, gradients, opt_state, learning_rates)
+        synapses = tuple(map(Synapses, new[::2], new[1::2]))
     tape = spiking.forward(CELL, synapses, task.x)
     y = costs.filtered(KERNEL, tape.S[-1])
     noisy = accuracy(outputs(synapses, task.x_noisy), task.labels_noisy)
     spike_rates = np.array([S.mean() for S in tape.S])
-    return Learned(np.array([*found, accuracy(y, task.labels)]), noisy, y, spike_rates)
+    return Training(np.array([*accuracies, accuracy(y, task.labels)]), noisy, y, spike_rates)
 
 
 @dataclass(frozen=True)
 class Settings(StudySettings):
-    """All that a run depends on."""
+    """The settings of a run."""
 
     epochs: int = option(120, "updates of each training", quick=20)
 
 
 class Patterns(Study):
-    """Every rule learns the patterns of every seed."""
+    """The study: every rule learns the patterns of every seed."""
 
-    result = Learned
+    result = Training
     variants = tuple(RULES)
 
-    def learn(self, unit: Unit, monitor: Monitor) -> Learned:
-        """One training."""
+    def learn(self, unit: Unit, monitor: Monitor) -> Training:
+        """Train one network by one rule with one seed."""
         return learn(*unit, self.settings.epochs)
 
     def status(self, state: tuple[Any, ...]) -> str:
-        """The last accuracy."""
+        """The last accuracy, behind the progress bar."""
         return f"{self.units[len(state) - 1].variant}: {state[-1].accuracy[-1]:.2f}" if state else ""
 
     def report(self, state: tuple[Any, ...]) -> tuple[Results, dict[str, Array]]:
@@ -176,24 +178,24 @@ class Patterns(Study):
         arrays = {"x": task.x.astype(np.uint8), "labels": task.labels, "outputs": by_rule[BPTT][0].outputs}
         arrays["accuracy"] = np.array([[result.accuracy for result in by_seed] for by_seed in by_rule.values()])
         rules = {rule: summary(by_seed) for rule, by_seed in by_rule.items()}
-        return {"seeds": list(self.seeds), "asked": ASKED, "rules": rules}, arrays
+        return {"seeds": list(self.seeds), "asked": REQUIRED, "rules": rules}, arrays
 
 
-def summary(found: list[Learned]) -> dict[str, Any]:
+def summary(trainings: list[Training]) -> dict[str, Any]:
     """Accuracies of one rule, by seed."""
     return {
-        "accuracy_start": [float(one.accuracy[0]) for one in found],
-        "accuracy_end": [float(one.accuracy[-1]) for one in found],
-        "accuracy_noisy": [float(one.noisy) for one in found],
-        "spikes_per_step": [one.spike_rates.tolist() for one in found],
+        "accuracy_start": [float(training.accuracy[0]) for training in trainings],
+        "accuracy_end": [float(training.accuracy[-1]) for training in trainings],
+        "accuracy_noisy": [float(training.noisy) for training in trainings],
+        "spikes_per_step": [training.spike_rates.tolist() for training in trainings],
     }
 
 
 def table(results: Results) -> str:
-    """Accuracies in the end, smallest to largest over the seeds, as a table in Markdown."""
+    """The smallest and largest accuracy at the end over the seeds, by rule, as a table in Markdown."""
     lines = ["| rule | patterns learned | noisy copies |", "| --- | --- | --- |"]
-    for rule, found in results["rules"].items():
-        spans = [f"{min(found[k]):.1%} to {max(found[k]):.1%}" for k in ("accuracy_end", "accuracy_noisy")]
+    for rule, numbers in results["rules"].items():
+        spans = [f"{min(numbers[k]):.1%} to {max(numbers[k]):.1%}" for k in ("accuracy_end", "accuracy_noisy")]
         lines.append(f"| {rule} | {spans[0]} | {spans[1]} |")
     return "\n".join(lines)
 
@@ -203,13 +205,13 @@ def one_line(results: Results) -> str:
     worst, noisy = (min(results["rules"][BPTT][key]) for key in ("accuracy_end", "accuracy_noisy"))
     return (
         f"patterns: backpropagation through time gets at least {worst:.1%} of {CLASSES * EACH} patterns right "
-        f"over {len(results['seeds'])} seeds (asked: more than {results['asked']:.0%}), and {noisy:.1%} of noisy copies"
+        f"over {len(results['seeds'])} seeds (required: more than {results['asked']:.0%}), {noisy:.1%} of noisy copies"
     )
 
 
 EXPERIMENT = Experiment(
     name="patterns",
-    summary="tell random spike patterns apart by backpropagation through time [N19 Eq. 7]",
+    summary="classify random spike patterns by backpropagation through time [N19 Eq. 7]",
     settings=Settings,
     make=Patterns,
     one_line=one_line,

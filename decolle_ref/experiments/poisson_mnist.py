@@ -1,7 +1,7 @@
 """Poisson MNIST with convolutional DECOLLE.  [K20 Sec. 4.2, Fig. 3]
 
-Every mini-batch of 64 digits is turned into 500 ms of Poisson spikes and shown once.  While it is shown, all layers
-learn from it at every step after burn-in.  Unseen test images are classified by majority vote over the steps.
+Every mini-batch of 64 digits becomes 500 ms of Poisson spikes, and is the network's input once.  All layers learn from
+it at every step after burn-in.  Test images are classified by majority vote over the steps.
 """
 
 from collections.abc import Mapping
@@ -36,37 +36,37 @@ from decolle_ref.experiments.poisson_mnist_network import (
 )
 from decolle_ref.fast import NetworkStepper
 
-EARLY = (64, 256, 640, 1408, 2048, 2688, 3328, 3968)  # samples after which an early curve is measured
-LONG = 3840  # then after every so many
-BLOCK = 2  # steps at a time at test
+EARLY = (64, 256, 640, 1408, 2048, 2688, 3328, 3968)  # the test images are classified after so many samples,
+LONG = 3840  # and then after every so many more
+BLOCK = 2  # steps that are computed together at test
 
 
 class State(NamedTuple):
     """The state of a run between two mini-batches."""
 
     carry: Carry
-    learning: Array  # (mini-batches, spiking readouts): errors on the samples being learned, by vote while learning
-    tested: Array  # (tests, 1 + readouts): samples seen, errors on the test images
+    learning: Array  # (mini-batches, spiking readouts): errors on the training samples, by vote while learning
+    tested: Array  # (tests, 1 + readouts): training samples so far, errors on the test images
 
 
 def read(settings: Settings) -> Data:
-    """MNIST as published; the test images are a random choice, the same for all runs."""
+    """MNIST as published; the test images are a random selection, the same in all runs."""
     (x, labels), (x_test, labels_test) = (mnist.load(split) for split in ("train", "test"))
     if settings.test_images > len(x_test):
         raise InputError(f"test_images: expected at most {len(x_test)}, got {settings.test_images}")
-    chosen = np.random.default_rng(TEST).permutation(len(x_test))[: settings.test_images]
-    return Data(x, labels, x_test[chosen], labels_test[chosen])
+    selection = np.random.default_rng(TEST).permutation(len(x_test))[: settings.test_images]
+    return Data(x, labels, x_test[selection], labels_test[selection])
 
 
 def milestones(settings: Settings) -> list[int]:
     """The mini-batches after which the test images are classified; the last is among them."""
-    wanted = [*EARLY, *range(EARLY[-1] + LONG, settings.samples, LONG)]
-    reached = {-(-samples // settings.batch) for samples in wanted}
+    sample_counts = [*EARLY, *range(EARLY[-1] + LONG, settings.samples, LONG)]
+    reached = {-(-samples // settings.batch) for samples in sample_counts}
     return sorted({k for k in reached if k <= settings.batches} | {settings.batches})
 
 
 class PoissonMnist(Run[State]):
-    """Poisson MNIST: each step learns from one mini-batch.  [K20 Sec. 4.2]"""
+    """The run: each step learns from one mini-batch.  [K20 Sec. 4.2]"""
 
     step_name, tick_name = "mini-batch", "ms"
 
@@ -83,19 +83,19 @@ class PoissonMnist(Run[State]):
         self.spiking = len(self.model.readouts) - settings.convnet
 
     def begin(self) -> State:
-        """The weights drawn from the seed."""
+        """The initial weights, sampled with the seed."""
         return State(self.start, np.zeros((0, self.spiking)), np.zeros((0, 1 + len(self.model.readouts))))
 
     def done(self, state: State) -> int:
-        """Mini-batches done."""
+        """The number of mini-batches so far."""
         return len(state.learning)
 
     def ticks(self, step: int) -> int:
-        """Milliseconds shown."""
+        """The milliseconds of input in `step` mini-batches."""
         return step * self.settings.steps
 
     def status(self, state: State) -> str:
-        """Samples, errors of every readout so far, memory."""
+        """The number of samples, the last test error of every readout, and the memory."""
         text = f"{len(state.learning) * self.settings.batch} samples"
         if len(state.tested):
             errors = zip(self.model.readouts, state.tested[-1, 1:], strict=True)
@@ -104,17 +104,17 @@ class PoissonMnist(Run[State]):
 
     def step(self, state: State, monitor: Monitor) -> State:
         """Learn from one mini-batch, and classify the test images after some of them."""
-        done = len(state.learning) + 1
-        carry, errors = self.learn(state.carry, done - 1, monitor)
+        batches = len(state.learning) + 1
+        carry, errors = self.learn(state.carry, batches - 1, monitor)
         tested = state.tested
-        if done in milestones(self.settings):
-            samples = done * self.settings.batch
+        if batches in milestones(self.settings):
+            samples = batches * self.settings.batch
             monitor.say(f"{samples} samples, testing on {len(self.data.labels_test)}")
             tested = np.vstack([tested, [samples, *self.test(carry, monitor)]])
         return State(carry, np.vstack([state.learning, errors]), tested)
 
     def learn(self, start: Carry, k: int, monitor: Monitor) -> tuple[Carry, Array]:
-        """Show mini-batch k once, learning at every step after burn-in: (carry, errors by vote).
+        """Learn from mini-batch k at every step after burn-in; returns (carry, errors by vote).
 
         Overwrites the weights and optimiser states of `start`.
         """
@@ -154,7 +154,7 @@ class PoissonMnist(Run[State]):
         return mistakes / len(data.x_test)
 
     def vote(self, carry: Carry, stepper: NetworkStepper, images: Array, rng: np.random.Generator) -> Votes:
-        """Show images with fixed weights, several steps at a time, and let every step after burn-in vote."""
+        """Classify images with fixed weights, several steps at a time; every step after burn-in has one vote."""
         settings, model = self.settings, self.model
         stream, votes = spikes(settings, rng, images), Votes(self.spiking, len(images))
         for n in range(0, settings.test_steps, stepper.steps):
@@ -166,7 +166,7 @@ class PoissonMnist(Run[State]):
         return votes
 
     def pack(self, state: State) -> dict[str, Array]:
-        """Weights, optimiser states and both histories."""
+        """The weights, the optimiser states and both histories, as named arrays."""
         return {**checkpoint.pack(state.carry), "learning": state.learning, "tested": state.tested}
 
     def unpack(self, path: Path, arrays: Mapping[str, Array]) -> State:
@@ -174,10 +174,10 @@ class PoissonMnist(Run[State]):
         settings, readouts = self.settings, len(self.model.readouts)
         carry = checkpoint.unpack(path, arrays, self.model.synapses, np.float32)
         learning, tested = (checkpoint.history(path, arrays, name) for name in ("learning", "tested"))
-        done = len(learning)
-        validate_shape(f"{path} learning", learning, (min(done, settings.batches), self.spiking))
-        validate_shape(f"{path} tested", tested, (sum(k <= done for k in milestones(settings)), 1 + readouts))
-        checkpoint.validate_updates(path, carry, done * settings.updates_per_batch)
+        batches = len(learning)
+        validate_shape(f"{path} learning", learning, (min(batches, settings.batches), self.spiking))
+        validate_shape(f"{path} tested", tested, (sum(k <= batches for k in milestones(settings)), 1 + readouts))
+        checkpoint.validate_updates(path, carry, batches * settings.updates_per_batch)
         return State(carry, learning, tested)
 
     def report(self, state: State) -> tuple[Results, dict[str, Array]]:

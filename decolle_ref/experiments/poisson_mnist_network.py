@@ -1,8 +1,8 @@
 """The convolutional DECOLLE network of the Poisson MNIST experiment.  [K20 Sec. 4.2]
 
 Three layers of 16, 24 and 32 channels, 7x7, padding 2, pooling 2, 1, 2, each with its own random readout of ten
-classes, smooth L1 and Adamax; on top, if asked, a linear layer that is trained by the same loss on what the readout of
-the third layer reads ("one additional fully connected layer without spiking neuron dynamics").
+classes, smooth L1 and Adamax.  On top there may be a linear layer, trained by the same loss, with the same input as the
+readout of the third layer ("one additional fully connected layer without spiking neuron dynamics").
 """
 
 from collections.abc import Iterator, Sequence
@@ -28,16 +28,16 @@ from decolle_ref.fast import NetworkStepper
 
 SHAPE, CLASSES = (1, 28, 28), 10
 STAGES, KERNEL, PADDING = ((16, 2), (24, 1), (32, 2)), 7, 2  # stages: channels and size of the pool
-SCALE = 50.0, 8.0, 8.0  # of the initial weights: the spikes of the input are far sparser than those of the layers
-FASTER = 8.0  # the learning rate of layer 1 over that of the others, for the same reason
+SCALE = 50.0, 8.0, 8.0  # scales of the initial weights: the input is far sparser than the layers' spikes
+FASTER = 8.0  # ratio of the learning rate of layer 1 to that of the others, for the same reason
 OBJECTIVE = Objective(smooth_l1)
 T = TypeVar("T")
-WEIGHTS, ORDER, TRAIN, TEST = range(4)  # what each random stream is for
+WEIGHTS, ORDER, TRAIN, TEST = range(4)  # the purpose of each random stream
 
 
 @dataclass(frozen=True)
 class Settings(CommonSettings):
-    """All that a run depends on."""
+    """The settings of a run."""
 
     samples: int = option(3968, "training images, shown in whole mini-batches", quick=128)
     dialect: str = option("paper", "variant of DECOLLE", choices=dialects.DIALECTS)
@@ -71,16 +71,16 @@ class Settings(CommonSettings):
 
     @property
     def batches(self) -> int:
-        """Mini-batches in all."""
+        """The number of mini-batches."""
         return self.samples // self.batch
 
     @property
     def updates_per_batch(self) -> int:
-        """One at every step after burn-in."""
+        """One update at every step after burn-in."""
         return self.steps - self.burn_in
 
     def rng(self, *stream: int) -> np.random.Generator:
-        """A stream of its own for everything random, so that a run can go on from any mini-batch."""
+        """A separate random stream for each purpose, so that a run can be resumed at any mini-batch."""
         return np.random.default_rng((self.seed, *stream))
 
 
@@ -94,7 +94,7 @@ class Data(NamedTuple):
 
 
 class Model(NamedTuple):
-    """All networks that learn.  Weights and optimiser states come in this order: layers, output layer, reference."""
+    """All networks that learn.  Weights and optimiser states have this order: layers, output layer, reference."""
 
     network: Network
     top: Dense | None
@@ -118,15 +118,15 @@ class Model(NamedTuple):
         layers = [f"layer {k + 1}" for k in range(len(self.network))]
         return layers + ["output"] * bool(self.top) + ["convnet"] * bool(self.reference)
 
-    def split(self, each: tuple[T, ...]) -> tuple[tuple[T, ...], tuple[T, ...], tuple[T, ...]]:
+    def split(self, states: tuple[T, ...]) -> tuple[tuple[T, ...], tuple[T, ...], tuple[T, ...]]:
         """The weights or optimiser states of the layers, of the output layer and of the reference."""
         above = len(self.network)
         last = above + bool(self.top)
-        return each[:above], each[above:last], each[last:]
+        return states[:above], states[above:last], states[last:]
 
 
 def build(settings: Settings) -> tuple[Model, Carry]:
-    """All networks with their initial weights, drawn from the seed."""
+    """All networks, and their initial weights, sampled with the seed."""
     rng, dialect = settings.rng(WEIGHTS), dialects.named(settings.dialect)
     net, weights = layers(settings, dialect, rng)
     optimiser, schedule = Adamax(beta2=settings.beta2), halving(settings)
@@ -175,14 +175,14 @@ def pairs(opt_states: Sequence[Any]) -> OptState:
 
 
 def halving(settings: Settings) -> Schedule:
-    """The schedule: half the learning rate after every 1/(halvings + 1) of the run, in whole mini-batches."""
+    """The schedule: it halves the learning rates after each 1/(halvings + 1) of the run, in whole mini-batches."""
     parts = settings.halvings + 1
     ends = (max(1, settings.batches * k // parts) for k in range(1, parts))
     return stepwise(tuple(settings.updates_per_batch * end for end in ends), 0.5)
 
 
 def mini_batches(seed: int, samples: int, batch: int, n: int) -> Array:
-    """Indices of the images of every mini-batch: all n in a random order, then all in another.  (batches, batch)."""
+    """Image indices (batches, batch): all n images in a random order, then all in another order, and so on."""
     rng = np.random.default_rng((seed, ORDER))
     order = np.concatenate([rng.permutation(n) for _ in range(-(-samples // n))])
     batches = samples // batch
@@ -195,7 +195,7 @@ def one_hot(labels: Array) -> Array:
 
 
 def masks(settings: Settings, net: Network, rng: np.random.Generator, *lead: int) -> list[Mask] | None:
-    """Dropout of all layers, where the dialect has it, of shape (*lead, width) or (*lead, CLASSES); None without."""
+    """Dropout masks by layer, of shape (*lead, width) or (*lead, CLASSES) as in the dialect; None without dropout."""
     if settings.dropout == 0:
         return None
     layer_masks = []
@@ -211,29 +211,29 @@ def spikes(settings: Settings, rng: np.random.Generator, images: Array) -> Itera
 
 
 def grey(images: Array) -> Array:
-    """Grey values 0..255 to 0..1, flat."""
+    """Images (n, 28, 28) of grey values 0..255 as vectors (n, 784) in 0..1."""
     flat: Array = (images.reshape(len(images), -1) / np.float32(255)).astype(np.float32)
     return flat
 
 
 class Votes:
-    """At every step each readout gives one vote to the class that it finds largest; the most voted class wins."""
+    """At every step each readout votes for the class of its largest output; the class with the most votes wins."""
 
     def __init__(self, readouts: int, batch: int) -> None:
         self.counts = np.zeros((readouts, batch, CLASSES), int)
 
     def add(self, Y: Array) -> None:
-        """One step, or many: Y (steps, readouts, batch, CLASSES)."""
+        """Count the votes of one or more steps: Y (steps, readouts, batch, CLASSES)."""
         self.counts += (Y.argmax(axis=-1)[..., None] == np.arange(CLASSES)).sum(axis=0)
 
     def wrong(self, labels: Array) -> Array:
-        """The number of mistakes of every readout; ties go to the lowest class."""
+        """The number of misclassified samples by readout; in a tie the lowest class wins."""
         mistakes: Array = (self.counts.argmax(axis=-1) != labels).sum(axis=-1)
         return mistakes
 
 
 def answers(model: Model, weights: tuple[Weights, ...], stepper: NetworkStepper) -> Array:
-    """Y of all spiking readouts, the output layer's last: (steps, readouts, batch, CLASSES)."""
+    """Y of all readouts of spikes, with the output layer last: (steps, readouts, batch, CLASSES)."""
     Y = [stepper.outputs(k) for k in range(len(model.network))]
     if model.top is not None:
         Y.append(model.top.drive(weights[len(Y)], stepper.read(len(Y) - 1)))
@@ -250,7 +250,7 @@ def update_top(
     updates: int,
     rng: np.random.Generator,
 ) -> OptState:
-    """One update of the output layer, if there is one: for a linear layer P is its input, and dU its error."""
+    """Update the output layer, if there is one: in a linear layer P is the input, and dU is the error."""
     if model.top is None:
         return ()
     a = stepper.read(len(model.network) - 1)[0]
@@ -270,7 +270,7 @@ def update_reference(
     target: Array,
     updates: int,
 ) -> tuple[tuple[Weights, ...], OptState]:
-    """One update of the conventional network, if there is one, by backpropagation."""
+    """Update the conventional network, if there is one, by backpropagation."""
     if stepper is None:
         return (), ()
     gradients = stepper.gradient(weights, images, target)

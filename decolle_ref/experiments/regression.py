@@ -1,6 +1,6 @@
 """Regression with Poisson spike trains: three layers learn three functions of time.  [K20 Sec. 4.1, Fig. 1]
 
-A frozen 500 ms input is shown again and again; layer 1 learns a ramp, layer 2 a fast and layer 3 a slow sinusoid, each
+The input of every epoch is the same 500 ms.  Layer 1 learns a ramp, layer 2 a fast and layer 3 a slow sinusoid, each
 through its own random readout, with one update at every millisecond after burn-in.
 """
 
@@ -31,13 +31,16 @@ BURN_IN = 20
 CHANNELS = 100
 INPUT_RATE_HZ = 100.0
 TARGETS = ("ramp", "fast", "slow")
-SCALE = 10.0, 30.0  # of the initial weights in layer 1 and above, where spikes are about three times sparser
-ACTIVE = 0.25  # fraction of potentials above threshold before learning, resets left out
+SCALE = (
+    10.0,
+    30.0,
+)  # scales of the initial weights in layer 1 and above: spikes are about three times sparser than the input
+ACTIVE = 0.25  # fraction of potentials above threshold before learning, in a neuron without reset
 
 
 @dataclass(frozen=True)
 class Settings(CommonSettings):
-    """All that a run depends on."""
+    """The settings of a run."""
 
     epochs: int = option(200, "how often the sequence is shown", quick=5)
     layers: tuple[int, ...] = option((512, 512, 512), "neurons of each layer")
@@ -45,13 +48,13 @@ class Settings(CommonSettings):
     dtype: str = option("float32", "precision", choices=("float32", "float64"))
     dialect: str = option("paper", "variant of DECOLLE", choices=dialects.DIALECTS)
     learning_rate: float = option(1e-3, "learning rate per unit of normalised trace")
-    # the paper's 0.95 forgets within 20 ms; 0.999 remembers the whole sequence
+    # the paper's 0.95 averages over 20 ms, 0.999 over the whole sequence
     beta2: float = option(0.999, "decay of Adamax's maximum; the paper has 0.95")
     readout_amplitude: float = option(
         2.0, "the readout's weights are uniform within it, over the square root of n", above_zero=True
     )
-    # lambda1 pushes down every U above -0.01, while lambda2 pushes all of them up: as printed, the two balance where
-    # lambda2 / lambda1 = 5 % of the potentials lie above
+    # lambda1 lowers every U above -0.01, while lambda2 raises all U: as printed, the two balance when
+    # lambda2 / lambda1 = 5 % of the potentials lie above -0.01
     lambda1: float = option(0.08, "strength of the first regulariser [K20 Eq. 4]")
     lambda2: float = option(0.004, "strength of the second regulariser [K20 Eq. 4]")
 
@@ -61,7 +64,7 @@ class Settings(CommonSettings):
 
 
 class Problem(NamedTuple):
-    """What a run works on, made from its settings alone."""
+    """The network, its learner, its input and its targets; the settings determine all of them."""
 
     network: Network
     weights: tuple[Weights, ...]  # before learning
@@ -71,7 +74,7 @@ class Problem(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """One pass over the sequence, after burn-in."""
+    """The measurements of one pass over the sequence, after burn-in."""
 
     mse: Array  # (layers,), mean of (Y - Yhat)^2
     spike_rate: Array  # (layers,), spikes per neuron and step
@@ -85,7 +88,7 @@ def targets(layers: int) -> Array:
 
 
 def build(settings: Settings) -> Problem:
-    """The network, its input and its learner, drawn from the seed."""
+    """The network, its input and its learner, sampled with the seed."""
     rng = np.random.default_rng(settings.seed)
     if settings.input == "authors":
         spikes = authors.regression()["input_spikes"]
@@ -114,9 +117,9 @@ def build(settings: Settings) -> Problem:
 
 
 def settle(layer: Layer, weights: Weights, spikes: Array) -> tuple[Weights, Array]:
-    """Shift the biases until ACTIVE of all potentials exceed the threshold; returns them and the spikes that result.
+    """Shift the biases so that the fraction ACTIVE of all potentials exceeds the threshold; returns weights and spikes.
 
-    Without it the share of active neurons differs from seed to seed, the more so the higher the layer.
+    Without this shift the fraction of active neurons varies between seeds, and the more the higher the layer is.
     """
     free = layer._replace(neuron=layer.neuron._replace(delta=np.zeros_like(layer.neuron.delta)))
     U = np.stack([s.U for s in alone(free, weights, spikes)])[BURN_IN:]
@@ -126,7 +129,7 @@ def settle(layer: Layer, weights: Weights, spikes: Array) -> tuple[Weights, Arra
 
 
 def alone(layer: Layer, weights: Weights, spikes: Array) -> Iterator[network.Snapshot]:
-    """What one layer shows by itself, without learning."""
+    """Run one layer alone, without learning."""
     start = Carry((weights,), network.rest([layer]))
     return (snapshot for _, (snapshot,) in network.run([layer], start, spikes))
 
@@ -134,13 +137,13 @@ def alone(layer: Layer, weights: Weights, spikes: Array) -> Iterator[network.Sna
 def passes(
     problem: Problem, start: Carry, learner: Learner | None
 ) -> Iterator[tuple[Carry, tuple[network.Snapshot, ...]]]:
-    """One showing of the sequence, from rest."""
-    fresh = start._replace(state=network.rest(problem.network), n=0)
-    return network.run(problem.network, fresh, problem.spikes, problem.targets, learner)
+    """One pass over the sequence, from rest."""
+    at_rest = start._replace(state=network.rest(problem.network), n=0)
+    return network.run(problem.network, at_rest, problem.spikes, problem.targets, learner)
 
 
 def learn(problem: Problem, start: Carry) -> tuple[Carry, Measured]:
-    """Show the sequence once while the network learns, and measure each layer after burn-in."""
+    """One pass over the sequence with learning; measures each layer after burn-in."""
     layers = len(problem.network)
     squared, spike_rate = np.zeros(layers), np.zeros(layers)
     carry = start
@@ -153,9 +156,9 @@ def learn(problem: Problem, start: Carry) -> tuple[Carry, Measured]:
 
 
 def watch(problem: Problem, weights: tuple[Weights, ...]) -> tuple[Measured, dict[str, Array]]:
-    """Show the sequence once with learning off: what `learn` measures, and the states of [K20 Fig. 1].
+    """One pass over the sequence without learning: the measurements of `learn`, and the states of [K20 Fig. 1].
 
-    The outputs Y of all layers, and of the top layer its input spikes, P, Q, U, S, sigma'(U), dY and dU; time first.
+    The states are Y of all layers, and the input spikes, P, Q, U, S, sigma'(U), dY and dU of the top layer; time first.
     """
     snapshots = [s for _, s in passes(problem, Carry(weights, ()), None)]
     Y = np.stack([[layer.Y for layer in s] for s in snapshots])
@@ -175,7 +178,7 @@ class State(NamedTuple):
 
 
 class Regression(Run[State]):
-    """The regression experiment: each step shows the sequence once.  [K20 Sec. 4.1]"""
+    """The run: each step is one epoch, a pass over the sequence with learning.  [K20 Sec. 4.1]"""
 
     checkpoint_every = 10
 
@@ -185,16 +188,16 @@ class Regression(Run[State]):
         self.before, self.untrained = watch(self.problem, self.problem.weights)
 
     def begin(self) -> State:
-        """The weights drawn from the seed, copied, because `fast.update_layer` overwrites its own."""
+        """A copy of the initial weights, because `fast.update_layer` overwrites the weights that it updates."""
         weights = tuple(Weights(w.W.copy(), w.b.copy()) for w in self.problem.weights)
         return State(Carry(weights, (), self.problem.learner.init(weights)), ())
 
     def done(self, state: State) -> int:
-        """Epochs done."""
+        """The number of epochs so far."""
         return len(state.history)
 
     def step(self, state: State, monitor: Monitor) -> State:
-        """One epoch."""
+        """Train for one epoch."""
         carry, measured = learn(self.problem, state.carry)
         return State(carry, (*state.history, measured))
 
@@ -217,7 +220,7 @@ class Regression(Run[State]):
         return State(carry, tuple(Measured(*row) for row in history))
 
     def report(self, state: State) -> tuple[Results, dict[str, Array]]:
-        """Errors and spike rates before and after learning, with learning off, and the states of [K20 Fig. 1]."""
+        """Errors and spike rates before and after training, with learning off, and the states of [K20 Fig. 1]."""
         after, states = watch(self.problem, state.carry.weights)
         history = {name: [getattr(m, name).tolist() for m in state.history] for name in Measured._fields}
         return {

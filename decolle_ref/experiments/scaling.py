@@ -1,15 +1,16 @@
-"""What must be remembered: bytes alive between steps, and time, against N neurons and T steps.  [N19 Sec. III-B, V-C]
+"""Memory between steps, and time, of every method as functions of N neurons and T steps.  [N19 Sec. III-B, V-C]
 
     backpropagation through time  O(N T)     the tape of the whole sequence
     real-time recurrent learning  O(N^3)     a derivative of each neuron for each weight
     SuperSpike, e-prop            O(N^2)     an eligibility for each synapse
     local errors, DECOLLE         O(N)       traces of the inputs
 
-One layer of N neurons with N inputs, batch 1.  Weights and inputs are there before the count starts, and what a step
-hands out, its gradient, is dropped: what is left is what the method carries from step to step.  Nothing is computed
-from a formula: `tracemalloc` counts the bytes, and the exponents are slopes of straight lines through the logarithms.
-Time is measured apart, without the counting; Python's overhead at the small end and the cache at the large end bend
-its lines, so its exponents are those of the sizes measured, beside those of the number of operations.
+One layer of N neurons with N inputs, batch 1.  Weights and inputs exist before the count starts, and the gradient that
+a step returns is deleted, so only the state that the method carries from step to step is counted.  No number comes from
+a formula: `tracemalloc` counts the bytes, and the exponents are slopes of straight lines through the logarithms.  Time
+is measured in separate runs, without `tracemalloc`.  Python's overhead at small sizes and the cache at large sizes bend
+the lines of time, so its exponents hold for the measured sizes only; the table compares them with those of the number
+of operations.
 """
 
 import gc
@@ -38,15 +39,15 @@ from decolle_ref.experiments.options import CommonSettings
 
 KERNEL = costs.double_exponential(0.005, 0.010)
 CELL = spiking.neuron()
-RATE = 0.1  # of input spikes, per step
-N_OUT = 10  # of DECOLLE's readout
-TOLERANCE = 0.1  # of the exponents asked
+RATE = 0.1  # input spikes per step
+N_OUT = 10  # outputs of DECOLLE's readout
+TOLERANCE = 0.1  # of the expected exponents
 
-Go = Callable[[], object]  # run over all steps; returns what is carried to the next
+Loop = Callable[[], object]  # runs all steps; returns the state that the next step would need
 
 
 class Sweep(NamedTuple):
-    """Where a method is measured.  Sizes are such that arrays outweigh the objects that hold them."""
+    """The sizes at which a method is measured: so large that its arrays need more memory than the Python objects."""
 
     N: tuple[int, ...]
     T: tuple[int, ...]
@@ -55,61 +56,61 @@ class Sweep(NamedTuple):
 
 
 def problem(n: int, steps: int, rng: np.random.Generator) -> tuple[tuple[Synapses, ...], Array, Cost]:
-    """One recurrent layer, its input spikes, and a target that the neurons follow without a filter."""
+    """One recurrent layer, its input spikes, and a cost with a target for the unfiltered spikes."""
     synapses = spiking.init_weights(rng, (n, n), W_scale=0.5, V_scale=0.1)
     x = (rng.random((steps, 1, n)) < RATE).astype(float)
     return synapses, x, costs.global_cost(1, costs.Target(np.full((steps, 1, n), RATE)))
 
 
-def forward_method(method: Method) -> Callable[[int, int, np.random.Generator], Go]:
-    """A method of `credit.online`, all of which carry an `OnlineState`; local errors are the ones without a filter."""
+def forward_method(method: Method) -> Callable[[int, int, np.random.Generator], Loop]:
+    """A method of `credit.online`, whose state is an `OnlineState`; local errors have no filter."""
 
-    def prepare(n: int, steps: int, rng: np.random.Generator) -> Go:
+    def prepare(n: int, steps: int, rng: np.random.Generator) -> Loop:
         synapses, x, cost = problem(n, steps, rng)
         cost = cost._replace(kernel=NO_FILTER if method is local.method else KERNEL)
 
-        def go() -> object:
+        def loop() -> object:
             carry = online.start(method, synapses, 1)
             for now in x:
                 carry, _ = online.step(method, CELL, synapses, cost, carry, now)
             return carry
 
-        return go
+        return loop
 
     return prepare
 
 
-def prepare_bptt(n: int, steps: int, rng: np.random.Generator) -> Go:
-    """Forward, then backward over the tape, which is what had to be kept."""
+def prepare_bptt(n: int, steps: int, rng: np.random.Generator) -> Loop:
+    """Forward, then backward over the tape; the tape is the memory that the method needs."""
     synapses, x, cost = problem(n, steps, rng)
     cost = cost._replace(kernel=KERNEL)
 
-    def go() -> object:
+    def loop() -> object:
         tape = spiking.forward(CELL, synapses, x)
         bptt.backward(CELL, synapses, tape, costs.dS(cost.kernel, costs.errors(cost, tape.S)))
         return tape
 
-    return go
+    return loop
 
 
-def prepare_decolle(n: int, steps: int, rng: np.random.Generator) -> Go:
-    """The core's own loop with plain gradient descent at every step; kept is its carry besides the weights."""
+def prepare_decolle(n: int, steps: int, rng: np.random.Generator) -> Loop:
+    """The core's loop with SGD at every step; the memory that it needs is its carry, without the weights."""
     neuron = lif.neuron()
     layers = (network.Layer(Dense(n, n), neuron, readout.sample_readout(rng, n, N_OUT)),)
     weights = (layers[0].synapse.init_weights(rng, neuron),)
     learner = Learner([Weights(np.asarray(1e-6), np.asarray(1e-6))], SGD())
     x, goals = (rng.random((steps, n)) < RATE).astype(float), [[np.full(N_OUT, 0.1)]] * steps
 
-    def go() -> object:
+    def loop() -> object:
         carry = network.Carry(weights, network.rest(layers), learner.init(weights))
         for after, _ in network.run(layers, carry, x, goals, learner):
             carry = after
         return carry._replace(weights=())
 
-    return go
+    return loop
 
 
-METHODS: dict[str, Callable[[int, int, np.random.Generator], Go]] = {
+METHODS: dict[str, Callable[[int, int, np.random.Generator], Loop]] = {
     "DECOLLE": prepare_decolle,
     "local errors": forward_method(local.method),
     "SuperSpike": forward_method(superspike.method),
@@ -117,8 +118,8 @@ METHODS: dict[str, Callable[[int, int, np.random.Generator], Go]] = {
     "RTRL": forward_method(rtrl.method),
     "BPTT": prepare_bptt,
 }
-OPERATIONS = {"RTRL": 4}  # exponent in N of the operations of a step; 2 for all others
-ASKED = {  # exponents of bytes in N and in T
+OPERATIONS = {"RTRL": 4}  # exponent in N of the number of operations of a step; it is 2 for all other methods
+EXPECTED = {  # exponents of bytes in N and in T
     "DECOLLE": (1, 0),
     "local errors": (1, 0),
     "SuperSpike": (2, 0),
@@ -140,9 +141,9 @@ SWEEPS = {
 
 @contextmanager
 def counting() -> Iterator[Callable[[], int]]:
-    """Within the block, what is yielded tells the bytes alive of all that was made inside it."""
+    """Within the block, the yielded function returns the bytes in use by all objects created inside it."""
     already = tracemalloc.is_tracing()
-    gc.freeze()  # what was there before need not be searched again at every count
+    gc.freeze()  # the collector then skips all older objects at every count
     if not already:
         tracemalloc.start()
 
@@ -158,32 +159,32 @@ def counting() -> Iterator[Callable[[], int]]:
         gc.unfreeze()
 
 
-def bytes_kept(go: Go) -> int:
-    """Bytes alive after a run that were not before it, with all it handed out dropped and only what it carries kept.
+def bytes_kept(loop: Loop) -> int:
+    """Bytes of the state that a run returns, counted after it while nothing else of the run is left.
 
-    The least of three counts: what other threads of the process make meanwhile is not the method's.
+    The smallest of three counts, because other threads of the process may allocate memory meanwhile.
     """
-    go()  # so that what Python and NumPy set up at a first call is there already
-    return min(_bytes_kept_once(go) for _ in range(3))
+    loop()  # a first call, in which Python and NumPy set up their caches
+    return min(_bytes_kept_once(loop) for _ in range(3))
 
 
-def _bytes_kept_once(go: Go) -> int:
+def _bytes_kept_once(loop: Loop) -> int:
     with counting() as alive:
         before = alive()
-        kept = go()
+        carried = loop()  # the reference keeps the state alive while it is counted
         after = alive()
-        del kept
+        del carried
     return after - before
 
 
-def seconds(go: Go, budget: float) -> float:
-    """Processor time of the shortest of several runs, at least two: the one least disturbed."""
-    taken: list[float] = []
-    while len(taken) < 2 or sum(taken) < budget:
+def seconds(loop: Loop, budget: float) -> float:
+    """Processor time of the shortest of at least two runs, because other processes only make a run longer."""
+    times: list[float] = []
+    while len(times) < 2 or sum(times) < budget:
         start = time.process_time()
-        go()
-        taken.append(time.process_time() - start)
-    return min(taken)
+        loop()
+        times.append(time.process_time() - start)
+    return min(times)
 
 
 def exponent(size: Array | list[int] | tuple[int, ...], y: Array | list[float] | list[int]) -> float:
@@ -193,23 +194,28 @@ def exponent(size: Array | list[int] | tuple[int, ...], y: Array | list[float] |
 
 def measure(name: str, sweep: Sweep, seed: int, budget: float, tick: Callable[[str], None]) -> dict[str, Any]:
     """Bytes and seconds of one method at every point of its sweep."""
-    found: dict[str, Any] = {"N": list(sweep.N), "T": list(sweep.T), "T_for_N": sweep.T_for_N, "N_for_T": sweep.N_for_T}
-    points = {"N": [(n, sweep.T_for_N) for n in sweep.N], "T": [(sweep.N_for_T, steps) for steps in sweep.T]}
-    for axis, sizes in points.items():
-        taken, kept = [], []
+    points: dict[str, Any] = {
+        "N": list(sweep.N),
+        "T": list(sweep.T),
+        "T_for_N": sweep.T_for_N,
+        "N_for_T": sweep.N_for_T,
+    }
+    axes = {"N": [(n, sweep.T_for_N) for n in sweep.N], "T": [(sweep.N_for_T, steps) for steps in sweep.T]}
+    for axis, sizes in axes.items():
+        times, sizes_in_bytes = [], []
         for n, steps in sizes:
-            go = METHODS[name](n, steps, np.random.default_rng(seed))
-            kept.append(bytes_kept(go))
-            taken.append(seconds(go, budget))
+            loop = METHODS[name](n, steps, np.random.default_rng(seed))
+            sizes_in_bytes.append(bytes_kept(loop))
+            times.append(seconds(loop, budget))
             tick(f"{name}, N = {n}, T = {steps}")
-        found |= {f"bytes_by_{axis}": kept, f"seconds_by_{axis}": taken}
-    return found
+        points |= {f"bytes_by_{axis}": sizes_in_bytes, f"seconds_by_{axis}": times}
+    return points
 
 
-def fit(found: dict[str, Any]) -> dict[str, float]:
+def fit(points: dict[str, Any]) -> dict[str, float]:
     """The four exponents of one method."""
-    axes = ((what, axis) for what in ("bytes", "seconds") for axis in "NT")
-    return {f"{what}_{axis}": exponent(found[axis], found[f"{what}_by_{axis}"]) for what, axis in axes}
+    pairs = ((unit, axis) for unit in ("bytes", "seconds") for axis in "NT")
+    return {f"{unit}_{axis}": exponent(points[axis], points[f"{unit}_by_{axis}"]) for unit, axis in pairs}
 
 
 def shortened(sweep: Sweep) -> Sweep:
@@ -218,7 +224,7 @@ def shortened(sweep: Sweep) -> Sweep:
 
 
 class Scaling(SingleStep):
-    """Memory and time of every method over its sweep."""
+    """The run: it measures memory and time of every method over its sweep."""
 
     tick_name = "size"
 
@@ -234,26 +240,26 @@ class Scaling(SingleStep):
         exponents = {name: fit(points) for name, points in measured.items()}
         within = (
             abs(exponents[name][f"bytes_{axis}"] - p) <= TOLERANCE
-            for name, pair in ASKED.items()
+            for name, pair in EXPECTED.items()
             for axis, p in zip("NT", pair, strict=True)
         )
         return {
             "measured": measured,
             "exponents": exponents,
-            "asked": {name: {"bytes_N": in_N, "bytes_T": in_T} for name, (in_N, in_T) in ASKED.items()},
+            "asked": {name: {"bytes_N": in_N, "bytes_T": in_T} for name, (in_N, in_T) in EXPECTED.items()},
             "within": all(within),
         }, {}
 
 
 def table(results: Results) -> str:
-    """The exponents as a table in Markdown: fitted, and in brackets those asked or, for time, of the operations."""
+    """The exponents as a table in Markdown: fitted, and in brackets expected; for time, those of operations."""
     lines = [
         "| method | bytes in N | bytes in T | time of a step in N | time of a run in T |",
         "| --- | --- | --- | --- | --- |",
     ]
     for name, p in results["exponents"].items():
-        beside = results["asked"][name] | {"seconds_N": OPERATIONS.get(name, 2), "seconds_T": 1}
-        cells = [f"{round(p[key], 2) + 0:.2f} ({beside[key]})" for key in beside]
+        expected = results["asked"][name] | {"seconds_N": OPERATIONS.get(name, 2), "seconds_T": 1}
+        cells = [f"{round(p[key], 2) + 0:.2f} ({expected[key]})" for key in expected]
         lines.append(" | ".join([f"| {name}", *cells]) + " |")
     return "\n".join(lines)
 
@@ -261,11 +267,11 @@ def table(results: Results) -> str:
 def one_line(results: Results) -> str:
     """The result in one line."""
     p = results["exponents"]
-    shown = ", ".join(f"{name} {p[name]['bytes_N']:.2f}" for name in ("DECOLLE", "SuperSpike", "RTRL"))
+    memory = ", ".join(f"{name} {p[name]['bytes_N']:.2f}" for name in ("DECOLLE", "SuperSpike", "RTRL"))
     verdict = "all within" if results["within"] else "NOT all within"
     return (
-        f"scaling: exponents of memory in N: {shown}; BPTT in T {p['BPTT']['bytes_T']:.2f}; "
-        f"{verdict} {TOLERANCE:g} of those asked"
+        f"scaling: exponents of memory in N: {memory}; BPTT in T {p['BPTT']['bytes_T']:.2f}; "
+        f"{verdict} {TOLERANCE:g} of those expected"
     )
 
 

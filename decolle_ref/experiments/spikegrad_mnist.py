@@ -1,9 +1,9 @@
-"""MNIST with SpikeGrad: a convolutional network trained by spikes, on its equivalent ANN.  [T19 Sec. 4, Fig. 1a, 2a]
+"""MNIST with SpikeGrad: a convolutional network trained by spikes, as its equivalent ANN.  [T19 Sec. 4, Fig. 1a, 2a]
 
-28x28-15C5-P2-40C5-P2-300-10 in float32, whole numbers of spikes both ways; with gradient="float" the errors are not
-rounded.  Pixels enter as real numbers 0..1.  No augmentation.  All 60,000 training images are used and the accuracy
-after the last epoch counts.  What the paper's text leaves open is ours: mini-batches of 50, momentum 0.9, a learning
-rate that falls linearly to 0, weight decay.  They were chosen on the last 10,000 training images.
+28x28-15C5-P2-40C5-P2-300-10 in float32, with whole numbers of spikes in both phases; with gradient="float" the errors
+are not rounded.  Pixels are real numbers 0..1, without augmentation.  All 60,000 training images are used, and the
+result is the accuracy after the last epoch.  The paper's text leaves some settings open.  We take mini-batches of 50,
+momentum 0.9, a learning rate that falls linearly to 0, and weight decay, chosen on the last 10,000 training images.
 """
 
 import warnings
@@ -30,18 +30,18 @@ from decolle_ref.spikegrad.operations import Fans, count_fans, macs, operations,
 
 SHAPE = (28, 28, 1)
 QUICK_IMAGES = 3000  # of each set
-EVENTS, QUICK_EVENTS = 10, 2  # images that are run spike by spike in the end, 1 to 2 s each
+EVENTS, QUICK_EVENTS = 10, 2  # images that are run spike by spike after training, 1 to 2 s each
 
 
 @dataclass(frozen=True)
 class Settings(CommonSettings):
-    """All that a run depends on."""
+    """The settings of a run."""
 
     alpha: float = option(100.0, "scale of the error; too small a scale starves the lower layers", above_zero=True)
     gradient: str = option("spike", "errors as spikes, or not rounded", choices=ann.GRADIENTS)
     epochs: int = option(20, "how often all training images are shown", quick=2)
     theta_ff: float = option(1.0, "threshold of the forward phase", above_zero=True)
-    # other than theta_ff, errors are rescaled by theta_ff / theta_bp in every layer
+    # if it differs from theta_ff, every layer rescales the errors by theta_ff / theta_bp
     theta_bp: float = option(1.0, "threshold of the backward phase", above_zero=True)
     learning_rate: float = option(0.05, "learning rate of the mean gradient; it falls linearly to 0")
     momentum: float = option(0.9, "share of the last update that is kept")
@@ -76,7 +76,7 @@ def read(settings: Settings) -> Data:
 
 
 class Epoch(NamedTuple):
-    """One row of the history.  Counts are means over samples; the top layer does not spike forward."""
+    """One row of the history.  Counts are means over samples; the top layer has no spikes in the forward phase."""
 
     loss: Array  # (), mean cross-entropy while learning
     accuracy: Array  # (), on the test images after the epoch
@@ -84,7 +84,7 @@ class Epoch(NamedTuple):
     spikes: Array  # (layers - 1,), sum of S per sample
     error_spikes: Array  # (layers,), sum of |E| per sample
     forward: Array  # (layers - 1,), synaptic operations per sample in the connections of layers 2, 3, ...
-    backward: Array  # (layers - 1,), the same of the error spikes
+    backward: Array  # (layers - 1,), the same for the error spikes
 
 
 class State(NamedTuple):
@@ -96,7 +96,7 @@ class State(NamedTuple):
 
 
 class SpikeGradMnist(Run[State]):
-    """Each step is one epoch."""
+    """The run: each step is one epoch."""
 
     def __init__(self, settings: Settings, workers: ThreadPoolExecutor, data: Data | None = None) -> None:
         self.settings, self.steps = settings, settings.epochs
@@ -111,12 +111,12 @@ class SpikeGradMnist(Run[State]):
         self.descent = Descent(settings.momentum, settings.weight_decay)
 
     def begin(self) -> State:
-        """The weights drawn from the seed, at rest."""
+        """The initial weights, sampled with the seed, and zero velocity."""
         weights = network.init_weights(np.random.default_rng(self.settings.seed), self.net, np.float32)
         return State(weights, tuple(map(self.descent.start, weights)), ())
 
     def done(self, state: State) -> int:
-        """Epochs done."""
+        """The number of epochs so far."""
         return len(state.history)
 
     def status(self, state: State) -> str:
@@ -126,23 +126,23 @@ class SpikeGradMnist(Run[State]):
         return f"loss {state.history[-1].loss:.4f}, test accuracy {100 * state.history[-1].accuracy:.2f} %"
 
     def step(self, state: State, monitor: Monitor) -> State:
-        """One epoch."""
+        """Train for one epoch."""
         settings, data, epoch, n = self.settings, self.data, len(state.history), len(self.data.x)
         weights, velocity = list(state.weights), list(state.velocity)
-        seen, totals = 0, empty(len(weights))
+        samples, totals = 0, empty(len(weights))
         for index in batches(settings, n, epoch):
             if monitor.stopped():
                 raise Stop
-            now = step(self.net, weights, data.x[index], data.labels[index], settings.alpha, settings.gradient)
-            learning_rate = settings.learning_rate * (1 - (epoch + seen / n) / settings.epochs)
+            result = step(self.net, weights, data.x[index], data.labels[index], settings.alpha, settings.gradient)
+            learning_rate = settings.learning_rate * (1 - (epoch + samples / n) / settings.epochs)
             scale = settings.theta_bp / (settings.alpha * len(index))
             for k, layer in enumerate(self.net):
                 if layer.learns:
                     weights[k], velocity[k] = self.descent.update(
-                        weights[k], velocity[k], now.increments[k], learning_rate, scale
+                        weights[k], velocity[k], result.increments[k], learning_rate, scale
                     )
-            seen += len(index)
-            totals = [total + more for total, more in zip(totals, counts(self.fans, now), strict=True)]
+            samples += len(index)
+            totals = [total + more for total, more in zip(totals, counts(self.fans, result), strict=True)]
         correct = accuracy(self.net, weights, data.x_test, data.labels_test)
         loss, *means = (total / n for total in totals)
         learning_rate = settings.learning_rate * (1 - epoch / settings.epochs)
@@ -167,12 +167,12 @@ class SpikeGradMnist(Run[State]):
             velocity = tuple(Weights(arrays[f"v_W{k}"], arrays[f"v_b{k}"]) for k in layers)
         if len(history) > self.steps:
             raise InputError(f"{path}: expected at most {self.steps} epochs, got {len(history)}")
-        for each in (weights, velocity):
-            network.validate(self.net, each)
+        for parameters in (weights, velocity):
+            network.validate(self.net, parameters)
         return State(weights, velocity, history)
 
     def report(self, state: State) -> tuple[Results, dict[str, Array]]:
-        """Curves by epoch.  Operations are relative to the multiply-accumulates of the ANN."""
+        """The curves by epoch.  Operations are relative to the multiply-accumulates of the ANN."""
         net, rows = self.net, {name: np.stack([getattr(row, name) for row in state.history]) for name in Epoch._fields}
         if self.settings.gradient == "float":  # every connection multiplies
             rows["backward"] = np.broadcast_to(macs(net), rows["backward"].shape)
@@ -193,8 +193,8 @@ class SpikeGradMnist(Run[State]):
     def redundancy(self, weights: tuple[Weights, ...]) -> dict[str, dict[str, float]]:
         """Spikes of the event-driven network over |totals|, on the test images with the largest loss.  [T19 Eq. 21]
 
-        The trained network is right on most images, where its error makes no spike.  `bound` is the bound on the
-        number of spikes, summed over neurons.
+        The trained network classifies most images correctly, and then its error causes no spike.  `bound` is the bound
+        on the number of spikes, summed over neurons.
         """
         data, images = self.data, QUICK_EVENTS if self.settings.quick else EVENTS
         hundreds = (data.x_test[i : i + 100] for i in range(0, len(data.x_test), 100))
@@ -204,34 +204,34 @@ class SpikeGradMnist(Run[State]):
             U = ann.top_error(V[i : i + 1], data.labels_test[i : i + 1], self.settings.alpha)[0]
             for phase, numbers in ops.count_spikes(self.net, weights, data.x_test[i], U).items():
                 sums[phase] = {name: sums[phase].get(name, 0) + more for name, more in numbers.items()}
-        return {phase: of | {"ratio": of["spikes"] / max(1, of["totals"])} for phase, of in sums.items()}
+        return {phase: n | {"ratio": n["spikes"] / max(1, n["totals"])} for phase, n in sums.items()}
 
 
 def batches(settings: Settings, n: int, epoch: int) -> Iterator[Array]:
-    """Indices of the mini-batches of an epoch: an order of its own, so that a run can go on from any epoch."""
+    """Indices of the mini-batches of an epoch; each epoch has its own seed, so that a run can be resumed there."""
     order = np.random.default_rng((settings.seed, epoch + 1)).permutation(n)
     return (order[i : i + settings.batch] for i in range(0, n, settings.batch))
 
 
 def empty(layers: int) -> list[Array]:
-    """`counts` of nothing."""
+    """Zeros in the shapes of `counts`."""
     return [np.zeros(()), np.zeros(layers - 1), np.zeros(layers), np.zeros(layers - 1), np.zeros(layers - 1)]
 
 
-def counts(fans: list[Fans], now: Step) -> list[Array]:
+def counts(fans: list[Fans], result: Step) -> list[Array]:
     """Loss, spikes, error spikes and the operations of both phases, summed over a mini-batch."""
-    spikes = np.array([np.abs(S).sum() for S in now.S[:-1]], np.float64)
-    error_spikes = np.array([np.abs(E).sum() for E in now.E], np.float64)
-    return [np.array(now.loss), spikes, error_spikes, *operations(fans, now.S, now.E)]
+    spikes = np.array([np.abs(S).sum() for S in result.S[:-1]], np.float64)
+    error_spikes = np.array([np.abs(E).sum() for E in result.E], np.float64)
+    return [np.array(result.loss), spikes, error_spikes, *operations(fans, result.S, result.E)]
 
 
 def starving(error_spikes: Array) -> list[int]:
-    """Epochs in which no error spike reached each layer, so that it learned nothing.  (epochs, layers)."""
+    """The number of epochs in which a layer learned nothing, because no error spike (epochs, layers) reached it."""
     return [int(n) for n in (error_spikes == 0).sum(axis=0)]
 
 
 def warn(settings: Settings, history: tuple[Epoch, ...]) -> None:
-    """Warn, once for each layer, that alpha is too small for it."""
+    """Warn, once for each layer, if alpha is too small for it."""
     epochs_without = starving(np.stack([row.error_spikes for row in history]))
     for k, without in enumerate(epochs_without, 1):
         if without == 1 and history[-1].error_spikes[k - 1] == 0:

@@ -1,4 +1,4 @@
-"""Studies: experiments that train every variant for every seed, one after the other."""
+"""Studies: experiments that train every variant with every seed, one after the other."""
 
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
@@ -24,16 +24,16 @@ class StudySettings(CommonSettings):
 
 
 class Unit(NamedTuple):
-    """One of the trainings of a study, which do not depend on each other."""
+    """One training of a study: one variant with one seed.  It does not depend on the other trainings."""
 
     variant: str
     seed: int
 
 
 class Study(Run[tuple[Any, ...]]):
-    """A run over independent units: every variant for every seed, in turn.
+    """A run over independent units: every variant with every seed, one after the other.
 
-    A subclass gives the `variants`, the type of a `result`, a NamedTuple of arrays, and `learn`, which makes one.
+    A subclass defines `variants`, `result` (the type of the results, a NamedTuple of arrays) and `learn`.
     """
 
     step_name = "unit"
@@ -47,18 +47,18 @@ class Study(Run[tuple[Any, ...]]):
 
     @abstractmethod
     def learn(self, unit: Unit, monitor: Monitor) -> Any:
-        """The result of one unit."""
+        """Train one unit; returns its result."""
 
     def begin(self) -> tuple[Any, ...]:
-        """No unit is done."""
+        """The state before the first unit: no results."""
         return ()
 
     def done(self, state: tuple[Any, ...]) -> int:
-        """Units done."""
+        """The number of units so far."""
         return len(state)
 
     def step(self, state: tuple[Any, ...], monitor: Monitor) -> tuple[Any, ...]:
-        """One unit more."""
+        """Train the next unit."""
         result = self.learn(self.units[len(state)], monitor)
         return (*state, self.result(*(np.asarray(value) for value in result)))
 

@@ -2,19 +2,19 @@
 
     distance = sum_n (epsilon * (S - S*))^2 / sum_n (epsilon * S*)^2
 
-the van Rossum distance of the output S from the target S*, relative to that of an output that never fires: 1 is what
-silence reaches, about 1/5 is a spike too few or too many, 0 is S = S* to the step.
+is the van Rossum distance of the output S from the target S*, relative to that of an output that never fires.  It is 1
+for a silent output, about 1/5 for one missing or additional spike, and 0 only if S = S* at every step.
 
-A trial shows the same 100 Poisson trains; the gradient, summed over the trial as it is carried forward, is followed by
-one step of Adamax with beta1 = 0, whose rate per weight is that of the SuperSpike paper (ref. 2 of N19):
-r = r0 / sqrt(v), v <- max(gamma v, g^2), gamma = beta2^2.  The weights of the best trial so far are kept.
+In every trial the input is the same 100 Poisson trains.  The gradient is computed forward in time and summed over the
+trial; then Adamax with beta1 = 0 makes one update.  Its learning rate per weight is that of the SuperSpike paper (ref.
+2 of N19): r = r0 / sqrt(v), v <- max(gamma v, g^2), gamma = beta2^2.  The weights of the best trial so far are kept.
 
-| variant | learns |
+| variant | how it learns |
 | --- | --- |
 | one neuron | by SuperSpike: the reset is in the dynamics, but not in the gradient |
-| reset in the gradient | the same neuron by e-prop, which of a single neuron is the whole surrogate gradient |
-| hidden layer | 20 neurons more, taught by direct random feedback |
-| hidden layer fixed | the control: the same network, of which the output neuron alone learns |
+| reset in the gradient | the same neuron by e-prop, which gives the whole surrogate gradient of a single neuron |
+| hidden layer | with 20 hidden neurons, which receive their error by direct random feedback |
+| hidden layer fixed | the control: the same network, but only the output neuron learns |
 """
 
 from collections.abc import Sequence
@@ -39,7 +39,7 @@ from decolle_ref.experiments.options import option
 from decolle_ref.experiments.study import Study, StudySettings, Unit
 
 STEPS, INPUTS, HIDDEN, SPIKES, HZ = 400, 100, 20, 5, 10.0
-ASKED = 0.05  # of the distance of a silent output
+REQUIRED = 0.05  # share of the distance of a silent output
 CELL = spiking.neuron(tau_mem=0.010, tau_syn=0.005, surrogate=sharpened(fast_sigmoid, 2.0))
 KERNEL = costs.double_exponential(0.005, 0.010)
 ADAMAX = Adamax(beta1=0.0, beta2=0.95)
@@ -48,7 +48,7 @@ VARIANTS = (ALONE, RESET, LAYERS, FIXED)
 
 
 class Task(NamedTuple):
-    """What goes in, and what is to come out; for a batch of one."""
+    """The input spikes and the target output; the batch has one sample."""
 
     x: Array  # (STEPS, 1, inputs)
     spikes: Array  # (STEPS, 1, 1), S*
@@ -56,34 +56,34 @@ class Task(NamedTuple):
 
 
 class Setting(NamedTuple):
-    """A task, and who learns it how."""
+    """A task, the initial weights, and the method that learns it."""
 
     task: Task
     synapses: tuple[Synapses, ...]
-    rates: tuple[float, ...]  # of learning, by layer
+    rates: tuple[float, ...]  # learning rates by layer
     method: Method
     route: Route
 
 
 class Trial(NamedTuple):
-    """One showing of the input, with the weights held."""
+    """One pass over the input with constant weights."""
 
-    U: Array  # (STEPS,), of the output neuron
+    U: Array  # (STEPS,), U of the output neuron
     S: Array  # (STEPS,)
     dW: tuple[Array, ...]  # sum_n dL[n]/dW by layer
 
 
-class Learned(NamedTuple):
-    """One learning, trial by trial; entry 0 is before the first update."""
+class Training(NamedTuple):
+    """The result of one training, trial by trial; entry 0 is before the first update."""
 
     distance: Array  # (trials + 1,)
-    S: Array  # (trials + 1, STEPS), of the output neuron
+    S: Array  # (trials + 1, STEPS), S of the output neuron
     U_first: Array  # (STEPS,)
     U_best: Array  # (STEPS,), with the weights that are kept
 
 
 def sample_task(rng: np.random.Generator) -> Task:
-    """100 frozen Poisson trains of 10 Hz; a random target spike in each of five stretches, 14 steps apart or more."""
+    """100 fixed Poisson trains of 10 Hz, and five random target spikes, at least 14 steps apart."""
     x = poisson(rng, HZ, STEPS, INPUTS)[:, None, :].astype(float)
     stretch = (STEPS - 100) // SPIKES
     spikes = np.zeros((STEPS, 1, 1))
@@ -92,10 +92,10 @@ def sample_task(rng: np.random.Generator) -> Task:
 
 
 def prepare(variant: str, seed: int) -> Setting:
-    """The task of a seed, the same for all variants, and the start of one variant.
+    """The task of a seed, the same for all variants, and the initial weights and method of one variant.
 
-    The output is silent at first, and a hidden layer that learns nearly so.  One that is fixed fires at 25 Hz, as it
-    serves best when it is lively.
+    The output is silent at first, and so is a hidden layer that learns, nearly.  A fixed hidden layer fires at 25 Hz,
+    because the output neuron learns best from active inputs.
     """
     rng = np.random.default_rng(seed)
     task = sample_task(rng)
@@ -104,9 +104,9 @@ def prepare(variant: str, seed: int) -> Setting:
         return Setting(task, spiking.init_weights(rng, (INPUTS, 1), 0.1), (0.015,), method, feedback.local_errors)
     scale = 0.3 if variant == LAYERS else 1.0
     hidden, top = spiking.init_weights(rng, (INPUTS, HIDDEN), scale), spiking.init_weights(rng, (HIDDEN, 1), 0.1)
-    if variant == FIXED:  # nothing changes below: what the hidden layer sends is the input of the output neuron
-        sent = spiking.forward(CELL, hidden, task.x).S[0]
-        return Setting(task._replace(x=sent), top, (0.05,), superspike.method, feedback.local_errors)
+    if variant == FIXED:  # the hidden spikes never change, so they are computed once and become the input
+        hidden_spikes = spiking.forward(CELL, hidden, task.x).S[0]
+        return Setting(task._replace(x=hidden_spikes), top, (0.05,), superspike.method, feedback.local_errors)
     route = feedback.direct(feedback.sample_direct(rng, (HIDDEN, 1)))
     return Setting(task, hidden + top, (0.003, 0.01), superspike.method, route)
 
@@ -119,99 +119,99 @@ def distance(task: Task, S: Array) -> float:
 
 
 def trial(setting: Setting, synapses: Sequence[Synapses]) -> Trial:
-    """One trial, forward in time: nothing of the past is kept but traces.  [N19 Eq. 10-13]"""
+    """One trial, forward in time: traces are the only memory of the past.  [N19 Eq. 10-13]"""
     task, method = setting.task, setting.method
     cost = costs.global_cost(len(synapses), task.target, KERNEL)
     carry, dW, U = online.start(method, synapses, 1), [0 * W for W, _ in synapses], []
-    for now in task.x:
+    for spikes_in in task.x:
         U.append(carry.neurons[-1].U[0, 0])
-        carry, g = online.step(method, CELL, synapses, cost, carry, now, setting.route)
+        carry, g = online.step(method, CELL, synapses, cost, carry, spikes_in, setting.route)
         dW = [total + layer.W for total, layer in zip(dW, g, strict=True)]
     return Trial(np.array(U), spiking.spikes(CELL, np.array(U)), tuple(dW))
 
 
 def falling(trials: int) -> Schedule:
-    """The factor 0.8, again and again: ten times, evenly over the last two thirds of the trials."""
+    """A schedule that multiplies the learning rates by 0.8 ten times, evenly over the last two thirds of the trials."""
     return stepwise(tuple(range(trials // 3, trials, max(1, trials // 15))), 0.8)
 
 
-def learn(setting: Setting, trials: int) -> Learned:
-    """W <- W - lr r * sum_n dL[n]/dW, `trials` times, V = 0 held.
+def learn(setting: Setting, trials: int) -> Training:
+    """W <- W - lr r * sum_n dL[n]/dW, `trials` times; V = 0 does not learn.
 
-    A distance of 0 ends it: then e = 0 at every step, hence dW = 0, and nothing would change any more.
+    A distance of 0 ends the training: then e = 0 at every step, hence dW = 0, and W would not change any more.
     """
     synapses, schedule = setting.synapses, falling(trials)
-    memory = tuple(ADAMAX.init(W) for W, _ in synapses)
-    found, S, U = [], [], []
+    opt_state = tuple(ADAMAX.init(W) for W, _ in synapses)
+    distances, S, U = [], [], []
     for k in range(trials + 1):
-        seen = trial(setting, synapses)
-        found.append(distance(setting.task, seen.S))
-        S.append(seen.S)
-        U.append(seen.U)
-        if found[-1] == 0:
+        last = trial(setting, synapses)
+        distances.append(distance(setting.task, last.S))
+        S.append(last.S)
+        U.append(last.U)
+        if distances[-1] == 0:
             break
-        rates = [np.asarray(rate * schedule(k)) for rate in setting.rates]
-        moved, memory = update_each(ADAMAX, [W for W, _ in synapses], seen.dW, memory, rates)
-        synapses = tuple(s._replace(W=W) for s, W in zip(synapses, moved, strict=True))
-    left = trials + 1 - len(found)
-    return Learned(np.array(found + left * found[-1:]), np.array(S + left * S[-1:]), U[0], U[int(np.argmin(found))])
+        learning_rates = [np.asarray(rate * schedule(k)) for rate in setting.rates]
+        new_W, opt_state = update_each(ADAMAX, [W for W, _ in synapses], last.dW, opt_state, learning_rates)
+        synapses = tuple(s._replace(W=W) for s, W in zip(synapses, new_W, strict=True))
+    best, left = int(np.argmin(distances)), trials + 1 - len(distances)
+    return Training(np.array(distances + left * distances[-1:]), np.array(S + left * S[-1:]), U[0], U[best])
 
 
 @dataclass(frozen=True)
 class Settings(StudySettings):
-    """All that a run depends on."""
+    """The settings of a run."""
 
     trials: int = option(300, "trials of each training", quick=30)
 
 
 class SuperSpike(Study):
-    """Every variant learns the task of every seed."""
+    """The study: every variant learns the task of every seed."""
 
-    result = Learned
+    result = Training
     variants = VARIANTS
 
-    def learn(self, unit: Unit, monitor: Monitor) -> Learned:
-        """One training."""
+    def learn(self, unit: Unit, monitor: Monitor) -> Training:
+        """Train one variant with one seed."""
         return learn(prepare(*unit), self.settings.trials)
 
     def status(self, state: tuple[Any, ...]) -> str:
-        """The last distance."""
+        """The smallest distance of the last training, behind the progress bar."""
         return f"{self.units[len(state) - 1].variant}: {state[-1].distance.min():.3f}" if state else ""
 
     def report(self, state: tuple[Any, ...]) -> tuple[Results, dict[str, Array]]:
-        """Distances by variant, and the first seed's task and learning."""
+        """Distances by variant, and the task and training of the first seed."""
         by_variant = self.by_variant(state)
         variants = {variant: summary(by_seed) for variant, by_seed in by_variant.items()}
         task = prepare(ALONE, self.seeds[0]).task
-        return {"seeds": list(self.seeds), "asked": ASKED, "variants": variants}, arrays(task, by_variant)
+        return {"seeds": list(self.seeds), "asked": REQUIRED, "variants": variants}, arrays(task, by_variant)
 
 
-def summary(found: Sequence[Learned]) -> dict[str, Any]:
-    """Distances before learning, of the weights kept, and after the last trial; trials until below ASKED; by seed."""
-    below = [np.flatnonzero(one.distance < ASKED) for one in found]
+def summary(trainings: Sequence[Training]) -> dict[str, Any]:
+    """Distances before training, with the weights kept, and after the last trial; updates until below REQUIRED."""
+    below = [np.flatnonzero(training.distance < REQUIRED) for training in trainings]
     return {
-        "distance_start": [float(one.distance[0]) for one in found],
-        "distance_kept": [float(one.distance.min()) for one in found],
-        "distance_last": [float(one.distance[-1]) for one in found],
+        "distance_start": [float(training.distance[0]) for training in trainings],
+        "distance_kept": [float(training.distance.min()) for training in trainings],
+        "distance_last": [float(training.distance[-1]) for training in trainings],
         "updates_until_below_asked": [int(k[0]) if len(k) else None for k in below],
     }
 
 
-def arrays(task: Task, done: dict[str, list[Learned]]) -> dict[str, Array]:
-    """What the figure needs: the first seed's task and learning by one neuron, and all curves."""
-    one = done[ALONE][0]
-    drawn = {"x": task.x[:, 0].astype(np.uint8), "target": task.spikes[:, 0, 0].astype(np.uint8)}
-    drawn |= {"S": one.S.astype(np.uint8), "U_first": one.U_first, "U_best": one.U_best}
-    return drawn | {"distance": np.array([[one.distance for one in done[variant]] for variant in VARIANTS])}
+def arrays(task: Task, by_variant: dict[str, list[Training]]) -> dict[str, Array]:
+    """The arrays of the figure: the first seed's task and its training of one neuron, and all curves."""
+    first = by_variant[ALONE][0]
+    plotted = {"x": task.x[:, 0].astype(np.uint8), "target": task.spikes[:, 0, 0].astype(np.uint8)}
+    plotted |= {"S": first.S.astype(np.uint8), "U_first": first.U_first, "U_best": first.U_best}
+    return plotted | {"distance": np.array([[t.distance for t in by_variant[variant]] for variant in VARIANTS])}
 
 
 def one_line(results: Results) -> str:
     """The result in one line."""
-    best = {variant: max(found["distance_kept"]) for variant, found in results["variants"].items()}
+    best = {variant: max(numbers["distance_kept"]) for variant, numbers in results["variants"].items()}
     words = ", ".join(f"{variant} {100 * value:.1f} %" for variant, value in best.items())
     return (
         f"superspike: largest distance from the target over {len(results['seeds'])} seeds, relative to silence: "
-        f"{words} (asked: below {100 * results['asked']:g} % by one neuron)"
+        f"{words} (required: below {100 * results['asked']:g} % by one neuron)"
     )
 
 

@@ -1,12 +1,12 @@
-"""Temporal exclusive or: two spikes, each early or late; one output neuron is to be first.  [N19 Sec. V-D, Fig. 7]
+"""Temporal exclusive or of two spikes, each early or late: the right output has to fire first.  [N19 Sec. V-D, Fig. 7]
 
 2 inputs, 4 hidden neurons, 2 outputs, one spike each.  Output 0 should fire first if both inputs come at the same time,
-output 1 if one is early and the other late.  Gradient descent on the loss of `spiketime`, with all four patterns in a
-batch, and `WAKING` times the weight-sum cost.  Each layer's gradient is shortened to `CLIP`, as it has no bound where
-a neuron barely fires.
+output 1 if one is early and the other late.  Gradient descent on the loss of `credit.spike_time` plus `WAKING` times
+the weight-sum cost, with all four patterns in a batch.  Each layer's gradient is clipped to the length `CLIP`, because
+it has no bound where a neuron barely fires.
 
-Weights start at W_ij ~ N(MEAN / m, SPREAD^2 / m) for m senders, the same law for every seed.  A seed counts as learned
-if all four patterns are right after the last update; none is started again.
+Initial weights are W_ij ~ N(MEAN / m, SPREAD^2 / m) for m senders.  A network has learned if all four patterns are
+right after the last update; every seed has one attempt.
 """
 
 from collections.abc import Callable, Sequence
@@ -26,29 +26,29 @@ SIZES = (2, 4, 2)
 EARLY, LATE = 0.0, 2.0  # in synaptic time constants
 PATTERNS = np.array([[EARLY, EARLY], [LATE, LATE], [EARLY, LATE], [LATE, EARLY]])
 TARGET = np.array([0, 0, 1, 1])
-MEAN, SPREAD = 3.0, 1.0  # of the sum of a neuron's weights; it has to be above 1
+MEAN, SPREAD = 3.0, 1.0  # mean and deviation of the sum of a neuron's weights, which has to be above 1
 LEARNING_RATE, CLIP, WAKING, EPOCHS = 0.2, 1.0, 1.0, 500
 
 
 class Trained(NamedTuple):
-    """Networks trained side by side."""
+    """Many networks, trained in parallel."""
 
     W: tuple[Array, ...]  # (networks, n, m) per layer
-    updates: Array  # (networks,), how many it took until all four patterns were right and stayed so; -1: not learned
-    untrained: int  # networks that had all four right before the first update
+    updates: Array  # (networks,), updates until all four patterns were right and stayed right; -1: not learned
+    untrained: int  # number of networks with all four patterns right before the first update
 
 
 def init_weights(seeds: Sequence[int]) -> tuple[Array, ...]:
-    """W_ij ~ N(MEAN / m, SPREAD^2 / m) of every layer: one network per seed, whatever the other seeds are."""
-    drawn = []
+    """W_ij ~ N(MEAN / m, SPREAD^2 / m) in every layer: one network per seed, independent of the other seeds."""
+    networks = []
     for seed in seeds:
         rng = np.random.default_rng(seed)
-        drawn.append([rng.normal(MEAN / m, SPREAD / np.sqrt(m), (n, m)) for m, n in pairwise(SIZES)])
-    return tuple(np.stack(layer) for layer in zip(*drawn, strict=True))
+        networks.append([rng.normal(MEAN / m, SPREAD / np.sqrt(m), (n, m)) for m, n in pairwise(SIZES)])
+    return tuple(np.stack(layer) for layer in zip(*networks, strict=True))
 
 
 def respond(W: Sequence[Array]) -> tuple[spike_time.Spikes, ...]:
-    """What every network does with the four patterns."""
+    """The spike times of every network for the four patterns."""
     return spike_time.forward(W, _inputs(W))
 
 
@@ -57,12 +57,12 @@ def _inputs(W: Sequence[Array]) -> Array:
 
 
 def right(layers: Sequence[spike_time.Spikes]) -> Array:
-    """Whether the wanted output is first, strictly, for all four patterns.  (networks,)"""
+    """True if the right output fires first in all four patterns, and a tie is not right.  (networks,)"""
     return np.asarray((spike_time.winner(layers[-1].z) == TARGET).all(axis=-1))
 
 
 def gradient(W: Sequence[Array], layers: Sequence[spike_time.Spikes], waking: float) -> tuple[Array, ...]:
-    """d (loss + waking weight_sum) / dW of every layer, the part of the loss by backpropagation."""
+    """d (loss + waking weight_sum) / dW of every layer; backpropagation gives the part of the loss."""
     dW, _ = spike_time.backward(W, _inputs(W), layers, spike_time.error(layers[-1].z, TARGET))
     return tuple(g + waking * spike_time.weight_sum_gradient(w) for g, w in zip(dW, W, strict=True))
 
@@ -91,13 +91,13 @@ def train(
 
 @dataclass(frozen=True)
 class Settings(CommonSettings):
-    """All that a run depends on."""
+    """The settings of a run."""
 
     networks: int = option(100, "number of networks, each with a seed of its own, counted from --seed", quick=10)
 
 
 class Xor(SingleStep):
-    """All networks are trained side by side, with the weight-sum cost and without it."""
+    """The run: it trains all networks in parallel, with the weight-sum cost and without it."""
 
     tick_name, parts = "update", 2 * EPOCHS
 
@@ -105,11 +105,11 @@ class Xor(SingleStep):
         self.seeds = range(settings.seed, settings.seed + settings.networks)
 
     def compute(self, monitor: Monitor) -> Report:
-        """How many networks learned, and one of them for the figure."""
-        done = train(init_weights(self.seeds), tick=monitor.tick)
-        asleep = train(init_weights(self.seeds), waking=0, tick=monitor.tick)
-        shown = tuple(w[0] for w in done.W)
-        return {"constants": constants(), **summary(self.seeds, done, asleep), "shown": show(shown)}, arrays(shown)
+        """The number of networks that learned, and the first network for the figure."""
+        waking = train(init_weights(self.seeds), tick=monitor.tick)
+        without = train(init_weights(self.seeds), waking=0, tick=monitor.tick)
+        first = tuple(w[0] for w in waking.W)
+        return {"constants": constants(), **summary(self.seeds, waking, without), "shown": show(first)}, arrays(first)
 
 
 def constants() -> dict[str, Any]:
@@ -120,21 +120,21 @@ def constants() -> dict[str, Any]:
     return {"task": task, "start": start, **descent}
 
 
-def summary(seeds: Sequence[int], done: Trained, asleep: Trained) -> dict[str, Any]:
-    """How many networks learned, how fast, and how many without the weight-sum cost or any training."""
-    learned = done.updates[done.updates >= 0]
+def summary(seeds: Sequence[int], waking: Trained, without: Trained) -> dict[str, Any]:
+    """The numbers of networks that learned, with and without the weight-sum cost, and of updates until then."""
+    updates = waking.updates[waking.updates >= 0]
     return {
         "networks": len(seeds),
-        "learned": len(learned),
-        "failed_seeds": [seeds[int(k)] for k in np.flatnonzero(done.updates < 0)],
-        "updates": {"median": float(np.median(learned)), "most": int(learned.max())} if len(learned) else None,
-        "learned_without_waking": int((asleep.updates >= 0).sum()),
-        "right_before_training": done.untrained,
+        "learned": len(updates),
+        "failed_seeds": [seeds[int(k)] for k in np.flatnonzero(waking.updates < 0)],
+        "updates": {"median": float(np.median(updates)), "most": int(updates.max())} if len(updates) else None,
+        "learned_without_waking": int((without.updates >= 0).sum()),
+        "right_before_training": waking.untrained,
     }
 
 
 def show(W: Sequence[Array]) -> dict[str, Any]:
-    """One network's outputs, and the largest difference between its closed form and the simulation of its neurons."""
+    """The outputs of one network, and the largest difference between the closed form and the simulation."""
     layers = respond(W)
     return {
         "inputs": PATTERNS.tolist(),
@@ -151,26 +151,26 @@ def _number(t: float) -> float | None:
 
 
 def disagreement(W: Sequence[Array], layers: Sequence[spike_time.Spikes]) -> float:
-    """The largest |difference| of the spike times of all neurons from `simulate`; inf if one fires in one alone."""
-    worst, heard = 0.0, PATTERNS
+    """The largest difference of all spike times from those of `simulate`; inf if a neuron fires in only one of them."""
+    worst, times_in = 0.0, PATTERNS
     for weights, spikes in zip(W, layers, strict=True):
-        got = np.log(spikes.z)
-        expected = np.array([[spike_time.simulate(w, t) for w in weights] for t in heard])
-        differ = got != expected  # two that are silent agree, and inf - inf is not asked for
-        worst = max(worst, float(np.abs(got[differ] - expected[differ]).max(initial=0)))
-        heard = expected
+        times = np.log(spikes.z)
+        expected = np.array([[spike_time.simulate(w, t) for w in weights] for t in times_in])
+        differ = times != expected  # two silent neurons agree, and inf - inf would be NaN
+        worst = max(worst, float(np.abs(times[differ] - expected[differ]).max(initial=0)))
+        times_in = expected
     return worst
 
 
 def arrays(W: Sequence[Array], points: int = 601) -> dict[str, Array]:
-    """What the figure needs: spike times and potentials of both layers; U of a neuron is NaN after its spike."""
+    """The arrays of the figure: spike times and potentials of both layers; U of a neuron is NaN after its spike."""
     t = [PATTERNS, *(np.log(layer.z) for layer in respond(W))]
     at = np.linspace(0, max(float(x[np.isfinite(x)].max(initial=LATE)) for x in t) + 0.5, points)
-    drawn: dict[str, Array] = {"at": at, "target": TARGET, "t_input": t[0], "t_hidden": t[1], "t_output": t[2]}
-    for name, weights, heard, fired in zip(("hidden", "output"), W, t[:-1], t[1:], strict=True):
-        U = np.stack([spike_time.potential(weights, arrivals, at) for arrivals in heard])
-        drawn[f"U_{name}"] = np.where(at[:, None] <= fired[:, None, :], U, np.nan)
-    return drawn
+    plotted: dict[str, Array] = {"at": at, "target": TARGET, "t_input": t[0], "t_hidden": t[1], "t_output": t[2]}
+    for name, weights, times_in, times in zip(("hidden", "output"), W, t[:-1], t[1:], strict=True):
+        U = np.stack([spike_time.potential(weights, arrivals, at) for arrivals in times_in])
+        plotted[f"U_{name}"] = np.where(at[:, None] <= times[:, None, :], U, np.nan)
+    return plotted
 
 
 def one_line(results: Results) -> str:

@@ -30,7 +30,7 @@ EVALUATION_BATCH = 100  # samples at a time in `accuracy`
 
 
 class Cache(NamedTuple):
-    """What the backward phase needs of one layer.
+    """The results of one layer that the backward phase needs.
 
     Attributes
     ----------

@@ -153,7 +153,7 @@ class NetworkStepper:
         return np.concatenate([self._by_step(layers[k].Y.T) for layers in self.buffers], axis=1)
 
     def read(self, k: int) -> Array:
-        """What the readout of layer k reads, before dropout, (steps, batch, width)."""
+        """The input of the readout of layer k, before dropout, (steps, batch, width)."""
         return np.concatenate([self._by_step(layers[k].read) for layers in self.buffers], axis=1)
 
     def _by_step(self, x: Array) -> Array:

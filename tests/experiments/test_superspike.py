@@ -78,4 +78,4 @@ def test_every_seed_comes_below_five_percent_of_silence():
     for seed in range(Settings().repeats):
         for variant in (superspike.ALONE, superspike.LAYERS):
             learned = superspike.learn(superspike.prepare(variant, seed), Settings().trials)
-            assert learned.distance.min() < superspike.ASKED
+            assert learned.distance.min() < superspike.REQUIRED

@@ -1,4 +1,4 @@
-"""What DECOLLE leaves out, for the layers of the core: RTRL of a layer's local loss at one step.  [K20 Eq. 2, 3]
+"""The terms that DECOLLE leaves out, for layers of the core: RTRL of a layer's local loss at one step.  [K20 Eq. 2, 3]
 
     dL[n]/dW_ij = dU_i (P_j - delta r_ij),      dU_i = dL[n]/dU_i = (sum_k G_ki dY_k) sigma'(U_i)
     r_ij[n]     = dR_i/dW_ij,   r_ij[n+1] = gamma r_ij[n] + sigma'(U_i) (P_j - delta r_ij[n])

@@ -1,4 +1,4 @@
-"""Which known mistake explains an equation that does not hold?
+"""Known mistakes, which may explain an equation that does not hold.
 
 A hypothesis is a mutant of the equation with a name in words.  Its bound follows from its own expression, as that of
 the right equation does.  It is *consistent with* the numbers if they meet it at all steps of the layer, and if it
