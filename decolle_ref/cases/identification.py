@@ -226,10 +226,19 @@ def _lines(identification: Identification) -> Iterator[str]:
         yield f"  not to be told apart from {name} recorded {_steps(lag)}"
     for miss in () if dialects else identification.misses:
         d = miss.deviation
+        got, expected = _told_apart(d.got, d.expected)
         yield (
             f"  {miss.dialect}: parts in layer {miss.layer} at step {d.step}, {d.variable} of (sample, unit) "
-            f"{d.unit}: got {d.got:.6g}, expected {d.expected:.6g}; {100 * d.agreeing:.1f} % of {d.variable} agree"
+            f"{d.unit}: got {got}, expected {expected}; {100 * d.agreeing:.1f} % of {d.variable} agree"
         )
+
+
+def _told_apart(x: float, y: float) -> tuple[str, str]:
+    """Both numbers with six digits, or with as many more as show two digits of their difference."""
+    size, difference = max(abs(x), abs(y)), abs(x - y)
+    shared = np.log10(size / difference) if 0 < difference < np.inf else 0.0
+    digits = int(np.clip(np.ceil(shared) + 2, 6, 17))
+    return f"{x:.{digits}g}", f"{y:.{digits}g}"
 
 
 def _axes(h: Hypothesis) -> str:

@@ -106,6 +106,16 @@ def test_the_nearest_dialect_is_given_with_the_place_where_it_parts():
     assert "dcll: parts in layer 2 at step 17, U of (sample, unit) (1, 3)" in str(verdict)
 
 
+@pytest.mark.parametrize("difference", [1e-2, 1e-6, 1e-9, 1e-12])
+def test_got_and_expected_are_printed_with_the_digits_that_tell_them_apart(difference):
+    case, about, recorded = situation("dcll", steps=40)
+    recorded["layer2_U"][17, 1, 3] *= 1 + difference
+    line = next(line for line in str(identify(case, about, recorded)).splitlines() if line.startswith("  dcll"))
+    got, expected = line.split("got ")[1].split(";")[0].split(", expected ")
+    assert float(got) / float(expected) - 1 == pytest.approx(difference, rel=0.5, abs=0)
+    assert max(len(got), len(expected)) <= (10 if difference > 1e-3 else 24)
+
+
 def test_axes_that_no_named_dialect_has_are_spelled_out():
     about, arrays = make("dcll", steps=40)
     mixed = {axis: getattr(DIALECTS["dcll"], axis) for axis in DIALECTS["dcll"].__dataclass_fields__ if axis != "name"}
