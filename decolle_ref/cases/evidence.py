@@ -13,7 +13,7 @@ follows from the arithmetic of the trace's dtype: eps times the sum of magnitude
 array([0., 1.])
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -78,6 +78,7 @@ class Evidence:
     inputs: Array  # (T, B, n_in)
     recorded: dict[str, Array]  # any of Q, P, R, U, S: (T, B, ...)
     eps: float  # machine epsilon of the dtype in which the trace was computed
+    rounded: tuple[str, ...] = ()  # of "gains", "delta": those to round to float32; other constants come rounded
     _cache: dict[tuple[Any, ...], Array] = field(default_factory=dict, compare=False)
 
     def traces(self, decay: str) -> tuple[Array, Array]:
@@ -90,7 +91,8 @@ class Evidence:
     def gain(self, h: Hypothesis) -> tuple[Array, Array]:
         """g_Q and g_P per input."""
         alpha, beta, _ = self.decays[h.decay]
-        return h.value("gains")(beta), h.value("gains")(alpha)
+        g_Q, g_P = (rounding("gains", h.value("gains")(decay), self.rounded) for decay in (beta, alpha))
+        return g_Q, g_P
 
     def drive(self, h: Hypothesis) -> tuple[Array, Array]:
         """W (g_Q g_P P0), and the same with magnitudes, as U reads them at steps 0 .. T-1."""
@@ -103,7 +105,7 @@ class Evidence:
 
     def delta(self, h: Hypothesis) -> Array:
         """The refractory strength under `h`."""
-        return np.asarray(self.w * h.value("refractory")(self.decays[h.decay][2]))
+        return rounding("delta", self.w * h.value("refractory")(self.decays[h.decay][2]), self.rounded)
 
     def roundings(self, decay: str) -> float:
         """The number of roundings that reach U: those of the dot product, and those of the traces over their memory."""
@@ -146,6 +148,22 @@ class Evidence:
         if key not in self._cache:
             self._cache[key] = compute()
         return self._cache[key]
+
+
+def rounding(name: str, constant: Array, rounded: Sequence[str]) -> Array:
+    """The constant, rounded to float32 if its name is among `rounded`.
+
+    Parameters
+    ----------
+    name : str
+    constant : array
+    rounded : sequence of str
+
+    Returns
+    -------
+    array of float64
+    """
+    return constant.astype(np.float32).astype(np.float64) if name in rounded else constant
 
 
 def _filtered(decay: Array, x: Array, more: int) -> Array:
