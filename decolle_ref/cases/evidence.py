@@ -21,6 +21,8 @@ import numpy as np
 
 from decolle_ref._util.check import Array
 from decolle_ref.decolle.dialects import AXES
+from decolle_ref.decolle.pool import MaxPool
+from decolle_ref.decolle.synapse import Synapse, Weights
 
 LAGS = (0, 1, -1, 2, -2)
 
@@ -71,12 +73,13 @@ class Comparison(NamedTuple):
 class Evidence:
     """One layer: its parameters, and what was recorded at which true time; NaN at steps that were not recorded."""
 
-    W: Array  # (n, n_in)
-    b: Array  # (n,)
+    synapse: Synapse
+    weights: Weights
     w: Array  # (n,), refractory strength in the implementation's own terms
     decays: dict[str, tuple[Array, ...]]  # decay option -> alpha, beta, gamma
     inputs: Array  # (T, B, n_in)
     recorded: dict[str, Array]  # any of Q, P, R, U, S: (T, B, ...)
+    pool: MaxPool | None
     eps: float  # machine epsilon of the dtype in which the trace was computed
     rounded: tuple[str, ...] = ()  # of "gains", "delta": those to round to float32; other constants come rounded
     _cache: dict[tuple[Any, ...], Array] = field(default_factory=dict, compare=False)
@@ -98,10 +101,16 @@ class Evidence:
         """W (g_Q g_P P0), and the same with magnitudes, as U reads them at steps 0 .. T-1."""
         P, _ = self.traces(h.decay)
         g, key = np.multiply(*self.gain(h)), (h.decay, h.gains)
-        drive = self._cached(("drive", *key), lambda: (g * P) @ self.W.T)
-        magnitude = self._cached(("magnitude", *key), lambda: (g * P) @ np.abs(self.W).T)
+        W, no_b = self.weights.W, np.zeros_like(self.weights.b)
+        drive = self._cached(("drive", *key), lambda: self.synapse.drive(Weights(W, no_b), g * P))
+        magnitude = self._cached(("magnitude", *key), lambda: self.synapse.drive(Weights(np.abs(W), no_b), g * P))
         read = slice(2 - h.delay, 2 - h.delay + len(self.inputs))
         return drive[read], magnitude[read]
+
+    @property
+    def b(self) -> Array:
+        """The bias of each neuron, (n,)."""
+        return np.repeat(self.weights.b, self.synapse.n // len(self.weights.b))
 
     def delta(self, h: Hypothesis) -> Array:
         """The refractory strength under `h`."""
@@ -110,19 +119,24 @@ class Evidence:
     def roundings(self, decay: str) -> float:
         """The number of roundings that reach U: those of the dot product, and those of the traces over their memory."""
         memories = sum(float(1 / (1 - d).min()) for d in self.decays[decay])
-        return float(self.W.shape[1] + 4 * memories + 8)
+        return float(np.prod(self.weights.W.shape[1:]) + 4 * memories + 8)
 
     def recorded_spikes(self, h: Hypothesis) -> Array | None:
-        """The layer's own spikes: read off U if it is recorded, else S, else the jumps of R; NaN where unknown."""
+        """The neurons' own spikes: read off U if it is recorded, else S, else the jumps of R; NaN where unknown.
+
+        A layer that pools transmits the S of windows, which says too little of its neurons.
+        """
         if "U" in self.recorded:
             U = self.recorded["U"]
             return np.where(np.isnan(U), np.nan, h.value("threshold")(U))
-        if "R" in self.recorded and "S" not in self.recorded:
+        if "S" in self.recorded and self.pool is None:
+            return self.recorded["S"]
+        if "R" in self.recorded:
             return _jumps(self.recorded["R"], self.decays[h.decay][2], self.eps)
-        return self.recorded.get("S")
+        return None
 
     def spikes(self, h: Hypothesis) -> Array | None:
-        """The layer's own spikes at every step; None where the recording does not show them.
+        """The neurons' own spikes at every step; None where the recording does not show them.
 
         An early recording lacks the first steps, which are predicted under `h`.  Steps that are missing at the end are
         0, because nothing follows from them.
@@ -135,6 +149,17 @@ class Evidence:
             S[n] = h.value("threshold")(drive[n] + self.b - self.delta(h) * R)
             R = self.decays[h.decay][2] * R + S[n]
         return np.nan_to_num(S)
+
+    def transmitted(self, h: Hypothesis) -> Array | None:
+        """The spikes that the layer above receives: the neurons' own, or the largest of each pooling window."""
+        S, own = self.recorded.get("S"), self.spikes(h)
+        if S is not None and "U" not in self.recorded and not np.isnan(S[: len(S) // 2]).any():
+            return np.nan_to_num(S)
+        return None if own is None else self.pooled(own)
+
+    def pooled(self, S: Array) -> Array:
+        """The spikes of the pooling windows; without a pool those of the neurons."""
+        return S if self.pool is None else np.asarray(S[..., self.pool.windows()].max(axis=-1))
 
     def refractory(self, h: Hypothesis) -> Array:
         """R0 for steps 0 .. T-1, from the layer's own spikes."""
@@ -224,11 +249,12 @@ def _comparisons(layer: Evidence, h: Hypothesis) -> Iterator[Comparison]:
     tolerance = noise * (magnitude + np.abs(layer.b) + reset) + np.finfo(float).tiny
     if "U" in layer.recorded:
         yield Comparison("U", layer.recorded["U"], U, tolerance, (0,))
-        if "S" in layer.recorded:
-            yield Comparison("S", layer.recorded["S"], S, np.zeros_like(U), LAGS)
     else:
         undecided = (np.abs(U) <= tolerance).astype(float)
         yield Comparison("S", recorded_S, h.value("threshold")(U), undecided, (0,))
+    if "S" in layer.recorded and ("U" in layer.recorded or layer.pool):
+        pooled = layer.pooled(recorded_S if layer.pool else S)
+        yield Comparison("S", layer.recorded["S"], pooled, np.zeros_like(pooled), LAGS)
 
 
 def _align(c: Comparison) -> tuple[int, float] | Deviation:

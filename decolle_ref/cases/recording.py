@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 
 from decolle_ref._util.check import Array, InputError
+from decolle_ref.cases import description
 from decolle_ref.cases.case import Case
 from decolle_ref.cases.evidence import Deviation, Evidence, Fit, Hypothesis, delayed, examine, rounding
 from decolle_ref.cases.layer_arrays import CONSTANTS, LayerArrays
 from decolle_ref.decolle.dialects import AXES
+from decolle_ref.decolle.synapse import Weights
 
 Decays = dict[str, tuple[Array, ...]]  # decay option -> alpha, beta, gamma
 ROUNDINGS = (
@@ -45,7 +47,7 @@ class Recording:
     Raises
     ------
     InputError
-        Where no state of layer 1 was recorded.
+        Where no state of layer 1 was recorded, or of layers that pool S alone.
     """
 
     def __init__(self, case: Case, recorded: Mapping[str, Array], dtype: str, rounded: Sequence[str] = ()) -> None:
@@ -56,6 +58,9 @@ class Recording:
         self._cache: dict[tuple[Any, ...], Evidence] = {}
         if not self.recorded:
             raise InputError("trace: expected at least one of Q, P, R, U, S of layer 1, got none")
+        pooled = ("pool" in layer for layer in case.about["layers"])
+        if all(pools and set(states) == {"S"} for pools, states in zip(pooled, self.recorded, strict=False)):
+            raise InputError("trace: expected Q, P, R or U of a layer that pools, got S alone")
 
     def follow(self, h: Hypothesis, lag: int) -> list[Fit] | tuple[int, Deviation]:
         """Examine the layers from the bottom up: the fits, or the layer and place of the first deviation."""
@@ -75,13 +80,16 @@ class Recording:
         key = (k, lag, *self._input_key(k, h, lag))
         if key not in self._cache:
             below = self.evidence(k - 1, h, lag) if k else None
-            inputs = below.spikes(h) if below else self._case.inputs.astype(float) if k == 0 else None
+            inputs = below.transmitted(h) if below else self._case.inputs.astype(float) if k == 0 else None
             if inputs is None:
                 return None
             layer = self._case.layer_arrays[k]
             W, b, w = (rounding(name, layer[name].astype(float), self._rounded) for name in ("W", "b", "w"))
             on_time = {name: delayed(array, -lag) for name, array in self.recorded[k].items()}
-            self._cache[key] = Evidence(W, b, w, self.decays[k], inputs, on_time, self._eps, self._rounded)
+            synapse, pool = description.connections(self._case.about["layers"][k])
+            self._cache[key] = Evidence(
+                synapse, Weights(W, b), w, self.decays[k], inputs, on_time, pool, self._eps, self._rounded
+            )
         return self._cache[key]
 
     def _input_key(self, k: int, h: Hypothesis, lag: int) -> tuple[Any, ...]:

@@ -7,7 +7,7 @@ from decolle_ref.cases import Case, identify, simulate
 from decolle_ref.cli.main import main
 from decolle_ref.decolle import lif, network
 from decolle_ref.decolle.dialects import DIALECTS
-from tests.support.cases import make
+from tests.support.cases import convolutional, make
 
 GAINS = ("gain_Q", "gain_P")
 EACH = pytest.mark.parametrize("dialect", DIALECTS)
@@ -200,6 +200,54 @@ def test_axes_that_no_named_dialect_has_are_spelled_out():
     assert verdict.dialects == ()
     assert verdict.best[0].hypothesis[:4] == ("euler", "one", 0, "gamma_w")
     assert str(verdict).startswith("no named dialect, but these axes reproduce the trace:")
+
+
+def convolution(dialect, pool):
+    """A lively case of one convolutional layer, pooled or not, and a dense one above it."""
+    about, arrays = convolutional(pool)
+    if pool == 1:
+        del about["layers"][0]["pool"]
+    arrays = {k: v for k, v in arrays.items() if "rate_" not in k}
+    case = Case(about | {"dialect": dialect, "learn": False}, arrays)
+    for k, layer in enumerate(case.network(), start=1):
+        W, gain = np.abs(arrays[f"layer{k}_W"]), lif.trace_gain(layer.neuron).mean()
+        arrays[f"layer{k}_W"] = (3, 40 / pool)[k - 1] * W / W.mean() / gain / np.prod(W.shape[1:])
+        arrays[f"layer{k}_b"] = np.full_like(arrays[f"layer{k}_b"], -0.2)
+    return case
+
+
+@EACH
+@pytest.mark.parametrize("pool", [1, 2])
+@pytest.mark.parametrize("variables", ["QPRUS", "U", "RS"])
+def test_convolutional_layers_are_identified(dialect, pool, variables):
+    case = convolution(dialect, pool)
+    trace = simulate(case)
+    assert min(trace["layer1_S"].sum(), trace["layer2_S"].sum()) >= 5
+    recorded = {k: v.astype(float) for k, v in trace.items() if k[7:] in list(variables)}
+    verdict = identify(case, case.about, recorded)
+    assert verdict.dialects == (dialect,)
+
+
+def test_a_convolution_that_reads_one_pixel_amiss_is_none_of_these():
+    case = convolution("dcll", 2)
+    flipped = case.arrays | {"layer1_W": case.arrays["layer1_W"][..., ::-1]}
+    recorded = {k: v.astype(float) for k, v in simulate(Case(case.about, flipped)).items() if k[7:] in ("U", "S")}
+    assert identify(case, case.about, recorded).matches == ()
+
+
+def test_a_pooled_layer_is_identified_from_files(tmp_path, capsys):
+    case = convolution("decolle", 2)
+    cases.write(tmp_path / "case", case.about, case.arrays)
+    assert main(["simulate", str(tmp_path / "case"), "--out", str(tmp_path / "trace")]) == 0
+    assert main(["identify", str(tmp_path / "case"), str(tmp_path / "trace")]) == 0
+    assert "consistent with: decolle\n" in capsys.readouterr().out
+
+
+def test_the_spikes_of_pooling_windows_alone_are_refused():
+    case = convolution("decolle", 2)
+    S = {"layer1_S": simulate(case)["layer1_S"].astype(float)}
+    with pytest.raises(InputError, match=r"trace: expected Q, P, R or U of a layer that pools, got S alone"):
+        identify(case, case.about, S)
 
 
 def test_ties_at_threshold_tell_the_comparison():
