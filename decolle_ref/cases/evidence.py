@@ -1,4 +1,4 @@
-"""Compares the recorded trace of one layer with one hypothesis.  The trace's own spikes drive the equations.
+"""One layer of a recorded trace, and what the equations make of it.  The trace's own spikes drive them.
 
 A free simulation leaves the recording for good as soon as one spike differs.  Therefore the layer's *recorded* spikes
 drive the equations here, and the rest is linear:
@@ -13,7 +13,7 @@ follows from the arithmetic of the trace's dtype: eps times the sum of magnitude
 array([0., 1.])
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -24,8 +24,6 @@ from decolle_ref.decolle.dialects import AXES
 from decolle_ref.decolle.pool import MaxPool
 from decolle_ref.decolle.synapse import Synapse, Weights
 
-LAGS = (0, 1, -1, 2, -2)
-
 
 class Hypothesis(NamedTuple):
     """One option on each axis that a trace can show."""
@@ -35,38 +33,11 @@ class Hypothesis(NamedTuple):
     delay: int  # steps from an input spike to U: 2, 1 or 0
     refractory: str
     threshold: str
+    shown: str = "before"  # whether U was recorded "before" or "after" a spike subtracts w from it
 
     def value(self, axis: str) -> Any:
         """The function that the option on this axis stands for."""
         return AXES[axis][getattr(self, axis)].value
-
-
-class Deviation(NamedTuple):
-    """The place where a trace first leaves a hypothesis."""
-
-    agreeing: float  # fraction of the compared entries that agree
-    variable: str
-    step: int
-    unit: tuple[int, ...]  # (sample, neuron or input)
-    got: float
-    expected: float
-
-
-class Fit(NamedTuple):
-    """A trace follows a hypothesis; each variable may be off by some steps and by a factor."""
-
-    offsets: dict[str, int]
-    factors: dict[str, float]
-
-
-class Comparison(NamedTuple):
-    """One recorded variable and what a hypothesis expects of it."""
-
-    variable: str
-    recorded: Array
-    expected: Array
-    tolerance: Array
-    offsets: tuple[int, ...]  # by how many steps the recording may be late
 
 
 @dataclass(frozen=True)
@@ -126,14 +97,27 @@ class Evidence:
 
         A layer that pools transmits the S of windows, which says too little of its neurons.
         """
-        if "U" in self.recorded:
+        if "U" in self.recorded and h.shown == "before":
             U = self.recorded["U"]
             return np.where(np.isnan(U), np.nan, h.value("threshold")(U))
         if "S" in self.recorded and self.pool is None:
             return self.recorded["S"]
         if "R" in self.recorded:
             return _jumps(self.recorded["R"], self.decays[h.decay][2], self.eps)
+        if "U" in self.recorded:
+            return self._cached(("S", *h), lambda: self._reset_spikes(h))
         return None
+
+    def _reset_spikes(self, h: Hypothesis) -> Array:
+        """S = 1 where a U recorded after the reset is nearer to U - w than to U; predicted where U is unknown."""
+        shown, drive, delta = self.recorded["U"], self.drive(h)[0] + self.b, self.delta(h)
+        S, R = np.empty_like(shown), np.zeros_like(shown[0])
+        for n in range(len(S)):
+            U = drive[n] - delta * R
+            reset = np.abs(shown[n] - (U - self.w)) < np.abs(shown[n] - U)
+            S[n] = np.where(np.isnan(shown[n]), h.value("threshold")(U), reset)
+            R = self.decays[h.decay][2] * R + S[n]
+        return S
 
     def spikes(self, h: Hypothesis) -> Array | None:
         """The neurons' own spikes at every step; None where the recording does not show them.
@@ -166,7 +150,7 @@ class Evidence:
         S = self.spikes(h)
         assert S is not None
         early = np.isnan(next(iter(self.recorded.values()))[0]).any()
-        key = ("R", *h) if early else ("R", h.decay, h.threshold)
+        key = ("R", *h) if early or h.shown == "after" else ("R", h.decay, h.threshold)
         return self._cached(key, lambda: _filtered(self.decays[h.decay][2], S, 0))
 
     def _cached(self, key: tuple[Any, ...], compute: Callable[[], Array]) -> Array:
@@ -204,103 +188,3 @@ def _jumps(R: Array, gamma: Array, eps: float) -> Array:
     jump = np.abs(R[1:] - gamma * R[:-1])
     spikes = np.where(np.isnan(jump), np.nan, jump > 64 * eps * np.nanmax(np.abs(R), initial=0))
     return np.concatenate([spikes, np.full_like(R[:1], np.nan)])
-
-
-def examine(layer: Evidence, h: Hypothesis) -> Fit | Deviation:
-    """Compare each recorded variable of a layer with a hypothesis, until one cannot be explained.
-
-    Parameters
-    ----------
-    layer : Evidence
-    h : Hypothesis
-
-    Returns
-    -------
-    Fit or Deviation
-        How the variables are off if all can be explained; else the place at which the first one leaves `h`.
-    """
-    offsets: dict[str, int] = {}
-    factors: dict[str, float] = {}
-    for comparison in _comparisons(layer, h):
-        alignment = _align(comparison)
-        if isinstance(alignment, Deviation):
-            return alignment
-        offsets[comparison.variable], factors[comparison.variable] = alignment
-    return Fit(offsets, factors)
-
-
-def _comparisons(layer: Evidence, h: Hypothesis) -> Iterator[Comparison]:
-    """The recorded variables and their series under `h`, upstream first; Q and P are as U reads them."""
-    noise = layer.eps * layer.roundings(h.decay)
-    (P, Q), (g_Q, g_P), T = layer.traces(h.decay), layer.gain(h), len(layer.inputs)
-    for name, series, ahead in (("Q", g_Q * Q, int(h.delay < 2)), ("P", g_Q * g_P * P, 2 - h.delay)):
-        if name in layer.recorded:
-            expected = series[ahead : ahead + T]
-            yield Comparison(name, layer.recorded[name], expected, noise * expected, LAGS)
-    S, recorded_S = layer.spikes(h), layer.recorded_spikes(h)
-    if S is None or recorded_S is None:
-        return
-    R = layer.refractory(h)
-    if "R" in layer.recorded:
-        yield Comparison("R", layer.recorded["R"], R, noise * R, LAGS)
-    drive, magnitude = layer.drive(h)
-    reset = layer.delta(h) * R
-    U = drive + layer.b - reset
-    tolerance = noise * (magnitude + np.abs(layer.b) + reset) + np.finfo(float).tiny
-    if "U" in layer.recorded:
-        yield Comparison("U", layer.recorded["U"], U, tolerance, (0,))
-    else:
-        undecided = (np.abs(U) <= tolerance).astype(float)
-        yield Comparison("S", recorded_S, h.value("threshold")(U), undecided, (0,))
-    if "S" in layer.recorded and ("U" in layer.recorded or layer.pool):
-        pooled = layer.pooled(recorded_S if layer.pool else S)
-        yield Comparison("S", layer.recorded["S"], pooled, np.zeros_like(pooled), LAGS)
-
-
-def _align(c: Comparison) -> tuple[int, float] | Deviation:
-    """The offset and factor at which the recording equals the model, 0 and 1 first; else where it deviates."""
-    for offset in c.offsets:
-        expected, tolerance = delayed(c.expected, offset), delayed(c.tolerance, offset)
-        for factor in _factors(c.variable, c.recorded, expected):
-            if not _disagreeing(c.recorded, factor * expected, abs(factor) * tolerance).any():
-                return offset, factor
-    bad = _disagreeing(c.recorded, c.expected, c.tolerance)
-    step, *unit = first = tuple(int(i) for i in np.argwhere(bad)[0])
-    agreeing = float(1 - bad.sum() / np.isfinite(c.recorded).sum())
-    return Deviation(agreeing, c.variable, step, tuple(unit), float(c.recorded[first]), float(c.expected[first]))
-
-
-def delayed(series: Array, steps: int) -> Array:
-    """The series as it looks when recorded late.
-
-    Parameters
-    ----------
-    series : array, (T, ...)
-    steps : int
-        By how many steps it is recorded late, or early if negative.
-
-    Returns
-    -------
-    array, (T, ...)
-        NaN where nothing is known.
-    """
-    moved = np.full(series.shape, np.nan)
-    T = len(series)
-    moved[max(steps, 0) : T + min(steps, 0)] = series[max(-steps, 0) : T - max(steps, 0)]
-    return moved
-
-
-def _factors(variable: str, recorded: Array, expected: Array) -> Iterator[float]:
-    """1, and only where that fails the constant factor that fits best."""
-    yield 1.0
-    known = np.isfinite(recorded) & np.isfinite(expected)
-    power = float((expected[known] ** 2).sum())
-    factor = float((recorded[known] * expected[known]).sum()) / power if power > 0 else 0.0
-    if factor != 0 and variable != "S" and (variable != "U" or factor > 0):  # a spike is 1; U = 0 or -U is no trace
-        yield factor
-
-
-def _disagreeing(recorded: Array, expected: Array, tolerance: Array) -> Array:
-    """True where both sides are known and differ by more than the tolerance; NaN compares as False."""
-    disagreeing: Array = np.abs(recorded - expected) > tolerance
-    return disagreeing

@@ -12,7 +12,7 @@
 consistent with: dcll
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any, NamedTuple
@@ -21,9 +21,13 @@ import numpy as np
 
 from decolle_ref._util.check import Array, InputError
 from decolle_ref.cases.case import Case
-from decolle_ref.cases.evidence import LAGS, Deviation, Fit, Hypothesis
+from decolle_ref.cases.comparison import LAGS, Deviation, Fit
+from decolle_ref.cases.evidence import Hypothesis
 from decolle_ref.cases.recording import ROUNDINGS, Decays, Recording
 from decolle_ref.decolle.dialects import AXES, DIALECTS, Dialect
+
+RESETS = {"gamma_w": "at once", "w": "one step later"}
+"""If gamma = alpha, V[n+1] = alpha (V[n] - w S[n]) + ... is delta = gamma w, alpha V[n] - w S[n] + ... is w."""
 
 
 class Match(NamedTuple):
@@ -70,11 +74,14 @@ class Identification:
         The named dialects that do not, nearest first.
     rounding : Rounding or None
         Where nothing matches a float64 trace: which constants, rounded to float32, would explain it.
+    subtracts_threshold : bool
+        Whether w = -b and gamma = alpha in the case, so that each spike takes the threshold off the membrane.
     """
 
     matches: tuple[Match, ...]
     misses: tuple[Miss, ...]
     rounding: Rounding | None = None
+    subtracts_threshold: bool = False
 
     @property
     def best(self) -> tuple[Match, ...]:
@@ -88,6 +95,15 @@ class Identification:
             return ()
         matches = self.best if self.matches[0].lag == 0 else self.matches
         return tuple(name for name in DIALECTS if any(name in match.dialects for match in matches))
+
+    @property
+    def resets(self) -> tuple[str, ...]:
+        """When a spike takes the threshold off the membrane: the conventions of the best matches, among `RESETS`.
+
+        Empty where the case does not subtract its threshold.
+        """
+        found = {match.hypothesis.refractory for match in self.best if self.subtracts_threshold}
+        return tuple(name for option, name in RESETS.items() if option in found)
 
     def __str__(self) -> str:
         return "\n".join(_lines(self))
@@ -119,20 +135,23 @@ def identify(case: Case, about: Mapping[str, Any], recorded: Mapping[str, Array]
     recording = Recording(case, recorded, about["dtype"])
     matches: list[Match] = []
     misses: dict[str, Miss] = {}
-    for h in _hypotheses(recording.decays):
+    subtracts = recording.subtracts_threshold()
+    for h in _hypotheses(recording.decays, ("before", "after") if subtracts else ("before",)):
+        if h.shown == "after" and any(match.hypothesis.shown == "before" for match in matches):
+            break
         names = _names(h)
         for lag in (lag for lag in LAGS if abs(lag) <= about["steps"] // 4):
             outcome = recording.follow(h, lag)
             if isinstance(outcome, list) and any(fit.offsets for fit in outcome):  # something was compared
                 matches.append(Match(h, names, lag, tuple(outcome)))
-            elif isinstance(outcome, tuple) and lag == 0:
+            elif isinstance(outcome, tuple) and lag == 0 and h.shown == "before":
                 for name in names:
                     misses[name] = min(misses.get(name, Miss(name, *outcome)), Miss(name, *outcome), key=_farness)
     matched = {name for match in matches for name in match.dialects}
     missed = [miss for miss in misses.values() if miss.dialect not in matched]
     rounding = None if matches else _rounding(case, recorded, about["dtype"])
     matches.sort(key=lambda match: match.distance)
-    return Identification(tuple(matches), tuple(sorted(missed, key=_farness)), rounding)
+    return Identification(tuple(matches), tuple(sorted(missed, key=_farness)), rounding, subtracts)
 
 
 def _rounding(case: Case, recorded: Mapping[str, Array], dtype: str) -> Rounding | None:
@@ -166,10 +185,10 @@ def _validate(case: Case, about: Mapping[str, Any]) -> None:
         raise InputError("case: expected one that starts at rest and does not learn, got another")
 
 
-def _hypotheses(decays: list[Decays]) -> Iterator[Hypothesis]:
+def _hypotheses(decays: list[Decays], shown: Sequence[str] = ("before",)) -> Iterator[Hypothesis]:
     shared = [name for name in decays[0] if all(name in layer for layer in decays)]
-    axes = product(shared, AXES["gains"], (2, 1, 0), AXES["refractory"], AXES["threshold"])
-    return (Hypothesis(*options) for options in axes)
+    axes = product(shown, shared, AXES["gains"], (2, 1, 0), AXES["refractory"], AXES["threshold"])
+    return (Hypothesis(*options)._replace(shown=place) for place, *options in axes)
 
 
 def _names(h: Hypothesis) -> tuple[str, ...]:
@@ -179,7 +198,7 @@ def _names(h: Hypothesis) -> tuple[str, ...]:
 
 def _agrees(dialect: Dialect, h: Hypothesis) -> bool:
     decay = "given" in (dialect.decay, h.decay) or dialect.decay == h.decay
-    return decay and (dialect.gains, dialect.delay, dialect.refractory, dialect.threshold) == h[1:]
+    return decay and (dialect.gains, dialect.delay, dialect.refractory, dialect.threshold) == h[1:5]
 
 
 def _lines(identification: Identification) -> Iterator[str]:
@@ -195,6 +214,9 @@ def _lines(identification: Identification) -> Iterator[str]:
     best = identification.best
     for match in ([match for match in best if match.dialects] or best)[:3]:
         yield f"  {_axes(match.hypothesis)}{_concessions(match)}"
+    if identification.resets:
+        shown = f"; U was recorded {best[0].hypothesis.shown} that" if "at once" in identification.resets else ""
+        yield f"  a spike subtracts the threshold {' or '.join(identification.resets)}{shown}"
     others = {(name, match.lag) for match in matches for name in match.dialects if name not in dialects}
     for name, lag in sorted(others):
         yield f"  not to be told apart from {name} recorded {_steps(lag)}"

@@ -13,7 +13,8 @@ import numpy as np
 from decolle_ref._util.check import Array, InputError
 from decolle_ref.cases import description
 from decolle_ref.cases.case import Case
-from decolle_ref.cases.evidence import Deviation, Evidence, Fit, Hypothesis, delayed, examine, rounding
+from decolle_ref.cases.comparison import Deviation, Fit, delayed, examine
+from decolle_ref.cases.evidence import Evidence, Hypothesis, rounding
 from decolle_ref.cases.layer_arrays import CONSTANTS, LayerArrays
 from decolle_ref.decolle.dialects import AXES
 from decolle_ref.decolle.synapse import Weights
@@ -62,6 +63,13 @@ class Recording:
         if all(pools and set(states) == {"S"} for pools, states in zip(pooled, self.recorded, strict=False)):
             raise InputError("trace: expected Q, P, R or U of a layer that pools, got S alone")
 
+    def subtracts_threshold(self) -> bool:
+        """Whether in every layer each spike takes w = -b off a membrane, so that gamma is alpha."""
+        layers = self._case.layer_arrays
+        membranes = [(alpha, gamma) for decays in self.decays for alpha, _, gamma in decays.values()]
+        same = all((alpha == gamma[0]).all() and (gamma == gamma[0]).all() for alpha, gamma in membranes)
+        return same and all((layer["w"] == -layer["b"][0]).all() and np.ptp(layer["b"]) == 0 for layer in layers)
+
     def follow(self, h: Hypothesis, lag: int) -> list[Fit] | tuple[int, Deviation]:
         """Examine the layers from the bottom up: the fits, or the layer and place of the first deviation."""
         fits: list[Fit] = []
@@ -96,7 +104,7 @@ class Recording:
         """The options of `h` on which the spikes below layer k depend: they are read off U or R, or predicted."""
         if k == 0:
             return ()
-        return tuple(h) if lag < 0 else (h.decay, h.threshold)
+        return tuple(h) if lag < 0 or h.shown == "after" else (h.decay, h.threshold)
 
 
 def _decays(case: Case, layer: LayerArrays, rounded: Sequence[str]) -> Decays:
