@@ -27,7 +27,7 @@ from decolle_ref.cases.recording import ROUNDINGS, Decays, Recording
 from decolle_ref.decolle.dialects import AXES, DIALECTS, Dialect
 
 RESETS = {"gamma_w": "at once", "w": "one step later"}
-"""V[n+1] = alpha (V[n] - w S[n]) + ... if gamma = alpha and delta = gamma w; alpha V[n] - w S[n] + ... if delta = w."""
+"""With gamma = alpha: V[n+1] = alpha (V[n] - w S[n]) + ... by delta = gamma w, alpha V[n] - w S[n] + ... by w."""
 
 
 class Match(NamedTuple):
