@@ -11,7 +11,8 @@ folders of one JSON file and plain .npy files; docs/case_format.md describes the
     connections, width, shapes  the synapse and the size of a layer, the shapes of a case's arrays
 
 The other modules serve these: `schema` checks the JSON files, `layer_arrays` translates the names in the files to those
-of the package, and `evidence` compares one layer of a trace with one hypothesis.
+of the package, `evidence` holds one layer of a trace, `comparison` compares it with one hypothesis, and `recording`
+goes through the layers.
 """
 
 from decolle_ref.cases.case import Case, read, write

@@ -1,4 +1,4 @@
-"""Compares the recorded trace of one layer with one hypothesis.  The trace's own spikes drive the equations.
+"""One layer of a recorded trace, and what the equations make of it.  The trace's own spikes drive them.
 
 A free simulation leaves the recording for good as soon as one spike differs.  Therefore the layer's *recorded* spikes
 drive the equations here, and the rest is linear:
@@ -13,7 +13,7 @@ follows from the arithmetic of the trace's dtype: eps times the sum of magnitude
 array([0., 1.])
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -21,8 +21,8 @@ import numpy as np
 
 from decolle_ref._util.check import Array
 from decolle_ref.decolle.dialects import AXES
-
-LAGS = (0, 1, -1, 2, -2)
+from decolle_ref.decolle.pool import MaxPool
+from decolle_ref.decolle.synapse import Synapse, Weights
 
 
 class Hypothesis(NamedTuple):
@@ -33,51 +33,26 @@ class Hypothesis(NamedTuple):
     delay: int  # steps from an input spike to U: 2, 1 or 0
     refractory: str
     threshold: str
+    shown: str = "before"  # whether U was recorded "before" or "after" a spike subtracts w from it
 
     def value(self, axis: str) -> Any:
         """The function that the option on this axis stands for."""
         return AXES[axis][getattr(self, axis)].value
 
 
-class Deviation(NamedTuple):
-    """The place where a trace first leaves a hypothesis."""
-
-    agreeing: float  # fraction of the compared entries that agree
-    variable: str
-    step: int
-    unit: tuple[int, ...]  # (sample, neuron or input)
-    got: float
-    expected: float
-
-
-class Fit(NamedTuple):
-    """A trace follows a hypothesis; each variable may be off by some steps and by a factor."""
-
-    offsets: dict[str, int]
-    factors: dict[str, float]
-
-
-class Comparison(NamedTuple):
-    """One recorded variable and what a hypothesis expects of it."""
-
-    variable: str
-    recorded: Array
-    expected: Array
-    tolerance: Array
-    offsets: tuple[int, ...]  # by how many steps the recording may be late
-
-
 @dataclass(frozen=True)
 class Evidence:
     """One layer: its parameters, and what was recorded at which true time; NaN at steps that were not recorded."""
 
-    W: Array  # (n, n_in)
-    b: Array  # (n,)
+    synapse: Synapse
+    weights: Weights
     w: Array  # (n,), refractory strength in the implementation's own terms
     decays: dict[str, tuple[Array, ...]]  # decay option -> alpha, beta, gamma
     inputs: Array  # (T, B, n_in)
     recorded: dict[str, Array]  # any of Q, P, R, U, S: (T, B, ...)
+    pool: MaxPool | None
     eps: float  # machine epsilon of the dtype in which the trace was computed
+    rounded: tuple[str, ...] = ()  # of "gains", "delta": those to round to float32; other constants come rounded
     _cache: dict[tuple[Any, ...], Array] = field(default_factory=dict, compare=False)
 
     def traces(self, decay: str) -> tuple[Array, Array]:
@@ -90,37 +65,62 @@ class Evidence:
     def gain(self, h: Hypothesis) -> tuple[Array, Array]:
         """g_Q and g_P per input."""
         alpha, beta, _ = self.decays[h.decay]
-        return h.value("gains")(beta), h.value("gains")(alpha)
+        g_Q, g_P = (rounding("gains", h.value("gains")(decay), self.rounded) for decay in (beta, alpha))
+        return g_Q, g_P
 
     def drive(self, h: Hypothesis) -> tuple[Array, Array]:
         """W (g_Q g_P P0), and the same with magnitudes, as U reads them at steps 0 .. T-1."""
         P, _ = self.traces(h.decay)
         g, key = np.multiply(*self.gain(h)), (h.decay, h.gains)
-        drive = self._cached(("drive", *key), lambda: (g * P) @ self.W.T)
-        magnitude = self._cached(("magnitude", *key), lambda: (g * P) @ np.abs(self.W).T)
+        W, no_b = self.weights.W, np.zeros_like(self.weights.b)
+        drive = self._cached(("drive", *key), lambda: self.synapse.drive(Weights(W, no_b), g * P))
+        magnitude = self._cached(("magnitude", *key), lambda: self.synapse.drive(Weights(np.abs(W), no_b), g * P))
         read = slice(2 - h.delay, 2 - h.delay + len(self.inputs))
         return drive[read], magnitude[read]
 
+    @property
+    def b(self) -> Array:
+        """The bias of each neuron, (n,)."""
+        return np.repeat(self.weights.b, self.synapse.n // len(self.weights.b))
+
     def delta(self, h: Hypothesis) -> Array:
         """The refractory strength under `h`."""
-        return np.asarray(self.w * h.value("refractory")(self.decays[h.decay][2]))
+        return rounding("delta", self.w * h.value("refractory")(self.decays[h.decay][2]), self.rounded)
 
     def roundings(self, decay: str) -> float:
         """The number of roundings that reach U: those of the dot product, and those of the traces over their memory."""
         memories = sum(float(1 / (1 - d).min()) for d in self.decays[decay])
-        return float(self.W.shape[1] + 4 * memories + 8)
+        return float(np.prod(self.weights.W.shape[1:]) + 4 * memories + 8)
 
     def recorded_spikes(self, h: Hypothesis) -> Array | None:
-        """The layer's own spikes: read off U if it is recorded, else S, else the jumps of R; NaN where unknown."""
-        if "U" in self.recorded:
+        """The neurons' own spikes: read off U if it is recorded, else S, else the jumps of R; NaN where unknown.
+
+        A layer that pools transmits the S of windows, which says too little of its neurons.
+        """
+        if "U" in self.recorded and h.shown == "before":
             U = self.recorded["U"]
             return np.where(np.isnan(U), np.nan, h.value("threshold")(U))
-        if "R" in self.recorded and "S" not in self.recorded:
+        if "S" in self.recorded and self.pool is None:
+            return self.recorded["S"]
+        if "R" in self.recorded:
             return _jumps(self.recorded["R"], self.decays[h.decay][2], self.eps)
-        return self.recorded.get("S")
+        if "U" in self.recorded:
+            return self._cached(("S", *h), lambda: self._reset_spikes(h))
+        return None
+
+    def _reset_spikes(self, h: Hypothesis) -> Array:
+        """S = 1 where a U recorded after the reset is nearer to U - w than to U; predicted where U is unknown."""
+        shown, drive, delta = self.recorded["U"], self.drive(h)[0] + self.b, self.delta(h)
+        S, R = np.empty_like(shown), np.zeros_like(shown[0])
+        for n in range(len(S)):
+            U = drive[n] - delta * R
+            reset = np.abs(shown[n] - (U - self.w)) < np.abs(shown[n] - U)
+            S[n] = np.where(np.isnan(shown[n]), h.value("threshold")(U), reset)
+            R = self.decays[h.decay][2] * R + S[n]
+        return S
 
     def spikes(self, h: Hypothesis) -> Array | None:
-        """The layer's own spikes at every step; None where the recording does not show them.
+        """The neurons' own spikes at every step; None where the recording does not show them.
 
         An early recording lacks the first steps, which are predicted under `h`.  Steps that are missing at the end are
         0, because nothing follows from them.
@@ -134,18 +134,45 @@ class Evidence:
             R = self.decays[h.decay][2] * R + S[n]
         return np.nan_to_num(S)
 
+    def transmitted(self, h: Hypothesis) -> Array | None:
+        """The spikes that the layer above receives: the neurons' own, or the largest of each pooling window."""
+        S, own = self.recorded.get("S"), self.spikes(h)
+        if S is not None and "U" not in self.recorded and not np.isnan(S[: len(S) // 2]).any():
+            return np.nan_to_num(S)
+        return None if own is None else self.pooled(own)
+
+    def pooled(self, S: Array) -> Array:
+        """The spikes of the pooling windows; without a pool those of the neurons."""
+        return S if self.pool is None else np.asarray(S[..., self.pool.windows()].max(axis=-1))
+
     def refractory(self, h: Hypothesis) -> Array:
         """R0 for steps 0 .. T-1, from the layer's own spikes."""
         S = self.spikes(h)
         assert S is not None
         early = np.isnan(next(iter(self.recorded.values()))[0]).any()
-        key = ("R", *h) if early else ("R", h.decay, h.threshold)
+        key = ("R", *h) if early or h.shown == "after" else ("R", h.decay, h.threshold)
         return self._cached(key, lambda: _filtered(self.decays[h.decay][2], S, 0))
 
     def _cached(self, key: tuple[Any, ...], compute: Callable[[], Array]) -> Array:
         if key not in self._cache:
             self._cache[key] = compute()
         return self._cache[key]
+
+
+def rounding(name: str, constant: Array, rounded: Sequence[str]) -> Array:
+    """The constant, rounded to float32 if its name is among `rounded`.
+
+    Parameters
+    ----------
+    name : str
+    constant : array
+    rounded : sequence of str
+
+    Returns
+    -------
+    array of float64
+    """
+    return constant.astype(np.float32).astype(np.float64) if name in rounded else constant
 
 
 def _filtered(decay: Array, x: Array, more: int) -> Array:
@@ -161,102 +188,3 @@ def _jumps(R: Array, gamma: Array, eps: float) -> Array:
     jump = np.abs(R[1:] - gamma * R[:-1])
     spikes = np.where(np.isnan(jump), np.nan, jump > 64 * eps * np.nanmax(np.abs(R), initial=0))
     return np.concatenate([spikes, np.full_like(R[:1], np.nan)])
-
-
-def examine(layer: Evidence, h: Hypothesis) -> Fit | Deviation:
-    """Compare each recorded variable of a layer with a hypothesis, until one cannot be explained.
-
-    Parameters
-    ----------
-    layer : Evidence
-    h : Hypothesis
-
-    Returns
-    -------
-    Fit or Deviation
-        How the variables are off if all can be explained; else the place at which the first one leaves `h`.
-    """
-    offsets: dict[str, int] = {}
-    factors: dict[str, float] = {}
-    for comparison in _comparisons(layer, h):
-        alignment = _align(comparison)
-        if isinstance(alignment, Deviation):
-            return alignment
-        offsets[comparison.variable], factors[comparison.variable] = alignment
-    return Fit(offsets, factors)
-
-
-def _comparisons(layer: Evidence, h: Hypothesis) -> Iterator[Comparison]:
-    """The recorded variables and their series under `h`, upstream first; Q and P are as U reads them."""
-    noise = layer.eps * layer.roundings(h.decay)
-    (P, Q), (g_Q, g_P), T = layer.traces(h.decay), layer.gain(h), len(layer.inputs)
-    for name, series, ahead in (("Q", g_Q * Q, int(h.delay < 2)), ("P", g_Q * g_P * P, 2 - h.delay)):
-        if name in layer.recorded:
-            expected = series[ahead : ahead + T]
-            yield Comparison(name, layer.recorded[name], expected, noise * expected, LAGS)
-    S, recorded_S = layer.spikes(h), layer.recorded_spikes(h)
-    if S is None or recorded_S is None:
-        return
-    R = layer.refractory(h)
-    if "R" in layer.recorded:
-        yield Comparison("R", layer.recorded["R"], R, noise * R, LAGS)
-    drive, magnitude = layer.drive(h)
-    reset = layer.delta(h) * R
-    U = drive + layer.b - reset
-    tolerance = noise * (magnitude + np.abs(layer.b) + reset) + np.finfo(float).tiny
-    if "U" in layer.recorded:
-        yield Comparison("U", layer.recorded["U"], U, tolerance, (0,))
-        if "S" in layer.recorded:
-            yield Comparison("S", layer.recorded["S"], S, np.zeros_like(U), LAGS)
-    else:
-        undecided = (np.abs(U) <= tolerance).astype(float)
-        yield Comparison("S", recorded_S, h.value("threshold")(U), undecided, (0,))
-
-
-def _align(c: Comparison) -> tuple[int, float] | Deviation:
-    """The offset and factor at which the recording equals the model, 0 and 1 first; else where it deviates."""
-    for offset in c.offsets:
-        expected, tolerance = delayed(c.expected, offset), delayed(c.tolerance, offset)
-        for factor in _factors(c.variable, c.recorded, expected):
-            if not _disagreeing(c.recorded, factor * expected, abs(factor) * tolerance).any():
-                return offset, factor
-    bad = _disagreeing(c.recorded, c.expected, c.tolerance)
-    step, *unit = first = tuple(int(i) for i in np.argwhere(bad)[0])
-    agreeing = float(1 - bad.sum() / np.isfinite(c.recorded).sum())
-    return Deviation(agreeing, c.variable, step, tuple(unit), float(c.recorded[first]), float(c.expected[first]))
-
-
-def delayed(series: Array, steps: int) -> Array:
-    """The series as it looks when recorded late.
-
-    Parameters
-    ----------
-    series : array, (T, ...)
-    steps : int
-        By how many steps it is recorded late, or early if negative.
-
-    Returns
-    -------
-    array, (T, ...)
-        NaN where nothing is known.
-    """
-    moved = np.full(series.shape, np.nan)
-    T = len(series)
-    moved[max(steps, 0) : T + min(steps, 0)] = series[max(-steps, 0) : T - max(steps, 0)]
-    return moved
-
-
-def _factors(variable: str, recorded: Array, expected: Array) -> Iterator[float]:
-    """1, and only where that fails the constant factor that fits best."""
-    yield 1.0
-    known = np.isfinite(recorded) & np.isfinite(expected)
-    power = float((expected[known] ** 2).sum())
-    factor = float((recorded[known] * expected[known]).sum()) / power if power > 0 else 0.0
-    if factor != 0 and variable != "S" and (variable != "U" or factor > 0):  # a spike is 1; U = 0 or -U is no trace
-        yield factor
-
-
-def _disagreeing(recorded: Array, expected: Array, tolerance: Array) -> Array:
-    """True where both sides are known and differ by more than the tolerance; NaN compares as False."""
-    disagreeing: Array = np.abs(recorded - expected) > tolerance
-    return disagreeing

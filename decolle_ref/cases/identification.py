@@ -12,20 +12,22 @@
 consistent with: dcll
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product, takewhile
+from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from decolle_ref._util.check import Array, InputError
 from decolle_ref.cases.case import Case
-from decolle_ref.cases.evidence import LAGS, Deviation, Evidence, Fit, Hypothesis, delayed, examine
-from decolle_ref.cases.layer_arrays import LayerArrays
+from decolle_ref.cases.comparison import LAGS, Deviation, Fit
+from decolle_ref.cases.evidence import Hypothesis
+from decolle_ref.cases.recording import ROUNDINGS, Decays, Recording
 from decolle_ref.decolle.dialects import AXES, DIALECTS, Dialect
 
-Decays = dict[str, tuple[Array, ...]]  # decay option -> alpha, beta, gamma
+RESETS = {"gamma_w": "at once", "w": "one step later"}
+"""With gamma = alpha: V[n+1] = alpha (V[n] - w S[n]) + ... by delta = gamma w, alpha V[n] - w S[n] + ... by w."""
 
 
 class Match(NamedTuple):
@@ -52,6 +54,14 @@ class Miss(NamedTuple):
     deviation: Deviation
 
 
+class Rounding(NamedTuple):
+    """What explains a float64 trace up to rounding: constants in float32, or, if none are named, numbers in float32."""
+
+    constants: tuple[str, ...]
+    hypothesis: Hypothesis
+    dialects: tuple[str, ...]
+
+
 @dataclass(frozen=True)
 class Identification:
     """The hypotheses that explain a trace; `str` gives the answer in plain lines.
@@ -62,10 +72,16 @@ class Identification:
         The hypotheses that explain the trace, nearest first.
     misses : tuple of Miss
         The named dialects that do not, nearest first.
+    rounding : Rounding or None
+        Where nothing matches a float64 trace: which constants, rounded to float32, would explain it.
+    subtracts_threshold : bool
+        Whether w = -b and gamma = alpha in the case, so that each spike takes the threshold off the membrane.
     """
 
     matches: tuple[Match, ...]
     misses: tuple[Miss, ...]
+    rounding: Rounding | None = None
+    subtracts_threshold: bool = False
 
     @property
     def best(self) -> tuple[Match, ...]:
@@ -79,6 +95,15 @@ class Identification:
             return ()
         matches = self.best if self.matches[0].lag == 0 else self.matches
         return tuple(name for name in DIALECTS if any(name in match.dialects for match in matches))
+
+    @property
+    def resets(self) -> tuple[str, ...]:
+        """When a spike takes the threshold off the membrane: the conventions of the best matches, among `RESETS`.
+
+        Empty where the case does not subtract its threshold.
+        """
+        found = {match.hypothesis.refractory for match in self.best if self.subtracts_threshold}
+        return tuple(name for option, name in RESETS.items() if option in found)
 
     def __str__(self) -> str:
         return "\n".join(_lines(self))
@@ -95,7 +120,7 @@ def identify(case: Case, about: Mapping[str, Any], recorded: Mapping[str, Array]
         The content of trace.json, as `read_states` returns it.
     recorded : mapping of str to array
         Any subset of Q, P, R, U, S of layer 1 and of the layers above it, (steps, batch, n_in or n), by the names of
-        their files.
+        their files; S has the width of the layer, which is smaller than n where it pools.
 
     Returns
     -------
@@ -104,24 +129,44 @@ def identify(case: Case, about: Mapping[str, Any], recorded: Mapping[str, Array]
     Raises
     ------
     InputError
-        Where trace and case do not fit, or where the case learns, convolves or does not start at rest.
+        Where trace and case do not fit, or where the case learns or does not start at rest.
     """
     _validate(case, about)
-    layers = _Layers(case, recorded, float(np.finfo(about["dtype"]).eps))
+    recording = Recording(case, recorded, about["dtype"])
     matches: list[Match] = []
     misses: dict[str, Miss] = {}
-    for h in _hypotheses(layers.decays):
-        names = tuple(name for name, dialect in DIALECTS.items() if _agrees(dialect, h))
+    subtracts = recording.subtracts_threshold()
+    for h in _hypotheses(recording.decays, ("before", "after") if subtracts else ("before",)):
+        if h.shown == "after" and any(match.hypothesis.shown == "before" for match in matches):
+            break
+        names = _names(h)
         for lag in (lag for lag in LAGS if abs(lag) <= about["steps"] // 4):
-            outcome = _follow(layers, h, lag)
-            if isinstance(outcome, list):
+            outcome = recording.follow(h, lag)
+            if isinstance(outcome, list) and any(fit.offsets for fit in outcome):  # something was compared
                 matches.append(Match(h, names, lag, tuple(outcome)))
-            elif lag == 0:
+            elif isinstance(outcome, tuple) and lag == 0 and h.shown == "before":
                 for name in names:
                     misses[name] = min(misses.get(name, Miss(name, *outcome)), Miss(name, *outcome), key=_farness)
     matched = {name for match in matches for name in match.dialects}
     missed = [miss for miss in misses.values() if miss.dialect not in matched]
-    return Identification(tuple(sorted(matches, key=lambda m: m.distance)), tuple(sorted(missed, key=_farness)))
+    rounding = None if matches else _rounding(case, recorded, about["dtype"])
+    matches.sort(key=lambda match: match.distance)
+    return Identification(tuple(matches), tuple(sorted(missed, key=_farness)), rounding, subtracts)
+
+
+def _rounding(case: Case, recorded: Mapping[str, Array], dtype: str) -> Rounding | None:
+    """The constants whose rounding to float32 explains a float64 trace that nothing else explains."""
+    if dtype != "float64":
+        return None
+    rough = Recording(case, recorded, "float32")
+    near = [h for h in _hypotheses(rough.decays) if isinstance(rough.follow(h, 0), list)]
+    near.sort(key=lambda h: not _names(h))
+    for constants in ROUNDINGS:
+        exact = Recording(case, recorded, dtype, rounded=constants)
+        for h in near:
+            if isinstance(exact.follow(h, 0), list):
+                return Rounding(constants, h, _names(h))
+    return Rounding((), near[0], _names(near[0])) if near else None
 
 
 def _farness(miss: Miss) -> tuple[int, float]:
@@ -136,78 +181,24 @@ def _validate(case: Case, about: Mapping[str, Any]) -> None:
     expected, got = ([(layer["n_in"], layer["n"]) for layer in x["layers"]] for x in (case.about, about))
     if expected != got:
         raise InputError(f"trace: expected layers (n_in, n) {expected} as in the case, got {got}")
-    if any("conv" in layer for layer in case.about["layers"]):
-        raise InputError("case: expected layers where every input reaches every neuron, got a convolution")
     if case.about["learn"] or case.about["initial_state"] != "rest":
         raise InputError("case: expected one that starts at rest and does not learn, got another")
 
 
-def _decays(case: Case, layer: LayerArrays) -> Decays:
-    """The decays of a layer by each decay formula that applies to the case's constants."""
-    constants = tuple(array.astype(float) for array in layer.constants(case.about["constants"]))
-    if case.about["constants"] == "decay":
-        return {"given": constants}
-    dt = case.about["dt"]
-    formulas = ("exp", "euler") if all((tau > dt).all() for tau in constants) else ("exp",)
-    return {name: tuple(AXES["decay"][name].value(tau, dt) for tau in constants) for name in formulas}
-
-
-def _hypotheses(decays: list[Decays]) -> Iterator[Hypothesis]:
+def _hypotheses(decays: list[Decays], shown: Sequence[str] = ("before",)) -> Iterator[Hypothesis]:
     shared = [name for name in decays[0] if all(name in layer for layer in decays)]
-    axes = product(shared, AXES["gains"], (2, 1, 0), AXES["refractory"], AXES["threshold"])
-    return (Hypothesis(*options) for options in axes)
+    axes = product(shown, shared, AXES["gains"], (2, 1, 0), AXES["refractory"], AXES["threshold"])
+    return (Hypothesis(*options)._replace(shown=place) for place, *options in axes)
+
+
+def _names(h: Hypothesis) -> tuple[str, ...]:
+    """The named dialects that agree with a hypothesis."""
+    return tuple(name for name, dialect in DIALECTS.items() if _agrees(dialect, h))
 
 
 def _agrees(dialect: Dialect, h: Hypothesis) -> bool:
     decay = "given" in (dialect.decay, h.decay) or dialect.decay == h.decay
-    return decay and (dialect.gains, dialect.delay, dialect.refractory, dialect.threshold) == h[1:]
-
-
-class _Layers:
-    """The evidence of each recorded layer; above the first it depends on how the spikes below it are read."""
-
-    def __init__(self, case: Case, recorded: Mapping[str, Array], eps: float) -> None:
-        self._case, self._eps = case, eps
-        self.decays = [_decays(case, layer) for layer in case.layer_arrays]
-        states = (LayerArrays(recorded, layer.k).recorded_states() for layer in case.layer_arrays)
-        self.recorded = list(takewhile(bool, states))
-        self._cache: dict[tuple[Any, ...], Evidence] = {}
-        if not self.recorded:
-            raise InputError("trace: expected at least one of Q, P, R, U, S of layer 1, got none")
-
-    def evidence(self, k: int, h: Hypothesis, lag: int) -> Evidence | None:
-        """Layer k (from 0) of a trace recorded `lag` steps late, or None where its input is not known."""
-        key = (k, lag, *self._input_key(k, h, lag))
-        if key not in self._cache:
-            below = self.evidence(k - 1, h, lag) if k else None
-            inputs = below.spikes(h) if below else self._case.inputs.astype(float) if k == 0 else None
-            if inputs is None:
-                return None
-            layer = self._case.layer_arrays[k]
-            W, b, w = (layer[name].astype(float) for name in ("W", "b", "w"))
-            on_time = {name: delayed(array, -lag) for name, array in self.recorded[k].items()}
-            self._cache[key] = Evidence(W, b, w, self.decays[k], inputs, on_time, self._eps)
-        return self._cache[key]
-
-    def _input_key(self, k: int, h: Hypothesis, lag: int) -> tuple[Any, ...]:
-        """The options of `h` on which the spikes below layer k depend: they are read off U or R, or predicted."""
-        if k == 0:
-            return ()
-        return tuple(h) if lag < 0 else (h.decay, h.threshold)
-
-
-def _follow(layers: _Layers, h: Hypothesis, lag: int) -> list[Fit] | tuple[int, Deviation]:
-    """Examine the layers from the bottom up: the fits, or the layer and place of the first deviation."""
-    fits: list[Fit] = []
-    for k in range(len(layers.recorded)):
-        layer = layers.evidence(k, h, lag)
-        if layer is None:
-            break
-        outcome = examine(layer, h)
-        if isinstance(outcome, Deviation):
-            return k + 1, outcome
-        fits.append(outcome)
-    return fits
+    return decay and (dialect.gains, dialect.delay, dialect.refractory, dialect.threshold) == h[1:5]
 
 
 def _lines(identification: Identification) -> Iterator[str]:
@@ -218,18 +209,39 @@ def _lines(identification: Identification) -> Iterator[str]:
         yield "no named dialect, but these axes reproduce the trace:"
     else:
         yield "none of these: no dialect and no combination of axes reproduces the trace"
+    if identification.rounding:
+        yield f"  hint: {_rounding_hint(identification.rounding)}"
     best = identification.best
     for match in ([match for match in best if match.dialects] or best)[:3]:
         yield f"  {_axes(match.hypothesis)}{_concessions(match)}"
+    if identification.resets:
+        shown = f"; U was recorded {best[0].hypothesis.shown} that" if "at once" in identification.resets else ""
+        yield f"  a spike subtracts the threshold {' or '.join(identification.resets)}{shown}"
     others = {(name, match.lag) for match in matches for name in match.dialects if name not in dialects}
     for name, lag in sorted(others):
         yield f"  not to be told apart from {name} recorded {_steps(lag)}"
     for miss in () if dialects else identification.misses:
         d = miss.deviation
+        got, expected = _told_apart(d.got, d.expected)
         yield (
             f"  {miss.dialect}: parts in layer {miss.layer} at step {d.step}, {d.variable} of (sample, unit) "
-            f"{d.unit}: got {d.got:.6g}, expected {d.expected:.6g}; {100 * d.agreeing:.1f} % of {d.variable} agree"
+            f"{d.unit}: got {got}, expected {expected}; {100 * d.agreeing:.1f} % of {d.variable} agree"
         )
+
+
+def _rounding_hint(rounding: Rounding) -> str:
+    who = " or ".join(rounding.dialects) or _axes(rounding.hypothesis)
+    if rounding.constants:
+        return f"with {', '.join(rounding.constants)} rounded to float32, it is consistent with {who}"
+    return f"up to the rounding of float32 it is consistent with {who}, but it says float64"
+
+
+def _told_apart(x: float, y: float) -> tuple[str, str]:
+    """Both numbers with six digits, or with as many more as show two digits of their difference."""
+    size, difference = max(abs(x), abs(y)), abs(x - y)
+    shared = np.log10(size / difference) if 0 < difference < np.inf else 0.0
+    digits = int(np.clip(np.ceil(shared) + 2, 6, 17))
+    return f"{x:.{digits}g}", f"{y:.{digits}g}"
 
 
 def _axes(h: Hypothesis) -> str:

@@ -22,7 +22,7 @@ import numpy as np
 
 from decolle_ref._util import npy, store
 from decolle_ref._util.check import Array, InputError
-from decolle_ref.cases import schema
+from decolle_ref.cases import description, schema
 from decolle_ref.cases.case import Case
 from decolle_ref.cases.layer_arrays import SNAPSHOT_FIELDS, STATES
 from decolle_ref.decolle import network, rule
@@ -128,9 +128,14 @@ def describe_trace(about: dict[str, Any]) -> dict[str, Any]:
     -------
     dict
     """
-    layers = [{key: layer[key] for key in ("n_in", "n", "n_out")} for layer in about["layers"]]
+    layers = [{key: layer[key] for key in ("n_in", "n", "n_out")} | _pooled(layer) for layer in about["layers"]]
     same = {key: about[key] for key in ("dtype", "steps", "batch")}
     return {"format": FORMAT, "version": VERSION, "case": about["name"], **same, "layers": layers}
+
+
+def _pooled(layer: dict[str, Any]) -> dict[str, int]:
+    """What trace.json says of a layer that pools: how many spikes it transmits."""
+    return {"width": description.width(layer)} if "pool" in layer else {}
 
 
 def read_states(folder: str | Path) -> tuple[dict[str, Any], dict[str, Array]]:
@@ -145,7 +150,8 @@ def read_states(folder: str | Path) -> tuple[dict[str, Any], dict[str, Array]]:
     about : dict
         The content of trace.json.
     arrays : dict of str to array
-        Q, P, R, U, S of each layer, as far as the folder holds them, (steps, batch, n_in or n), as float64.
+        Q, P, R, U, S of each layer, as far as the folder holds them, (steps, batch, n_in or n), as float64; S has
+        the width of a layer that pools.
 
     Raises
     ------
@@ -156,10 +162,12 @@ def read_states(folder: str | Path) -> tuple[dict[str, Any], dict[str, Array]]:
     about = schema.read(path / "trace.json", "trace")
     lead, dtype = (about["steps"], about["batch"]), np.dtype(about["dtype"]).newbyteorder("<")
     arrays: dict[str, Array] = {}
-    for k, layer in enumerate(about["layers"], start=1):
+    layers = about["layers"]
+    widths = [*(above["n_in"] for above in layers[1:]), layers[-1].get("width", layers[-1]["n"])]
+    for k, (layer, width) in enumerate(zip(layers, widths, strict=True), start=1):
         for name in STATES:
             file = path / f"layer{k}_{name}.npy"
-            size = layer["n_in"] if name in "QP" else layer["n"]
+            size = layer["n_in"] if name in "QP" else layer["n"] if name in "RU" else width
             if file.exists():
                 dtypes = (dtype, *npy.COUNTS) if name == "S" else (dtype,)
                 arrays[f"layer{k}_{name}"] = npy.read(file, (*lead, size), dtypes).astype(np.float64)

@@ -5,10 +5,11 @@ from decolle_ref import cases
 from decolle_ref._util.check import InputError
 from decolle_ref.cases import Case, identify, simulate
 from decolle_ref.cli.main import main
-from decolle_ref.decolle import lif
+from decolle_ref.decolle import lif, network
 from decolle_ref.decolle.dialects import DIALECTS
-from tests.support.cases import make
+from tests.support.cases import convolutional, make
 
+GAINS = ("gain_Q", "gain_P")
 EACH = pytest.mark.parametrize("dialect", DIALECTS)
 
 
@@ -17,6 +18,11 @@ def situation(dialect, variables="QPRUS", **options):
     about, arrays = make(dialect, **options)
     case = Case(about, arrays)
     return case, about, {k: v.astype(float) for k, v in simulate(case).items() if k[7:] in list(variables)}
+
+
+def float32(x):
+    """Rounded to float32, as float64."""
+    return x.astype(np.float32).astype(float)
 
 
 def late(recorded, steps):
@@ -93,7 +99,7 @@ def test_decays_that_follow_from_tau_by_neither_formula_are_none_of_these(dialec
     recorded = {k: v.astype(float) for k, v in simulate(Case(about, wrong)).items() if k[7:] in list(variables)}
     verdict = identify(case, about, recorded)
     assert verdict.dialects == () and verdict.matches == ()
-    assert str(verdict).startswith("none of these")
+    assert str(verdict).startswith("none of these") and verdict.rounding is None
 
 
 def test_the_nearest_dialect_is_given_with_the_place_where_it_parts():
@@ -106,6 +112,84 @@ def test_the_nearest_dialect_is_given_with_the_place_where_it_parts():
     assert "dcll: parts in layer 2 at step 17, U of (sample, unit) (1, 3)" in str(verdict)
 
 
+@pytest.mark.parametrize("difference", [1e-2, 1e-6, 1e-9, 1e-12])
+def test_got_and_expected_are_printed_with_the_digits_that_tell_them_apart(difference):
+    case, about, recorded = situation("dcll", steps=40)
+    recorded["layer2_U"][17, 1, 3] *= 1 + difference
+    line = next(line for line in str(identify(case, about, recorded)).splitlines() if line.startswith("  dcll"))
+    got, expected = line.split("got ")[1].split(";")[0].split(", expected ")
+    assert float(got) / float(expected) - 1 == pytest.approx(difference, rel=0.5, abs=0)
+    assert max(len(got), len(expected)) <= (10 if difference > 1e-3 else 24)
+
+
+def in_float32(*names):
+    """The constants of a case, rounded to float32 where their letter is named."""
+
+    def change(about, arrays):
+        about = about | {"dt": float(np.float32(about["dt"]))} if "dt" in names else about
+        rounded = {k: float32(v) for k, v in arrays.items() if k[7:] in names}
+        return Case(about, arrays | rounded)
+
+    return change
+
+
+@pytest.mark.parametrize("dialect", ["paper", "dcll"])
+@pytest.mark.parametrize(
+    ("letters", "constants"),
+    [
+        (["dt"], ("dt",)),
+        (["tau_mem", "tau_syn", "tau_ref"], ("tau",)),
+        (["W"], ("W",)),
+        (["b"], ("b",)),
+        (["W", "b"], ("W", "b")),
+    ],
+)
+def test_a_constant_rounded_to_float32_is_named_as_the_explanation(dialect, letters, constants):
+    case, about, _ = situation(dialect, steps=30)
+    trace = simulate(in_float32(*letters)(about, case.arrays))
+    verdict = identify(case, about, {k: v.astype(float) for k, v in trace.items() if k[7:] in ("U", "S")})
+    assert verdict.dialects == () and verdict.rounding.constants == constants
+    assert verdict.rounding.dialects == (dialect,)
+    assert f"hint: with {', '.join(constants)} rounded to float32, it is consistent with {dialect}\n" in str(verdict)
+
+
+@pytest.mark.parametrize("dialect", ["dcll", "decolle-base"])
+def test_gains_and_decays_rounded_to_float32_are_named_as_the_explanation(dialect):
+    """As in an implementation that stores the decays, and 1/(1 - decay), in float32 and runs in float64."""
+    case, about, _ = situation(dialect, steps=30)
+    layers = case.network()
+    names = {"alpha", "beta", "gamma"}
+    for k, layer in enumerate(layers, start=1):
+        for letter in names:
+            case.arrays[f"layer{k}_{letter}"] = getattr(layer.neuron, letter)
+        for tau in ("tau_mem", "tau_syn", "tau_ref"):
+            case.arrays.pop(f"layer{k}_{tau}")
+    case.about["constants"] = "decay"
+    wrong = in_float32(*names)(case.about, case.arrays)
+    recorded = {k: v.astype(float) for k, v in simulate(wrong).items() if k[7:] in ("U", "S")}
+    assert identify(case, about, recorded).rounding[::2] == (("alpha", "beta", "gamma"), (dialect,))
+    rounded = [
+        layer._replace(neuron=layer.neuron._replace(**{x: float32(getattr(layer.neuron, x)) for x in GAINS}))
+        for layer in wrong.network()
+    ]
+    recorded = {}
+    for n, (_, snapshots) in enumerate(network.run(rounded, wrong.start(), case.inputs)):
+        for k, snapshot in enumerate(snapshots, start=1):
+            recorded.setdefault(f"layer{k}_U", np.empty((30, *snapshot.U.shape)))[n] = snapshot.U
+    constants = identify(case, about, recorded).rounding.constants
+    assert constants == ("alpha", "beta", "gamma", "gains")
+
+
+@pytest.mark.parametrize("dialect", ["paper", "dcll", "decolle"])
+def test_a_float32_trace_that_says_float64_is_explained(dialect):
+    case, about, _ = situation(dialect, steps=30)
+    rough = Case(about | {"dtype": "float32"}, {k: v.astype(np.float32) for k, v in case.arrays.items()})
+    recorded = {k: v.astype(float) for k, v in simulate(rough).items() if k[7:] in ("U", "S")}
+    verdict = identify(case, about, recorded)
+    assert verdict.matches == () and verdict.rounding.constants == ()
+    assert f"hint: up to the rounding of float32 it is consistent with {dialect}" in str(verdict)
+
+
 def test_axes_that_no_named_dialect_has_are_spelled_out():
     about, arrays = make("dcll", steps=40)
     mixed = {axis: getattr(DIALECTS["dcll"], axis) for axis in DIALECTS["dcll"].__dataclass_fields__ if axis != "name"}
@@ -116,6 +200,54 @@ def test_axes_that_no_named_dialect_has_are_spelled_out():
     assert verdict.dialects == ()
     assert verdict.best[0].hypothesis[:4] == ("euler", "one", 0, "gamma_w")
     assert str(verdict).startswith("no named dialect, but these axes reproduce the trace:")
+
+
+def convolution(dialect, pool):
+    """A lively case of one convolutional layer, pooled or not, and a dense one above it."""
+    about, arrays = convolutional(pool)
+    if pool == 1:
+        del about["layers"][0]["pool"]
+    arrays = {k: v for k, v in arrays.items() if "rate_" not in k}
+    case = Case(about | {"dialect": dialect, "learn": False}, arrays)
+    for k, layer in enumerate(case.network(), start=1):
+        W, gain = np.abs(arrays[f"layer{k}_W"]), lif.trace_gain(layer.neuron).mean()
+        arrays[f"layer{k}_W"] = (3, 40 / pool)[k - 1] * W / W.mean() / gain / np.prod(W.shape[1:])
+        arrays[f"layer{k}_b"] = np.full_like(arrays[f"layer{k}_b"], -0.2)
+    return case
+
+
+@EACH
+@pytest.mark.parametrize("pool", [1, 2])
+@pytest.mark.parametrize("variables", ["QPRUS", "U", "RS"])
+def test_convolutional_layers_are_identified(dialect, pool, variables):
+    case = convolution(dialect, pool)
+    trace = simulate(case)
+    assert min(trace["layer1_S"].sum(), trace["layer2_S"].sum()) >= 5
+    recorded = {k: v.astype(float) for k, v in trace.items() if k[7:] in list(variables)}
+    verdict = identify(case, case.about, recorded)
+    assert verdict.dialects == (dialect,)
+
+
+def test_a_convolution_that_reads_one_pixel_amiss_is_none_of_these():
+    case = convolution("dcll", 2)
+    flipped = case.arrays | {"layer1_W": case.arrays["layer1_W"][..., ::-1]}
+    recorded = {k: v.astype(float) for k, v in simulate(Case(case.about, flipped)).items() if k[7:] in ("U", "S")}
+    assert identify(case, case.about, recorded).matches == ()
+
+
+def test_a_pooled_layer_is_identified_from_files(tmp_path, capsys):
+    case = convolution("decolle", 2)
+    cases.write(tmp_path / "case", case.about, case.arrays)
+    assert main(["simulate", str(tmp_path / "case"), "--out", str(tmp_path / "trace")]) == 0
+    assert main(["identify", str(tmp_path / "case"), str(tmp_path / "trace")]) == 0
+    assert "consistent with: decolle\n" in capsys.readouterr().out
+
+
+def test_the_spikes_of_pooling_windows_alone_are_refused():
+    case = convolution("decolle", 2)
+    S = {"layer1_S": simulate(case)["layer1_S"].astype(float)}
+    with pytest.raises(InputError, match=r"trace: expected Q, P, R or U of a layer that pools, got S alone"):
+        identify(case, case.about, S)
 
 
 def test_ties_at_threshold_tell_the_comparison():

@@ -77,7 +77,7 @@ def test_every_readout_is_that_of_the_definition(name, stored, rng):
         np.testing.assert_allclose(Y[:, 3], expected, rtol=1e-4, atol=1e-3)
 
 
-SETTINGS = Settings("mnist", images=70, steps=7, burn_in=2, quick=True)
+SETTINGS = Settings(recording="mnist", images=70, steps=7, burn_in=2, quick=True)
 
 
 def test_a_run_stopped_between_batches_resumes_to_the_identical_result(in_data_folder, tmp_path, monkeypatch):
@@ -118,7 +118,7 @@ def test_more_images_than_there_are_and_a_missing_file_are_refused_in_one_line(i
     with pytest.raises(InputError, match=r"expected authors/mnist_long\.npz .* decolle-ref convert"):
         harness.run(replay.EXPERIMENT, SETTINGS, tmp_path / "new", quiet=True, data=images(70))
     with pytest.raises(InputError, match=r"^steps: "):
-        Settings("mnist", steps=50, burn_in=50)
+        Settings(recording="mnist", steps=50, burn_in=50)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -129,7 +129,7 @@ def test_the_authors_networks_read_digits_in_the_dialect_dcll(name, dcll_clone, 
         pytest.skip(str(reason))
     monkeypatch.setenv("DECOLLE_REF_DATA", str(tmp_path))
     convert_mnist(dcll_clone, name, tmp_path / "authors" / f"{name}.npz")
-    trained, settings = replay_mnist.build(authors.mnist(name)), Settings("mnist", images=64, steps=100)
+    trained, settings = replay_mnist.build(authors.mnist(name)), Settings(recording="mnist", images=64, steps=100)
     with worker_pool(1) as workers:
         wrong = replay_mnist.vote(settings, trained, x[:64], 0, workers).wrong(labels[:64]) / 64
     assert wrong[1] < 0.15 and wrong[2] < 0.15 and wrong[3] < 0.15  # chance is 0.9

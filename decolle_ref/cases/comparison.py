@@ -1,0 +1,144 @@
+"""Compares the recorded trace of one layer with one hypothesis.
+
+>>> delayed(np.array([1.0, 2.0, 3.0]), 1)
+array([nan,  1.,  2.])
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from decolle_ref._util.check import Array
+from decolle_ref.cases.evidence import Evidence, Hypothesis
+
+LAGS = (0, 1, -1, 2, -2)
+
+
+class Deviation(NamedTuple):
+    """The place where a trace first leaves a hypothesis."""
+
+    agreeing: float  # fraction of the compared entries that agree
+    variable: str
+    step: int
+    unit: tuple[int, ...]  # (sample, neuron or input)
+    got: float
+    expected: float
+
+
+class Fit(NamedTuple):
+    """A trace follows a hypothesis; each variable may be off by some steps and by a factor."""
+
+    offsets: dict[str, int]
+    factors: dict[str, float]
+
+
+class Comparison(NamedTuple):
+    """One recorded variable and what a hypothesis expects of it."""
+
+    variable: str
+    recorded: Array
+    expected: Array
+    tolerance: Array
+    offsets: tuple[int, ...]  # by how many steps the recording may be late
+
+
+def examine(layer: Evidence, h: Hypothesis) -> Fit | Deviation:
+    """Compare each recorded variable of a layer with a hypothesis, until one cannot be explained.
+
+    Parameters
+    ----------
+    layer : Evidence
+    h : Hypothesis
+
+    Returns
+    -------
+    Fit or Deviation
+        How the variables are off if all can be explained; else the place at which the first one leaves `h`.
+    """
+    offsets: dict[str, int] = {}
+    factors: dict[str, float] = {}
+    for comparison in _comparisons(layer, h):
+        alignment = _align(comparison)
+        if isinstance(alignment, Deviation):
+            return alignment
+        offsets[comparison.variable], factors[comparison.variable] = alignment
+    return Fit(offsets, factors)
+
+
+def _comparisons(layer: Evidence, h: Hypothesis) -> Iterator[Comparison]:
+    """The recorded variables and their series under `h`, upstream first; Q and P are as U reads them."""
+    noise = layer.eps * layer.roundings(h.decay)
+    (P, Q), (g_Q, g_P), T = layer.traces(h.decay), layer.gain(h), len(layer.inputs)
+    for name, series, ahead in (("Q", g_Q * Q, int(h.delay < 2)), ("P", g_Q * g_P * P, 2 - h.delay)):
+        if name in layer.recorded:
+            expected = series[ahead : ahead + T]
+            yield Comparison(name, layer.recorded[name], expected, noise * expected, LAGS)
+    S, recorded_S = layer.spikes(h), layer.recorded_spikes(h)
+    if S is None or recorded_S is None:
+        return
+    R = layer.refractory(h)
+    if "R" in layer.recorded:
+        yield Comparison("R", layer.recorded["R"], R, noise * R, LAGS)
+    drive, magnitude = layer.drive(h)
+    reset = layer.delta(h) * R
+    U = drive + layer.b - reset
+    tolerance = noise * (magnitude + np.abs(layer.b) + reset) + np.finfo(float).tiny
+    if "U" in layer.recorded:
+        hidden = layer.w * recorded_S if h.shown == "after" else 0
+        yield Comparison("U", layer.recorded["U"], U - hidden, tolerance + noise * hidden, (0,))
+    if "U" not in layer.recorded or h.shown == "after":
+        undecided = (np.abs(U) <= tolerance).astype(float)
+        yield Comparison("S", recorded_S, h.value("threshold")(U), undecided, (0,))
+    if "S" in layer.recorded and ("U" in layer.recorded or layer.pool):
+        pooled = layer.pooled(recorded_S if layer.pool else S)
+        yield Comparison("S", layer.recorded["S"], pooled, np.zeros_like(pooled), LAGS)
+
+
+def _align(c: Comparison) -> tuple[int, float] | Deviation:
+    """The offset and factor at which the recording equals the model, 0 and 1 first; else where it deviates."""
+    for offset in c.offsets:
+        expected, tolerance = delayed(c.expected, offset), delayed(c.tolerance, offset)
+        for factor in _factors(c.variable, c.recorded, expected):
+            if not _disagreeing(c.recorded, factor * expected, abs(factor) * tolerance).any():
+                return offset, factor
+    bad = _disagreeing(c.recorded, c.expected, c.tolerance)
+    step, *unit = first = tuple(int(i) for i in np.argwhere(bad)[0])
+    agreeing = float(1 - bad.sum() / np.isfinite(c.recorded).sum())
+    return Deviation(agreeing, c.variable, step, tuple(unit), float(c.recorded[first]), float(c.expected[first]))
+
+
+def delayed(series: Array, steps: int) -> Array:
+    """The series as it looks when recorded late.
+
+    Parameters
+    ----------
+    series : array, (T, ...)
+    steps : int
+        By how many steps it is recorded late, or early if negative.
+
+    Returns
+    -------
+    array, (T, ...)
+        NaN where nothing is known.
+    """
+    moved = np.full(series.shape, np.nan)
+    T = len(series)
+    moved[max(steps, 0) : T + min(steps, 0)] = series[max(-steps, 0) : T - max(steps, 0)]
+    return moved
+
+
+def _factors(variable: str, recorded: Array, expected: Array) -> Iterator[float]:
+    """1, and only where that fails the constant factor that fits best."""
+    yield 1.0
+    known = np.isfinite(recorded) & np.isfinite(expected)
+    power = float((expected[known] ** 2).sum())
+    factor = float((recorded[known] * expected[known]).sum()) / power if power > 0 else 0.0
+    if factor != 0 and variable != "S" and (variable != "U" or factor > 0):  # a spike is 1; U = 0 or -U is no trace
+        yield factor
+
+
+def _disagreeing(recorded: Array, expected: Array, tolerance: Array) -> Array:
+    """True where both sides are known and differ by more than the tolerance; NaN compares as False."""
+    disagreeing: Array = np.abs(recorded - expected) > tolerance
+    return disagreeing
