@@ -67,8 +67,8 @@ def build(stored: Mapping[str, Array]) -> Trained:
     for k, (channels, size) in enumerate(STAGES, 1):
         constants = (f"layer{k}_{x}" for x in ("alpha", "beta", "tau_m_over_dt", "tau_s_over_dt"))
         alpha, beta, tau_m, tau_s = (x.reshape(()) if x.size == 1 else x for x in map(stored.__getitem__, constants))
-        neuron = lif.from_decays(alpha, beta, stored["gamma"], stored["w_refractory"], np.float32, dialects.dcll)
-        neuron = neuron._replace(gain_P=tau_m, gain_Q=tau_s)
+        refractory = stored["gamma"], stored["w_refractory"]
+        neuron = lif.from_decays(alpha, beta, *refractory, np.float32, dialects.dcll, gain_Q=tau_s, gain_P=tau_m)
         synapse = Conv2d(shape, channels, KERNEL, padding=PADDING)
         pool = None if size == 1 else MaxPool(synapse.shape, size)
         shape = synapse.shape if pool is None else pool.shape_out

@@ -16,12 +16,10 @@ from decolle_ref.decolle.learner import Learner
 from decolle_ref.decolle.network import Carry, Layer
 from decolle_ref.decolle.objective import Objective, Regulariser, smooth_l1
 from decolle_ref.decolle.optim import SGD, Adamax
-from decolle_ref.decolle.pool import MaxPool
 from decolle_ref.decolle.rescale import axes_without_map, rescale, shift
-from decolle_ref.decolle.surrogate import boxcar
-from decolle_ref.decolle.synapse import Conv2d, Dense, Weights
+from decolle_ref.decolle.synapse import Dense, Weights
+from tests.support.dialects import EACH, recorded
 
-EACH = pytest.mark.parametrize("dialect", DIALECTS.values(), ids=lambda d: d.name)
 SIZES = (8, 7, 6, 5)
 
 
@@ -39,13 +37,6 @@ def stack(seed, dialect=paper):
         layers.append(network.with_dialect(dialect, layer._replace(neuron=twin.neuron)))
         weights.append(twin.weights)
     return layers, weights
-
-
-def recorded(layers, weights, spikes):
-    """Per layer: U and S over time."""
-    run = network.run(layers, Carry(tuple(weights), network.rest(layers)), spikes)
-    snapshots = [s for _, s in run]
-    return [(np.array([s[k].U for s in snapshots]), np.array([s[k].S for s in snapshots])) for k in range(len(layers))]
 
 
 @EACH
@@ -104,53 +95,6 @@ def test_gains_only_rescale_W(dialect, rng):
         )
         results.append(recorded([layer], [w], spikes)[0][0])
     np.testing.assert_allclose(results[0], results[1], rtol=1e-12, atol=1e-12)
-
-
-def conv_stack(rng, shape_in=(2, 5, 4), per_channel=True):
-    """A lively convolution of the paper's dialect whose decays differ by input channel, or by input."""
-    synapse = Conv2d(shape_in, 3, 3, padding=1)
-    tau = lif.sample_time_constants(rng, shape_in[0] if per_channel else synapse.n_in)
-    tau = [np.repeat(t, shape_in[1] * shape_in[2]) for t in tau] if per_channel else tau
-    neuron = lif.neuron(*tau, w=rng.uniform(0.5, 2, synapse.n))
-    weights = synapse.init_weights(rng, neuron, scale=10.0)
-    layer = Layer(synapse, neuron, readout.sample_readout(rng, synapse.n, 2))
-    return layer, Weights(weights.W, -np.abs(weights.b))
-
-
-@EACH
-def test_a_convolution_with_decays_per_channel_maps_exactly(dialect, rng):
-    layer, weights = conv_stack(rng)
-    twin = rescale(layer.neuron, weights, paper, dialect)
-    other = network.with_dialect(dialect, layer._replace(neuron=twin.neuron))
-    spikes = rng.random((50, layer.synapse.n_in)) < 0.3
-    ((U, S),) = recorded([layer], [weights], spikes)
-    ((V, Z),) = recorded([other], [twin.weights], spikes)
-    later = shift(1, paper, dialect)
-    np.testing.assert_allclose(V[: 50 - later], U[later:], rtol=0, atol=1e-12 * np.abs(U).max())
-    assert S.sum() > 10 and Z.sum() > 10
-    np.testing.assert_array_equal(twin.weights.W, weights.W * twin.ratio)
-
-
-@pytest.mark.parametrize("shape_in", [(2, 5, 4), (1, 1, 3)], ids=["other sizes", "n_in equal to the kernel"])
-def test_a_convolution_with_decays_per_input_has_no_map_between_gains_and_the_axis_is_named(shape_in, rng):
-    layer, weights = conv_stack(rng, shape_in, per_channel=False)
-    with pytest.raises(InputError, match=r"^rescale: .* paper and dcll, which differ in gains one and inverse$"):
-        rescale(layer.neuron, weights, paper, dcll)
-    same_gains = rescale(layer.neuron, weights, paper, decolle_nonorm)
-    np.testing.assert_array_equal(same_gains.weights.W, weights.W)
-
-
-def test_dialects_with_the_same_gains_keep_them_in_float32_too(rng):
-    neuron = lif.neuron(*lif.sample_time_constants(rng, 40), dtype=np.float32, dialect=dcll)
-    twin = rescale(neuron, Weights(np.ones((1, 40), np.float32), np.zeros(1, np.float32)), dcll, decolle_base)
-    np.testing.assert_array_equal(twin.ratio, 1)
-
-
-def test_decays_that_do_not_fit_the_weights_are_refused_by_rescale():
-    neuron = lif.neuron(tau_mem=np.full(3, 0.02))
-    for W in (np.ones((2, 4)), np.ones((2, 4, 3, 3))):
-        with pytest.raises(InputError, match=r"^rescale: expected one decay.* 4 .*, got 3$"):
-            rescale(neuron, Weights(W, np.zeros(2)), paper, dcll)
 
 
 def test_learning_cannot_be_mapped_across_surrogates_or_readouts_and_the_axes_are_named():
@@ -250,65 +194,6 @@ def test_a_dialect_said_once_for_neuron_and_layer_is_refused_in_one_line(dialect
             next(network.run([layer], Carry(tuple(weights), network.rest([layer])), np.ones((1, 4))))
     network.validate([both], weights)
     network.validate([both._replace(neuron=lif.LIF(*both.neuron[:6], 1, 1))], weights)  # made by hand: no dialect
-
-
-def silent_layer(dialect, U, **parts):
-    """One step of a layer whose four potentials are U, with no error of its readout: what the regularisers give."""
-    objective = Objective(smooth_l1, "sum", Regulariser(1.0, 1.0))
-    plain = Layer(Dense(1, 4), lif.neuron(dialect=dialect), readout.Readout(np.zeros((1, 4)), np.zeros(1)))
-    layer = network.with_dialect(dialect, plain._replace(objective=objective))._replace(**parts)
-    if layer.pool is not None:
-        layer = layer._replace(readout=readout.Readout(np.zeros((1, layer.pool.n)), np.zeros(1)))
-    weights, rest = Weights(np.zeros((4, 1)), np.asarray(U, float)), lif.rest(layer.neuron, n_in=1, n=4)
-    _, snapshot = network.forward(layer, weights, rest, np.zeros(1))
-    return network.local_gradients(layer, snapshot, np.zeros(1))
-
-
-@pytest.mark.parametrize("dialect", [decolle, decolle_base, decolle_nonorm], ids=lambda d: d.name)
-def test_the_second_regulariser_of_2020_reads_the_logistic_function_whatever_the_surrogate(dialect):
-    """U = -4: relu(0.1 - <sigma(U)>) = 0.0820, with the slope -sigma(U) sigma(-U) = -0.01766 of the mean."""
-    silent = silent_layer(dialect, [-4.0] * 4)
-    assert float(silent.loss) == pytest.approx(0.1 - 1 / (1 + np.exp(4)), rel=1e-13)
-    np.testing.assert_allclose(4 * silent.dU, -np.exp(4) / (1 + np.exp(4)) ** 2, rtol=1e-13)
-
-
-@pytest.mark.parametrize("dialect", [paper, dcll], ids=lambda d: d.name)
-def test_the_second_regulariser_of_the_paper_and_of_2018_reads_the_surrogates_own_primitive(dialect):
-    silent = silent_layer(dialect, [-0.45] * 4, surrogate=boxcar)
-    assert float(silent.loss) == pytest.approx(0.05, rel=1e-13)
-    np.testing.assert_array_equal(4 * silent.dU, -1)
-
-
-@EACH
-def test_lambda1_acts_before_the_pool_in_2018_and_after_it_in_2020(dialect):
-    """Of U = 0.3, 0.2, 0.1, -5 one window passes on 0.3: <relu(U + 0.01)> is 0.31, or 0.63 / 4 over all of them."""
-    loud = silent_layer(dialect, [0.3, 0.2, 0.1, -5.0], pool=MaxPool((1, 2, 2), 2))
-    everywhere = dialect.name == "dcll"
-    assert float(loud.loss) == pytest.approx(0.63 / 4 if everywhere else 0.31, rel=1e-13)
-    np.testing.assert_array_equal(loud.dU, [0.25, 0.25, 0.25, 0] if everywhere else [1, 0, 0, 0])
-
-
-@EACH
-@given(seed=st.integers(0, 2**32 - 1), shift=st.sampled_from([-3.0, 0.0]))
-def test_with_a_pool_and_both_regularisers_the_update_is_still_that_exact_gradient(dialect, seed, shift):
-    rng = np.random.default_rng(seed)
-    objective = Objective(smooth_l1, "mean", Regulariser(0.3, 0.2))
-    G = readout.Readout(rng.normal(size=(2, 2)), np.zeros(2))
-    neuron = lif.neuron(*lif.sample_time_constants(rng, 4), dialect=dialect)
-    plain = Layer(Dense(4, 10), neuron, G, objective=objective, pool=MaxPool((1, 2, 5), 2))
-    layer = network.with_dialect(dialect, plain)
-    weights = Weights(rng.normal(size=(10, 4)), rng.normal(shift, 1, 10))
-    P, R, target = rng.random((3, 4)), rng.random((3, 10)), rng.normal(size=(3, 2))
-    U = layer.synapse.drive(weights, P) - neuron.delta * R
-    Y = readout.output(G, layer.surrogate.primitive(network.pooled(layer, U)))
-    snapshot = network.local_gradients(layer, network.Snapshot(P, P, R, U, U, Y), target)
-    dW = rule.gradient(layer.synapse, snapshot.dU, P).W
-
-    def descended(W):
-        return network.frozen_error_loss(layer, Weights(W, weights.b), P, R, snapshot.dY)
-
-    report = gradcheck.check(descended, dW, weights.W)
-    assert report, str(report)
 
 
 @EACH
