@@ -35,9 +35,10 @@ def torch_loss(torch, entry, Y, target):
     return f.mse_loss(Y, target, reduction=entry["reduction"]) / 2
 
 
-def torch_penalty(entry, u, sigma):
-    mean = u.mean(1) if entry.get("activity") == "membrane" else sigma(u).mean()
-    return entry.get("lambda1", 0) * (u + 0.01).relu().mean() + entry.get("lambda2", 0) * (0.1 - mean).relu().mean()
+def torch_penalty(entry, loud, u, rate):
+    """Both regularisers: the first acts on `loud`, the second reads `rate` of u."""
+    mean = u.mean(1) if entry.get("activity") == "membrane" else rate(u).mean()
+    return entry.get("lambda1", 0) * (loud + 0.01).relu().mean() + entry.get("lambda2", 0) * (0.1 - mean).relu().mean()
 
 
 def torch_potential(torch, entry, W, b, P):
@@ -60,9 +61,10 @@ def torch_layer(torch, entry, axes, arrays_of_layer, state, S_in, target, W, b):
     U = drive - (arrays_of_layer["const_delta"] * R).reshape(drive.shape)
     u = (torch.nn.functional.max_pool2d(U, entry["pool"]) if "pool" in entry else U).flatten(1)
     read = sigma(u) if axes.readout == "sigma" else theta(u) + sigma(u) - sigma(u).detach()  # straight through
-    L = torch_loss(torch, entry, read @ arrays_of_layer["G"].T + arrays_of_layer["c"], target) + torch_penalty(
-        entry, u, sigma
-    )
+    loud = U.flatten(1) if axes.regulariser_place == "unpooled" else u
+    rate = sigmas(torch)["logistic"] if axes.regulariser_reads == "logistic" else sigma
+    loss = torch_loss(torch, entry, read @ arrays_of_layer["G"].T + arrays_of_layer["c"], target)
+    L = loss + torch_penalty(entry, loud, u, rate)
     dW, db = torch.autograd.grad(L, (W, b))
     return (P_new, Q_new, arrays_of_layer["const_gamma"] * R + theta(U.detach()).flatten(1)), theta(u.detach()), dW, db
 

@@ -42,7 +42,7 @@ def test_narrow_formats_never_fail_and_leave_few_spikes_open(name, most, optimis
             assert (verdict.status == "pass") == (verdict.undecided == 0 and verdict.width < 1)
 
 
-def test_what_is_intervalis_inconclusive_and_counted():
+def test_what_is_open_is_inconclusive_and_counted():
     profile = at("L0", "bfloat16")
     case = random_case(profile)
     verdict = spikes_only_check(case, run(case, profile), profile)
@@ -160,7 +160,7 @@ def test_below_a_pool_the_neurons_own_spikes_are_inferred(dialect):
         assert (failure.step, failure.layer, failure.equation, failure.index) == (place[0], 1, "S", place[1:])
 
 
-def test_an_undecided_winner_leaves_the_error_intervalbetween_its_neurons():
+def test_an_undecided_winner_leaves_the_error_open_between_its_neurons():
     case = pooled("paper")
     operands = parse_trace(case, simulate(case, gradients=True), at("L1")).layers[0]
     U = exact(np.full((1, 32), -1.0))
