@@ -134,7 +134,7 @@ def describe_trace(about: dict[str, Any]) -> dict[str, Any]:
 
 
 def _pooled(layer: dict[str, Any]) -> dict[str, int]:
-    """What trace.json says of a layer that pools: how many spikes it transmits."""
+    """The entry of trace.json for a layer that pools: the number of spikes that it transmits."""
     return {"width": description.width(layer)} if "pool" in layer else {}
 
 

@@ -23,7 +23,6 @@ from decolle_ref.experiments.poisson_mnist_network import (
     TRAIN,
     Data,
     Settings,
-    Votes,
     answers,
     build,
     grey,
@@ -34,6 +33,7 @@ from decolle_ref.experiments.poisson_mnist_network import (
     update_reference,
     update_top,
 )
+from decolle_ref.experiments.votes import Votes, poll
 from decolle_ref.fast import NetworkStepper
 
 EARLY = (64, 256, 640, 1408, 2048, 2688, 3328, 3968)  # the test images are classified after so many samples,
@@ -156,14 +156,15 @@ class PoissonMnist(Run[State]):
     def vote(self, carry: Carry, stepper: NetworkStepper, images: Array, rng: np.random.Generator) -> Votes:
         """Classify images with fixed weights, several steps at a time; every step after burn-in has one vote."""
         settings, model = self.settings, self.model
-        stream, votes = spikes(settings, rng, images), Votes(self.spiking, len(images))
-        for n in range(0, settings.test_steps, stepper.steps):
-            mask = masks(settings, model.network, rng, stepper.steps, len(images)) if settings.test_dropout else None
-            stepper.step(carry.weights, np.stack([next(stream) for _ in range(stepper.steps)]), masks=mask)
-            counts = np.arange(n, n + stepper.steps)
-            valid = (counts >= settings.burn_in) & (counts < settings.test_steps)
-            votes.add(answers(model, carry.weights, stepper)[valid])
-        return votes
+        return poll(
+            Votes(self.spiking, len(images)),
+            stepper,
+            carry.weights,
+            spikes(settings, rng, images),
+            range(settings.burn_in, settings.test_steps),
+            lambda: answers(model, carry.weights, stepper),
+            lambda: masks(settings, model.network, rng, stepper.steps, len(images)) if settings.test_dropout else None,
+        )
 
     def pack(self, state: State) -> dict[str, Array]:
         """The weights, the optimiser states and both histories, as named arrays."""

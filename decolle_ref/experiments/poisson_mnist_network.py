@@ -216,22 +216,6 @@ def grey(images: Array) -> Array:
     return flat
 
 
-class Votes:
-    """At every step each readout votes for the class of its largest output; the class with the most votes wins."""
-
-    def __init__(self, readouts: int, batch: int) -> None:
-        self.counts = np.zeros((readouts, batch, CLASSES), int)
-
-    def add(self, Y: Array) -> None:
-        """Count the votes of one or more steps: Y (steps, readouts, batch, CLASSES)."""
-        self.counts += (Y.argmax(axis=-1)[..., None] == np.arange(CLASSES)).sum(axis=0)
-
-    def wrong(self, labels: Array) -> Array:
-        """The number of misclassified samples by readout; in a tie the lowest class wins."""
-        mistakes: Array = (self.counts.argmax(axis=-1) != labels).sum(axis=-1)
-        return mistakes
-
-
 def answers(model: Model, weights: tuple[Weights, ...], stepper: NetworkStepper) -> Array:
     """Y of all readouts of spikes, with the output layer last: (steps, readouts, batch, CLASSES)."""
     Y = [stepper.outputs(k) for k in range(len(model.network))]

@@ -222,7 +222,7 @@ class Replays(SingleStep):
 
 
 def arrays(recording: dict[str, Array], done: Replay) -> dict[str, Array]:
-    """What the figure needs: U and S recorded and replayed, U from rest; (LAYERS, STEPS, N)."""
+    """The arrays that the figure needs: U and S recorded and replayed, U from rest; (LAYERS, STEPS, N)."""
     recorded = {f"{x}_recorded": np.stack([recording[f"layer{k + 1}_{x}"] for k in range(LAYERS)]) for x in "US"}
     ours = {"U": [t.U for t in done.together], "S": [t.S.astype(np.uint8) for t in done.together]}
     ours["U_from_rest"] = [t.U for t in done.from_rest]

@@ -25,7 +25,8 @@ from decolle_ref.decolle.synapse import Conv2d, Dense, Weights
 from decolle_ref.experiments import checkpoint
 from decolle_ref.experiments.harness import Monitor, Results, Run
 from decolle_ref.experiments.options import CommonSettings, option
-from decolle_ref.experiments.poisson_mnist_network import CLASSES, KERNEL, PADDING, SHAPE, STAGES, Votes, grey
+from decolle_ref.experiments.poisson_mnist_network import CLASSES, KERNEL, PADDING, SHAPE, STAGES, grey
+from decolle_ref.experiments.votes import Votes, poll
 from decolle_ref.fast import NetworkStepper
 
 RECORDINGS = ("regression", "mnist")
@@ -84,12 +85,8 @@ def vote(settings: Settings, trained: Trained, images: Array, first: int, worker
     stepper = NetworkStepper(trained.network, len(images), workers, BLOCK)
     rng = np.random.default_rng((settings.seed, first))
     stream = poisson_steps(rng, settings.input_rate_hz * grey(images))
-    votes = Votes(len(READOUTS), len(images))
-    for n in range(0, settings.steps, BLOCK):
-        stepper.step(trained.weights, np.stack([next(stream) for _ in range(BLOCK)]))
-        counts = np.arange(n, n + BLOCK)
-        votes.add(outputs(trained, stepper)[(counts >= settings.burn_in) & (counts < settings.steps)])
-    return votes
+    votes, steps = Votes(len(READOUTS), len(images)), range(settings.burn_in, settings.steps)
+    return poll(votes, stepper, trained.weights, stream, steps, lambda: outputs(trained, stepper))
 
 
 def outputs(trained: Trained, stepper: NetworkStepper) -> Array:

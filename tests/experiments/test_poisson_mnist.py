@@ -24,7 +24,6 @@ from decolle_ref.experiments.poisson_mnist import EXPERIMENT, PoissonMnist
 from decolle_ref.experiments.poisson_mnist_network import (
     CLASSES,
     Settings,
-    Votes,
     build,
     grey,
     halving,
@@ -33,6 +32,7 @@ from decolle_ref.experiments.poisson_mnist_network import (
     spikes,
     update_reference,
 )
+from decolle_ref.experiments.votes import Votes
 from decolle_ref.fast import NetworkStepper, worker_pool
 
 train = partial(harness.run, EXPERIMENT)
