@@ -1,6 +1,6 @@
 """Checkpoints: the arrays of a run's state, together with the settings of the run."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,12 +23,17 @@ def save(path: Path, kind: str, arrays: Mapping[str, Array], settings: Settings)
     store.write_arrays(path, kind, arrays, {"settings": settings})
 
 
-def load(path: Path, kind: str, settings: Settings) -> dict[str, Array]:
-    """The arrays of a checkpoint.  Raises InputError if it is damaged, or names the first setting that differs."""
+def load(path: Path, kind: str, settings: Settings, extendable: Collection[str] = ()) -> dict[str, Array]:
+    """The arrays of a checkpoint.  Raises InputError if it is damaged, or names the first setting that differs.
+
+    The settings named in `extendable` may be larger than in the checkpoint: then the run becomes longer.
+    """
     arrays, about = store.read_arrays(path, kind)
     theirs = about.get("settings")
     for name, value in settings.items():
         other = theirs.get(name) if isinstance(theirs, dict) else None
+        if name in extendable and isinstance(other, int) and other <= value:
+            continue
         if other != value:
             raise InputError(f"{path}: expected a run with {name} = {value}, got {other}")
     return arrays

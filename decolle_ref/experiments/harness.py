@@ -20,7 +20,7 @@ from decolle_ref._util.check import Array
 from decolle_ref._util.progress import Progress
 from decolle_ref.experiments import checkpoint
 from decolle_ref.experiments.environment import stop_requests, versions
-from decolle_ref.experiments.options import plain
+from decolle_ref.experiments.options import extendable, plain
 from decolle_ref.fast import worker_pool
 
 State = TypeVar("State")
@@ -213,7 +213,7 @@ def run(
     workers, blas_threads = (count, 1) if experiment.cuts_batches else (1, count)
     with worker_pool(workers, blas_threads) as pool:
         job = experiment.make(settings, pool, data)
-        state = _all_steps(experiment, job, plain(settings), folder, resume, quiet)
+        state = _all_steps(experiment, job, settings, folder, resume, quiet)
         numbers, arrays = job.report(state)
     if arrays:
         store.write_arrays(folder / f"{experiment.module}.npz", experiment.arrays_kind, arrays, {})
@@ -249,17 +249,17 @@ def one_line(experiment: Experiment, results: Results) -> str:
 
 
 def _all_steps(
-    experiment: Experiment, job: Run[State], settings: dict[str, Any], folder: Path, resume: bool, quiet: bool
+    experiment: Experiment, job: Run[State], settings: Any, folder: Path, resume: bool, quiet: bool
 ) -> State:
     """Run all remaining steps, or until the user stops the run; save checkpoints on the way."""
     path, kind = folder / checkpoint.NAME, experiment.checkpoint_kind
 
     def save(state: State) -> None:
         if arrays := job.pack(state):
-            checkpoint.save(path, kind, arrays, settings)
+            checkpoint.save(path, kind, arrays, plain(settings))
 
     if resume and path.exists():
-        state = job.unpack(path, checkpoint.load(path, kind, settings))
+        state = job.unpack(path, checkpoint.load(path, kind, plain(settings), extendable(settings)))
     else:
         checkpoint.put_aside(folder)
         state = job.begin()

@@ -38,6 +38,7 @@ from decolle_ref.fast import NetworkStepper
 
 EARLY = (64, 256, 640, 1408, 2048, 2688, 3328, 3968)  # the test images are classified after so many samples,
 LONG = 3840  # and then after every so many more
+FINAL_STEPS = 1000  # ms per image in the final test
 BLOCK = 2  # steps that are computed together at test
 
 
@@ -47,15 +48,16 @@ class State(NamedTuple):
     carry: Carry
     learning: Array  # (mini-batches, spiking readouts): errors on the training samples, by vote while learning
     tested: Array  # (tests, 1 + readouts): training samples so far, errors on the test images
+    final: Array  # (readouts,): errors in the final test; (0,) before it
 
 
 def read(settings: Settings) -> Data:
-    """MNIST as published; the test images are a random selection, the same in all runs."""
+    """MNIST as published; the test images are in a random order, the same in all runs."""
     (x, labels), (x_test, labels_test) = (mnist.load(split) for split in ("train", "test"))
     if settings.test_images > len(x_test):
         raise InputError(f"test_images: expected at most {len(x_test)}, got {settings.test_images}")
-    selection = np.random.default_rng(TEST).permutation(len(x_test))[: settings.test_images]
-    return Data(x, labels, x_test[selection], labels_test[selection])
+    order = np.random.default_rng(TEST).permutation(len(x_test))
+    return Data(x, labels, x_test[order], labels_test[order])
 
 
 def milestones(settings: Settings) -> list[int]:
@@ -71,7 +73,7 @@ class PoissonMnist(Run[State]):
     step_name, tick_name = "mini-batch", "ms"
 
     def __init__(self, settings: Settings, workers: ThreadPoolExecutor, data: Data | None = None) -> None:
-        self.settings, self.steps, self.workers = settings, settings.batches, workers
+        self.settings, self.steps, self.workers = settings, settings.batches + settings.final_test, workers
         self.data = read(settings) if data is None else data
         mnist.validate(self.data.x, self.data.labels, "training")
         mnist.validate(self.data.x_test, self.data.labels_test, "test")
@@ -84,15 +86,16 @@ class PoissonMnist(Run[State]):
 
     def begin(self) -> State:
         """The initial weights, sampled with the seed."""
-        return State(self.start, np.zeros((0, self.spiking)), np.zeros((0, 1 + len(self.model.readouts))))
+        readouts = len(self.model.readouts)
+        return State(self.start, np.zeros((0, self.spiking)), np.zeros((0, 1 + readouts)), np.zeros(0))
 
     def done(self, state: State) -> int:
-        """The number of mini-batches so far."""
-        return len(state.learning)
+        """The number of mini-batches so far; the final test counts as one more."""
+        return len(state.learning) + (len(state.final) > 0)
 
     def ticks(self, step: int) -> int:
         """The milliseconds of input in `step` mini-batches."""
-        return step * self.settings.steps
+        return min(step, self.settings.batches) * self.settings.steps
 
     def status(self, state: State) -> str:
         """The number of samples, the last test error of every readout, and the memory."""
@@ -103,15 +106,16 @@ class PoissonMnist(Run[State]):
         return f"{text}, {peak_memory() / 2**20:.0f} MiB"
 
     def step(self, state: State, monitor: Monitor) -> State:
-        """Learn from one mini-batch, and classify the test images after some of them."""
-        batches = len(state.learning) + 1
+        """Learn from one mini-batch, and classify the test images after some of them; or the final test."""
+        settings, batches = self.settings, len(state.learning) + 1
+        if batches > settings.batches:
+            return state._replace(final=self.test(state.carry, monitor, len(self.data.x_test), FINAL_STEPS))
         carry, errors = self.learn(state.carry, batches - 1, monitor)
         tested = state.tested
-        if batches in milestones(self.settings):
-            samples = batches * self.settings.batch
-            monitor.say(f"{samples} samples, testing on {len(self.data.labels_test)}")
-            tested = np.vstack([tested, [samples, *self.test(carry, monitor)]])
-        return State(carry, np.vstack([state.learning, errors]), tested)
+        if batches in milestones(settings):
+            mistakes = self.test(carry, monitor, settings.test_images, settings.test_steps)
+            tested = np.vstack([tested, [batches * settings.batch, *mistakes]])
+        return State(carry, np.vstack([state.learning, errors]), tested, state.final)
 
     def learn(self, start: Carry, k: int, monitor: Monitor) -> tuple[Carry, Array]:
         """Learn from mini-batch k at every step after burn-in; returns (carry, errors by vote).
@@ -137,23 +141,23 @@ class PoissonMnist(Run[State]):
             monitor.tick()
         return Carry(weights, (), opt_state, updates=updates), votes.wrong(labels) / settings.batch
 
-    def test(self, carry: Carry, monitor: Monitor) -> Array:
-        """Errors of every readout on the test images, by vote."""
+    def test(self, carry: Carry, monitor: Monitor, n: int, steps: int) -> Array:
+        """Errors of every readout on the first n test images, by vote over `steps` steps."""
         settings, model, data = self.settings, self.model, self.data
         mistakes: Array = np.zeros(len(model.readouts), int)
-        for first in range(0, len(data.x_test), settings.batch):
-            batch = slice(first, first + settings.batch)
+        for first in range(0, n, settings.batch):
+            batch = slice(first, min(n, first + settings.batch))
             images, labels = data.x_test[batch], data.labels_test[batch]
-            monitor.say(f"testing on {len(data.labels_test)}")
+            monitor.say(f"testing on image {first} of {n}")
             stepper = NetworkStepper(model.network, len(labels), self.workers, BLOCK)
-            batch_mistakes = self.vote(carry, stepper, images, settings.rng(TEST, first)).wrong(labels)
+            batch_mistakes = self.vote(carry, stepper, images, settings.rng(TEST, first), steps).wrong(labels)
             if model.reference is not None:
                 Y = fast.convnet.outputs(model.reference, model.split(carry.weights)[2], grey(images), self.workers)
                 batch_mistakes = np.append(batch_mistakes, (Y.argmax(axis=1) != labels).sum())
             mistakes += batch_mistakes
-        return mistakes / len(data.x_test)
+        return mistakes / n
 
-    def vote(self, carry: Carry, stepper: NetworkStepper, images: Array, rng: np.random.Generator) -> Votes:
+    def vote(self, carry: Carry, stepper: NetworkStepper, images: Array, rng: np.random.Generator, steps: int) -> Votes:
         """Classify images with fixed weights, several steps at a time; every step after burn-in has one vote."""
         settings, model = self.settings, self.model
         return poll(
@@ -161,29 +165,34 @@ class PoissonMnist(Run[State]):
             stepper,
             carry.weights,
             spikes(settings, rng, images),
-            range(settings.burn_in, settings.test_steps),
+            range(settings.burn_in, steps),
             lambda: answers(model, carry.weights, stepper),
             lambda: masks(settings, model.network, rng, stepper.steps, len(images)) if settings.test_dropout else None,
         )
 
     def pack(self, state: State) -> dict[str, Array]:
         """The weights, the optimiser states and both histories, as named arrays."""
-        return {**checkpoint.pack(state.carry), "learning": state.learning, "tested": state.tested}
+        histories = {"learning": state.learning, "tested": state.tested, "final": state.final}
+        return checkpoint.pack(state.carry) | histories
 
     def unpack(self, path: Path, arrays: Mapping[str, Array]) -> State:
-        """The state from a checkpoint."""
+        """The state from a checkpoint.  Where the run became longer, the tests at its former end are left out."""
         settings, readouts = self.settings, len(self.model.readouts)
         carry = checkpoint.unpack(path, arrays, self.model.synapses, np.float32)
-        learning, tested = (checkpoint.history(path, arrays, name) for name in ("learning", "tested"))
+        learning, tested, final = (checkpoint.history(path, arrays, name) for name in ("learning", "tested", "final"))
         batches = len(learning)
+        if batches < settings.batches:
+            tested, final = tested[np.isin(tested[:, 0] // settings.batch, milestones(settings))], final[:0]
         validate_shape(f"{path} learning", learning, (min(batches, settings.batches), self.spiking))
         validate_shape(f"{path} tested", tested, (sum(k <= batches for k in milestones(settings)), 1 + readouts))
         checkpoint.validate_updates(path, carry, batches * settings.updates_per_batch)
-        return State(carry, learning, tested)
+        validate_shape(f"{path} final", final, (readouts if len(final) else 0,))
+        return State(carry, learning, tested, final)
 
     def report(self, state: State) -> tuple[Results, dict[str, Array]]:
         """The error curves of all readouts."""
         names = self.model.readouts
+        final = dict(zip(names, state.final.tolist(), strict=True)) if len(state.final) else None
         return {
             "readouts": names,
             "learning": {
@@ -191,12 +200,14 @@ class PoissonMnist(Run[State]):
             },
             "samples": state.tested[:, 0].astype(int).tolist(),
             "error": {name: column.tolist() for name, column in zip(names, state.tested[:, 1:].T, strict=True)},
+            "final": final,
         }, {}
 
 
 def one_line(results: Results) -> str:
     """The result in one line."""
-    errors = ", ".join(f"{name} {100 * error[-1]:.2f} %" for name, error in results["error"].items())
+    last = results["final"] or {name: error[-1] for name, error in results["error"].items()}
+    errors = ", ".join(f"{name} {100 * error:.2f} %" for name, error in last.items())
     seed = results["settings"]["seed"]
     return f"poisson-mnist: test error {errors} after {results['samples'][-1]} samples, seed {seed}"
 
