@@ -120,7 +120,7 @@ PUBLIC = {
         "write_trace",
     ],
     "decolle_ref.errata": ["ERRATA", "Erratum", "page", "table", "write_page"],
-    "decolle_ref.data": ["authors", "cifar10", "convert", "digits", "encode", "location", "mnist"],
+    "decolle_ref.data": ["augment", "authors", "cifar10", "convert", "digits", "encode", "location", "mnist"],
     "decolle_ref.oracle": [
         "Backend",
         "Outcome",
@@ -151,6 +151,8 @@ PUBLIC = {
         "replay",
         "replay_mnist",
         "scaling",
+        "spikegrad_cifar10",
+        "spikegrad_images",
         "spikegrad_mnist",
         "style",
         "superspike",

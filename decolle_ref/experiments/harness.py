@@ -151,7 +151,7 @@ class Experiment:
     table: Callable[[Results], str] | None = None
     group: str = "learn"  # of commands: "learn" or "experiments"
     example: str = "--quick"
-    needs_mnist: bool = False
+    download: Callable[..., object] | None = None  # fetches its data: download(quiet=...)
     cuts_batches: bool = False  # threads share the batch, with one BLAS thread each; else BLAS has the threads
 
     @property

@@ -219,6 +219,6 @@ EXPERIMENT = Experiment(
     make=PoissonMnist,
     one_line=one_line,
     example="--samples 640 --threads 2",
-    needs_mnist=True,
+    download=mnist.download,
     cuts_batches=True,
 )

@@ -44,5 +44,5 @@ EXPERIMENT = Experiment(
     make=SpikeGradMnist,
     one_line=one_line,
     example="--alpha 50 --epochs 5",
-    needs_mnist=True,
+    download=mnist.download,
 )

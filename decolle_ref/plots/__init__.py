@@ -25,6 +25,8 @@ __all__ = [
     "replay",
     "replay_mnist",
     "scaling",
+    "spikegrad_cifar10",
+    "spikegrad_images",
     "spikegrad_mnist",
     "style",
     "superspike",
