@@ -154,7 +154,7 @@ def test_progress_counts_the_bytes_of_each_file(mirror, elsewhere, tmp_path, mon
             bars[-1]["closed"] = True
 
     monkeypatch.setattr(download, "Progress", Bar)
-    monkeypatch.setattr(mnist, "CHUNK", 10)
+    monkeypatch.setattr(download, "CHUNK", 10)
     paths = mnist.download(mirror)
     assert len(paths) == len(bars) == 4
     for path in paths:
