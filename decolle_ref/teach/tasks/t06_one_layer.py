@@ -21,11 +21,11 @@ def _weight_gradient(G: Array, dY: Array, U: Array, P: Array) -> Any:
     return np.outer((G.T @ dY) * surrogate.logistic.derivative(U), P)
 
 
-def _sigmoid(U: Array) -> Array:
-    return np.asarray(1 / (1 + np.exp(-U)))
+def _sigmoid(U: Array) -> Any:
+    return 1 / (1 + np.exp(-U))
 
 
-def _slope(U: Array) -> Array:
+def _slope(U: Array) -> Any:
     return _sigmoid(U) * (1 - _sigmoid(U))
 
 
