@@ -99,10 +99,6 @@ def _eligibility(U: Array, P: Array) -> Any:
     return np.outer(fast_sigmoid.derivative(U - 1), P)
 
 
-def _eligibility_by_loops(U: Array, P: Array) -> list[list[float]]:
-    return [[P_j / (1 + abs(U_i - 1)) ** 2 for P_j in P] for U_i in U]
-
-
 ELIGIBILITY = Task(
     "eligibility",
     _eligibility,
@@ -116,7 +112,7 @@ ELIGIBILITY = Task(
         Slip(
             "without the threshold",
             lambda U, P: np.outer(fast_sigmoid.derivative(U), P),
-            "sigma' is largest where the neuron is about to fire: at U = 1, not at U = 0. (The review has this misprint.)",
+            "sigma' is largest where the neuron is about to fire, at U = 1. (The review has this misprint.)",
         ),
         Slip(
             "without the surrogate derivative",
@@ -133,8 +129,7 @@ ELIGIBILITY = Task(
         ),
     ),
     forms=(
-        _eligibility_by_loops,
-        lambda U, P: P[None, :] / (1 + np.abs(U[:, None] - 1)) ** 2,
+        lambda U, P: [[P_j / (1 + abs(U_i - 1)) ** 2 for P_j in P] for U_i in U],
         lambda U, P: np.einsum("i,j->ij", (1 + np.abs(1 - U)) ** -2.0, P),
     ),
 )
