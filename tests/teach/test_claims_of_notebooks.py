@@ -21,9 +21,10 @@ def names(stem):
     """All that a notebook defines when its code has run."""
     defined = {"__name__": "__main__"}
     try:
-        for cell in student_copy.read(TUTORIALS / f"{stem}.ipynb")["cells"]:
-            if cell["cell_type"] == "code":
-                exec(compile("".join(cell["source"]), stem, "exec"), defined)
+        with plt.rc_context():
+            for cell in student_copy.read(TUTORIALS / f"{stem}.ipynb")["cells"]:
+                if cell["cell_type"] == "code":
+                    exec(compile(cell["source"], stem, "exec"), defined)
     finally:
         plt.close("all")
     return defined
