@@ -1,9 +1,11 @@
 """Networks without time: backpropagation, and what may stand in for it.  [N19 Box 2, Eq. 6, 14, Sec. V-A, Fig. 5]
 
     a^(l) = W^(l) y^(l-1),   y^(l) = sigma(a^(l)),   y^(0) = x
-    dL/dW_ij^(l) = delta_i^(l) y_j^(l-1),   delta^(l) = dL/da^(l)
+    dW_ij^(l) = delta_i^(l) y_j^(l-1)
 
-The methods differ only in delta, which the code calls dL_da.  At the top, delta^(L) = sigma'(a^(L)) dL/dy^(L); below:
+The methods differ only in delta, which the code calls dL_da.  With backpropagation delta is dL/da and dW is dL/dW; with
+local errors both are derivatives of the layer's own loss; with random feedback, dW of a hidden layer is in general not
+the gradient of any loss.  At the top, delta^(L) = sigma'(a^(L)) dL/dy^(L); below:
 
     backpropagation            delta_i^(l) = sigma'(a_i^(l)) sum_k delta_k^(l+1) W_ki^(l+1)
     feedback alignment         delta_i^(l) = sigma'(a_i^(l)) sum_k delta_k^(l+1) G_ki^(l+1)
@@ -175,7 +177,7 @@ def local_errors(f: Activation, G: Sequence[Array], record: Record, target: Arra
 
 
 def gradient(dL_da: Sequence[Array], record: Record) -> tuple[Array, ...]:
-    """dL/dW_ij^(l) = delta_i^(l) y_j^(l-1), summed over the batch.  [N19 Eq. 6]
+    """dW_ij^(l) = delta_i^(l) y_j^(l-1), summed over the batch; dL/dW if delta is dL/da.  [N19 Eq. 6]
 
     Parameters
     ----------
