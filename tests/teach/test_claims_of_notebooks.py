@@ -11,6 +11,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
+from decolle_ref.credit.neuron import rate
 from decolle_ref.teach import student_copy
 
 TUTORIALS = Path(__file__).parents[2] / "tutorials"
@@ -88,3 +89,22 @@ def test_all_neurons_learn_their_spikes_and_learn_them_better_with_the_reset_in_
 def test_nearly_all_networks_learn_the_exclusive_or_and_fewer_without_the_waking_cost():
     counts = names("10_spike_times")["counts"]
     assert counts[1.0] >= 95 and counts[0.0] < counts[1.0]
+
+
+def asymmetry(rule):
+    """|J - J^T| / |J| for the Jacobian J of dW of layer 1 with respect to its weights: 0 for a gradient of any loss."""
+    rng = np.random.default_rng(0)
+    W1, W2, G, x, target = (rng.normal(size=shape) for shape in ((4, 3), (2, 4), (2, 4), (5, 3), (5, 2)))
+
+    def dW1(flat):
+        record = rate.forward(rate.tanh, [flat.reshape(4, 3), W2], x)
+        return rate.gradient(rule(W2, G, record, record.y[-1] - target), record)[0].ravel()
+
+    h = 1e-5
+    J = np.array([(dW1(W1.ravel() + step) - dW1(W1.ravel() - step)) / (2 * h) for step in h * np.eye(W1.size)])
+    return np.linalg.norm(J - J.T) / np.linalg.norm(J)
+
+
+def test_feedback_alignment_is_in_general_not_the_gradient_of_a_loss():
+    assert asymmetry(lambda W2, G, *rest: rate.backpropagation(rate.tanh, [None, W2], *rest)) < 1e-7
+    assert asymmetry(lambda W2, G, *rest: rate.feedback_alignment(rate.tanh, [G], *rest)) > 0.1
