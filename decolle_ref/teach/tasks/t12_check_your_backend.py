@@ -76,7 +76,8 @@ def _draw_potential(rng: np.random.Generator) -> tuple[Any, ...]:
 
 
 def _potential(W: Array, b: Array, P: Array, R: Array, strength: Array) -> Array:
-    return Dense(W.shape[1], len(W)).drive(Weights(W, b), P) - strength * R
+    U: Array = Dense(W.shape[1], len(W)).drive(Weights(W, b), P) - strength * R
+    return U
 
 
 POTENTIAL = Task(
