@@ -48,14 +48,10 @@ def record(
         "right", "left", "down" or "up".
     side : int
         Height and width of the image in pixels, at least 2.
-    duration : float
-        Length in seconds.
-    speed : float
-        Of the bar, in pixels per second.
-    width : float
-        Of the bar, in pixels.
-    jitter : float
-        Standard deviation of the times, in seconds.
+    duration, jitter : float
+        Length of the recording, and standard deviation of the times, in seconds.
+    speed, width : float
+        Of the bar, in pixels per second and in pixels.
     lost : float
         Probability in [0, 1) that an event of the bar is lost.
     noise : float
@@ -72,20 +68,30 @@ def record(
         For another direction, and for a number that is out of range.
     """
     validate_choice("direction", direction, DIRECTIONS)
-    count("side", side, 2)
-    for name, value, unit in (("duration", duration, "seconds"), ("speed", speed, "pixels/s"), ("width", width, "px")):
-        positive(name, value, unit)
-    not_negative("jitter", jitter), not_negative("noise", noise), fraction("lost", lost)
+    _validate(side, duration, speed, width, jitter, lost, noise)
     line, place, p, t = _edges(rng, side, duration, speed, width)
     t = t + rng.normal(0, jitter, len(t))
     kept = (rng.random(len(t)) >= lost) & (t >= 0) & (t < duration)
     x, y = _oriented(direction, line[kept], place[kept], side)
-    bar = _events(x, y, p[kept], t[kept])
-    n = rng.poisson(noise * side * side * duration)
-    columns, rows = rng.integers(side, size=(2, n))
-    specks = _events(columns, rows, rng.integers(2, size=n), rng.uniform(0, duration, n))
-    both = np.concatenate([bar, specks])
+    both = np.concatenate([_events(x, y, p[kept], t[kept]), _specks(rng, side, duration, noise)])
     return both[np.argsort(both["t"], kind="stable")]
+
+
+def _validate(side: int, duration: float, speed: float, width: float, jitter: float, lost: float, noise: float) -> None:
+    count("side", side, 2)
+    positive("duration", duration, "seconds")
+    positive("speed", speed, "pixels per second")
+    positive("width", width, "pixels")
+    not_negative("jitter", jitter)
+    fraction("lost", lost)
+    not_negative("noise", noise)
+
+
+def _specks(rng: np.random.Generator, side: int, duration: float, noise: float) -> Array:
+    """Events without a cause, at random pixels and times."""
+    n = rng.poisson(noise * side * side * duration)
+    x, y = rng.integers(side, size=(2, n))
+    return _events(x, y, rng.integers(2, size=n), rng.uniform(0, duration, n))
 
 
 def _edges(rng: np.random.Generator, side: int, duration: float, speed: float, width: float) -> tuple[Array, ...]:
