@@ -43,7 +43,8 @@ NAMES = [
     "Snapshot",
     "Carry",
 ]
-ROOMS = ["gradcheck", "credit", "spikegrad", "fast", "cases", "errata", "data", "oracle", "experiments", "plots"]
+ROOMS = ["gradcheck", "credit", "spikegrad", "fast", "cases", "errata", "data", "oracle", "experiments"]
+ROOMS += ["plots", "teach"]
 
 PUBLIC = {
     "decolle_ref": ["decolle", *CHAPTERS, *NAMES, "InputError", *ROOMS, "__version__"],
@@ -157,6 +158,7 @@ PUBLIC = {
         "surrogates",
         "xor",
     ],
+    "decolle_ref.teach": ["Slip", "Task", "Verdict", "check", "derivation", "judge", "registry"],
 }
 """The `__all__` of every room."""
 
