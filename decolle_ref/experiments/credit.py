@@ -50,7 +50,7 @@ class Settings(CommonSettings):
     networks: int = option(10, "random networks, with the seeds from --seed on", quick=2)
     inputs: int = option(10, "input neurons")
     layers: tuple[int, ...] = option((8, 5), "neurons of each layer")
-    steps: int = option(100, "time steps of 1 ms", quick=10)
+    steps: int = option(100, "time steps of 1 ms", quick=50)
     activity: str = option("primitive", "spiking network, or its smooth twin", choices=spiking.ACTIVITIES)
     reset: str = option("through", "what gradients do at the reset", choices=spiking.RESETS)
     cost: str = option("top", "van Rossum distance at the top, or a loss of every layer at every step", choices=COSTS)

@@ -44,7 +44,7 @@ def plot(results: dict[str, Any]) -> Any:
         figure, (left, right) = plt.subplots(
             1, 2, figsize=(8.6, 1.1 + 0.5 * len(methods)), sharey=True, width_ratios=(1, 1.6)
         )
-        for row, numbers in zip(rows, methods.values(), strict=True):
+        for row, numbers in enumerate(methods.values()):
             _angles(left, row, np.degrees(np.arccos(numbers["cosine"])))
         left.axvline(90, color=INK, lw=0.6, ls="--")
         left.set(xlim=(-4, 190), xticks=(0, 45, 90, 135, 180), xlabel=f"angle to {settings['reference']} (degrees)")
