@@ -17,6 +17,7 @@ EXTRAS = {
     "tqdm": "_util",
     "threadpoolctl": "fast",
     "pytest": "oracle",
+    "ipywidgets": "teach",
 }  # which folder may use which optional package
 
 

@@ -158,7 +158,7 @@ PUBLIC = {
         "surrogates",
         "xor",
     ],
-    "decolle_ref.teach": ["Slip", "Task", "Verdict", "check", "derivation", "judge", "registry"],
+    "decolle_ref.teach": ["Slip", "Task", "Verdict", "check", "derivation", "explore", "judge", "registry"],
 }
 """The `__all__` of every room."""
 

@@ -7,7 +7,7 @@ from typing import NoReturn
 
 from decolle_ref import __version__
 from decolle_ref._util.check import InputError
-from decolle_ref.cli import checks, files, learn
+from decolle_ref.cli import checks, files, learn, teach
 from decolle_ref.cli.command import GROUPS, Command
 from decolle_ref.experiments.harness import Interrupted
 
@@ -24,7 +24,7 @@ class OneLineParser(argparse.ArgumentParser):
 
 def commands() -> list[Command]:
     """All commands, group by group."""
-    return [*learn.commands(), *checks.commands(), *files.commands()]
+    return [*learn.commands(), *checks.commands(), *files.commands(), *teach.commands()]
 
 
 def parser() -> argparse.ArgumentParser:
