@@ -43,11 +43,6 @@ MEMBRANE_STEP = Task(
             lambda U, I, dt, tau_mem: U + (I - U) * np.exp(-dt / tau_mem),
             "Try dt = 0: U should not move. Which share of the distance is left after a step, and which is covered?",
         ),
-        Slip(
-            "the decay alone",
-            lambda U, I, dt, tau_mem: U * np.exp(-dt / tau_mem),
-            "Your membrane decays to 0 although a current flows. To which value should it decay?",
-        ),
     ),
     forms=(
         lambda U, I, dt, tau_mem: np.exp(-dt / tau_mem) * U + (1 - np.exp(-dt / tau_mem)) * I,
