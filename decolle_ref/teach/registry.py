@@ -21,7 +21,8 @@ def notebooks() -> list[str]:
     -------
     list of str, in order
     """
-    return sorted(module.name.removeprefix("t") for module in pkgutil.iter_modules(tasks.__path__))
+    names = (module.name for module in pkgutil.iter_modules(tasks.__path__))
+    return sorted(name[1:] for name in names if name[0] == "t" and name[1:3].isdigit())
 
 
 def of_notebook(name: str) -> tuple[Task, ...]:
