@@ -42,7 +42,7 @@ ANSWER = (30, 40)  # target: steps at which the output neuron of the right class
 W_RANGE = (0.1, 0.4)  # range of the uniform initial weights; with them hidden and output neurons spike before learning
 LEARNING_RATE, DROP = 0.01, 0.3  # the learning rate falls by DROP after two thirds of the updates
 TWIN_POINTS = 11
-DIFFERENCE = 1e-3  # step of the finite differences in each hidden weight
+DIFFERENCE = 2e-4  # step of the finite differences in each hidden weight
 
 CELL = spiking.neuron(tau_mem=0.010, tau_syn=0.005, surrogate=sharpened(fast_sigmoid, 5.0))
 KERNEL = costs.double_exponential(tau_rise=0.005, tau_decay=0.050)

@@ -226,11 +226,6 @@ DIFFERENCE_NORM = Task(
             "The slopes are right. The Euclidean norm is the root of the sum of their squares.",
         ),
         Slip(
-            "the vector of slopes",
-            lambda f, W, h: _slopes(f, W, h).reshape(W.shape),
-            "These are the slopes. The answer is one number: the length of this vector.",
-        ),
-        Slip(
             "a step to the left",
             lambda f, W, h: np.linalg.norm(_slopes(f, W, -h)),
             "You go from W to W - h. The exercise asks for a step of +h in each weight.",
