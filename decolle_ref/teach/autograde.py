@@ -197,7 +197,7 @@ def _read(path: Path) -> dict[str, dict[str, Any]]:
             with suppress(ValueError, RecursionError):
                 verdict = json.loads(line)
                 if isinstance(verdict, dict):
-                    verdicts[str(verdict.get("task"))] = verdict
+                    verdicts.setdefault(str(verdict.get("task")), verdict)
     return verdicts
 
 
