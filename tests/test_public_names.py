@@ -153,6 +153,7 @@ PUBLIC = {
         "replay_mnist",
         "scaling",
         "schematics_feedback",
+        "schematics_neuron",
         "spikegrad_mnist",
         "style",
         "superspike",

@@ -26,6 +26,7 @@ __all__ = [
     "replay_mnist",
     "scaling",
     "schematics_feedback",
+    "schematics_neuron",
     "spikegrad_mnist",
     "style",
     "superspike",
