@@ -209,6 +209,7 @@ def _members(archive: zipfile.ZipFile, names: Collection[str] | None) -> dict[st
 def _member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Array:
     """One array, read after its header was compared with the size that the archive declares."""
     with archive.open(entry) as file:
+        assert isinstance(file, zipfile.ZipExtFile)
         shape, fortran, dtype = header(file)
         size = math.prod(shape) * dtype.itemsize
         if dtype.kind not in "biufU" or not dtype.itemsize or size != entry.file_size - file.tell():
