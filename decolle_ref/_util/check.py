@@ -118,3 +118,16 @@ def validate_dtype(name: str, array: Array, dtype: np.dtype[Any]) -> None:
     """Raise InputError unless the array has this dtype: float32 and float64 do not meet in one layer."""
     if array.dtype != dtype:
         raise InputError(f"{name}: expected {dtype}, as the neuron has it, got {array.dtype}")
+
+
+def within(
+    name: str, value: npt.ArrayLike, low: Array | float = -np.inf, high: Array | float = np.inf, whole: bool = False
+) -> Array:
+    """`value` as an array of finite numbers from `low` to `high`, which broadcast to it; `whole`: without fraction."""
+    words = "whole" if whole else "finite"
+    limits = f" from {np.min(low):g} to {np.max(high):g}"
+
+    def holds(x: Array) -> Any:
+        return np.isfinite(x) & (x >= low) & (x <= high) & ((x == np.trunc(x)) | (not whole))
+
+    return _checked(name, value, f"{words} numbers{limits}", holds)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from decolle_ref._util import reading, store
+from decolle_ref._util import reading
 from decolle_ref._util.check import InputError
 from decolle_ref.data import digits
 from decolle_ref.decolle import convnet
@@ -214,7 +214,7 @@ def test_a_checkpoint_of_other_settings_is_refused(finished, data):
 )
 def test_a_checkpoint_that_contradicts_itself_is_refused(change, message, finished, data, tmp_path):
     arrays, about = reading.read_arrays(finished[0] / "checkpoint.npz", KIND)
-    store.write_arrays(tmp_path / "checkpoint.npz", KIND, arrays | change(arrays), about)
+    harness.checkpoint.save(tmp_path / "checkpoint.npz", KIND, arrays | change(arrays), about["settings"])
     with pytest.raises(InputError, match=message):
         train(SMALL, tmp_path, resume=True, quiet=True, data=data)
 

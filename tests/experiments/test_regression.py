@@ -163,7 +163,8 @@ def test_missing_data_is_named_with_the_place_it_was_looked_for(tmp_path, monkey
     [
         (lambda path: path.write_bytes(path.read_bytes()[:1000]), "got something unreadable"),
         (lambda path: store.write_arrays(path, "another kind", {}, {}), "got 'another kind'"),
-        (lambda path: store.write_arrays(path, KIND, {}, {}), "expected a run with epochs = 16, got None"),
+        (lambda path: harness.checkpoint.save(path, KIND, {}, {}), "expected a run with epochs = 16, got None"),
+        (lambda path: store.write_arrays(path, KIND, {}, {}), "expected the checksum of its content, got none"),
     ],
 )
 def test_a_truncated_or_foreign_checkpoint_is_refused(damage, message, finished, tmp_path):
@@ -184,7 +185,7 @@ def test_a_truncated_or_foreign_checkpoint_is_refused(damage, message, finished,
 )
 def test_a_checkpoint_that_contradicts_itself_is_refused(name, change, message, finished, tmp_path):
     arrays, about = reading.read_arrays(finished[0] / "checkpoint.npz", KIND)
-    store.write_arrays(tmp_path / "checkpoint.npz", KIND, arrays | {name: change(arrays[name])}, about)
+    harness.checkpoint.save(tmp_path / "checkpoint.npz", KIND, arrays | {name: change(arrays[name])}, about["settings"])
     with pytest.raises(InputError, match=message):
         train(SMALL, tmp_path, resume=True, quiet=True)
 
@@ -203,7 +204,7 @@ def test_a_checkpoint_of_other_settings_is_refused(finished):
 def test_a_checkpoint_without_its_arrays_is_refused(finished, tmp_path):
     arrays, about = reading.read_arrays(finished[0] / "checkpoint.npz", KIND)
     del arrays["u_W1"]
-    store.write_arrays(tmp_path / "checkpoint.npz", KIND, arrays, about)
+    harness.checkpoint.save(tmp_path / "checkpoint.npz", KIND, arrays, about["settings"])
     with pytest.raises(InputError, match="expected a complete checkpoint, got one without 'u_W1'"):
         train(SMALL, tmp_path, resume=True, quiet=True)
 

@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from decolle_ref._util import reading, store
+from decolle_ref._util import reading
 from decolle_ref._util.check import InputError
 from decolle_ref.cli.main import main
 from decolle_ref.decolle.synapse import Weights
@@ -247,7 +247,7 @@ def test_missing_data_are_named(tmp_path, monkeypatch):
 )
 def test_a_checkpoint_that_contradicts_itself_is_refused(change, message, finished, data, tmp_path):
     arrays, about = reading.read_arrays(finished[0] / "checkpoint.npz", KIND)
-    store.write_arrays(tmp_path / "checkpoint.npz", KIND, change(arrays), about)
+    harness.checkpoint.save(tmp_path / "checkpoint.npz", KIND, change(arrays), about["settings"])
     with pytest.raises(InputError, match=message):
         train(SMALL, tmp_path, resume=True, quiet=True, data=data)
 
