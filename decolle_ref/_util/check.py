@@ -124,10 +124,11 @@ def within(
     name: str, value: npt.ArrayLike, low: Array | float = -np.inf, high: Array | float = np.inf, whole: bool = False
 ) -> Array:
     """`value` as an array of finite numbers from `low` to `high`, which broadcast to it; `whole`: without fraction."""
-    words = "whole" if whole else "finite"
-    limits = f" from {np.min(low):g} to {np.max(high):g}"
-
-    def holds(x: Array) -> Any:
-        return np.isfinite(x) & (x >= low) & (x <= high) & ((x == np.trunc(x)) | (not whole))
-
-    return _checked(name, value, f"{words} numbers{limits}", holds)
+    array = finite(name, value)
+    lows, highs = (np.broadcast_to(limit, array.shape) for limit in (low, high))
+    bad = (array < lows) | (array > highs) | (array != np.trunc(array) if whole else False)
+    if bad.any():
+        index = tuple(int(i) for i in np.argwhere(bad)[0])
+        limits = f"a {'whole ' if whole else ''}number from {lows[index]:g} to {highs[index]:g}"
+        raise InputError(f"{name}: expected {limits}, got {array[index]}{f' at index {index}' if index else ''}")
+    return array

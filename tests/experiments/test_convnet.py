@@ -207,6 +207,11 @@ def test_a_checkpoint_of_other_settings_is_refused(finished, data):
     ("change", "message"),
     [
         (lambda arrays: {"history": arrays["history"][:, :1]}, r"history: expected shape \(4, 2\), got \(4, 1\)"),
+        (
+            lambda arrays: {"history": arrays["history"] * 0 + 1.92},
+            r"history: expected a number from 0 to 1, got 1\.92",
+        ),
+        (lambda arrays: {"history": arrays["history"] - [99, 0]}, "history: expected a number from 0 to inf, got -"),
         (lambda arrays: {"history": arrays["history"][:3]}, "expected 37 updates, got 50"),
         (lambda arrays: {"history": np.zeros((5, 2))}, r"history: expected shape \(4, 2\), got \(5, 2\)"),
         (lambda arrays: {"W3": arrays["W3"][1:]}, "layer 4 W: expected shape"),

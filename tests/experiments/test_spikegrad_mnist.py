@@ -239,6 +239,16 @@ def test_missing_data_are_named(tmp_path, monkeypatch):
     ("change", "message"),
     [
         (lambda arrays: arrays | {"loss": arrays["loss"] * np.nan}, "loss: expected finite numbers"),
+        (
+            lambda arrays: arrays | {"accuracy": arrays["accuracy"] * 0 - 1.92},
+            r"from 0 to 1, got -1\.92 at index \(0,\)",
+        ),
+        (lambda arrays: arrays | {"forward": -arrays["forward"]}, "forward: expected a number from 0 to inf"),
+        (
+            lambda arrays: arrays | {"learning_rate": arrays["learning_rate"] + 1},
+            "learning_rate: expected a number from",
+        ),
+        (lambda arrays: arrays | {"loss": np.float64(1)}, "loss: expected shape"),
         (lambda arrays: arrays | {"loss": arrays["loss"][:-1]}, "expected a complete checkpoint"),
         (lambda arrays: {k: v for k, v in arrays.items() if k != "v_W0"}, "got one without 'v_W0'"),
         (lambda arrays: arrays | {"W0": arrays["W0"][:1]}, r"layer 1 W: expected shape \(3, 1, 5, 5\)"),
