@@ -1,4 +1,4 @@
-"""Damaged files are read or refused in one line: no traceback, no hang, little memory, and nothing is written elsewhere.
+"""Damaged files are read, or refused in one line: no traceback, no hang, little memory, and no file elsewhere.
 
 The study damages more than 100,000 files; the default run damages a few of each kind.
 """

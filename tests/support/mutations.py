@@ -88,7 +88,7 @@ def structure(rng: Rng, content: bytes) -> bytes:
     """Edit JSON: another type, a missing or an additional key, nesting, names that no file can have."""
     try:
         value = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return number(rng, content)
     path, here = [], value
     while isinstance(here, dict | list) and here and (not path or rng.random() < 0.7):
