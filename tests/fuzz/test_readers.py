@@ -11,11 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.fuzz import READERS
+from tests.support.fuzz import READERS, attempt
 
 ROOT = Path(__file__).parents[2]
 MEBI = 1 << 20
-FEW, MANY, PARTS = 150, 3000, 4  # MANY in each part
+FEW, PARTS = 100, 4
+MANY = {"case": 2000, "trace": 3000, "checkpoint": 1000, "checkpoint with its checksum corrected": 1500}
+MANY |= {"recordings": 1500, "pickles": 3500, "mnist": 4000, "cifar10": 4000, "profile": 5000}  # in each part
 
 
 def outcome(reader, seed, count, folder, seconds):
@@ -50,5 +52,20 @@ def test_a_few_damaged_files_are_read_or_refused(reader, tmp_path):
 @pytest.mark.parametrize("part", range(PARTS))
 @pytest.mark.parametrize("reader", READERS)
 def test_many_damaged_files_are_read_or_refused(reader, part, tmp_path):
-    """108,000 files in all, about 20 minutes."""
-    assert_harmless(outcome(reader, 1 + part, MANY, tmp_path, 1800), MANY)
+    """102,000 files in all, about 20 minutes."""
+    assert_harmless(outcome(reader, 1 + part, MANY[reader], tmp_path, 1800), MANY[reader])
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_a_pipe_in_place_of_any_file_is_refused_without_waiting(reader, tmp_path, monkeypatch):
+    monkeypatch.setenv("DECOLLE_REF_DATA", str(tmp_path / "files"))
+    (tmp_path / "files").mkdir()
+    READERS[reader].write(tmp_path / "files")
+    assert attempt(READERS[reader], tmp_path / "files", tmp_path / "out") == "accepted"
+    for path in [path for path in (tmp_path / "files").rglob("*") if path.is_file()]:
+        whole = path.read_bytes()
+        path.unlink()
+        os.mkfifo(path)
+        assert attempt(READERS[reader], tmp_path / "files", tmp_path / "out") == "refused", path
+        path.unlink()
+        path.write_bytes(whole)

@@ -15,6 +15,7 @@ import signal
 import struct
 import sys
 import time
+import warnings
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -28,9 +29,9 @@ from decolle_ref._util import reading
 from decolle_ref._util.check import InputError
 from decolle_ref.data import authors, cifar10, digits, mnist
 from decolle_ref.data._pickled import Arrays, numpy_file, torch_file
-from decolle_ref.data.convert import convert_curves
+from decolle_ref.data.convert import CURVES, convert_curves
 from decolle_ref.data.convert import read as read_clone
-from decolle_ref.experiments import checkpoint, harness, poisson_mnist
+from decolle_ref.experiments import checkpoint, harness, poisson_mnist, poisson_mnist_network
 from decolle_ref.oracle import profile
 from tests.support.cases import convolutional, make
 from tests.support.clone import FloatStorage, Tensor, write_objects, write_torch
@@ -70,14 +71,14 @@ def write_trace(folder: Path) -> None:
     about, arrays = make()
     cases.write_trace(cases.Case(about | {"steps": 5}, trimmed(arrays)), folder / "trace")
     for path in folder.glob("trace/*.npy"):
-        if path.stem[-2:] not in ("_Q", "_P", "_R", "_U", "_S"):
+        if path.stem.split("_", 1)[1] not in ("Q", "P", "R", "U", "S"):
             path.unlink()
 
 
 def job() -> poisson_mnist.PoissonMnist:
     x, labels = digits.generate(np.random.default_rng(1), 25)
-    settings = poisson_mnist.Settings(samples=8, batch=4, steps=4, burn_in=1, test_images=5, test_steps=4)
-    data = poisson_mnist.Data(x[:20], labels[:20], x[20:], labels[20:])
+    settings = poisson_mnist_network.Settings(samples=8, batch=4, steps=4, burn_in=1, test_images=5, test_steps=4)
+    data = poisson_mnist_network.Data(x[:20], labels[:20], x[20:], labels[20:])
     return poisson_mnist.PoissonMnist(settings, ThreadPoolExecutor(1), data)
 
 
@@ -107,11 +108,11 @@ def read_changed_checkpoint(folder: Path, out: Path) -> None:
 def write_recordings(folder: Path) -> None:
     (folder / "authors").mkdir()
     arrays = {name: np.full(shape, 0.5, np.float32) for name, shape in authors.shapes().items()}
-    np.savez_compressed(folder / authors.REGRESSION, **arrays)  # type: ignore[arg-type]
+    np.savez_compressed(folder / authors.REGRESSION, **arrays)
     curves = {"mnist_short": 50, "mnist_long": 500}
     columns = {f"{name}_test_accuracy": np.full((n, 2, 3), 0.9) for name, n in curves.items()}
     columns |= {f"{name}_reference_accuracy": np.full((n, 2), 0.9) for name, n in curves.items()}
-    np.savez(folder / authors.CURVES, **columns)  # type: ignore[arg-type]
+    np.savez(folder / authors.CURVES, **columns)
 
 
 def read_recordings(folder: Path, out: Path) -> None:
@@ -132,7 +133,7 @@ def write_pickles(folder: Path) -> None:
     np.save(folder / "deps.npy", np.ones((5, 1, 3), np.float32))
     for run in ("mnist_short", "mnist_long", "dvsgestures"):
         (folder / "Paper_results" / run).mkdir(parents=True)
-    for run, file, shape in convert_curves.__globals__["CURVES"].values():
+    for run, file, shape in CURVES.values():
         np.save(folder / "Paper_results" / run / file, np.full(shape, 0.5))
 
 
@@ -170,9 +171,15 @@ READERS = {
 }
 
 
+def stop(*_: Any) -> None:
+    """End a reader that takes too long."""
+    raise TooLong
+
+
 def attempt(reader: Reader, folder: Path, out: Path) -> str:
     """ "accepted", "refused", or what went wrong."""
     shutil.rmtree(out, ignore_errors=True)
+    signal.signal(signal.SIGALRM, stop)
     signal.setitimer(signal.ITIMER_REAL, SECONDS)
     try:
         reader.read(folder, out)
@@ -194,11 +201,6 @@ def memory() -> int:
 
 def fuzz(name: str, seed: int, count: int, folder: Path) -> dict[str, Any]:
     """Damage one file at a time, and put it right again."""
-
-    def stop(*_: Any) -> None:
-        raise TooLong
-
-    signal.signal(signal.SIGALRM, stop)
     reader, good, out = READERS[name], folder / "in" / "files", folder / "out"
     good.mkdir(parents=True)
     reader.write(good)
@@ -227,5 +229,5 @@ def fuzz(name: str, seed: int, count: int, folder: Path) -> dict[str, Any]:
 
 if __name__ == "__main__":
     reader, seed, count, folder = sys.argv[1:]
-    np.seterr(all="ignore")
+    warnings.simplefilter("error")
     print(json.dumps(fuzz(reader, int(seed), int(count), Path(folder))))

@@ -6,21 +6,22 @@ import json
 import re
 import zipfile
 import zlib
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import numpy as np
 
 Rng = np.random.Generator
+T = TypeVar("T")
 
-NUMBERS = ("0", "-1", "1", "2", "65", "1e999", "-1e999", "1e308", "NaN", "0.5", "1e-320", "10000")
+NUMBERS: tuple[str, ...] = ("0", "-1", "1", "2", "65", "1e999", "-1e999", "1e308", "NaN", "0.5", "1e-320", "10000")
 NUMBERS += ("4294967295", "9223372036854775807", "9223372036854775808", "1" + 400 * "0", "9" * 5000)
 STRINGS = ("", "../../escaped", "/tmp/escaped", "a\0b", "\ud800", "\udfff", "a\nb", "x" * 3000, "NaN", "null", "..")
 VALUES = (None, True, False, [], {}, [[]], -1, 0, 1, 2, 3, 0.5, -0.5, 1e300, 10000, 2**31, 2**63, 10**30, *STRINGS)
 MARKS = (b"PK\1\2", b"PK\3\4", b"PK\5\6", b"\x93NUMPY", b"{'descr'", b"\x1f\x8b")  # of archives, arrays, gzip files
 
 
-def pick(rng: Rng, options: Any) -> Any:
+def pick(rng: Rng, options: Sequence[T]) -> T:
     """One of the options."""
     return options[int(rng.integers(len(options)))]
 
