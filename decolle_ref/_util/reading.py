@@ -18,6 +18,7 @@ import json
 import math
 import os
 import stat
+import sys
 import warnings
 import zipfile
 from collections.abc import Callable, Collection, Iterator
@@ -217,6 +218,8 @@ def _member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Array:
         content = bytearray(size)
         if file.readinto(memoryview(content)) != size:
             raise ValueError(f"{entry.filename} ends early")
+        if dtype.kind == "U" and (np.frombuffer(content, f"{dtype.byteorder}u4") > sys.maxunicode).any():
+            raise ValueError(f"{entry.filename} has letters that do not exist")  # numpy would raise SystemError
         return np.ndarray(shape, dtype, content, order="F" if fortran else "C")
 
 
