@@ -69,7 +69,7 @@ def _without_waiting(path: str, flags: int) -> int:
 
 def _validate(path: Path, status: os.stat_result, what: str, largest: int | None) -> None:
     if not stat.S_ISREG(status.st_mode):
-        raise InputError(f"{path}: expected {what}, got something that is not a regular file")
+        raise InputError(f"{path}: expected {what}, got something else (not a regular file)")
     if largest is not None and status.st_size > largest:
         raise InputError(f"{path}: expected {what} of at most {largest} bytes, got {status.st_size}")
 
