@@ -12,6 +12,7 @@ Traceback (most recent call last):
 decolle_ref._util.check.InputError: steps: expected an integer >= 1, got 0
 """
 
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -73,6 +74,15 @@ def count(name: str, value: object, least: int = 1) -> int:
     return int(value)
 
 
+def file_name(name: str, value: object) -> str:
+    """`value` as the name of a file or a folder, which lies where it is written and is the same on every system."""
+    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", value):
+        raise InputError(
+            f"{name}: expected a name of at most 100 letters, digits, '.', '_' or '-', got {ascii(value)[:60]}"
+        )
+    return value
+
+
 def float_dtype(dtype: npt.DTypeLike) -> np.dtype[Any]:
     """`dtype` as a numpy dtype, float32 or float64."""
     try:
@@ -108,3 +118,17 @@ def validate_dtype(name: str, array: Array, dtype: np.dtype[Any]) -> None:
     """Raise InputError unless the array has this dtype: float32 and float64 do not meet in one layer."""
     if array.dtype != dtype:
         raise InputError(f"{name}: expected {dtype}, as the neuron has it, got {array.dtype}")
+
+
+def within(
+    name: str, value: npt.ArrayLike, low: Array | float = -np.inf, high: Array | float = np.inf, whole: bool = False
+) -> Array:
+    """`value` as an array of finite numbers from `low` to `high`, which broadcast to it; `whole`: without fraction."""
+    array = finite(name, value)
+    lows, highs = (np.broadcast_to(limit, array.shape) for limit in (low, high))
+    bad = (array < lows) | (array > highs) | (array != np.trunc(array) if whole else False)
+    if bad.any():
+        index = tuple(int(i) for i in np.argwhere(bad)[0])
+        limits = f"a {'whole ' if whole else ''}number from {lows[index]:g} to {highs[index]:g}"
+        raise InputError(f"{name}: expected {limits}, got {array[index]}{f' at index {index}' if index else ''}")
+    return array
