@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from decolle_ref._util.check import Array
+from decolle_ref._util.verdict import within
 from decolle_ref.cases.evidence import Evidence, Hypothesis
 
 LAGS = (0, 1, -1, 2, -2)
@@ -72,27 +73,39 @@ def _comparisons(layer: Evidence, h: Hypothesis) -> Iterator[Comparison]:
     (P, Q), (g_Q, g_P), T = layer.traces(h.decay), layer.gain(h), len(layer.inputs)
     for name, series, ahead in (("Q", g_Q * Q, int(h.delay < 2)), ("P", g_Q * g_P * P, 2 - h.delay)):
         if name in layer.recorded:
-            expected = series[ahead : ahead + T]
+            expected = _computed(series[ahead : ahead + T])
             yield Comparison(name, layer.recorded[name], expected, noise * expected, LAGS)
     S, recorded_S = layer.spikes(h), layer.recorded_spikes(h)
     if S is None or recorded_S is None:
         return
-    R = layer.refractory(h)
+    R = _computed(layer.refractory(h))
     if "R" in layer.recorded:
         yield Comparison("R", layer.recorded["R"], R, noise * R, LAGS)
     drive, magnitude = layer.drive(h)
     reset = layer.delta(h) * R
-    U = drive + layer.b - reset
+    U = _computed(drive + layer.b - reset)
     tolerance = noise * (magnitude + np.abs(layer.b) + reset) + np.finfo(float).tiny
     if "U" in layer.recorded:
         hidden = layer.w * recorded_S if h.shown == "after" else 0
         yield Comparison("U", layer.recorded["U"], U - hidden, tolerance + noise * hidden, (0,))
     if "U" not in layer.recorded or h.shown == "after":
-        undecided = (np.abs(U) <= tolerance).astype(float)
-        yield Comparison("S", recorded_S, h.value("threshold")(U), undecided, (0,))
+        yield Comparison("S", recorded_S, _spikes(layer, h, U, tolerance), np.zeros_like(U), (0,))
     if "S" in layer.recorded and ("U" in layer.recorded or layer.pool):
         pooled = layer.pooled(recorded_S if layer.pool else S)
         yield Comparison("S", layer.recorded["S"], pooled, np.zeros_like(pooled), LAGS)
+
+
+def _computed(x: Array) -> Array:
+    """x, but infinite where it is not finite: NaN stands for what is not known, and no recording equals infinity."""
+    return np.where(np.isfinite(x), x, np.inf)
+
+
+def _spikes(layer: Evidence, h: Hypothesis, U: Array, tolerance: Array) -> Array:
+    """Theta(U); where U is within the tolerance of the threshold, the recorded spike, for either is right."""
+    spikes = layer.recorded_spikes(h)
+    either = within(U, 0, tolerance) & np.isin(spikes, (0, 1))
+    certain = np.where(np.isfinite(U) & np.isfinite(tolerance), h.value("threshold")(U), np.inf)
+    return np.where(either, spikes, certain)
 
 
 def _align(c: Comparison) -> tuple[int, float] | Deviation:
@@ -134,11 +147,11 @@ def _factors(variable: str, recorded: Array, expected: Array) -> Iterator[float]
     known = np.isfinite(recorded) & np.isfinite(expected)
     power = float((expected[known] ** 2).sum())
     factor = float((recorded[known] * expected[known]).sum()) / power if power > 0 else 0.0
-    if factor != 0 and variable != "S" and (variable != "U" or factor > 0):  # a spike is 1; U = 0 or -U is no trace
+    if np.isfinite(factor) and factor != 0 and variable != "S" and (variable != "U" or factor > 0):  # a spike is 1; U = 0 or -U is no trace
         yield factor
 
 
 def _disagreeing(recorded: Array, expected: Array, tolerance: Array) -> Array:
-    """True where both sides are known and differ by more than the tolerance; NaN compares as False."""
-    disagreeing: Array = np.abs(recorded - expected) > tolerance
-    return disagreeing
+    """True where both sides are known, which means not NaN, and are not within the tolerance."""
+    known = ~(np.isnan(recorded) | np.isnan(expected))
+    return np.asarray(known & ~within(recorded, expected, tolerance))
