@@ -14,6 +14,7 @@ from decolle_ref._util.verdict import within
 from decolle_ref.cases.evidence import Evidence, Hypothesis
 
 LAGS = (0, 1, -1, 2, -2)
+ROOM = 10  # how much larger than the compared entries an entry may be that a lag leaves open
 
 
 class Deviation(NamedTuple):
@@ -110,7 +111,7 @@ def _spikes(layer: Evidence, h: Hypothesis, U: Array, tolerance: Array) -> Array
 
 def _align(c: Comparison) -> tuple[int, float] | Deviation:
     """The offset and factor at which the recording equals the model, 0 and 1 first; else where it deviates."""
-    for offset in c.offsets:
+    for offset in (offset for offset in c.offsets if may_lag(c.recorded, offset)):
         expected, tolerance = delayed(c.expected, offset), delayed(c.tolerance, offset)
         for factor in _factors(c.variable, c.recorded, expected):
             if not _disagreeing(c.recorded, factor * expected, abs(factor) * tolerance).any():
@@ -139,6 +140,25 @@ def delayed(series: Array, steps: int) -> Array:
     T = len(series)
     moved[max(steps, 0) : T + min(steps, 0)] = series[max(-steps, 0) : T - max(steps, 0)]
     return moved
+
+
+def may_lag(recorded: Array, steps: int) -> bool:
+    """Whether a recording may be so many steps late, by the entries that are then not compared.
+
+    Parameters
+    ----------
+    recorded : array, (T, ...)
+    steps : int
+        The first steps are not compared, or, where it is negative, the last ones.
+
+    Returns
+    -------
+    bool
+        True if these entries are at most `ROOM` times as large as the largest that is compared.
+    """
+    size, T = np.abs(recorded), len(recorded)
+    compared = size[max(steps, 0) : T + min(steps, 0)]
+    return bool(np.nanmax(size, initial=0) <= ROOM * np.nanmax(compared, initial=0))
 
 
 def _factors(variable: str, recorded: Array, expected: Array) -> Iterator[float]:

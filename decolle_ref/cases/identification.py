@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from decolle_ref._util.check import Array, InputError
+from decolle_ref._util.check import Array, InputError, finite
 from decolle_ref.cases.case import Case
 from decolle_ref.cases.comparison import LAGS, Deviation, Fit
 from decolle_ref.cases.evidence import Hypothesis
@@ -76,12 +76,15 @@ class Identification:
         Where nothing matches a float64 trace: which constants, rounded to float32, would explain it.
     subtracts_threshold : bool
         Whether w = -b and gamma = alpha in the case, so that each spike takes the threshold off the membrane.
+    layers : int
+        The number of recorded layers.  Those above a layer whose spikes the trace does not show are not compared.
     """
 
     matches: tuple[Match, ...]
     misses: tuple[Miss, ...]
     rounding: Rounding | None = None
     subtracts_threshold: bool = False
+    layers: int = 0
 
     @property
     def best(self) -> tuple[Match, ...]:
@@ -129,18 +132,27 @@ def identify(case: Case, about: Mapping[str, Any], recorded: Mapping[str, Array]
     Raises
     ------
     InputError
-        Where trace and case do not fit, or where the case learns or does not start at rest.
+        Where trace and case do not fit, where the case learns or does not start at rest, or for numbers that are not
+        finite.
     """
     _validate(case, about)
+    recorded = {name: finite(f"trace {name}", array) for name, array in recorded.items()}
+    with np.errstate(all="ignore"):  # numbers near the end of the range may overflow; these match nothing
+        return _search(case, about, recorded)
+
+
+def _search(case: Case, about: Mapping[str, Any], recorded: Mapping[str, Array]) -> Identification:
+    """All hypotheses and lags, on a checked trace."""
     recording = Recording(case, recorded, about["dtype"])
     matches: list[Match] = []
     misses: dict[str, Miss] = {}
     subtracts = recording.subtracts_threshold()
+    lags = [lag for lag in LAGS if abs(lag) <= about["steps"] // 4 and recording.may_lag(lag)]
     for h in _hypotheses(recording.decays, ("before", "after") if subtracts else ("before",)):
         if h.shown == "after" and any(match.hypothesis.shown == "before" for match in matches):
             break
         names = _names(h)
-        for lag in (lag for lag in LAGS if abs(lag) <= about["steps"] // 4):
+        for lag in lags:
             outcome = recording.follow(h, lag)
             if isinstance(outcome, list) and any(fit.offsets for fit in outcome):  # something was compared
                 matches.append(Match(h, names, lag, tuple(outcome)))
@@ -151,7 +163,8 @@ def identify(case: Case, about: Mapping[str, Any], recorded: Mapping[str, Array]
     missed = [miss for miss in misses.values() if miss.dialect not in matched]
     rounding = None if matches else _rounding(case, recorded, about["dtype"])
     matches.sort(key=lambda match: match.distance)
-    return Identification(tuple(matches), tuple(sorted(missed, key=_farness)), rounding, subtracts)
+    layers = len(recording.recorded)
+    return Identification(tuple(matches), tuple(sorted(missed, key=_farness)), rounding, subtracts, layers)
 
 
 def _rounding(case: Case, recorded: Mapping[str, Array], dtype: str) -> Rounding | None:
@@ -217,6 +230,8 @@ def _lines(identification: Identification) -> Iterator[str]:
     if identification.resets:
         shown = f"; U was recorded {best[0].hypothesis.shown} that" if "at once" in identification.resets else ""
         yield f"  a spike subtracts the threshold {' or '.join(identification.resets)}{shown}"
+    for k in range(len(best[0].fits) if best else identification.layers, identification.layers):
+        yield f"  layer {k + 1} was not compared: the trace does not show the spikes that reach it"
     others = {(name, match.lag) for match in matches for name in match.dialects if name not in dialects}
     for name, lag in sorted(others):
         yield f"  not to be told apart from {name} recorded {_steps(lag)}"

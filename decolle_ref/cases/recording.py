@@ -13,7 +13,7 @@ import numpy as np
 from decolle_ref._util.check import Array, InputError
 from decolle_ref.cases import description
 from decolle_ref.cases.case import Case
-from decolle_ref.cases.comparison import Deviation, Fit, delayed, examine
+from decolle_ref.cases.comparison import Deviation, Fit, delayed, examine, may_lag
 from decolle_ref.cases.evidence import Evidence, Hypothesis, rounding
 from decolle_ref.cases.layer_arrays import CONSTANTS, LayerArrays
 from decolle_ref.decolle.dialects import AXES
@@ -69,6 +69,10 @@ class Recording:
         membranes = [(alpha, gamma) for decays in self.decays for alpha, _, gamma in decays.values()]
         same = all((alpha == gamma[0]).all() and (gamma == gamma[0]).all() for alpha, gamma in membranes)
         return same and all((layer["w"] == -layer["b"][0]).all() and np.ptp(layer["b"]) == 0 for layer in layers)
+
+    def may_lag(self, lag: int) -> bool:
+        """Whether every recorded array may be `lag` steps late."""
+        return all(may_lag(array, lag) for states in self.recorded for array in states.values())
 
     def follow(self, h: Hypothesis, lag: int) -> list[Fit] | tuple[int, Deviation]:
         """Examine the layers from the bottom up: the fits, or the layer and place of the first deviation."""
