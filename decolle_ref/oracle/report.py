@@ -158,7 +158,7 @@ def excerpt(trace: Trace, failure: Failure) -> Case | None:
     last = min(failure.step, case.about["steps"] - 1)
     steps = slice(max(0, last - 1), last + 1)
     about = dict(case.about) | {
-        "name": f"{case.about['name']}, step {failure.step}",
+        "name": f"{case.about['name']}-step-{failure.step}",
         "steps": steps.stop - steps.start,
         "initial_state": "given",
         "n": case.about.get("n", 0) + steps.start,

@@ -59,6 +59,7 @@ class DerivationReport:
         return "\n".join([*lines, f"worst entry: {place}, got {self.worst.got:.9g}, exact {self.worst.exact:.9g}"])
 
 
+@np.errstate(all="ignore")  # numbers near the end of the range may overflow; these are never exact
 def worst_entry(got: Gradients, exact: Gradients) -> Entry:
     """The entry of `got` with the largest relative error, over all its matrices.
 
@@ -81,6 +82,7 @@ def worst_entry(got: Gradients, exact: Gradients) -> Entry:
     return max(entries, key=lambda entry: entry.error)
 
 
+@np.errstate(all="ignore")
 def explain(
     answers: Sequence[Gradients], inputs: Sequence[BackwardInputs], exact: Sequence[Gradients], tolerance: float
 ) -> tuple[Finding, ...]:
