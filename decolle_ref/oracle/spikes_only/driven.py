@@ -53,7 +53,7 @@ class SpikesOnlyVerdict:
         """The result in a word: fail; pass, only if nothing is left open; else inconclusive."""
         if self.failure is not None:
             return "fail"
-        return "pass" if self.undecided == 0 and self.width < 1 else "inconclusive"
+        return "pass" if self.undecided == 0 and 0 <= self.width < 1 else "inconclusive"
 
     def __bool__(self) -> bool:
         return self.status == "pass"
