@@ -18,9 +18,10 @@ def guarded(message: Callable[[BaseException], str], *passing: type[BaseExceptio
 
     KeyboardInterrupt, which the user raises at the keyboard, and exceptions of the types `passing` pass through.
     """
+    through: tuple[type[BaseException], ...] = (KeyboardInterrupt, *passing)
     try:
         yield
-    except (KeyboardInterrupt, *passing):
+    except through:
         raise
     except BaseException as raised:
         raise InputError(message(raised)) from None

@@ -4,7 +4,8 @@
 array([nan,  1.,  2.])
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -45,27 +46,63 @@ class Comparison(NamedTuple):
     offsets: tuple[int, ...]  # by how many steps the recording may be late
 
 
-def examine(layer: Evidence, h: Hypothesis) -> Fit | Deviation:
+class Alternative(NamedTuple):
+    """By how many steps a variable may be late, and the factor by which it may differ; None where any factor fits."""
+
+    offset: int
+    factor: float | None
+
+
+class Explained(NamedTuple):
+    """A variable that follows a hypothesis, and how: the first alternative is the nearest."""
+
+    variable: str
+    alternatives: tuple[Alternative, ...]
+
+
+def fit(explained: Sequence[Explained]) -> Fit:
+    """The nearest alternative of each variable.
+
+    Parameters
+    ----------
+    explained : sequence of Explained
+
+    Returns
+    -------
+    Fit
+    """
+    nearest = {variable: alternatives[0] for variable, alternatives in explained}
+    factors = {variable: 1.0 if a.factor is None else a.factor for variable, a in nearest.items()}
+    return Fit({variable: a.offset for variable, a in nearest.items()}, factors)
+
+
+def examine(
+    layer: Evidence, h: Hypothesis, earlier: Sequence[Explained] | None = None, most: int | None = None
+) -> list[Explained] | Deviation:
     """Compare each recorded variable of a layer with a hypothesis, until one cannot be explained.
 
     Parameters
     ----------
     layer : Evidence
     h : Hypothesis
+    earlier : sequence of Explained or None
+        What explained other samples of the same layer; only these alternatives remain.
+    most : int or None
+        How many alternatives to look for, at most.
 
     Returns
     -------
-    Fit or Deviation
+    list of Explained, or Deviation
         How the variables are off if all can be explained; else the place at which the first one leaves `h`.
     """
-    offsets: dict[str, int] = {}
-    factors: dict[str, float] = {}
-    for comparison in _comparisons(layer, h):
-        alignment = _align(comparison)
-        if isinstance(alignment, Deviation):
-            return alignment
-        offsets[comparison.variable], factors[comparison.variable] = alignment
-    return Fit(offsets, factors)
+    explained: list[Explained] = []
+    for k, comparison in enumerate(_comparisons(layer, h)):
+        remaining = [Alternative(x, None) for x in comparison.offsets] if earlier is None else earlier[k].alternatives
+        found = tuple(islice(_agreeing(comparison, remaining), most))
+        if not found:
+            return _deviation(comparison)
+        explained.append(Explained(comparison.variable, found))
+    return explained
 
 
 def _comparisons(layer: Evidence, h: Hypothesis) -> Iterator[Comparison]:
@@ -90,7 +127,7 @@ def _comparisons(layer: Evidence, h: Hypothesis) -> Iterator[Comparison]:
         hidden = layer.w * recorded_S if h.shown == "after" else 0
         yield Comparison("U", layer.recorded["U"], U - hidden, tolerance + noise * hidden, (0,))
     if "U" not in layer.recorded or h.shown == "after":
-        yield Comparison("S", recorded_S, _spikes(layer, h, U, tolerance), np.zeros_like(U), (0,))
+        yield Comparison("S", recorded_S, _spikes(recorded_S, h, U, tolerance), np.zeros_like(U), (0,))
     if "S" in layer.recorded and ("U" in layer.recorded or layer.pool):
         pooled = layer.pooled(recorded_S if layer.pool else S)
         yield Comparison("S", layer.recorded["S"], pooled, np.zeros_like(pooled), LAGS)
@@ -101,23 +138,30 @@ def _computed(x: Array) -> Array:
     return np.where(np.isfinite(x), x, np.inf)
 
 
-def _spikes(layer: Evidence, h: Hypothesis, U: Array, tolerance: Array) -> Array:
+def _spikes(recorded: Array, h: Hypothesis, U: Array, tolerance: Array) -> Array:
     """Theta(U); where U is within the tolerance of the threshold, the recorded spike, for either is right."""
-    spikes = layer.recorded_spikes(h)
-    either = within(U, 0, tolerance) & np.isin(spikes, (0, 1))
+    either = within(U, 0, tolerance) & np.isin(recorded, (0, 1))
     certain = np.where(np.isfinite(U) & np.isfinite(tolerance), h.value("threshold")(U), np.inf)
-    return np.where(either, spikes, certain)
+    return np.where(either, recorded, certain)
 
 
-def _align(c: Comparison) -> tuple[int, float] | Deviation:
-    """The offset and factor at which the recording equals the model, 0 and 1 first; else where it deviates."""
-    for offset in (offset for offset in c.offsets if may_lag(c.recorded, offset)):
+def _agreeing(c: Comparison, alternatives: Sequence[Alternative]) -> Iterator[Alternative]:
+    """The alternatives at which the recording equals the model, in this order; a factor of 1 before any other."""
+    for offset, known_factor in alternatives:
+        if not may_lag(c.recorded, offset):
+            continue
         expected, tolerance = delayed(c.expected, offset), delayed(c.tolerance, offset)
-        for factor in _factors(c.variable, c.recorded, expected):
+        factors = _factors(c.variable, c.recorded, expected) if known_factor is None else (known_factor,)
+        for factor in factors:
             if not _disagreeing(c.recorded, factor * expected, abs(factor) * tolerance).any():
-                return offset, factor
+                silent = known_factor is None and not np.nan_to_num(expected).any()
+                yield Alternative(offset, None if silent else factor)
+
+
+def _deviation(c: Comparison) -> Deviation:
+    """Where the recording first leaves the model, on time and times 1; with a lag or factor, where it starts."""
     bad = _disagreeing(c.recorded, c.expected, c.tolerance)
-    step, *unit = first = tuple(int(i) for i in np.argwhere(bad)[0])
+    step, *unit = first = tuple(int(i) for i in np.argwhere(bad)[0]) if bad.any() else (0,) * bad.ndim
     agreeing = float(1 - bad.sum() / np.isfinite(c.recorded).sum())
     return Deviation(agreeing, c.variable, step, tuple(unit), float(c.recorded[first]), float(c.expected[first]))
 

@@ -107,7 +107,12 @@ def _wait(
 ) -> None:
     """Wait until the program has ended; raise InputError where it takes too long or prints too much."""
     ended = threading.Event()
-    threading.Thread(target=lambda: (running.wait(), ended.set()), daemon=True).start()
+
+    def wait() -> None:
+        running.wait()
+        ended.set()
+
+    threading.Thread(target=wait, daemon=True).start()
     latest = time.monotonic() + timeout
     while not ended.wait(PAUSE):
         raise_noted()

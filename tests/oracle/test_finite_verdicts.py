@@ -12,7 +12,7 @@ from decolle_ref import gradcheck
 from decolle_ref._util.check import InputError
 from decolle_ref._util.verdict import beyond, within
 from decolle_ref.cases import comparison, identify, simulate
-from decolle_ref.cases.comparison import Comparison, Deviation
+from decolle_ref.cases.comparison import Alternative, Comparison
 from decolle_ref.credit.audit import derivation
 from decolle_ref.credit.audit import report as audit_report
 from decolle_ref.decolle.surrogate import logistic
@@ -48,7 +48,8 @@ def holds(got, expected, bound):
 def fits(recorded, expected, tolerance):
     """identify, on four steps of Q that may be late and times a factor; NaN stands for what was not recorded."""
     series = column(1, 2, 5, recorded), column(1, 2, 5, expected), column(0, 0, 0, tolerance)
-    return not isinstance(comparison._align(Comparison("Q", *series, comparison.LAGS)), Deviation)
+    anything = [Alternative(offset, None) for offset in comparison.LAGS]
+    return any(comparison._agreeing(Comparison("Q", *series, comparison.LAGS), anything))
 
 
 def explains(value, err, got=2.0, bound=0.0):
