@@ -1,4 +1,4 @@
-"""The comparisons that decide a verdict: |x - y| <= bound, or > bound, and both are false for numbers that are not finite.
+"""The comparisons that decide a verdict: |x - y| <= bound, or > bound, and both are false where a number is not finite.
 
 A comparison with NaN is false, and every number is <= infinity.  So an overflow could turn a no into a yes.  Here a yes
 needs finite numbers: where x, y or the bound is NaN or infinite, x is neither within the bound of y nor beyond it.

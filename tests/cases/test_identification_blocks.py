@@ -5,7 +5,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from decolle_ref.cases import blocks, identify
+from decolle_ref.cases import blocks, identify, simulate
 from decolle_ref.decolle.dialects import DIALECTS
 from tests.support.identification import float32, situation
 
@@ -24,8 +24,7 @@ def concessions(answer):
     ]
 
 
-@pytest.mark.parametrize("dialect", DIALECTS)
-@pytest.mark.parametrize("variables", ["QPRUS", "R", "QP"])
+@pytest.mark.parametrize(("dialect", "variables"), zip(DIALECTS, ["QPRUS", "R", "QP", "US", "QPRUS"], strict=True))
 def test_blocks_of_one_sample_give_the_same_answer(monkeypatch, dialect, variables):
     case, about, recorded = situation(dialect, variables, batch=3)
     if variables == "QPRUS":
@@ -39,18 +38,13 @@ def test_blocks_of_one_sample_give_the_same_answer(monkeypatch, dialect, variabl
 def test_a_silent_sample_leaves_factor_and_lag_open_to_the_others(monkeypatch):
     """In the first sample nothing happens, so any factor fits; the other samples decide it."""
     case, about, recorded = situation("paper", "PU", sizes=(6, 5), batch=3, steps=40)
+    recorded_names = {name[7:] for name in recorded}
     case.arrays["inputs"][:, 0] = 0
-    case, about, recorded = case, about, {k: v for k, v in _states(case).items() if k[7:] in "PU"}
+    recorded = {name: x.astype(float) for name, x in simulate(case).items() if name[7:] in recorded_names}
     recorded["layer1_P"] = 4 * np.concatenate([0 * recorded["layer1_P"][:1], recorded["layer1_P"][:-1]])
     for numbers in (1, 1 << 20):
         (fit,) = in_blocks(monkeypatch, numbers, case, about, recorded).best[0].fits
         assert fit.offsets["P"] == 1 and fit.factors["P"] == pytest.approx(4)
-
-
-def _states(case):
-    from decolle_ref.cases import simulate
-
-    return {name: x.astype(float) for name, x in simulate(case).items()}
 
 
 @pytest.mark.parametrize("sample", [0, 1, 2])
@@ -71,16 +65,16 @@ def test_constants_in_float32_are_found_in_blocks_too(monkeypatch):
 
 
 def test_the_memory_depends_on_the_block_and_not_on_the_trace(monkeypatch):
-    """The search takes at most 2 kB for each number of a block: for the blocks of the package at most 200 MiB - 64."""
-    peaks = []
-    for batch in (8, 64):
+    """The search takes at most 1 kB for each number of a block, which is below 200 MiB for the package's blocks."""
+    peaks, block = [], 8 * 20 * 110
+    for batch in (8, 32):
         case, about, recorded = situation("decolle", "US", sizes=(20, 30, 30), steps=20, batch=batch, dtype="float32")
         recorded = {name: x.astype(np.float32) for name, x in recorded.items()}
         tracemalloc.start()
-        assert in_blocks(monkeypatch, 8 * 20 * 110, case, about, recorded).dialects == ("decolle",)
+        assert in_blocks(monkeypatch, block, case, about, recorded).dialects == ("decolle",)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     files = sum(x.nbytes for x in recorded.values())
-    assert max(peaks) <= 1000 * 8 * 20 * 110 + files
+    assert max(peaks) <= 1000 * block + files
     assert peaks[1] <= peaks[0] + files
     assert 1000 * blocks.NUMBERS <= 200 << 20

@@ -1,4 +1,4 @@
-"""No verdict is reached through a number that is not finite: wherever a comparison decides, NaN and infinity decide no."""
+"""No verdict is reached through a number that is not finite: where a comparison decides, NaN and infinity decide no."""
 
 import ast
 import json

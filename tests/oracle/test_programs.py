@@ -1,4 +1,4 @@
-"""Programs as backends: nothing of them stays, whatever they and the user do; and code of a user that raises anything."""
+"""Programs as backends: nothing of them stays, whatever happens; and code of a user that raises anything."""
 
 import os
 import signal
@@ -141,7 +141,15 @@ def test_pipes_and_devices_as_options_are_refused_at_once(tmp_path, capsys, opti
 
 
 HEADERS = "\n".join("[" + "a." * 480 + f"b{k}]" for k in range(60))
-TOML = ["a = " + "[" * 60000, "a = [\n" * 9000, "a" + ".a" * 30000 + " = 1", HEADERS, "a = " + "{b=" * 200, "\x00", "\udcff"]
+TOML = [
+    "a = " + "[" * 60000,
+    "a = [\n" * 9000,
+    "a" + ".a" * 30000 + " = 1",
+    HEADERS,
+    "a = " + "{b=" * 200,
+    "\x00",
+    "\udcff",
+]
 
 
 @pytest.mark.parametrize("text", TOML, ids=range(len(TOML)))
