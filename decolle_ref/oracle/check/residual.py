@@ -9,6 +9,7 @@
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -45,8 +46,8 @@ class Slot(NamedTuple):
         """
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             off = np.abs(self.got - self.expected)
-            ratio = np.where(off == 0, 0.0, off / self.bound)
-        return np.where(np.isfinite(ratio) & np.isfinite(self.bound), ratio, np.inf)
+            ratio = np.where(off == 0, 0.0 * self.bound, off / self.bound)
+        return np.where(np.isfinite(ratio) & (self.bound < np.inf), ratio, np.inf)
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,10 @@ class Verdict:
 
     def worst(self) -> dict[tuple[int, str], float]:
         """The largest ratio of every equation of every layer: which part of its bound each one used."""
+        return dict(self._worst)
+
+    @cached_property
+    def _worst(self) -> dict[tuple[int, str], float]:
         return {(slot.layer, slot.equation): float(slot.ratio.max(initial=0)) for slot in self.slots}
 
 
