@@ -27,8 +27,19 @@ class InputError(ValueError):
 
 
 def first_line(problem: BaseException) -> str:
-    """The first line of an exception's message, or its type if it has no message."""
-    return str(problem).splitlines()[0] if str(problem) else type(problem).__name__
+    """The first line of an exception's message, or its type if it has no message or `str` of it fails."""
+    try:
+        lines = str(problem).splitlines()
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # the class of a user's exception may raise anything here
+        lines = []
+    return printable(lines[0]) if lines else type(problem).__name__
+
+
+def printable(text: str) -> str:
+    """The text, shortened to 500 characters, with backslashes for what a terminal cannot show."""
+    return "".join(x if x.isprintable() else x.encode("unicode_escape").decode() for x in text[:500])
 
 
 def _checked(name: str, value: npt.ArrayLike, expected: str, holds: Callable[[Array], Any]) -> Array:
