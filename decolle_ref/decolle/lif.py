@@ -141,7 +141,8 @@ def from_decays(
     Raises
     ------
     InputError
-        For a decay outside [0, 1), also after rounding to `dtype`, for w < 0 or a gain that is not > 0.
+        For a decay outside [0, 1), also after rounding to `dtype`, for w < 0, a gain that is not > 0, and a number that
+        is not finite in `dtype`.
     """
     kind, strength, gain = check.float_dtype(dtype), check.not_negative("w", w), dialect.value("gains")
     if gamma is None and strength.any():
@@ -151,8 +152,8 @@ def from_decays(
     delta = dialect.value("refractory")(g) * strength
     into_Q = gain(b) if gain_Q is None else check.positive("gain_Q", gain_Q)
     into_P = gain(a) if gain_P is None else check.positive("gain_P", gain_P)
-    a, b, g, delta, into_Q, into_P = (x.astype(kind) for x in (a, b, g, delta, into_Q, into_P))
-    return LIF(a, b, g, delta, into_Q, into_P, dialect.value("P_reads"), dialect.value("U_reads"), dialect)
+    constants = zip(LIF._fields, (a, b, g, delta, into_Q, into_P), strict=False)
+    return LIF(*(check.finite(letter, x, kind) for letter, x in constants), dialect.value("P_reads"), dialect.value("U_reads"), dialect)
 
 
 def _parse_decay(name: str, value: npt.ArrayLike, dtype: np.dtype[Any]) -> Array:
@@ -177,14 +178,12 @@ def sample_time_constants(rng: np.random.Generator, n_in: int) -> tuple[Array, A
 
 
 def rest(lif: LIF, n_in: int, n: int, batch: tuple[int, ...] = ()) -> State:
-    """P = Q = R = 0.
+    """P = Q = R = 0, for n_in inputs and n neurons, in the dtype of the LIF.
 
     Parameters
     ----------
     lif : LIF
-        Sets the dtype.
     n_in, n : int
-        Numbers of inputs and neurons.
     batch : tuple of int
 
     Returns
@@ -195,7 +194,7 @@ def rest(lif: LIF, n_in: int, n: int, batch: tuple[int, ...] = ()) -> State:
 
 
 def validate(lif: LIF, n_in: int, n: int, name: str) -> None:
-    """Raise InputError unless every constant is a number or has one value per input or neuron.
+    """Raise InputError unless every constant is finite, and one number or one value per input or neuron.
 
     Parameters
     ----------
@@ -205,7 +204,7 @@ def validate(lif: LIF, n_in: int, n: int, name: str) -> None:
         Begins the message.
     """
     for letter, size in zip(LIF._fields, (n_in, n_in, n, n, n_in, n_in), strict=False):
-        shape = getattr(lif, letter).shape
+        shape = check.finite(f"{name} {letter}", getattr(lif, letter)).shape
         if shape not in ((), (1,), (size,)):
             raise InputError(f"{name} {letter}: expected shape () or ({size},), got {shape}")
 
@@ -239,7 +238,7 @@ def step(
         U -> Theta(U).
     state : State
     spikes_in : array of shape (..., n_in)
-        S^in[n]; an entry may count several events in a bin.
+        S^in[n]; an entry may count several events in a bin.  It is cast to the dtype of P.
 
     Returns
     -------
@@ -248,11 +247,14 @@ def step(
         The traces that U read, old or new by dialect, and R[n].
     U, S : arrays of shape (..., n), at step n
     """
-    P, Q, R = state
-    new_Q = lif.beta * Q + lif.gain_Q * spikes_in
+    P = check.floats("P", state.P)
+    Q, x = check.floats("Q", state.Q, *P.shape), check.floats("spikes_in", spikes_in, *P.shape, dtype=P.dtype)
+    new_Q = lif.beta * Q + lif.gain_Q * x
     new_P = lif.alpha * P + lif.gain_P * (Q, new_Q)[lif.P_reads]
-    read = (state, State(new_P, new_Q, R))[lif.U_reads]
-    U = drive(read.P) - lif.delta * R
+    W_P = drive((P, new_P)[lif.U_reads])
+    R = check.floats("R", state.R, *W_P.shape)
+    read = State(*((P, Q), (new_P, new_Q))[lif.U_reads], R)
+    U = W_P - lif.delta * R
     S = spike(U)
     return State(new_P, new_Q, lif.gamma * R + S), read, U, S
 
@@ -274,6 +276,7 @@ def srm_kernel(alpha: float, beta: float, steps: int) -> Array:
     -------
     array of shape (steps,)
     """
+    alpha, beta = float(check.fraction("alpha", alpha)), float(check.fraction("beta", beta))
     if abs(alpha - beta) >= 1e-3:
         k = np.arange(1, steps)
         return np.concatenate([[0.0], (alpha ** (k - 1) - beta ** (k - 1)) / (alpha - beta)])[:steps]

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from decolle_ref._util.check import Array, InputError, count, finite, validate_dtype, validate_shape
+from decolle_ref._util.check import Array, InputError, count, finite, floats, validate_dtype, validate_shape
 from decolle_ref.decolle.lif import LIF, trace_gain
 
 
@@ -63,19 +63,20 @@ class Dense:
 
     def drive(self, weights: Weights, P: Array) -> Array:
         """sum_j W_ij P_j + b_i.  [K20 Eq. 1]  (..., n_in) -> (..., n)."""
-        return P @ weights.W.T + weights.b
+        W, b = _parse(weights, self.shapes)
+        return floats("P", P, ..., self.n_in) @ W.T + b
 
     def gradient(self, dU: Array, P: Array) -> Weights:
         """dL/dW_ij = dU_i P_j and dL/db_i = dU_i, summed over the batch axes.  [K20 Eq. 3]
 
         dU (..., n) is dL/dU, P is (..., n_in).
         """
-        dU, P = dU.reshape(-1, self.n), P.reshape(-1, self.n_in)
+        dU, P = _parse_pair(self, dU, P)
         return Weights(W=dU.T @ P, b=dU.sum(axis=0))
 
     def adjoint(self, weights: Weights, dU: Array) -> Array:
         """dL/dP_j = sum_i W_ij dU_i, where dU = dL/dU.  (..., n) -> (..., n_in)."""
-        return np.asarray(dU @ weights.W)
+        return np.asarray(floats("dU", dU, ..., self.n) @ _parse(weights, self.shapes).W)
 
     def validate(self, weights: Weights, dtype: np.dtype[Any], name: str) -> None:
         """Raise InputError unless `weights` has this synapse's shapes, only finite numbers, and `dtype`."""
@@ -160,17 +161,19 @@ class Conv2d:
 
         (..., n_in) -> (..., n): one matrix product for each place (r, s) of the kernel.
         """
-        U = sum(weights.W[:, :, r, s] @ inputs for r, s, inputs in self._kernel_places(P))
-        return (U + weights.b[:, None]).reshape(*P.shape[:-1], self.n)
+        (W, b), P = _parse(weights, self.shapes), floats("P", P, ..., self.n_in)
+        U = sum(W[:, :, r, s] @ inputs for r, s, inputs in self._kernel_places(P))
+        return (U + b[:, None]).reshape(*P.shape[:-1], self.n)
 
     def gradient(self, dU: Array, P: Array) -> Weights:
         """dL/dW_oc(r, s) = sum_{y,x} dU_o(y, x) P_c(stride y + r - padding, ...), dL/db_o = sum_{y,x} dU_o(y, x).
 
         Summed over the batch axes too; dU (..., n) is dL/dU, P is (..., n_in).  [K20 Eq. 3]
         """
+        dU, P = _parse_pair(self, dU, P)
         dU = dU.reshape(-1, self.channels, self.n // self.channels)
         dW = np.empty(self.shape_W, np.result_type(dU, P))
-        for r, s, inputs in self._kernel_places(P.reshape(-1, self.n_in)):
+        for r, s, inputs in self._kernel_places(P):
             dW[:, :, r, s] = (dU @ inputs.swapaxes(-1, -2)).sum(axis=0)
         return Weights(W=dW, b=dU.sum(axis=(0, 2)))
 
@@ -179,11 +182,12 @@ class Conv2d:
 
         i = stride y + r - padding, j = stride x + s - padding; dU = dL/dU.  (..., n) -> (..., n_in).
         """
+        W, dU = _parse(weights, self.shapes).W, floats("dU", dU, ..., self.n)
         batch = dU.shape[:-1]
         dU = dU.reshape(*batch, self.channels, self.n // self.channels)
-        dP = np.zeros((*batch, 1 + self.n_in), np.result_type(dU, weights.W))  # [0] collects all of the padding
+        dP = np.zeros((*batch, 1 + self.n_in), np.result_type(dU, W))  # [0] collects all of the padding
         for r, s, index in self._kernel_places(np.arange(1, 1 + self.n_in)):  # 0 where a neuron reads padding
-            dP[..., index] += weights.W[:, :, r, s].T @ dU
+            dP[..., index] += W[:, :, r, s].T @ dU
         return dP[..., 1:]
 
     def _kernel_places(self, P: Array) -> Iterator[tuple[int, int, Array]]:
@@ -221,6 +225,20 @@ def validate_image(name: str, shape: tuple[int, ...]) -> None:
         raise InputError(f"{name}: expected (channels, height, width), got {shape}")
     for side, value in zip(("channels", "height", "width"), shape, strict=True):
         count(f"{name} {side}", value)
+
+
+def _parse(weights: Weights, shapes: tuple[tuple[int, ...], tuple[int, ...]]) -> Weights:
+    """The weights as floats of these shapes."""
+    W, b = weights
+    return Weights(floats("W", W, *shapes[0]), floats("b", b, *shapes[1]))
+
+
+def _parse_pair(synapse: "Synapse", dU: Array, P: Array) -> tuple[Array, Array]:
+    """dU and P of one batch shape, with one row per sample."""
+    P = floats("P", P, ..., synapse.n_in)
+    dU = floats("dU", dU, *P.shape[:-1], synapse.n)
+    rows = int(np.prod(P.shape[:-1]))
+    return dU.reshape(rows, synapse.n), P.reshape(rows, synapse.n_in)
 
 
 def _validate(weights: Weights, shapes: Sequence[tuple[int, ...]], dtype: np.dtype[Any], name: str) -> None:
