@@ -223,7 +223,7 @@ def local_gradients(layer: Layer, snapshot: Snapshot, target: Array, mask: Mask 
     """
     U, Y, rate = snapshot.U, snapshot.Y, layer.rate_of(layer.surrogate)
     u, (of_u, of_U) = pooled(layer, U), regularisers(layer)
-    objective = replace(layer.objective, regulariser=of_u)
+    objective = layer.objective if of_U is None else replace(layer.objective, regulariser=of_u)
     dY = objective.error(Y, target)
     dU = rule.error_signal(layer.readout, layer.surrogate, objective, dY, u, mask, rate)
     if layer.pool is not None:
@@ -235,8 +235,7 @@ def local_gradients(layer: Layer, snapshot: Snapshot, target: Array, mask: Mask 
 
 def _loss(layer: Layer, U: Array, Y: Array, target: Array) -> Array:
     """L: the loss of Y, and each regulariser where the layer has it."""
-    loss, penalty = replace(layer.objective, regulariser=None), _penalty(layer, U)
-    total = loss.value(U, Y, target, layer.surrogate)
+    total, penalty = layer.objective.loss_of(Y, target), _penalty(layer, U)
     return total if penalty is None else total + penalty
 
 

@@ -229,6 +229,8 @@ def step(
 ) -> tuple[State, State, Array, Array]:
     """One step of [K20 Eq. 1], from the state at n and S^in[n].
 
+    Assumes arrays of these shapes in the dtype of `lif`, which `network.run` and `network.step` check.
+
     Parameters
     ----------
     lif : LIF
@@ -238,7 +240,7 @@ def step(
         U -> Theta(U).
     state : State
     spikes_in : array of shape (..., n_in)
-        S^in[n]; an entry may count several events in a bin.  It is cast to the dtype of P.
+        S^in[n]; an entry may count several events in a bin.
 
     Returns
     -------
@@ -247,14 +249,11 @@ def step(
         The traces that U read, old or new by dialect, and R[n].
     U, S : arrays of shape (..., n), at step n
     """
-    P = check.floats("P", state.P)
-    Q, x = check.floats("Q", state.Q, *P.shape), check.floats("spikes_in", spikes_in, *P.shape, dtype=P.dtype)
-    new_Q = lif.beta * Q + lif.gain_Q * x
+    P, Q, R = state
+    new_Q = lif.beta * Q + lif.gain_Q * spikes_in
     new_P = lif.alpha * P + lif.gain_P * (Q, new_Q)[lif.P_reads]
-    W_P = drive((P, new_P)[lif.U_reads])
-    R = check.floats("R", state.R, *W_P.shape)
-    read = State(*((P, Q), (new_P, new_Q))[lif.U_reads], R)
-    U = W_P - lif.delta * R
+    read = (state, State(new_P, new_Q, R))[lif.U_reads]
+    U = drive(read.P) - lif.delta * R
     S = spike(U)
     return State(new_P, new_Q, lif.gamma * R + S), read, U, S
 

@@ -24,9 +24,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+import numpy as np
 import numpy.typing as npt
 
-from decolle_ref._util.check import Array, InputError, finite, validate_broadcast, validate_shape
+from decolle_ref._util.check import Array, InputError, count, finite, floats, validate_broadcast, validate_dtype, validate_shape
 from decolle_ref.decolle import dialects, lif, readout
 from decolle_ref.decolle.layer import (
     Layer,
@@ -115,7 +116,7 @@ def validate(network: Sequence[Layer], weights: Sequence[Weights]) -> None:
 
 
 def validate_state(network: Sequence[Layer], state: Sequence[State]) -> None:
-    """Raise InputError unless every layer has a finite state of its size and all share a batch shape.
+    """Raise InputError unless every layer has a finite state of its size and dtype, and all share a batch shape.
 
     Parameters
     ----------
@@ -125,7 +126,9 @@ def validate_state(network: Sequence[Layer], state: Sequence[State]) -> None:
     if len(state) != len(network):
         raise InputError(f"state: expected one per layer ({len(network)}), got {len(state)}")
     for k, (layer, s) in enumerate(zip(network, state, strict=True), start=1):
-        lif.validate_state(s, layer.synapse.n_in, layer.synapse.n, state[0].P.shape[:-1], f"layer {k}")
+        lif.validate_state(s, layer.synapse.n_in, layer.synapse.n, np.shape(state[0].P)[:-1], f"layer {k}")
+        for letter, array in zip(State._fields, s, strict=True):
+            validate_dtype(f"layer {k} {letter}", array, layer.neuron.alpha.dtype)
 
 
 def rest(network: Sequence[Layer], batch: tuple[int, ...] = ()) -> tuple[State, ...]:
@@ -166,7 +169,30 @@ def step(
     after : tuple of State at step n+1
     snapshots : tuple of Snapshot at step n
         With loss, dY and dU if there are targets.
+
+    Raises
+    ------
+    InputError
+        For numbers of layers, shapes and float types that do not fit.  NaN is not refused: it reaches Y and the loss.
     """
+    for name, entries in (("weights", weights), ("state", state), ("targets", targets), ("masks", masks)):
+        if entries is not None and len(entries) != len(network):
+            raise InputError(f"{name}: expected one per layer ({len(network)}), got {len(entries)}")
+    for k, (layer, w, s) in enumerate(zip(network, weights, state, strict=True), start=1):
+        for letter, array in zip(("W", "b", *State._fields), (*w, *s), strict=True):
+            validate_dtype(f"layer {k} {letter}", floats(f"layer {k} {letter}", array), layer.neuron.alpha.dtype)
+    return _step(network, weights, state, spikes, targets, masks)
+
+
+def _step(
+    network: Sequence[Layer],
+    weights: Sequence[Weights],
+    state: Sequence[State],
+    spikes: Array,
+    targets: Sequence[Array] | None,
+    masks: Sequence[Mask] | None,
+) -> tuple[tuple[State, ...], tuple[Snapshot, ...]]:
+    """`step` without its checks, for the loop of `run`."""
     after: list[State] = []
     snapshots: list[Snapshot] = []
     for k, layer in enumerate(network):
@@ -213,6 +239,8 @@ def run(
     """
     validate(network, start.weights)
     validate_state(network, start.state)
+    count("n", start.n, 0)
+    count("updates", start.updates, 0)
     if learner is not None:
         learner.validate(start.weights, start.opt_state)
         if targets is None:
@@ -223,7 +251,7 @@ def run(
         x = _parse_spikes(network[0], spikes, carry)
         goal = None if goals is None else _parse_targets(network, next(goals, ()), x.shape[:-1], carry)
         mask = None if dropped is None else _parse_masks(network, next(dropped, ()), x.shape[:-1], carry)
-        state, snapshots = step(network, carry.weights, carry.state, x, goal, mask)
+        state, snapshots = _step(network, carry.weights, carry.state, x, goal, mask)
         if learner is not None and carry.n >= learner.burn_in:
             carry = _learn(network, learner, carry, snapshots)
         carry = carry._replace(state=state, n=carry.n + 1)
@@ -242,9 +270,9 @@ def _learn(network: Sequence[Layer], learner: Learner, carry: Carry, snapshots: 
 def _parse_spikes(layer: Layer, spikes: npt.ArrayLike, carry: Carry) -> Array:
     """The input of one step in the network's dtype."""
     name = f"spikes at step {carry.n}"
-    x = finite(name, spikes)
+    x = finite(name, spikes, layer.neuron.alpha.dtype)
     validate_shape(name, x, carry.state[0].P.shape)
-    return x.astype(layer.neuron.alpha.dtype, copy=False)
+    return x
 
 
 def _parse_targets(
@@ -256,9 +284,9 @@ def _parse_targets(
     goals = []
     for k, (layer, target) in enumerate(zip(network, targets, strict=True), start=1):
         name = f"layer {k} target at step {carry.n}"
-        goal = finite(name, target)
+        goal = finite(name, target, layer.neuron.alpha.dtype)
         validate_shape(name, goal, (*batch, len(layer.readout.c)))
-        goals.append(goal.astype(layer.neuron.alpha.dtype, copy=False))
+        goals.append(goal)
     return goals
 
 
@@ -274,7 +302,7 @@ def _parse_masks(network: Sequence[Layer], masks: Sequence[Mask], batch: tuple[i
         factors = []
         for place, factor, shape in zip(Mask._fields, mask, shapes, strict=True):
             name = f"layer {k} mask of {place} at step {carry.n}"
-            array = finite(name, factor).astype(layer.neuron.alpha.dtype, copy=False)
+            array = finite(name, factor, layer.neuron.alpha.dtype)
             validate_broadcast(name, array, shape)
             factors.append(array)
         parsed.append(Mask(*factors))

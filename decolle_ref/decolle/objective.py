@@ -220,9 +220,13 @@ class Objective:
 
     def value(self, U: Array, Y: Array, target: Array, surrogate: Surrogate) -> Array:
         """L, a scalar, for U (..., n), Y and target (..., n_out)."""
-        terms = self.loss.terms(Y, target)
-        total = terms.sum() if self.reduction == "sum" else _mean(terms)
+        total = self.loss_of(Y, target)
         return total if self.regulariser is None else total + self.regulariser.value(U, surrogate)
+
+    def loss_of(self, Y: Array, target: Array) -> Array:
+        """L without the regularisers, a scalar, for Y and target (..., n_out)."""
+        terms = self.loss.terms(Y, target)
+        return np.asarray(terms.sum()) if self.reduction == "sum" else _mean(terms)
 
     def error(self, Y: Array, target: Array) -> Array:
         """dY_k = dL/dY_k, of Y's shape (..., n_out)."""

@@ -16,18 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from decolle_ref._util.check import Array, InputError, count, floats, positive, validate_broadcast
-
-
-def _parse(parameter: Array, g: Array, lr: Array) -> tuple[Array, Array, Array]:
-    """A parameter, its gradient and its learning rate, all in the dtype of the parameter, which never changes."""
-    parameter = floats("parameter", parameter)
-    g, rate = (floats(name, x, dtype=parameter.dtype) for name, x in (("g", g), ("lr", lr)))
-    if g.shape != parameter.shape:
-        raise InputError(f"g: expected shape {parameter.shape}, got {g.shape}")
-    if rate.shape:
-        validate_broadcast("lr", rate, parameter.shape)
-    return parameter, g, rate
+from decolle_ref._util.check import Array, InputError, count, positive
 
 
 class Moments(NamedTuple):
@@ -57,8 +46,7 @@ class SGD:
 
     def update(self, parameter: Array, g: Array, opt_state: None, lr: Array) -> tuple[Array, None]:
         """(W - lr g, None); lr is an array that broadcasts against the parameter."""
-        parameter, g, lr = _parse(parameter, g, lr)
-        return parameter - lr * g, None
+        return parameter - lr.astype(parameter.dtype, copy=False) * g, None
 
 
 @dataclass(frozen=True)
@@ -94,12 +82,10 @@ class Adamax:
 
     def update(self, parameter: Array, g: Array, opt_state: Moments, lr: Array) -> tuple[Array, Moments]:
         """(new parameter, new state); lr is an array that broadcasts against the parameter."""
-        parameter, g, lr = _parse(parameter, g, lr)
-        old_m, old_u = (floats(letter, x, *parameter.shape, dtype=parameter.dtype) for letter, x in zip("mu", opt_state, strict=False))
-        beta1, beta2, eps, t = float(self.beta1), float(self.beta2), float(self.eps), opt_state.t + 1
-        m = beta1 * old_m + (1 - beta1) * g
-        u = np.maximum(beta2 * old_u, np.abs(g) + eps)
-        return parameter - lr / (1 - beta1**t) * (m / u), Moments(m, u, t)
+        lr, t = lr.astype(parameter.dtype, copy=False), opt_state.t + 1
+        m = self.beta1 * opt_state.m + (1 - self.beta1) * g
+        u = np.maximum(self.beta2 * opt_state.u, np.abs(g) + self.eps)
+        return parameter - lr / (1 - self.beta1**t) * (m / u), Moments(m, u, t)
 
 
 Optimiser = SGD | Adamax

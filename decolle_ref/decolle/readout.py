@@ -26,7 +26,6 @@ from decolle_ref._util.check import (
     count,
     finite,
     float_dtype,
-    floats,
     fraction,
     positive,
     validate_choice,
@@ -188,9 +187,8 @@ def output(readout: Readout, activity: Array, mask: Mask = KEEP) -> Array:
     -------
     array of shape (..., n_out)
     """
-    G, c = _parse(readout)
-    x = floats("activity", activity, ..., G.shape[1])
-    return np.asarray(mask.Y * ((mask.activity * x) @ G.T + c))
+    Y: Array = mask.Y * ((mask.activity * activity) @ readout.G.T + readout.c)
+    return Y
 
 
 def local_error(readout: Readout, dY: Array, mask: Mask = KEEP) -> Array:
@@ -209,11 +207,5 @@ def local_error(readout: Readout, dY: Array, mask: Mask = KEEP) -> Array:
     -------
     array of shape (..., n)
     """
-    G = _parse(readout)[0]
-    return np.asarray(mask.activity * ((mask.Y * floats("dY", dY, ..., len(G))) @ G))
-
-
-def _parse(readout: Readout) -> tuple[Array, Array]:
-    """G and c as floats that fit each other."""
-    c = floats("c", readout.c)
-    return floats("G", readout.G, *c.shape, np.shape(readout.G)[-1] if np.ndim(readout.G) else 0), c
+    error: Array = mask.activity * ((mask.Y * dY) @ readout.G)
+    return error

@@ -1,7 +1,8 @@
 """How inputs reach neurons: the drive W P + b, and its adjoint dU (x) P.  [K20 Eq. 1, 2]
 
 Arrays of neurons and inputs are flat in both synapses.  `Conv2d` reads them as images, channel by channel, row by row:
-input j is (channel, row, column) in C order.
+input j is (channel, row, column) in C order.  All methods refuse arrays of other shapes, except `Dense.drive`, which
+runs at every step.
 
 >>> import numpy as np
 >>> from decolle_ref import Conv2d, Dense, Weights
@@ -62,9 +63,8 @@ class Dense:
         return (self.n, self.n_in), (self.n,)
 
     def drive(self, weights: Weights, P: Array) -> Array:
-        """sum_j W_ij P_j + b_i.  [K20 Eq. 1]  (..., n_in) -> (..., n)."""
-        W, b = _parse(weights, self.shapes)
-        return floats("P", P, ..., self.n_in) @ W.T + b
+        """sum_j W_ij P_j + b_i.  [K20 Eq. 1]  (..., n_in) -> (..., n).  Assumes weights and P of these shapes."""
+        return P @ weights.W.T + weights.b
 
     def gradient(self, dU: Array, P: Array) -> Weights:
         """dL/dW_ij = dU_i P_j and dL/db_i = dU_i, summed over the batch axes.  [K20 Eq. 3]
@@ -237,8 +237,7 @@ def _parse_pair(synapse: "Synapse", dU: Array, P: Array) -> tuple[Array, Array]:
     """dU and P of one batch shape, with one row per sample."""
     P = floats("P", P, ..., synapse.n_in)
     dU = floats("dU", dU, *P.shape[:-1], synapse.n)
-    rows = int(np.prod(P.shape[:-1]))
-    return dU.reshape(rows, synapse.n), P.reshape(rows, synapse.n_in)
+    return dU.reshape(-1, synapse.n), P.reshape(-1, synapse.n_in)
 
 
 def _validate(weights: Weights, shapes: Sequence[tuple[int, ...]], dtype: np.dtype[Any], name: str) -> None:
