@@ -15,7 +15,7 @@ Traceback (most recent call last):
 decolle_ref._util.check.InputError: steps: expected an integer >= 1, got 0
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -68,6 +68,13 @@ def _pattern(shape: tuple[Any, ...]) -> str:
     return f"({', '.join(sides)}{',' if len(sides) == 1 else ''})"
 
 
+def matrices(name: str, arrays: Sequence[npt.ArrayLike], shapes: Sequence[tuple[int, ...]]) -> tuple[Array, ...]:
+    """`arrays` as floats, one of each of these shapes."""
+    if len(arrays) != len(shapes):
+        raise InputError(f"{name}: expected {len(shapes)} arrays, one per layer, got {len(arrays)}")
+    return tuple(floats(f"{name} {k}", x, *shape) for k, (x, shape) in enumerate(zip(arrays, shapes, strict=True), 1))
+
+
 def labels(name: str, value: npt.ArrayLike, classes: int, shape: tuple[int, ...]) -> Array:
     """`value` as class labels: integers from 0 to classes - 1, one for each sample of a batch of this shape."""
     array = as_array(name, value, f"integers from 0 to {classes - 1}")
@@ -95,15 +102,20 @@ def _checked(name: str, value: npt.ArrayLike, expected: str, holds: Callable[[Ar
 
 def finite(name: str, value: npt.ArrayLike, dtype: np.dtype[Any] | None = None) -> Array:
     """`value` as an array of finite real numbers, in `dtype` if it is named: finite after the cast."""
-    if type(value) is np.ndarray and value.dtype.kind == "f" and dtype in (None, value.dtype):
-        if np.isfinite(value).all():
-            return value
-    array = _checked(name, value, "finite numbers", np.isfinite)
-    if dtype is None or array.dtype == dtype:
-        return array
-    with np.errstate(over="ignore"):
-        cast = array.astype(dtype)
-    return _checked(f"{name} as {dtype}", cast, "finite numbers", np.isfinite)
+    array = value if type(value) is np.ndarray else as_array(name, value, "finite numbers")
+    if array.dtype.kind in "biuf":
+        cast = array if dtype is None or array.dtype == dtype else _cast(array, dtype)
+        if np.isfinite(cast).all():
+            return cast
+    array = _checked(name, array, "finite numbers", np.isfinite)
+    return _checked(f"{name} as {dtype}", _cast(array, dtype), "finite numbers", np.isfinite)
+
+
+def _cast(array: Array, dtype: np.dtype[Any] | None) -> Array:
+    if array.dtype.kind != "f":
+        return array.astype(dtype)
+    with np.errstate(over="ignore"):  # what overflows is found by the caller
+        return array.astype(dtype)
 
 
 def positive(name: str, value: npt.ArrayLike, unit: str = "") -> Array:

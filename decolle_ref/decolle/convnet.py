@@ -25,7 +25,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from decolle_ref._util.check import Array, InputError, float_dtype
+from decolle_ref._util.check import Array, InputError, float_dtype, floats
 from decolle_ref.decolle.objective import Objective, smooth_l1
 from decolle_ref.decolle.optim import Optimiser, OptState, update_each
 from decolle_ref.decolle.pool import MaxPool
@@ -143,7 +143,8 @@ def relu(u: Array) -> Array:
     -------
     array of u's shape
     """
-    return np.where(u.real > 0, u, 0)
+    u = floats("u", u)
+    return np.where(u.real <= 0, 0, u)
 
 
 def forward(net: Net, weights: Sequence[Weights], x: Array) -> Cache:
@@ -159,13 +160,20 @@ def forward(net: Net, weights: Sequence[Weights], x: Array) -> Cache:
     Returns
     -------
     Cache
+
+    Raises
+    ------
+    InputError
+        For weights or images that do not fit.
     """
-    a, winners = [x], []
+    if len(weights) != len(net.stages) + 1:
+        raise InputError(f"weights: expected one per layer ({len(net.stages) + 1}), got {len(weights)}")
+    a, winners = [floats("x", x, ..., (net.stages[0].synapse if net.stages else net.top).n_in)], []
     for stage, w in zip(net.stages, weights, strict=False):
         U = stage.synapse.drive(w, a[-1])
         winners.append(stage.pool.winners(U))
         a.append(relu(stage.pool.pick(U, winners[-1])))
-    return Cache(tuple(a), tuple(winners), net.top.drive(weights[-1], a[-1]))
+    return Cache(tuple(a), tuple(winners), net.top.drive(net.top.parse(weights[-1]), a[-1]))
 
 
 def backward(net: Net, weights: Sequence[Weights], cache: Cache, dY: Array) -> tuple[Weights, ...]:

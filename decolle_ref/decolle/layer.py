@@ -26,7 +26,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from decolle_ref._util.check import Array
+from decolle_ref._util.check import Array, floats
 from decolle_ref.decolle import lif, readout, rule
 from decolle_ref.decolle.dialects import Dialect, paper
 from decolle_ref.decolle.lif import LIF, State
@@ -147,7 +147,8 @@ def forward(
 ) -> tuple[State, Snapshot]:
     """One layer, one step: [K20 Eq. 1] and Y = G sigma(U) + c, or Y = G S + c where the dialect reads spikes.
 
-    With a pool, S and Y come from the largest U of every window; R keeps the neurons' own spikes.
+    With a pool, S and Y come from the largest U of every window; R keeps the neurons' own spikes.  Assumes what
+    `network.run` and `network.step` check.
 
     Parameters
     ----------
@@ -286,11 +287,13 @@ def frozen_error_loss(layer: Layer, weights: Weights, P: Array, R: Array, dY: Ar
     array of shape ()
     """
     U, Y = _smooth_output(layer, weights, P, R, mask)
-    linear, penalty = (dY * Y).sum(), _penalty(layer, U)
+    linear, penalty = (floats("dY", dY, *Y.shape) * Y).sum(), _penalty(layer, U)
     return np.asarray(linear if penalty is None else linear + penalty)
 
 
 def _smooth_output(layer: Layer, weights: Weights, P: Array, R: Array, mask: Mask) -> tuple[Array, Array]:
     """U before the pool, and Y = G primitive(u) + c."""
-    U = layer.synapse.drive(weights, P) - layer.neuron.delta * R
+    P = floats("P", P, ..., layer.synapse.n_in)
+    R = floats("R", R, *P.shape[:-1], layer.synapse.n)
+    U = layer.synapse.drive(layer.synapse.parse(weights), P) - layer.neuron.delta * R
     return U, readout.output(layer.readout, layer.surrogate.primitive(pooled(layer, U)), mask)

@@ -46,7 +46,8 @@ class SGD:
 
     def update(self, parameter: Array, g: Array, opt_state: None, lr: Array) -> tuple[Array, None]:
         """(W - lr g, None); lr is an array that broadcasts against the parameter."""
-        return parameter - lr.astype(parameter.dtype, copy=False) * g, None
+        _validate(parameter, g)
+        return parameter - np.asarray(lr, parameter.dtype) * g, None
 
 
 @dataclass(frozen=True)
@@ -82,10 +83,21 @@ class Adamax:
 
     def update(self, parameter: Array, g: Array, opt_state: Moments, lr: Array) -> tuple[Array, Moments]:
         """(new parameter, new state); lr is an array that broadcasts against the parameter."""
-        lr, t = lr.astype(parameter.dtype, copy=False), opt_state.t + 1
+        _validate(parameter, g, opt_state.m, opt_state.u)
+        lr, t = np.asarray(lr, parameter.dtype), opt_state.t + 1
         m = self.beta1 * opt_state.m + (1 - self.beta1) * g
         u = np.maximum(self.beta2 * opt_state.u, np.abs(g) + self.eps)
         return parameter - lr / (1 - self.beta1**t) * (m / u), Moments(m, u, t)
+
+
+def _validate(parameter: Array, *others: Array) -> None:
+    """Raise InputError unless all are arrays of the parameter's shape and float dtype, which it keeps for ever."""
+    for x in (parameter, *others):
+        known = type(x) is np.ndarray or isinstance(x, np.generic)
+        if not known or x.dtype.kind != "f" or x.dtype != parameter.dtype or x.shape != parameter.shape:
+            expected = f"floats of one dtype and of shape {np.shape(parameter)}"
+            kind = getattr(x, "dtype", type(x).__name__)
+            raise InputError(f"update: expected {expected}, got {kind} of shape {np.shape(x)}")
 
 
 Optimiser = SGD | Adamax

@@ -176,6 +176,8 @@ def drop_count(name: str, p: float) -> int:
 def output(readout: Readout, activity: Array, mask: Mask = KEEP) -> Array:
     """Y_k = sum_i G_ki sigma(U_i) + c_k.  [K20 Sec. 3.2]
 
+    Assumes arrays of these shapes, which `network.run` and `network.step` check.
+
     Parameters
     ----------
     readout : Readout
@@ -195,6 +197,7 @@ def local_error(readout: Readout, dY: Array, mask: Mask = KEEP) -> Array:
     """sum_k G_ki dY_k: the error of the outputs, projected back on the neurons.  [K20 Eq. 3]
 
     The paper's special case for the squared error prints error_i = Y_i - Yhat_i, without this projection.
+    Assumes arrays of these shapes, which `rule.error_signal` checks.
 
     Parameters
     ----------

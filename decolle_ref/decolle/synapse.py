@@ -76,7 +76,11 @@ class Dense:
 
     def adjoint(self, weights: Weights, dU: Array) -> Array:
         """dL/dP_j = sum_i W_ij dU_i, where dU = dL/dU.  (..., n) -> (..., n_in)."""
-        return np.asarray(floats("dU", dU, ..., self.n) @ _parse(weights, self.shapes).W)
+        return np.asarray(floats("dU", dU, ..., self.n) @ self.parse(weights).W)
+
+    def parse(self, weights: Weights) -> Weights:
+        """`weights` as floats; raise InputError unless they have this synapse's shapes."""
+        return Weights(*(floats(x, array, *shape) for x, array, shape in zip("Wb", weights, self.shapes, strict=True)))
 
     def validate(self, weights: Weights, dtype: np.dtype[Any], name: str) -> None:
         """Raise InputError unless `weights` has this synapse's shapes, only finite numbers, and `dtype`."""
@@ -161,7 +165,7 @@ class Conv2d:
 
         (..., n_in) -> (..., n): one matrix product for each place (r, s) of the kernel.
         """
-        (W, b), P = _parse(weights, self.shapes), floats("P", P, ..., self.n_in)
+        (W, b), P = self.parse(weights), floats("P", P, ..., self.n_in)
         U = sum(W[:, :, r, s] @ inputs for r, s, inputs in self._kernel_places(P))
         return (U + b[:, None]).reshape(*P.shape[:-1], self.n)
 
@@ -182,7 +186,7 @@ class Conv2d:
 
         i = stride y + r - padding, j = stride x + s - padding; dU = dL/dU.  (..., n) -> (..., n_in).
         """
-        W, dU = _parse(weights, self.shapes).W, floats("dU", dU, ..., self.n)
+        W, dU = self.parse(weights).W, floats("dU", dU, ..., self.n)
         batch = dU.shape[:-1]
         dU = dU.reshape(*batch, self.channels, self.n // self.channels)
         dP = np.zeros((*batch, 1 + self.n_in), np.result_type(dU, W))  # [0] collects all of the padding
@@ -198,6 +202,10 @@ class Conv2d:
         for r, s in np.ndindex(self.kernel, self.kernel):
             inputs = image[..., r :: self.stride, s :: self.stride][..., :height, :width]
             yield r, s, inputs.reshape(*inputs.shape[:-2], height * width)
+
+    def parse(self, weights: Weights) -> Weights:
+        """`weights` as floats; raise InputError unless they have this synapse's shapes."""
+        return Weights(*(floats(x, array, *shape) for x, array, shape in zip("Wb", weights, self.shapes, strict=True)))
 
     def validate(self, weights: Weights, dtype: np.dtype[Any], name: str) -> None:
         """Raise InputError unless `weights` has this synapse's shapes, only finite numbers, and `dtype`."""
@@ -225,12 +233,6 @@ def validate_image(name: str, shape: tuple[int, ...]) -> None:
         raise InputError(f"{name}: expected (channels, height, width), got {shape}")
     for side, value in zip(("channels", "height", "width"), shape, strict=True):
         count(f"{name} {side}", value)
-
-
-def _parse(weights: Weights, shapes: tuple[tuple[int, ...], tuple[int, ...]]) -> Weights:
-    """The weights as floats of these shapes."""
-    W, b = weights
-    return Weights(floats("W", W, *shapes[0]), floats("b", b, *shapes[1]))
 
 
 def _parse_pair(synapse: "Synapse", dU: Array, P: Array) -> tuple[Array, Array]:
