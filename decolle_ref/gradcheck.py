@@ -70,7 +70,7 @@ class Report:
         """agrees, DISAGREES, or cannot tell: the error may be only that of the method, or hidden by it."""
         if self.error <= self.tolerance:
             return "agrees" if self.precision <= self.tolerance else "cannot tell"
-        return "cannot tell" if self.error <= self.precision else "DISAGREES"
+        return "cannot tell" if self.error <= self.precision and np.isfinite(self.error) else "DISAGREES"
 
     def __bool__(self) -> bool:
         return self.verdict == "agrees"

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from decolle_ref._util.check import Array, InputError, finite, fraction, positive, validate_shape
+from decolle_ref._util.check import Array, InputError, finite, floats, fraction, positive, validate_shape
 from decolle_ref.decolle.objective import Loss, squared_error
 
 
@@ -91,6 +91,8 @@ def rest(shape: tuple[int, ...]) -> FilterState:
 def filter_step(kernel: Kernel, before: FilterState, S: Array) -> FilterState:
     """One step of epsilon * S: A = rise A + (1 - rise) S, B = decay B + (1 - decay) A.  [N19 Eq. 9]
 
+    Assumes floats of one shape.
+
     Parameters
     ----------
     kernel : Kernel
@@ -116,7 +118,14 @@ def filtered(kernel: Kernel, S: Array) -> Array:
     Returns
     -------
     array shaped like S
+
+    Raises
+    ------
+    InputError : for a record without steps
     """
+    S = floats("S", S)
+    if not S.shape or not len(S):
+        raise InputError(f"S: expected shape (steps, ...) with steps >= 1, got {S.shape}")
     state, steps = FilterState(0 * S[0], 0 * S[0]), []
     for S_n in S:
         state = filter_step(kernel, state, S_n)
@@ -170,9 +179,17 @@ def error(target: Target | None, y: Array, n: int) -> Array:
     """
     if target is None:
         return np.zeros_like(y)
+    Y = _read(target, y)
+    slope = target.loss.slope(Y, floats("goal", target.goal, ..., *Y.shape)[n])
+    return slope if target.G is None else slope @ target.G
+
+
+def _read(target: Target, y: Array) -> Array:
+    """Y = G y, (..., n_out)."""
     if target.G is None:
-        return target.loss.slope(y, target.goal[n])
-    return target.loss.slope(y @ target.G.T, target.goal[n]) @ target.G
+        return floats("y", y)
+    G = floats("G", target.G, len(target.G) if np.ndim(target.G) else 0, np.shape(y)[-1] if np.ndim(y) else 0)
+    return np.asarray(floats("y", y) @ G.T)
 
 
 def value(cost: Cost, S: Sequence[Array]) -> Array:
@@ -190,8 +207,7 @@ def value(cost: Cost, S: Sequence[Array]) -> Array:
     total = np.zeros(())
     for target, spikes in zip(cost.targets, S, strict=True):
         if target is not None:
-            y = filtered(cost.kernel, spikes)
-            Y = y if target.G is None else y @ target.G.T
+            Y = _read(target, filtered(cost.kernel, spikes))
             total = total + target.loss.terms(Y, target.goal).sum()
     return total
 
