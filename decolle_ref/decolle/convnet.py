@@ -25,7 +25,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from decolle_ref._util.check import Array, InputError, float_dtype, floats
+from decolle_ref._util.check import Array, InputError, finite, float_dtype, floats
 from decolle_ref.decolle.objective import Objective, smooth_l1
 from decolle_ref.decolle.optim import Optimiser, OptState, update_each
 from decolle_ref.decolle.pool import MaxPool
@@ -274,6 +274,6 @@ def update(
     """
     arrays = [array for w in weights for array in w]
     slopes = [array for g in gradients for array in g]
-    rate = np.asarray(learning_rate, arrays[0].dtype)
+    rate = finite("learning_rate", learning_rate, arrays[0].dtype)
     new, opt_state = update_each(optimiser, arrays, slopes, opt_state, [rate] * len(arrays))
     return tuple(map(Weights, new[::2], new[1::2])), opt_state

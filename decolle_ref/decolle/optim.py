@@ -46,7 +46,7 @@ class SGD:
 
     def update(self, parameter: Array, g: Array, opt_state: None, lr: Array) -> tuple[Array, None]:
         """(W - lr g, None); lr is an array that broadcasts against the parameter."""
-        _validate(parameter, g)
+        validate_arrays(parameter, g)
         return parameter - np.asarray(lr, parameter.dtype) * g, None
 
 
@@ -83,15 +83,22 @@ class Adamax:
 
     def update(self, parameter: Array, g: Array, opt_state: Moments, lr: Array) -> tuple[Array, Moments]:
         """(new parameter, new state); lr is an array that broadcasts against the parameter."""
-        _validate(parameter, g, opt_state.m, opt_state.u)
+        validate_arrays(parameter, g, opt_state.m, opt_state.u)
         lr, t = np.asarray(lr, parameter.dtype), opt_state.t + 1
         m = self.beta1 * opt_state.m + (1 - self.beta1) * g
         u = np.maximum(self.beta2 * opt_state.u, np.abs(g) + self.eps)
         return parameter - lr / (1 - self.beta1**t) * (m / u), Moments(m, u, t)
 
 
-def _validate(parameter: Array, *others: Array) -> None:
-    """Raise InputError unless all are arrays of the parameter's shape and float dtype, which it keeps for ever."""
+def validate_arrays(parameter: Array, *others: Array) -> None:
+    """Raise InputError unless all are arrays of the parameter's shape and float dtype, which it keeps for ever.
+
+    Parameters
+    ----------
+    parameter : array
+    others : arrays
+        Its gradient and the optimiser's state.
+    """
     for x in (parameter, *others):
         known = type(x) is np.ndarray or isinstance(x, np.generic)
         if not known or x.dtype.kind != "f" or x.dtype != parameter.dtype or x.shape != parameter.shape:

@@ -96,7 +96,7 @@ def sample_readout(
     count("n_out", n_out)
     positive("amplitude", amplitude)
     G = rng.uniform(-1, 1, (n_out, n)) * (amplitude / np.sqrt(n))
-    return Readout(G.astype(float_dtype(dtype)), np.zeros(n_out, dtype))
+    return Readout(finite("G", G, float_dtype(dtype)), np.zeros(n_out, dtype))
 
 
 def validate(readout: Readout, n: int, dtype: np.dtype[Any], name: str) -> None:

@@ -254,4 +254,4 @@ def _init_weights(
     """W ~ U(-1, 1) scale / (sqrt(weights per neuron) gain), b = bias + U(-0.1, 0.1), one b per row of W."""
     W = rng.uniform(-1, 1, shape) * (scale / np.sqrt(np.prod(shape[1:]))) / gain
     b = bias + rng.uniform(-0.1, 0.1, shape[0])
-    return Weights(W.astype(dtype), b.astype(dtype))
+    return Weights(finite("W", W, dtype), finite("b", b, dtype))

@@ -1,5 +1,7 @@
 """One phase, spike by spike: there is no clock, only an order of events.  [T19 Eq. 1-7, 16, 19, Alg. 1-3]
 
+The firing rules and `Phase` assume numbers, which `snn.forward` and `snn.backward` check; a NaN would never fire.
+
 A spike arrives, the integration variables of its targets change, targets beyond their threshold fire until they are
 below it, and their spikes wait to be delivered in turn.  The totals do not depend on which waiting spike goes next.
 When no spike waits, residual spikes round the totals, lowest layer first.  Both phases are the same process.

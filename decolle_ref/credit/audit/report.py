@@ -75,7 +75,8 @@ def worst_entry(got: Gradients, exact: Gradients) -> Entry:
         difference = np.abs(array - exact[name])
         index = tuple(int(i) for i in np.unravel_index(int(difference.argmax()), array.shape))
         relative = float(difference[index] / (np.abs(exact[name]).max() or 1))
-        entries.append(Entry(name, index, float(array[index]), float(exact[name][index]), relative))
+        error = relative if np.isfinite(relative) else np.inf  # NaN is never the smaller error
+        entries.append(Entry(name, index, float(array[index]), float(exact[name][index]), error))
     return max(entries, key=lambda entry: entry.error)
 
 
