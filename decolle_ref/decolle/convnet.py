@@ -191,6 +191,8 @@ def backward(net: Net, weights: Sequence[Weights], cache: Cache, dY: Array) -> t
     -------
     tuple of Weights, one per layer
     """
+    synapses = [*(stage.synapse for stage in net.stages), net.top]
+    weights = [synapse.parse(w) for synapse, w in zip(synapses, weights, strict=True)]
     gradients = [net.top.gradient(dY, cache.a[-1])]
     da = net.top.adjoint(weights[-1], dY)
     for l, stage in reversed(list(enumerate(net.stages))):

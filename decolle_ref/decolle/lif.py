@@ -142,18 +142,28 @@ def from_decays(
     ------
     InputError
         For a decay outside [0, 1), also after rounding to `dtype`, for w < 0, a gain that is not > 0, and a number that
-        is not finite in `dtype`.
+        is not finite in `dtype`, and for vectors of different lengths.
     """
     kind, strength, gain = check.float_dtype(dtype), check.not_negative("w", w), dialect.value("gains")
     if gamma is None and strength.any():
         raise InputError("gamma: expected a decay where w > 0, got none")
     decays = (("alpha", alpha), ("beta", beta), ("gamma", 0.0 if gamma is None else gamma))
     a, b, g = (_parse_decay(name, decay, kind) for name, decay in decays)
-    delta = dialect.value("refractory")(g) * strength
     into_Q = gain(b) if gain_Q is None else check.positive("gain_Q", gain_Q)
     into_P = gain(a) if gain_P is None else check.positive("gain_P", gain_P)
+    _validate_sizes({"alpha": a, "beta": b, "gain_Q": into_Q, "gain_P": into_P})
+    _validate_sizes({"gamma": g, "w": strength})
+    delta = dialect.value("refractory")(g) * strength
     constants = zip(LIF._fields, (a, b, g, delta, into_Q, into_P), strict=False)
     return LIF(*(check.finite(letter, x, kind) for letter, x in constants), dialect.value("P_reads"), dialect.value("U_reads"), dialect)
+
+
+def _validate_sizes(constants: dict[str, Array]) -> None:
+    """Raise InputError unless each is one number, or has one value for each of the same inputs or neurons."""
+    vectors = {name: x.shape for name, x in constants.items() if x.shape not in ((), (1,))}
+    if any(len(shape) != 1 or shape == (0,) for shape in vectors.values()) or len(set(vectors.values())) > 1:
+        got = ", ".join(f"{name} {shape}" for name, shape in vectors.items())
+        raise InputError(f"{', '.join(constants)}: expected numbers or vectors of one length, got {got}")
 
 
 def _parse_decay(name: str, value: npt.ArrayLike, dtype: np.dtype[Any]) -> Array:

@@ -178,10 +178,15 @@ def step(
     for name, entries in (("weights", weights), ("state", state), ("targets", targets), ("masks", masks)):
         if entries is not None and len(entries) != len(network):
             raise InputError(f"{name}: expected one per layer ({len(network)}), got {len(entries)}")
+    dtype = network[0].neuron.alpha.dtype
+    x = floats("spikes", spikes, ..., network[0].synapse.n_in, dtype=dtype)
     for k, (layer, w, s) in enumerate(zip(network, weights, state, strict=True), start=1):
-        for letter, array in zip(("W", "b", *State._fields), (*w, *s), strict=True):
-            validate_dtype(f"layer {k} {letter}", floats(f"layer {k} {letter}", array), layer.neuron.alpha.dtype)
-    return _step(network, weights, state, spikes, targets, masks)
+        n_in, n, dtype = layer.synapse.n_in, layer.synapse.n, layer.neuron.alpha.dtype
+        shapes = *layer.synapse.shapes, *((*x.shape[:-1], size) for size in (n_in, n_in, n))
+        for letter, array, shape in zip(("W", "b", *State._fields), (*w, *s), shapes, strict=True):
+            validate_dtype(f"layer {k} {letter}", floats(f"layer {k} {letter}", array, *shape), dtype)
+    goals = None if targets is None else [floats("target", target, dtype=dtype) for target in targets]
+    return _step(network, weights, state, x, goals, masks)
 
 
 def _step(

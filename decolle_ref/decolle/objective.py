@@ -82,6 +82,14 @@ def _outputs(Y: Array) -> Array:
     return Y
 
 
+def _potentials(U: Array) -> Array:
+    """U, which must have an axis of neurons."""
+    U = floats("U", U)
+    if not U.shape:
+        raise InputError("U: expected shape (..., n), got ()")
+    return U
+
+
 def _difference(Y: Array, target: Array) -> Array:
     """Y - target, of one shape: NumPy would broadcast a target of another one over batch or outputs."""
     Y = floats("Y", Y)
@@ -167,7 +175,7 @@ class Regulariser:
 
         The "rate" reads the primitive of `surrogate`.
         """
-        U = floats("U", U)
+        U = _potentials(U)
         if U.size == 0:
             return np.zeros((), U.dtype)
         above = np.where(U.real + 0.01 <= 0, 0, U + 0.01)
@@ -177,7 +185,7 @@ class Regulariser:
 
     def derivative(self, U: Array, surrogate: Surrogate) -> Array:
         """d value / dU, of U's shape: lambda1 1[U > -0.01] / N - lambda2 1[<activity> < 0.1] activity'(U) / N."""
-        U = floats("U", U)
+        U = _potentials(U)
         slope = surrogate.derivative(U) if self.activity == "rate" else np.ones_like(U)
         silent = above_threshold(0.1 - self._mean_activity(U, surrogate))
         first = float(self.lambda1) * above_threshold(U + 0.01)
@@ -221,7 +229,12 @@ class Objective:
     def value(self, U: Array, Y: Array, target: Array, surrogate: Surrogate) -> Array:
         """L, a scalar, for U (..., n), Y and target (..., n_out)."""
         total = self.loss_of(Y, target)
-        return total if self.regulariser is None else total + self.regulariser.value(U, surrogate)
+        if self.regulariser is None:
+            return total
+        U = _potentials(U)
+        if U.shape[:-1] != np.shape(Y)[:-1]:
+            raise InputError(f"U: expected the batch of Y, {np.shape(Y)[:-1]}, got {U.shape[:-1]}")
+        return total + self.regulariser.value(U, surrogate)
 
     def loss_of(self, Y: Array, target: Array) -> Array:
         """L without the regularisers, a scalar, for Y and target (..., n_out)."""

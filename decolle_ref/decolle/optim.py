@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from decolle_ref._util.check import Array, InputError, count, positive
+from decolle_ref._util.check import Array, InputError, count, floats, positive
 
 
 class Moments(NamedTuple):
@@ -47,7 +47,7 @@ class SGD:
     def update(self, parameter: Array, g: Array, opt_state: None, lr: Array) -> tuple[Array, None]:
         """(W - lr g, None); lr is an array that broadcasts against the parameter."""
         validate_arrays(parameter, g)
-        return parameter - np.asarray(lr, parameter.dtype) * g, None
+        return parameter - floats("lr", lr, dtype=parameter.dtype) * g, None
 
 
 @dataclass(frozen=True)
@@ -79,12 +79,13 @@ class Adamax:
 
     def init(self, parameter: Array) -> Moments:
         """The state before the first update: m = u = 0."""
-        return Moments(np.zeros_like(parameter), np.zeros_like(parameter), 0)
+        zero = np.zeros_like(floats("parameter", parameter))
+        return Moments(zero, zero.copy(), 0)
 
     def update(self, parameter: Array, g: Array, opt_state: Moments, lr: Array) -> tuple[Array, Moments]:
         """(new parameter, new state); lr is an array that broadcasts against the parameter."""
         validate_arrays(parameter, g, opt_state.m, opt_state.u)
-        lr, t = np.asarray(lr, parameter.dtype), opt_state.t + 1
+        lr, t = floats("lr", lr, dtype=parameter.dtype), opt_state.t + 1
         m = self.beta1 * opt_state.m + (1 - self.beta1) * g
         u = np.maximum(self.beta2 * opt_state.u, np.abs(g) + self.eps)
         return parameter - lr / (1 - self.beta1**t) * (m / u), Moments(m, u, t)

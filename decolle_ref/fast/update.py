@@ -118,7 +118,7 @@ def adamax(optimiser: Adamax, parameter: Array, opt_state: Moments, lr: Array) -
     """
     validate_arrays(parameter, opt_state.m, opt_state.u)
     height = max(1, BLOCK // max(1, parameter[0].size))
-    lr = np.broadcast_to(np.asarray(lr, parameter.dtype), parameter.shape)
+    lr = np.broadcast_to(floats("lr", lr, dtype=parameter.dtype), parameter.shape)
     for top in range(0, len(parameter), height):
         block = slice(top, top + height)
         g, u = opt_state.m[block], opt_state.u[block]
