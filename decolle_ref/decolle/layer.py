@@ -175,7 +175,7 @@ def forward(
 
 
 def pooled(layer: Layer, U: Array) -> Array:
-    """The potentials that are transmitted and read: U, or the largest of every window.
+    """The potentials that are transmitted and read: U, or the largest of every window.  Assumes a U of this shape.
 
     Parameters
     ----------
@@ -208,6 +208,8 @@ def regularisers(layer: Layer) -> tuple[Regulariser | None, Regulariser | None]:
 
 def local_gradients(layer: Layer, snapshot: Snapshot, target: Array, mask: Mask = KEEP) -> Snapshot:
     """Add the layer's loss and the gradients dY = dL/dY and dU = dL/dU.  [K20 Eq. 3, 4]
+
+    Assumes a snapshot that `forward` made; the target is checked.
 
     Parameters
     ----------

@@ -67,7 +67,7 @@ class Step(NamedTuple):
 
 
 def nearest(x: Array) -> Array:
-    """`ann.nearest`, overwriting x.
+    """`ann.nearest`, overwriting x.  Assumes floats.
 
     Parameters
     ----------
@@ -170,6 +170,7 @@ def backward(
     errors: list[Array] = []
     increments: list[Weights] = []
     U = floats("U", U, caches[-1].S_below.shape[1], net[-1].synapse.n)
+    weights = [layer.synapse.parse(w) for layer, w in zip(net, weights, strict=True)]
     E = np.ascontiguousarray(U.T)
     for layer, w, cache in zip(reversed(net), reversed(weights), reversed(caches), strict=True):
         E = E / layer.theta_bp
@@ -257,8 +258,8 @@ def accuracy(net: IFNetwork, weights: Sequence[Weights], x: Array, labels: Array
     float
         Between 0 and 1.
     """
-    if not len(x):
-        raise InputError("x: expected at least one sample, got none")
+    if not np.ndim(x) or not len(x):
+        raise InputError(f"x: expected at least one sample, got shape {np.shape(x)}")
     parsed, right = check.labels("labels", labels, net[-1].synapse.n, np.shape(x)[:1]), 0
     for i in range(0, len(x), EVALUATION_BATCH):
         S, _ = forward(net, weights, x[i : i + EVALUATION_BATCH])

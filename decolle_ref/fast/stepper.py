@@ -24,6 +24,7 @@ from decolle_ref._util.check import Array, InputError, count, floats
 from decolle_ref.decolle import dialects
 from decolle_ref.decolle.learner import Learner, OptState
 from decolle_ref.decolle.network import Network
+from decolle_ref.decolle.optim import validate_arrays
 from decolle_ref.decolle.readout import KEEP, Mask
 from decolle_ref.decolle.synapse import Weights
 from decolle_ref.fast.layer_buffers import LayerBuffers
@@ -146,7 +147,8 @@ class NetworkStepper:
         new = []
         for k, (w, moments, rate) in enumerate(zip(weights, opt_state, learner.learning_rates, strict=True)):
             gradients = [layers[k].gradient for layers in self.buffers]
-            for moment, chunks in zip(moments, zip(*gradients, strict=True), strict=True):
+            for array, moment, chunks in zip(w, moments, zip(*gradients, strict=True), strict=True):
+                validate_arrays(array, moment.m)
                 np.copyto(moment.m, sum(chunks))
             triples = zip(w, moments, rate, strict=True)
             new.append(tuple(adamax(optimiser, array, moment, factor * lr) for array, moment, lr in triples))

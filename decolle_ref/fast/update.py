@@ -60,6 +60,8 @@ def update_layer(
     if not isinstance(synapse, Dense):
         raise InputError(f"fast.update_layer: expected a Dense synapse, got {type(synapse).__name__}")
     moments_W, moments_b = opt_state
+    for array, moments in zip(weights, opt_state, strict=True):
+        validate_arrays(array, moments.m)
     P = floats("P", P, ..., synapse.n_in)
     dU = floats("dU", dU, *P.shape[:-1], synapse.n)
     rows, columns = dU.reshape(-1, synapse.n), P.reshape(-1, synapse.n_in)

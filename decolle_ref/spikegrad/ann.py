@@ -263,6 +263,7 @@ def backward(
     validate_choice("gradient", gradient, GRADIENTS)
     validate_choice("rounding", rounding, ROUNDINGS)
     U = floats("U", U, *responses[-1].S.shape)
+    weights = [layer.synapse.parse(w) for layer, w in zip(net, weights, strict=True)]
     errors: list[Array] = []
     for k in reversed(range(len(net))):
         total = U / net[k].theta_bp

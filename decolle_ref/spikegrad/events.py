@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from decolle_ref._util.check import Array, InputError, count, validate_choice
+from decolle_ref._util.check import Array, InputError, count, floats, validate_choice
 
 __all__ = [
     "ORDERS",
@@ -109,6 +109,7 @@ def neurons(V: Array, theta: float, rectify: bool = False, sends: Array | None =
     Neurons
         The layer, with totals of 0.
     """
+    V = floats("V", V)
     every = np.ones(V.size, bool) if sends is None else sends
     return Neurons(V.copy(), np.zeros(V.size, V.dtype), theta, rectify, every)
 

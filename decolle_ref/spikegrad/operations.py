@@ -148,6 +148,8 @@ def relative_operations(net: IFNetwork, operations: Array) -> float:
 def spikes_sent(net: IFNetwork, result: PhaseResult) -> list[Array]:
     """How many spikes each neuron sent in an event-driven phase, whatever their signs.
 
+    Assumes a result that `snn.forward` or `snn.backward` made.
+
     Parameters
     ----------
     net

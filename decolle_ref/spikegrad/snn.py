@@ -147,7 +147,8 @@ def input_spikes(x: Array) -> list[Spike]:
     InputError
         For fractions, and for more spikes than a phase may fire.
     """
-    if (finite("x", x) != np.trunc(x)).any():
+    x = floats("x", finite("x", x), np.size(x))
+    if (x != np.trunc(x)).any():
         raise InputError("x: expected whole numbers of input spikes, got fractions")
     if np.abs(x).sum() > LIMIT:
         raise InputError(f"x: expected at most {LIMIT} input spikes, got {np.abs(x).sum():g}")
@@ -176,7 +177,7 @@ def derivative(net: IFNetwork, forward_result: PhaseResult) -> list[Array]:
     """
     for k, arrays in enumerate(zip(forward_result.V, forward_result.totals, strict=True), start=1):
         for name, array in zip(("V", "total"), arrays, strict=True):
-            finite(f"layer {k} {name}", array)
+            floats(f"layer {k} {name}", finite(f"layer {k} {name}", array), net[k - 1].synapse.n)
     return [
         (V > 0) | (total > 0) if layer.relu and layer is not net[-1] else np.ones(V.shape, bool)
         for layer, V, total in zip(net, forward_result.V, forward_result.totals, strict=True)
@@ -265,7 +266,7 @@ def fan_out(synapse: Connections, weights: Weights) -> list[Targets]:
     list of Targets
         One per input.
     """
-    unbiased = _without_bias(weights)
+    unbiased = _without_bias(synapse.parse(weights))
     return _targets(synapse.n_in, weights.W.dtype, lambda spikes: synapse.drive(unbiased, spikes))
 
 

@@ -159,7 +159,7 @@ def flat(gradient: Sequence[Synapses], layer: int | None = None) -> Array:
     vector
     """
     layers = gradient if layer is None else [gradient[layer]]
-    return np.concatenate([array.ravel() for synapses in layers for array in synapses])
+    return np.concatenate([floats("gradient", array).ravel() for synapses in layers for array in synapses])
 
 
 def relative_error(a: Array, b: Array) -> float:

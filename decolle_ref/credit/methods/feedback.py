@@ -20,7 +20,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from decolle_ref._util.check import Array, InputError, validate_shape
+from decolle_ref._util.check import Array, InputError, floats
 
 Route = Callable[[Sequence[Array], Sequence[Array]], Sequence[Array]]
 """(errors of all layers, sigma' of all layers) -> errors of all layers; arrays (..., n)."""
@@ -86,7 +86,7 @@ def _validate(matrices: Sequence[Array], shapes: Sequence[tuple[int, int]], lett
     if len(matrices) != len(shapes):
         raise InputError(f"{letter}: expected {len(shapes)} matrices, one per hidden layer, got {len(matrices)}")
     for k, (matrix, shape) in enumerate(zip(matrices, shapes, strict=True), start=1):
-        validate_shape(f"{letter} {k}", matrix, shape)
+        floats(f"{letter} {k}", matrix, *shape)
 
 
 def sample_alignment(rng: np.random.Generator, sizes: Sequence[int], scale: float = 1.0) -> list[Array]:

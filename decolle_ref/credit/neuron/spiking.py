@@ -285,6 +285,5 @@ def parse_gradient(gradient: Sequence[Synapses], method: str) -> tuple[Synapses,
     """
     for k, layer in enumerate(gradient, start=1):
         for letter, array in zip("WV", layer, strict=True):
-            if not np.isfinite(array).all():
-                finite(f"{method}: dL/d{letter} of layer {k} (are the recurrent weights too large?)", array)
+            finite(f"{method}: dL/d{letter} of layer {k} (are the recurrent weights too large?)", array)
     return tuple(gradient)

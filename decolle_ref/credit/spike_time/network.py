@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from decolle_ref._util.check import Array, InputError, as_array, finite, floats, validate_shape
+from decolle_ref._util.check import Array, InputError, as_array, finite, floats, validate_dtype, validate_shape
 
 FARTHEST = 300.0  # time constants from 0: exp does not overflow for sums, nor for spikes that come still later
 
@@ -80,6 +80,11 @@ def _parse(W: Array, z: Array) -> tuple[Array, Array]:
     return W, floats("z", z, *W.shape[:-2], z.shape[-2] if z.ndim > 1 else 0, W.shape[-1])
 
 
+def _unknown(W: Array, z: Array) -> Array:
+    """Which neurons (..., batch, n) have a weight that is not finite, or an arrival that is NaN."""
+    return ~np.isfinite(W).all(axis=-1)[..., None, :] | np.isnan(z).any(axis=-1)[..., None]
+
+
 class _Prefixes(NamedTuple):
     """The first 1, 2, ..., m presynaptic neurons in order of arrival: the candidates for C."""
 
@@ -127,7 +132,7 @@ def fire(W: Array, z: Array) -> Spikes:
     reaches = enough & (crossing.real <= z_next)
     fires, last = np.asarray(reaches.any(axis=-1)), reaches.argmax(axis=-1)[..., None]
     rank = np.argsort(order, axis=-1, kind="stable")[..., None, :]
-    unknown = np.isnan(W).any(axis=-1)[..., None, :] | np.isnan(z).any(axis=-1)[..., None]
+    unknown = _unknown(W, z)
     silent = np.where(unknown, np.nan, np.inf)
     fires &= ~unknown
     return Spikes(
@@ -152,8 +157,9 @@ def derivatives(W: Array, z: Array, spikes: Spikes) -> tuple[Array, Array]:
     W, z = _parse(W, z)
     shape = (*z.shape[:-1], W.shape[-2])
     I, fired = floats("I", spikes.I, *shape)[..., None], floats("spikes", spikes.z, *shape)[..., None]
-    C = as_array("C", spikes.C).astype(bool)
+    C = as_array("C", spikes.C)
     validate_shape("C", C, (*shape, W.shape[-1]))
+    validate_dtype("C", C, np.dtype(bool))
     gap = np.where(C, z[..., None, :], 0) - np.where(C | np.isnan(fired), fired, 0)
     return gap / I, np.where(C, W[..., None, :, :], 0) / I
 
@@ -176,7 +182,7 @@ def margin(W: Array, z: Array) -> Array:
     _, z_next, w, wz = _prefixes(W, z)
     U = w - wz / z_next
     fired = np.cumsum(U >= 1, axis=-1) - (U >= 1) > 0
-    return np.asarray(np.where(fired, np.inf, np.abs(U - 1)).min(axis=-1))
+    return np.where(_unknown(W, z), np.nan, np.where(fired, np.inf, np.abs(U - 1)).min(axis=-1))
 
 
 def forward(W: Sequence[Array], z: Array) -> tuple[Spikes, ...]:
