@@ -43,6 +43,7 @@ class SGD:
 
     def init(self, parameter: Array) -> None:
         """Return None, as there is no state."""
+        floats("parameter", parameter)
 
     def update(self, parameter: Array, g: Array, opt_state: None, lr: Array) -> tuple[Array, None]:
         """(W - lr g, None); lr is an array that broadcasts against the parameter."""

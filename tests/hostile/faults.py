@@ -62,6 +62,13 @@ REFERENCE = {
 """The same call in plain floats, where the numbers themselves are changed too; for inf, a number near the limit."""
 
 
+SPREAD = {
+    "one": lambda a: np.broadcast_to(a[:1], a.shape).copy(),
+    "0-d": lambda a: np.full(a.shape, a.flat[0]),
+}
+"""The array that is meant where one value, or one row, stands for all."""
+
+
 def leaves(tree, path=()) -> Iterator[tuple]:
     """The places of all arrays in the arguments; of a list only the first."""
     if isinstance(tree, np.ndarray):
@@ -186,7 +193,7 @@ def judge(name, build, path, fault) -> str:
         base = called(build)
         if consistent(got, base, fault):
             return "="
-        if fault in ("one", "0-d") and not alone and spread(got, called(build, path, lambda a: np.full(a.shape, a.flat[0]))):
+        if fault in ("one", "0-d") and not alone and spread(got, called(build, path, SPREAD[fault])):
             return "B"
         finite = all(np.isfinite(x).all() for x in got if x.dtype.kind in "fc")
         return "~" if alone and finite else "another size is taken without a word"

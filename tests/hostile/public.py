@@ -46,4 +46,4 @@ def says_what_it_assumes(name) -> bool:
     for part in name.split("."):
         owner = getattr(owner, part) if hasattr(owner, part) else importlib.import_module(f"{owner.__name__}.{part}")
         places.append(owner)
-    return any("ssume" in (inspect.getdoc(place) or "") for place in places[-3:])
+    return any("ssume" in (inspect.getdoc(place) or "") for place in places[-4:])

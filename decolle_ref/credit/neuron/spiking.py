@@ -260,7 +260,13 @@ def init_weights(
     Returns
     -------
     W and V of every layer
+
+    Raises
+    ------
+    InputError : for a scale that is not finite
     """
+    finite("W_scale", W_scale)
+    finite("V_scale", V_scale)
     return tuple(
         Synapses(rng.normal(0, W_scale / np.sqrt(m), (n, m)), rng.normal(0, 1, (n, n)) * (V_scale / np.sqrt(n)))
         for m, n in pairwise(sizes)
