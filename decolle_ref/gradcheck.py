@@ -229,9 +229,9 @@ def _precision(method: str, f: Function, x: Array, scale: float) -> float:
     Central differences lose what lies below the last bit of f, the complex step what underflows.
     """
     if method == "central":
-        least = np.finfo(float).eps * abs(_number(f(x))) / (2 * _central_h(x))
+        least = float(np.finfo(float).eps) * abs(_number(f(x))) / (2 * _central_h(x))
     else:
-        least = np.finfo(float).tiny / COMPLEX_H
+        least = float(np.finfo(float).tiny) / COMPLEX_H
         reach = abs(complex_step(f, x, _unequal(x) / COMPLEX_H)) * COMPLEX_H if scale == 0 else least
         least = 0.0 if reach == 0 or reach > least else least  # f is flat, up to its own rounding
     return float(least / scale) if scale else float(np.inf if least else 0.0)

@@ -100,15 +100,23 @@ def _checked(name: str, value: npt.ArrayLike, expected: str, holds: Callable[[Ar
     return array
 
 
-def finite(name: str, value: npt.ArrayLike, dtype: np.dtype[Any] | None = None) -> Array:
-    """`value` as an array of finite real numbers, in `dtype` if it is named: finite after the cast."""
+def finite(
+    name: str, value: npt.ArrayLike, dtype: np.dtype[Any] | None = None, shape: tuple[int, ...] | None = None
+) -> Array:
+    """`value` as an array of finite real numbers, in `dtype` and of this shape if they are named.
+
+    The numbers must be finite after the cast, too.
+    """
     array = value if type(value) is np.ndarray else as_array(name, value, "finite numbers")
-    if array.dtype.kind in "biuf":
-        cast = array if dtype is None or array.dtype == dtype else _cast(array, dtype)
-        if np.isfinite(cast).all():
-            return cast
-    array = _checked(name, array, "finite numbers", np.isfinite)
-    return _checked(f"{name} as {dtype}", _cast(array, dtype), "finite numbers", np.isfinite)
+    cast = array
+    if array.dtype.kind in "biuf" and dtype not in (None, array.dtype):
+        cast = _cast(array, dtype)
+    if array.dtype.kind not in "biuf" or not np.isfinite(cast).all():
+        array = _checked(name, array, "finite numbers", np.isfinite)
+        cast = _checked(f"{name} as {dtype}", cast, "finite numbers", np.isfinite)
+    if shape is not None:
+        validate_shape(name, cast, shape)
+    return cast
 
 
 def _cast(array: Array, dtype: np.dtype[Any] | None) -> Array:
@@ -128,9 +136,12 @@ def not_negative(name: str, value: npt.ArrayLike) -> Array:
     return _checked(name, value, "finite numbers >= 0", lambda x: (x >= 0) & np.isfinite(x))
 
 
-def fraction(name: str, value: npt.ArrayLike) -> Array:
-    """`value` as an array of numbers in [0, 1)."""
-    return _checked(name, value, "numbers in [0, 1)", lambda x: (x >= 0) & (x < 1))
+def fraction(name: str, value: npt.ArrayLike, dtype: np.dtype[Any] | None = None) -> Array:
+    """`value` as an array of numbers in [0, 1), also after a cast to `dtype`: a number just below 1 may round to 1."""
+    array = _checked(name, value, "numbers in [0, 1)", lambda x: (x >= 0) & (x < 1))
+    if dtype is not None:
+        fraction(f"{name} as {dtype}", array.astype(dtype))
+    return array
 
 
 def count(name: str, value: object, least: int = 1) -> int:
@@ -162,6 +173,20 @@ def validate_shape(name: str, array: Array, expected: tuple[int, ...]) -> None:
     """Raise InputError unless `array.shape == expected`."""
     if array.shape != expected:
         raise InputError(f"{name}: expected shape {expected}, got {array.shape}")
+
+
+def validate_one_per_layer(name: str, entries: Sequence[object], layers: int) -> None:
+    """Raise InputError unless there is one entry for each layer, and at least one layer."""
+    if not layers or len(entries) != layers:
+        raise InputError(f"{name}: expected one per layer ({layers}), got {len(entries)}")
+
+
+def validate_one_length(constants: dict[str, Array]) -> None:
+    """Raise InputError unless each is one number, or has one value for each of the same inputs or neurons."""
+    vectors = {name: x.shape for name, x in constants.items() if x.shape not in ((), (1,))}
+    if any(len(shape) != 1 or shape == (0,) for shape in vectors.values()) or len(set(vectors.values())) > 1:
+        got = ", ".join(f"{name} {shape}" for name, shape in vectors.items())
+        raise InputError(f"{', '.join(constants)}: expected numbers or vectors of one length, got {got}")
 
 
 def validate_broadcast(name: str, array: Array, shape: tuple[int, ...]) -> None:

@@ -42,7 +42,9 @@ def poisson(
     count("channels", channels)
     probability = _probability(input_rate_hz, dt)
     if probability.shape not in ((), (channels,)):
-        raise InputError(f"input_rate_hz: expected one rate, or one for each of {channels} channels, got shape {probability.shape}")
+        raise InputError(
+            f"input_rate_hz: expected one rate, or one for each of {channels} channels, got shape {probability.shape}"
+        )
     return (rng.random((steps, channels)) < probability).astype(np.uint8)
 
 

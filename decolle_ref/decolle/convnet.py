@@ -25,11 +25,11 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from decolle_ref._util.check import Array, InputError, finite, float_dtype, floats
+from decolle_ref._util.check import Array, InputError, finite, float_dtype, floats, validate_one_per_layer
 from decolle_ref.decolle.objective import Objective, smooth_l1
 from decolle_ref.decolle.optim import Optimiser, OptState, update_each
 from decolle_ref.decolle.pool import MaxPool
-from decolle_ref.decolle.synapse import Conv2d, Dense, Weights
+from decolle_ref.decolle.synapse import Conv2d, Dense, Synapse, Weights
 
 OBJECTIVE = Objective(smooth_l1, "mean")
 
@@ -147,6 +147,23 @@ def relu(u: Array) -> Array:
     return np.where(u.real <= 0, 0, u)
 
 
+def parse(net: Net, weights: Sequence[Weights]) -> list[Weights]:
+    """The weights as floats that fit their layers; raise InputError for others.
+
+    Parameters
+    ----------
+    net : Net
+    weights : sequence of Weights, one per layer
+
+    Returns
+    -------
+    list of Weights, one per layer
+    """
+    synapses: list[Synapse] = [*(stage.synapse for stage in net.stages), net.top]
+    validate_one_per_layer("weights", weights, len(synapses))
+    return [synapse.parse(w) for synapse, w in zip(synapses, weights, strict=True)]
+
+
 def forward(net: Net, weights: Sequence[Weights], x: Array) -> Cache:
     """Y, and all that the backward pass needs.  [K20 Sec. 4.2]
 
@@ -166,14 +183,13 @@ def forward(net: Net, weights: Sequence[Weights], x: Array) -> Cache:
     InputError
         For weights or images that do not fit.
     """
-    if len(weights) != len(net.stages) + 1:
-        raise InputError(f"weights: expected one per layer ({len(net.stages) + 1}), got {len(weights)}")
+    weights = parse(net, weights)
     a, winners = [floats("x", x, ..., (net.stages[0].synapse if net.stages else net.top).n_in)], []
     for stage, w in zip(net.stages, weights, strict=False):
         U = stage.synapse.drive(w, a[-1])
         winners.append(stage.pool.winners(U))
         a.append(relu(stage.pool.pick(U, winners[-1])))
-    return Cache(tuple(a), tuple(winners), net.top.drive(net.top.parse(weights[-1]), a[-1]))
+    return Cache(tuple(a), tuple(winners), net.top.drive(weights[-1], a[-1]))
 
 
 def backward(net: Net, weights: Sequence[Weights], cache: Cache, dY: Array) -> tuple[Weights, ...]:
@@ -191,8 +207,7 @@ def backward(net: Net, weights: Sequence[Weights], cache: Cache, dY: Array) -> t
     -------
     tuple of Weights, one per layer
     """
-    synapses = [*(stage.synapse for stage in net.stages), net.top]
-    weights = [synapse.parse(w) for synapse, w in zip(synapses, weights, strict=True)]
+    weights = parse(net, weights)
     gradients = [net.top.gradient(dY, cache.a[-1])]
     da = net.top.adjoint(weights[-1], dY)
     for l, stage in reversed(list(enumerate(net.stages))):

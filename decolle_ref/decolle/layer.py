@@ -215,7 +215,6 @@ def local_gradients(layer: Layer, snapshot: Snapshot, target: Array, mask: Mask 
     ----------
     layer : Layer
     snapshot : Snapshot
-        From `forward`.
     target : array of shape (..., n_out)
     mask : Mask
         Dropout, as in `forward`.

@@ -14,8 +14,6 @@ array([[1., 2.]])
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from decolle_ref._util.check import (
     Array,
     InputError,
@@ -24,6 +22,7 @@ from decolle_ref._util.check import (
     not_negative,
     validate_broadcast,
     validate_dtype,
+    validate_one_per_layer,
     validate_shape,
 )
 from decolle_ref.decolle import rule
@@ -106,8 +105,7 @@ class Learner:
     def validate(self, weights: Sequence[Weights], opt_state: OptState) -> None:
         """Raise InputError unless learning rates and optimiser state fit the weights, and are finite in their dtype."""
         for name, entries in (("learning_rates", self.learning_rates), ("opt_state", opt_state)):
-            if len(entries) != len(weights):
-                raise InputError(f"{name}: expected one per layer ({len(weights)}), got {len(entries)}")
+            validate_one_per_layer(name, entries, len(weights))
         layers = zip(self.learning_rates, opt_state, weights, strict=True)
         for k, (learning_rate, memory, w) in enumerate(layers, start=1):
             if not isinstance(memory, tuple) or len(memory) != len(w):

@@ -21,7 +21,7 @@ gains before S^in and Q, or let P read the new Q and U the new P.  `LIF` holds t
 [False, False, True, True]
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -148,28 +148,15 @@ def from_decays(
     if gamma is None and strength.any():
         raise InputError("gamma: expected a decay where w > 0, got none")
     decays = (("alpha", alpha), ("beta", beta), ("gamma", 0.0 if gamma is None else gamma))
-    a, b, g = (_parse_decay(name, decay, kind) for name, decay in decays)
+    a, b, g = (check.fraction(name, decay, kind).astype(np.float64) for name, decay in decays)
     into_Q = gain(b) if gain_Q is None else check.positive("gain_Q", gain_Q)
     into_P = gain(a) if gain_P is None else check.positive("gain_P", gain_P)
-    _validate_sizes({"alpha": a, "beta": b, "gain_Q": into_Q, "gain_P": into_P})
-    _validate_sizes({"gamma": g, "w": strength})
+    check.validate_one_length({"alpha": a, "beta": b, "gain_Q": into_Q, "gain_P": into_P})
+    check.validate_one_length({"gamma": g, "w": strength})
     delta = dialect.value("refractory")(g) * strength
     constants = zip(LIF._fields, (a, b, g, delta, into_Q, into_P), strict=False)
-    return LIF(*(check.finite(letter, x, kind) for letter, x in constants), dialect.value("P_reads"), dialect.value("U_reads"), dialect)
-
-
-def _validate_sizes(constants: dict[str, Array]) -> None:
-    """Raise InputError unless each is one number, or has one value for each of the same inputs or neurons."""
-    vectors = {name: x.shape for name, x in constants.items() if x.shape not in ((), (1,))}
-    if any(len(shape) != 1 or shape == (0,) for shape in vectors.values()) or len(set(vectors.values())) > 1:
-        got = ", ".join(f"{name} {shape}" for name, shape in vectors.items())
-        raise InputError(f"{', '.join(constants)}: expected numbers or vectors of one length, got {got}")
-
-
-def _parse_decay(name: str, value: npt.ArrayLike, dtype: np.dtype[Any]) -> Array:
-    decay = check.fraction(name, value).astype(np.float64)
-    check.fraction(f"{name} as {dtype}", decay.astype(dtype))  # a decay just below 1 may round to 1
-    return decay
+    a, b, g, delta, into_Q, into_P = (check.finite(letter, x, kind) for letter, x in constants)
+    return LIF(a, b, g, delta, into_Q, into_P, dialect.value("P_reads"), dialect.value("U_reads"), dialect)
 
 
 def sample_time_constants(rng: np.random.Generator, n_in: int) -> tuple[Array, Array]:

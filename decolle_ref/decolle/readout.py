@@ -28,6 +28,7 @@ from decolle_ref._util.check import (
     float_dtype,
     fraction,
     positive,
+    validate_broadcast,
     validate_choice,
     validate_dtype,
     validate_shape,
@@ -147,6 +148,35 @@ def sample_mask(
     dropped = drop_count("p", p)
     kept = rng.integers(0, 256, sizes, np.uint8) >= dropped
     return Mask(**{place: np.multiply(kept, 256 / (256 - dropped), dtype=float_dtype(dtype))})
+
+
+def parse_mask(mask: Mask, readout: Readout, sizes: tuple[int, ...], name: str) -> Mask:
+    """The factors of one step, finite in the dtype of the readout.
+
+    Parameters
+    ----------
+    mask : Mask
+    readout : Readout
+    sizes : tuple of int
+        Shape of the activity, (..., n); the factors broadcast to it, and to that of Y.
+    name : str
+        Begins the message.
+
+    Returns
+    -------
+    Mask
+
+    Raises
+    ------
+    InputError
+        For anything but a Mask of numbers that fit.
+    """
+    if not isinstance(mask, Mask):
+        raise InputError(f"{name}: expected a Mask, got {type(mask).__name__}")
+    factors = [finite(f"{name}, {place}", x, readout.G.dtype) for place, x in zip(Mask._fields, mask, strict=True)]
+    for place, factor, shape in zip(Mask._fields, factors, (sizes, (*sizes[:-1], len(readout.c))), strict=True):
+        validate_broadcast(f"{name}, {place}", factor, shape)
+    return Mask(*factors)
 
 
 def drop_count(name: str, p: float) -> int:

@@ -96,7 +96,9 @@ def rescale(neuron: LIF, weights: Weights, source: Dialect, target: Dialect, lea
     """
     weights = Weights(*(floats(letter, array) for letter, array in zip("Wb", weights, strict=True)))
     if weights.W.ndim not in (2, 4):
-        raise InputError(f"W: expected shape (n, n_in) or (channels, channels_in, kernel, kernel), got {weights.W.shape}")
+        raise InputError(
+            f"W: expected shape (n, n_in) or (channels, channels_in, kernel, kernel), got {weights.W.shape}"
+        )
     floats("b", weights.b, len(weights.W))
     if axes := axes_without_map(source, target, learning):
         raise InputError(f"rescale: expected dialects that learn alike, got {_describe(source, target, axes)}")

@@ -63,8 +63,9 @@ def above_threshold(u: Array) -> Array:
 def _fires(u: Array, at_zero: float) -> Array:
     """The Heaviside function with this value at 0.  np.heaviside keeps NaN, but is slow where an array is large."""
     if u.size < LARGE or np.isnan(u).any():
-        return np.heaviside(u, u.dtype.type(at_zero))
-    return (u >= 0 if at_zero else u > 0).astype(u.dtype)
+        return np.asarray(np.heaviside(u, u.dtype.type(at_zero)))
+    fires: Array = (u >= 0 if at_zero else u > 0).astype(u.dtype)
+    return fires
 
 
 @dataclass(frozen=True)
@@ -183,9 +184,7 @@ exponential = Surrogate("exponential", _exponential_derivative, _exponential, ri
 boxcar = Surrogate("boxcar", _boxcar_derivative, _boxcar_primitive, rise=1.0)
 """sigma'(x) = 1 for -1/2 < x <= 1/2, else 0; sigma is the hard sigmoid."""
 
-identity = Surrogate(
-    "identity", lambda x: np.ones_like(floats("x", x)), lambda x: floats("x", x), rise=np.inf
-)
+identity = Surrogate("identity", lambda x: np.ones_like(floats("x", x)), lambda x: floats("x", x), rise=np.inf)
 """sigma'(x) = 1, sigma(x) = x: no surrogate, but how a readout reads U itself; `SURROGATES` leaves it out."""
 
 SURROGATES = {s.name: s for s in (logistic, fast_sigmoid, piecewise_linear, exponential, boxcar)}

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import numpy.typing as npt
 
-from decolle_ref._util.check import Array, InputError, count, float_dtype, floats
+from decolle_ref._util.check import Array, count, float_dtype, floats
 from decolle_ref.decolle import convnet
 from decolle_ref.decolle.convnet import OBJECTIVE, Net
 from decolle_ref.decolle.synapse import Weights
@@ -137,7 +137,7 @@ class ConvnetStepper:
 
     def forward(self, weights: Sequence[Weights], x: Array) -> Array:
         """Y (batch, n_out) for images x (batch, n_in)."""
-        x, weights = self._parse(x), _parse_weights(self.net, weights)
+        x, weights = self._parse(x), convnet.parse(self.net, weights)
 
         def work(chunk: slice, buffers: NetBuffers) -> None:
             buffers.forward(weights, x[chunk])
@@ -162,7 +162,7 @@ class ConvnetStepper:
         tuple of Weights
             One per layer.
         """
-        x, weights = self._parse(x), _parse_weights(self.net, weights)
+        x, weights = self._parse(x), convnet.parse(self.net, weights)
         target = floats("target", target, self.batch, self.net.top.n)
 
         def work(chunk: slice, buffers: NetBuffers) -> None:
@@ -173,19 +173,10 @@ class ConvnetStepper:
         list(self.workers.map(work, self.chunks, self.buffers))
         return tuple(map(_total, zip(*(buffers.gradient for buffers in self.buffers), strict=True)))
 
-
     def _parse(self, x: Array) -> Array:
         """Images of the batch."""
         first = self.net.stages[0].synapse if self.net.stages else self.net.top
         return floats("x", x, self.batch, first.n_in)
-
-
-def _parse_weights(net: Net, weights: Sequence[Weights]) -> list[Weights]:
-    """Weights that fit their layers."""
-    synapses = [*(stage.synapse for stage in net.stages), net.top]
-    if len(weights) != len(synapses):
-        raise InputError(f"weights: expected one per layer ({len(synapses)}), got {len(weights)}")
-    return [synapse.parse(w) for synapse, w in zip(synapses, weights, strict=True)]
 
 
 def _total(gradients: Sequence[Weights]) -> Weights:

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from decolle_ref._util import check
-from decolle_ref._util.check import Array, InputError, finite, floats, validate_choice
+from decolle_ref._util.check import Array, InputError, finite, floats, validate_choice, validate_one_per_layer
 from decolle_ref.decolle.synapse import Conv2d, Weights
 from decolle_ref.fast.conv import Patches
 from decolle_ref.fast.pool import window_views
@@ -102,8 +102,7 @@ def forward(net: IFNetwork, weights: Sequence[Weights], x: Array) -> tuple[list[
     S, caches
         Totals of all layers, (batch, n), with V of the top layer last; and the arguments of `backward`.
     """
-    if not net or len(weights) != len(net):
-        raise InputError(f"weights: expected one per layer ({len(net)}), got {len(weights)}")
+    validate_one_per_layer("weights", weights, len(net))
     weights = [layer.synapse.parse(w) for layer, w in zip(net, weights, strict=True)]
     x = floats("x", x, np.shape(x)[0] if np.ndim(x) else 0, net[0].synapse.n_in)
     below, totals, caches = np.ascontiguousarray(x.T), [], []

@@ -20,7 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from decolle_ref._util.check import Array, InputError, count, floats
+from decolle_ref._util.check import Array, InputError, count, floats, validate_one_per_layer
 from decolle_ref.decolle import dialects
 from decolle_ref.decolle.learner import Learner, OptState
 from decolle_ref.decolle.network import Network
@@ -90,19 +90,18 @@ class NetworkStepper:
         target
             (batch, n_out), only with steps = 1: weights change after every step.
         masks
-            Dropout, one per layer, of shape (batch, ...) for all steps alike, or (steps, batch, ...).
+            Dropout, one per layer, of shape (batch, ...) for all steps alike, or (steps, batch, ...), as assumed.
 
         Raises
         ------
         InputError
-            For a target while steps > 1, and for weights, spikes or a target of another shape.  Masks are assumed to fit.
+            For a target while steps > 1, and for weights, spikes or a target of another shape.
         """
         if target is not None and self.steps > 1:
             raise InputError(f"target: expected none while steps = {self.steps}, because they share weights, got one")
         spikes = floats("spikes", spikes, self.steps, self.batch, self.n_in)
         goal = None if target is None else floats("target", target, self.batch, self.n_out)
-        if len(weights) != len(self.buffers[0]):
-            raise InputError(f"weights: expected one per layer ({len(self.buffers[0])}), got {len(weights)}")
+        validate_one_per_layer("weights", weights, len(self.buffers[0]))
         parsed = [b.layer.synapse.parse(w) for b, w in zip(self.buffers[0], weights, strict=True)]
 
         def work(chunk: slice, layers: list[LayerBuffers]) -> None:
@@ -142,8 +141,9 @@ class NetworkStepper:
         if self.steps > 1:
             raise InputError(f"NetworkStepper.update: expected steps = 1, got steps = {self.steps}")
         optimiser, factor = parse_adamax(learner.optimiser), float(learner.schedule(updates))
-        if not len(weights) == len(opt_state) == len(learner.learning_rates) == len(self.buffers[0]):
-            raise InputError(f"weights, opt_state, learning_rates: expected {len(self.buffers[0])} of each, got others")
+        entries = ("weights", weights), ("opt_state", opt_state), ("learning_rates", learner.learning_rates)
+        for name, per_layer in entries:
+            validate_one_per_layer(name, per_layer, len(self.buffers[0]))
         new = []
         for k, (w, moments, rate) in enumerate(zip(weights, opt_state, learner.learning_rates, strict=True)):
             gradients = [layers[k].gradient for layers in self.buffers]

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from decolle_ref._util import check
-from decolle_ref._util.check import Array, InputError, floats, validate_choice
+from decolle_ref._util.check import Array, InputError, floats, validate_choice, validate_one_per_layer
 from decolle_ref.decolle.objective import log_softmax, softmax
 from decolle_ref.decolle.synapse import Weights
 from decolle_ref.spikegrad.layers import IFLayer, IFNetwork
@@ -123,8 +123,7 @@ def forward(net: IFNetwork, weights: Sequence[Weights], x: Array, rounding: str 
     InputError
         As `respond`, and for another number of weights.
     """
-    if not net or len(weights) != len(net):
-        raise InputError(f"weights: expected one per layer ({len(net)}), got {len(weights)}")
+    validate_one_per_layer("weights", weights, len(net))
     responses: list[Response] = []
     S = x
     for layer, w in zip(net[:-1], weights[:-1], strict=True):

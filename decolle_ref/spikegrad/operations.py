@@ -106,7 +106,12 @@ def operations(fans: Sequence[Fans], S: Sequence[Array], E: Sequence[Array]) -> 
 
 def _deliveries(spikes: Array, fan: Array) -> float:
     fan = floats("fan", fan)
-    return float(np.abs(floats("spikes", spikes, len(spikes) if np.ndim(spikes) else 0, *fan.shape)).sum(axis=0, dtype=np.float64) @ fan)
+    return float(
+        np.abs(floats("spikes", spikes, len(spikes) if np.ndim(spikes) else 0, *fan.shape)).sum(
+            axis=0, dtype=np.float64
+        )
+        @ fan
+    )
 
 
 def macs(net: IFNetwork) -> Array:

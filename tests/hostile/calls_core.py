@@ -128,9 +128,15 @@ CALLS = {
     "decolle.surrogate.at_threshold": lambda: (surrogate.at_threshold, {"u": a(BATCH, N)}),
     "decolle.surrogate.above_threshold": lambda: (surrogate.above_threshold, {"u": a(BATCH, N)}),
     "decolle.surrogate.magnitude": lambda: (surrogate.magnitude, {"x": a(BATCH, N)}),
-    "decolle.surrogate.normalised": lambda: (surrogate.normalised(surrogate.fast_sigmoid).primitive, {"x": a(BATCH, N)}),
+    "decolle.surrogate.normalised": lambda: (
+        surrogate.normalised(surrogate.fast_sigmoid).primitive,
+        {"x": a(BATCH, N)},
+    ),
     "decolle.surrogate.sharpened": lambda: (surrogate.sharpened(surrogate.boxcar, 2.0).derivative, {"x": a(BATCH, N)}),
-    "decolle.lif.neuron": lambda: (lif.neuron, {x: np.abs(a(N)) + 0.01 for x in ("tau_mem", "tau_syn", "tau_ref", "w")}),
+    "decolle.lif.neuron": lambda: (
+        lif.neuron,
+        {x: np.abs(a(N)) + 0.01 for x in ("tau_mem", "tau_syn", "tau_ref", "w")},
+    ),
     "decolle.lif.from_decays": lambda: (
         lif.from_decays,
         {x: np.abs(a(N)) * 0.9 + 0.01 for x in ("alpha", "beta", "gamma", "w", "gain_Q", "gain_P")},
@@ -197,7 +203,10 @@ CALLS = {
     ),
     "decolle.objective.Objective.loss_of": lambda: (Objective().loss_of, {"Y": dY(), "target": dY() + 1}),
     "decolle.objective.Objective.error": lambda: (Objective().error, {"Y": dY(), "target": dY() + 1}),
-    "decolle.objective.Objective.penalty": lambda: (lambda U: OBJECTIVE.penalty(U, surrogate.boxcar), {"U": a(BATCH, N)}),
+    "decolle.objective.Objective.penalty": lambda: (
+        lambda U: OBJECTIVE.penalty(U, surrogate.boxcar),
+        {"U": a(BATCH, N)},
+    ),
     "decolle.objective.Regulariser.value": lambda: (
         lambda U: Regulariser(0.1, 0.2, "membrane").value(U, surrogate.logistic),
         {"U": a(BATCH, N)},
@@ -248,18 +257,30 @@ CALLS = {
         lambda **arrays: learner.update_layer(Adamax(), Dense(N_IN, N), learning_rate=rates(), **arrays),
         {"weights": weights(), "opt_state": moments(), "dU": a(BATCH, N), "P": a(BATCH, N_IN)},
     ),
-    "decolle.learner.Learner": lambda: (lambda rates: Learner([rates]).learning_rates, {"rates": rates()._replace(W=np.abs(a(N, 1)))}),
+    "decolle.learner.Learner": lambda: (
+        lambda rates: Learner([rates]).learning_rates,
+        {"rates": rates()._replace(W=np.abs(a(N, 1)))},
+    ),
     "decolle.learner.Learner.validate": lambda: (
         lambda opt_state, rates: Learner([rates]).validate([weights()], [opt_state]),
         {"opt_state": moments(), "rates": rates()},
     ),
-    "decolle.learner.Learner.init": lambda: (lambda weights: Learner([rates()]).init([weights]), {"weights": rates()._replace(W=a(N, 1))}),
+    "decolle.learner.Learner.init": lambda: (
+        lambda weights: Learner([rates()]).init([weights]),
+        {"weights": rates()._replace(W=a(N, 1))},
+    ),
     "decolle.learner.Learner.update": lambda: (
         update,
         {"rates": rates(), "opt_state": moments(), "weights": weights(), "dU": a(BATCH, N), "P": a(BATCH, N_IN)},
     ),
-    "decolle.network.validate": lambda: (lambda weights: network.validate(stack()[0], weights), {"weights": stack()[1]}),
-    "decolle.network.validate_state": lambda: (lambda state: network.validate_state(stack()[0], state), {"state": stack()[2]}),
+    "decolle.network.validate": lambda: (
+        lambda weights: network.validate(stack()[0], weights),
+        {"weights": stack()[1]},
+    ),
+    "decolle.network.validate_state": lambda: (
+        lambda state: network.validate_state(stack()[0], state),
+        {"state": stack()[2]},
+    ),
     "decolle.network.step": lambda: (
         lambda **arrays: network.step(stack()[0], **arrays),
         {"weights": stack()[1], "state": stack()[2], "spikes": a(BATCH, N_IN), "targets": [dY(), dY()]},
@@ -284,7 +305,10 @@ CALLS = {
         {"weights": weights()},
     ),
     "decolle.convnet.relu": lambda: (convnet.relu, {"u": a(BATCH, N)}),
-    "decolle.convnet.forward": lambda: (lambda **x: convnet.forward(NET, **x).Y, {"weights": net_weights(), "x": a(BATCH, 32)}),
+    "decolle.convnet.forward": lambda: (
+        lambda **x: convnet.forward(NET, **x).Y,
+        {"weights": net_weights(), "x": a(BATCH, 32)},
+    ),
     "decolle.convnet.loss": lambda: (
         lambda **x: convnet.loss(NET, **x),
         {"weights": net_weights(), "x": a(BATCH, 32), "target": dY()},
@@ -330,7 +354,13 @@ CALLS = {
 
 for s in (*surrogate.SURROGATES.values(), surrogate.identity):
     for part in ("derivative", "primitive", "spike"):
-        CALLS[f"decolle.surrogate.{s.name}.{part}"] = lambda f=getattr(s, part): (lambda x: f(x), {"x": a(BATCH, N) * 2})
+        CALLS[f"decolle.surrogate.{s.name}.{part}"] = lambda f=getattr(s, part): (
+            lambda x: f(x),
+            {"x": a(BATCH, N) * 2},
+        )
 for loss in objective.LOSSES.values():
     for part in ("terms", "slope"):
-        CALLS[f"decolle.objective.{loss.name}.{part}"] = lambda f=getattr(loss, part): (f, {"Y": dY(), "target": dY() + 1})
+        CALLS[f"decolle.objective.{loss.name}.{part}"] = lambda f=getattr(loss, part): (
+            f,
+            {"Y": dY(), "target": dY() + 1},
+        )

@@ -96,11 +96,17 @@ def checked(W2):
 
 
 CALLS = {
-    "credit.neuron.continuous.dU_dt": lambda: (lambda U, I: continuous.dU_dt(U, I, 0.01), {"U": a(BATCH, N), "I": a(BATCH, N) + 1}),
+    "credit.neuron.continuous.dU_dt": lambda: (
+        lambda U, I: continuous.dU_dt(U, I, 0.01),
+        {"U": a(BATCH, N), "I": a(BATCH, N) + 1},
+    ),
     "credit.neuron.continuous.dI_dt": lambda: (lambda I: continuous.dI_dt(I, 0.01), {"I": a(BATCH, N)}),
     "credit.neuron.continuous.psp": lambda: (lambda t: continuous.psp(t, 0.01, 0.005), {"t": a(BATCH, N) / 20}),
     "credit.neuron.continuous.firing_rate": lambda: (lambda I: continuous.firing_rate(I, 0.01), {"I": 4 * a(BATCH, N)}),
-    "credit.neuron.rate.forward": lambda: (lambda W, x: rate.forward(rate.tanh, W, x), {"W": matrices(), "x": a(BATCH, N_IN)}),
+    "credit.neuron.rate.forward": lambda: (
+        lambda W, x: rate.forward(rate.tanh, W, x),
+        {"W": matrices(), "x": a(BATCH, N_IN)},
+    ),
     "credit.neuron.rate.backpropagation": of_rates(
         lambda f, W, record, dL_dy: rate.backpropagation(f, [a(N, N_IN), W], record, dL_dy), W=a(N_OUT, N)
     ),
@@ -162,7 +168,10 @@ CALLS = {
         {"tau_rise": np.array(0.005), "tau_decay": np.array(0.01)},
     ),
     "credit.cost.filtered": lambda: (lambda S: costs.filtered(KERNEL, S), {"S": a(T, BATCH, N)}),
-    "credit.cost.van_rossum": lambda: (lambda target_spikes: costs.van_rossum(KERNEL, target_spikes), {"target_spikes": x()}),
+    "credit.cost.van_rossum": lambda: (
+        lambda target_spikes: costs.van_rossum(KERNEL, target_spikes),
+        {"target_spikes": x()},
+    ),
     "credit.cost.error": lambda: (
         lambda G, y: costs.error(Target(goal(), G), y, 2),
         {"G": a(N_OUT, N), "y": a(BATCH, N)},

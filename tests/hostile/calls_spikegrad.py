@@ -16,8 +16,8 @@ from tests.hostile.calls_core import (
     N_IN,
     N_OUT,
     NET,
-    N,
     Dense,
+    N,
     a,
     a_layer,
     moments,
@@ -112,7 +112,10 @@ CALLS = {
         lambda weights, S_below: ann.respond(DENSE[0], weights, S_below),
         {"weights": w()[0], "S_below": x(BATCH, N_IN)},
     ),
-    "spikegrad.ann.forward": lambda: (lambda weights, x: ann.forward(DENSE, weights, x), {"weights": w(), "x": x(BATCH, N_IN)}),
+    "spikegrad.ann.forward": lambda: (
+        lambda weights, x: ann.forward(DENSE, weights, x),
+        {"weights": w(), "x": x(BATCH, N_IN)},
+    ),
     "spikegrad.ann.derivative": lambda: (lambda z: ann.derivative(DENSE[0], Response(z, z)), {"z": a(BATCH, N)}),
     "spikegrad.ann.cross_entropy": lambda: (ann.cross_entropy, {"V": a(BATCH, N_OUT), "labels": LABELS}),
     "spikegrad.ann.top_error": lambda: (
@@ -129,7 +132,10 @@ CALLS = {
     ),
     "spikegrad.network.validate": lambda: (lambda weights: network.validate(DENSE, weights), {"weights": w()}),
     "spikegrad.events.neurons": lambda: (lambda V: events.neurons(V, 1.0), {"V": a(N)}),
-    "spikegrad.snn.forward": lambda: (lambda weights, x: snn.forward(DENSE, weights, x), {"weights": w(), "x": x(N_IN)}),
+    "spikegrad.snn.forward": lambda: (
+        lambda weights, x: snn.forward(DENSE, weights, x),
+        {"weights": w(), "x": x(N_IN)},
+    ),
     "spikegrad.snn.backward": lambda: (
         lambda weights, U: snn.backward(DENSE, weights, forward_phase(), U),
         {"weights": w(), "U": x(N_OUT)},

@@ -16,7 +16,9 @@ def modules():
     names = list(MODULES)
     for room in ROOMS:
         package = importlib.import_module(f"decolle_ref.{room}")
-        names += [m.name.removeprefix("decolle_ref.") for m in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")]
+        names += [
+            m.name.removeprefix("decolle_ref.") for m in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
+        ]
     return {name: importlib.import_module(f"decolle_ref.{name}") for name in names if name not in PARTS}
 
 

@@ -69,7 +69,9 @@ def step(layer: Layer, r: Weights, snapshot: Snapshot) -> tuple[Weights, Split]:
     n_in, n, neuron = layer.synapse.n_in, layer.synapse.n, layer.neuron
     r_b = floats("r.b", r.b, len(r.b) if np.ndim(r.b) else 0, n)
     r = Weights(floats("r.W", r.W, len(r_b), n, n_in), r_b)
-    P, U, dU = (floats(letter, getattr(snapshot, letter), len(r_b), size) for letter, size in (("P", n_in), ("U", n), ("dU", n)))
+    P, U, dU = (
+        floats(letter, getattr(snapshot, letter), len(r_b), size) for letter, size in (("P", n_in), ("U", n), ("dU", n))
+    )
     sigma_prime = layer.surrogate.derivative(U)
     missing = Weights(-neuron.delta[..., None] * r.W, -neuron.delta * r.b)  # of dU/dW and dU/db
     new_r = Weights(

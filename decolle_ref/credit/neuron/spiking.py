@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from decolle_ref._util.check import Array, InputError, finite, floats, fraction, positive, validate_choice, validate_dtype, validate_shape
+from decolle_ref._util.check import Array, InputError, finite, floats, fraction, positive, validate_choice, validate_dtype
 from decolle_ref.decolle.surrogate import Surrogate, fast_sigmoid
 
 RESETS = ("through", "detach", "ignore")
@@ -137,8 +137,8 @@ def _validate_shapes(cell: Neuron, synapses: Sequence[Synapses], x: Array) -> No
     n_below = x.shape[2]
     for k, (W, V) in enumerate(synapses, start=1):
         n = max(1, len(W) if np.ndim(W) else 0)
-        validate_shape(f"layer {k} W", floats(f"layer {k} W", W), (n, n_below))
-        validate_shape(f"layer {k} V", floats(f"layer {k} V", V), (n, n))
+        floats(f"layer {k} W", W, n, n_below)
+        floats(f"layer {k} V", V, n, n)
         n_below = n
 
 

@@ -10,7 +10,6 @@
 import numpy as np
 
 from decolle_ref._util.check import Array, InputError, floats, labels
-
 from decolle_ref.decolle.surrogate import above_threshold
 
 

@@ -82,7 +82,8 @@ def _parse(W: Array, z: Array) -> tuple[Array, Array]:
 
 def _unknown(W: Array, z: Array) -> Array:
     """Which neurons (..., batch, n) have a weight that is not finite, or an arrival that is NaN."""
-    return ~np.isfinite(W).all(axis=-1)[..., None, :] | np.isnan(z).any(axis=-1)[..., None]
+    known: Array = np.isfinite(W).all(axis=-1)
+    return ~known[..., None, :] | np.isnan(z).any(axis=-1, keepdims=True)
 
 
 class _Prefixes(NamedTuple):
