@@ -109,7 +109,7 @@ def finite(
     """
     array = value if type(value) is np.ndarray else as_array(name, value, "finite numbers")
     cast = array
-    if array.dtype.kind in "biuf" and dtype not in (None, array.dtype):
+    if array.dtype.kind in "biuf" and dtype is not None and array.dtype != dtype:
         cast = _cast(array, dtype)
     if array.dtype.kind not in "biuf" or not np.isfinite(cast).all():
         array = _checked(name, array, "finite numbers", np.isfinite)

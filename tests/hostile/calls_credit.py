@@ -11,7 +11,7 @@ from decolle_ref.credit.methods import decolle as dropped_by_decolle
 from decolle_ref.credit.neuron import continuous, rate, rnn, spiking
 from decolle_ref.credit.neuron.spiking import Synapses
 from decolle_ref.credit.spike_time.network import Spikes
-from tests.hostile.calls_core import BATCH, N_IN, N_OUT, N, a, a_layer, rng, snapshot
+from tests.hostile.arrays import BATCH, N_IN, N_OUT, N, a, a_layer, rng, snapshot
 
 T = 6
 KERNEL = Kernel(0.5, 0.6)

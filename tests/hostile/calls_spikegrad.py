@@ -4,19 +4,18 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from decolle_ref import Adamax, Layer, Learner, Weights, fast, lif, readout
+from decolle_ref import Adamax, Dense, Layer, Learner, Weights, fast, lif, readout
 from decolle_ref.decolle.optim import Moments
 from decolle_ref.fast import update as fast_update
 from decolle_ref.spikegrad import AveragePool, Descent, IFLayer, ann, events, network, operations, snn
 from decolle_ref.spikegrad.ann import Response
 from decolle_ref.spikegrad.operations import Fans
-from tests.hostile.calls_core import (
+from tests.hostile.arrays import (
     BATCH,
     CONV,
     N_IN,
     N_OUT,
     NET,
-    Dense,
     N,
     a,
     a_layer,
@@ -62,9 +61,11 @@ def conv_layer():
 
 
 def stepped(weights, spikes, target):
+    """Three steps: after two of them a spike has reached U."""
     with workers() as pool:
         stepper = fast.NetworkStepper((conv_layer(),), BATCH, pool)
-        stepper.step([weights], spikes, target)
+        for _ in range(3):
+            stepper.step([weights], spikes, target)
         return stepper.outputs(0), stepper.read(0), stepper.buffers[0][0].gradient
 
 

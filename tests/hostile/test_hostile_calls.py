@@ -15,11 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.hostile import calls_core, calls_credit, calls_spikegrad
+from tests.hostile import calls_core, calls_credit, calls_learning, calls_spikegrad
 from tests.hostile.faults import FAULTS, judge, label, leaves
 from tests.hostile.public import functions, says_what_it_assumes
 
-CALLS = calls_core.CALLS | calls_credit.CALLS | calls_spikegrad.CALLS
+CALLS = calls_core.CALLS | calls_learning.CALLS | calls_credit.CALLS | calls_spikegrad.CALLS
 
 ASSUME = """
     decolle.lif.step decolle.synapse.Dense.drive decolle.readout.output decolle.readout.local_error

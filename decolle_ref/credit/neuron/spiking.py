@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from decolle_ref._util.check import Array, InputError, finite, floats, fraction, positive, validate_choice, validate_dtype
+from decolle_ref._util.check import Array, InputError, finite, floats, fraction, positive, validate_choice
 from decolle_ref.decolle.surrogate import Surrogate, fast_sigmoid
 
 RESETS = ("through", "detach", "ignore")
@@ -124,7 +124,8 @@ def validate(cell: Neuron, synapses: Sequence[Synapses], x: npt.ArrayLike) -> No
     _validate_shapes(cell, synapses, finite("x", x))
     for k, layer in enumerate(synapses, start=1):
         for letter, array in zip("WV", layer, strict=True):
-            validate_dtype(f"layer {k} {letter}", finite(f"layer {k} {letter}", array), np.dtype(np.float64))
+            if finite(f"layer {k} {letter}", array).dtype != np.float64:
+                raise InputError(f"layer {k} {letter}: expected float64, got {np.asarray(array).dtype}")
 
 
 def _validate_shapes(cell: Neuron, synapses: Sequence[Synapses], x: Array) -> None:
