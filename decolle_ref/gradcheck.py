@@ -206,11 +206,7 @@ def check(
     """
     validate_choice("method", method, METHODS)
     validate_choice("mode", mode, ("entries", "directions"))
-    x = finite("x", x).astype(float)
-    if not x.size:
-        raise InputError(f"x: expected at least one entry, got shape {x.shape}")
-    gradient = finite("gradient", gradient)
-    validate_shape("gradient", gradient, x.shape)
+    x, gradient = _parse_point(x, gradient)
     vectors = _unit_vectors(x) if mode == "entries" else _random_directions(x, rng, directions)
     pairs = [(float((gradient * v).sum()), METHODS[method](f, x, v)) for v in vectors]
     got, expected = np.array(pairs).reshape(-1, 2).T
@@ -221,6 +217,14 @@ def check(
     worst = tuple(map(int, np.unravel_index(k, x.shape))) if mode == "entries" else (k,)
     numbers = float(error[k]), tolerance, worst, float(got[k]), float(expected[k]), precision
     return Report(method, mode, len(pairs), *numbers)
+
+
+def _parse_point(x: Array, gradient: Array) -> tuple[Array, Array]:
+    """x and the gradient there: finite numbers of one shape, with at least one entry."""
+    x = finite("x", x).astype(float)
+    if not x.size:
+        raise InputError(f"x: expected at least one entry, got shape {x.shape}")
+    return x, finite("gradient", gradient, shape=x.shape)
 
 
 def _precision(method: str, f: Function, x: Array, scale: float) -> float:

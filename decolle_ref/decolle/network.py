@@ -250,8 +250,8 @@ def run(
     """
     validate(network, start.weights)
     validate_state(network, start.state)
-    count("n", start.n, 0)
-    count("updates", start.updates, 0)
+    for name, number in (("n", start.n), ("updates", start.updates)):
+        count(name, number, 0)
     if learner is not None:
         learner.validate(start.weights, start.opt_state)
         if targets is None:

@@ -60,20 +60,25 @@ def update_layer(
     if not isinstance(synapse, Dense):
         raise InputError(f"fast.update_layer: expected a Dense synapse, got {type(synapse).__name__}")
     moments_W, moments_b = opt_state
-    for array, moments in zip(weights, opt_state, strict=True):
-        validate_arrays(array, moments.m)
-    P = floats("P", P, ..., synapse.n_in)
-    dU = floats("dU", dU, *P.shape[:-1], synapse.n)
-    rows, columns = dU.reshape(-1, synapse.n), P.reshape(-1, synapse.n_in)
-    if len(rows) == 1:
-        np.multiply.outer(rows[0], columns[0], out=moments_W.m)
-    else:
-        np.matmul(rows.T, columns, out=moments_W.m)
-    np.sum(rows, axis=0, out=moments_b.m)
+    _write_gradient(synapse, weights, Weights(moments_W.m, moments_b.m), dU, P)
     return weights, (
         adamax(optimiser, weights.W, moments_W, learning_rate.W),
         adamax(optimiser, weights.b, moments_b, learning_rate.b),
     )
+
+
+def _write_gradient(synapse: Dense, weights: Weights, gradient: Weights, dU: Array, P: Array) -> None:
+    """`Dense.gradient`, written into two arrays of the shapes of the weights."""
+    for array, m in zip(weights, gradient, strict=True):
+        validate_arrays(array, m)
+    P = floats("P", P, ..., synapse.n_in)
+    dU = floats("dU", dU, *P.shape[:-1], synapse.n)
+    rows, columns = dU.reshape(-1, synapse.n), P.reshape(-1, synapse.n_in)
+    if len(rows) == 1:
+        np.multiply.outer(rows[0], columns[0], out=gradient.W)
+    else:
+        np.matmul(rows.T, columns, out=gradient.W)
+    np.sum(rows, axis=0, out=gradient.b)
 
 
 def parse_adamax(optimiser: Optimiser) -> Adamax:

@@ -82,7 +82,7 @@ def _parse(W: Array, z: Array) -> tuple[Array, Array]:
 
 def _unknown(W: Array, z: Array) -> Array:
     """Which neurons (..., batch, n) have a weight that is not finite, or an arrival that is NaN."""
-    known: Array = np.isfinite(W).all(axis=-1)
+    known = np.asarray(np.isfinite(W).all(axis=-1))
     return ~known[..., None, :] | np.isnan(z).any(axis=-1, keepdims=True)
 
 
