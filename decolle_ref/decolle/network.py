@@ -229,13 +229,12 @@ def run(
     ----------
     network : sequence of Layer
     start : Carry
-    inputs : iterable of arrays of shape (..., n_in)
-        Spikes of each step, counts or booleans.
+    inputs : iterable of arrays of shape (..., n_in), the spikes of each step, counts or booleans
     targets : iterable of sequences of arrays of shape (..., n_out), or None
         One sequence per step with one array per layer.
     learner : Learner or None
     masks : iterable of sequences of Mask, or None
-        Dropout, one sequence per step with one mask per layer.
+        Likewise; dropout.
 
     Yields
     ------
@@ -250,12 +249,12 @@ def run(
     """
     validate(network, start.weights)
     validate_state(network, start.state)
-    for name, number in (("n", start.n), ("updates", start.updates)):
-        count(name, number, 0)
+    count("n", start.n, 0)
+    count("updates", start.updates, 0)
+    if learner is not None and targets is None:
+        raise InputError("targets: expected one per layer and step to learn from, got none")
     if learner is not None:
         learner.validate(start.weights, start.opt_state)
-        if targets is None:
-            raise InputError("targets: expected one per layer and step to learn from, got none")
     carry, goals = start, None if targets is None else iter(targets)
     dropped = None if masks is None else iter(masks)
     for spikes in inputs:
