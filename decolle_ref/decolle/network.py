@@ -238,9 +238,8 @@ def run(
 
     Yields
     ------
-    carry : Carry
+    carry : Carry, after each step; nothing else is kept
     snapshots : tuple of Snapshot
-        After each step; nothing else is kept.
 
     Raises
     ------
