@@ -291,6 +291,6 @@ def _parse_masks(network: Sequence[Layer], masks: Sequence[Mask], batch: tuple[i
     """The dropout of step n in the network's dtype."""
     validate_one_per_layer(f"masks at step {n}", masks, len(network))
     return [
-        readout.parse_mask(mask, layer.readout, (*batch, width(layer)), f"layer {k} mask at step {n}")
+        readout.parse_mask(mask, layer.readout, (*batch, width(layer)), f"layer {k} mask", n)
         for k, (layer, mask) in enumerate(zip(network, masks, strict=True), start=1)
     ]

@@ -101,12 +101,16 @@ def validate_arrays(parameter: Array, *others: Array) -> None:
     others : arrays
         Its gradient and the optimiser's state.
     """
+    dtype, shape = getattr(parameter, "dtype", None), np.shape(parameter)
     for x in (parameter, *others):
+        if type(x) is np.ndarray and x.dtype is dtype and x.shape == shape and dtype.kind == "f":
+            continue  # the common case, in a tenth of a microsecond
         known = type(x) is np.ndarray or isinstance(x, np.generic)
-        if not known or x.dtype.kind != "f" or x.dtype != parameter.dtype or x.shape != parameter.shape:
-            expected = f"floats of one dtype and of shape {np.shape(parameter)}"
+        if not known or x.dtype.kind != "f" or x.dtype != dtype or x.shape != shape:
             kind = getattr(x, "dtype", type(x).__name__)
-            raise InputError(f"update: expected {expected}, got {kind} of shape {np.shape(x)}")
+            raise InputError(
+                f"update: expected floats of one dtype and of shape {shape}, got {kind} of shape {np.shape(x)}"
+            )
 
 
 Optimiser = SGD | Adamax

@@ -150,7 +150,7 @@ def sample_mask(
     return Mask(**{place: np.multiply(kept, 256 / (256 - dropped), dtype=float_dtype(dtype))})
 
 
-def parse_mask(mask: Mask, readout: Readout, sizes: tuple[int, ...], name: str) -> Mask:
+def parse_mask(mask: Mask, readout: Readout, sizes: tuple[int, ...], name: str, step: int = 0) -> Mask:
     """The factors of one step, finite in the dtype of the readout.
 
     Parameters
@@ -161,6 +161,8 @@ def parse_mask(mask: Mask, readout: Readout, sizes: tuple[int, ...], name: str) 
         Shape of the activity, (..., n); the factors broadcast to it, and to that of Y.
     name : str
         Begins the message.
+    step : int
+        Ends it.
 
     Returns
     -------
@@ -172,10 +174,11 @@ def parse_mask(mask: Mask, readout: Readout, sizes: tuple[int, ...], name: str) 
         For anything but a Mask of numbers that fit.
     """
     if not isinstance(mask, Mask):
-        raise InputError(f"{name}: expected a Mask, got {type(mask).__name__}")
-    factors = [finite(f"{name}, {place}", x, readout.G.dtype) for place, x in zip(Mask._fields, mask, strict=True)]
-    for place, factor, shape in zip(Mask._fields, factors, (sizes, (*sizes[:-1], len(readout.c))), strict=True):
-        validate_broadcast(f"{name}, {place}", factor, shape)
+        raise InputError(f"{name} at step {step}: expected a Mask, got {type(mask).__name__}")
+    names = [f"{name} of {place} at step {step}" for place in Mask._fields]
+    factors = [finite(place, x, readout.G.dtype) for place, x in zip(names, mask, strict=True)]
+    for place, factor, shape in zip(names, factors, (sizes, (*sizes[:-1], len(readout.c))), strict=True):
+        validate_broadcast(place, factor, shape)
     return Mask(*factors)
 
 
