@@ -56,6 +56,8 @@ def floats(name: str, x: npt.ArrayLike, *shape: Any, dtype: np.dtype[Any] | None
 
 
 def _to_floats(name: str, x: npt.ArrayLike) -> Array:
+    if isinstance(x, np.floating):
+        return np.asarray(x)
     array = as_array(name, x, "an array of numbers")
     if array.dtype.kind not in "biufc":
         raise InputError(f"{name}: expected an array of numbers, got dtype {array.dtype}")

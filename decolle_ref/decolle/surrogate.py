@@ -105,7 +105,7 @@ def magnitude(x: Array) -> Array:
         x or -x, whichever has the real part >= 0; x's shape and dtype.
     """
     x = floats("x", x)
-    return np.where(x.real < 0, -x, x)
+    return np.abs(x) if x.dtype.kind == "f" else np.where(x.real < 0, -x, x)
 
 
 def _odd(x: Array, half: Array) -> Array:
