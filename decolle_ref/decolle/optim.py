@@ -48,7 +48,7 @@ class SGD:
     def update(self, parameter: Array, g: Array, opt_state: None, lr: Array) -> tuple[Array, None]:
         """(W - lr g, None); lr is an array that broadcasts against the parameter."""
         validate_arrays(parameter, g)
-        return parameter - floats("lr", lr, dtype=parameter.dtype) * g, None
+        return parameter - _in_dtype_of(parameter, lr) * g, None
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class Adamax:
     def update(self, parameter: Array, g: Array, opt_state: Moments, lr: Array) -> tuple[Array, Moments]:
         """(new parameter, new state); lr is an array that broadcasts against the parameter."""
         validate_arrays(parameter, g, opt_state.m, opt_state.u)
-        lr, t = floats("lr", lr, dtype=parameter.dtype), opt_state.t + 1
+        lr, t = _in_dtype_of(parameter, lr), opt_state.t + 1
         m = self.beta1 * opt_state.m + (1 - self.beta1) * g
         u = np.maximum(self.beta2 * opt_state.u, np.abs(g) + self.eps)
         return parameter - lr / (1 - self.beta1**t) * (m / u), Moments(m, u, t)
@@ -111,6 +111,11 @@ def validate_arrays(parameter: Array, *others: Array) -> None:
             raise InputError(
                 f"update: expected floats of one dtype and of shape {shape}, got {kind} of shape {np.shape(x)}"
             )
+
+
+def _in_dtype_of(parameter: Array, lr: Array) -> Array:
+    """The learning rate in the dtype of the parameter, which it must not promote."""
+    return lr if type(lr) is parameter.dtype.type else floats("lr", lr, dtype=parameter.dtype)
 
 
 Optimiser = SGD | Adamax
