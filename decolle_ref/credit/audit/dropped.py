@@ -24,7 +24,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from decolle_ref._util.check import Array, validate_choice
+from decolle_ref._util.check import Array, floats, validate_choice
 from decolle_ref.credit.cost import Cost
 from decolle_ref.credit.methods import bptt, eprop, feedback, instant, local, online, rtrl, superspike
 from decolle_ref.credit.methods.feedback import Route
@@ -159,7 +159,7 @@ def flat(gradient: Sequence[Synapses], layer: int | None = None) -> Array:
     vector
     """
     layers = gradient if layer is None else [gradient[layer]]
-    return np.concatenate([array.ravel() for synapses in layers for array in synapses])
+    return np.concatenate([floats("gradient", array).ravel() for synapses in layers for array in synapses])
 
 
 def relative_error(a: Array, b: Array) -> float:
@@ -173,6 +173,8 @@ def relative_error(a: Array, b: Array) -> float:
     -------
     float
     """
+    a = floats("a", a)
+    b = floats("b", b, a.size)
     return float(np.linalg.norm(a - b) / (np.linalg.norm(b) or 1))
 
 
@@ -187,6 +189,8 @@ def cosine(a: Array, b: Array) -> float:
     -------
     float
     """
+    a = floats("a", a, np.size(a))
+    b = floats("b", b, a.size)
     if not (a.any() or b.any()):
         return 1.0
     return float(np.clip(a @ b / ((np.linalg.norm(a) * np.linalg.norm(b)) or 1), -1, 1))

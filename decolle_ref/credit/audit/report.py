@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from decolle_ref._util.check import InputError, floats
 from decolle_ref._util.verdict import within
 from decolle_ref.credit.audit.hypotheses import BackwardCache, BackwardInputs, Explanation, Gradients, explanations
 from decolle_ref.credit.neuron import spiking
@@ -73,12 +74,16 @@ def worst_entry(got: Gradients, exact: Gradients) -> Entry:
     Entry
     """
     entries = []
-    for name, array in got.items():
-        difference = np.abs(array - exact[name])
+    for name, value in got.items():
+        right = floats(name, exact[name])
+        array = floats(name, value, *right.shape)
+        if not right.shape or not right.size:
+            raise InputError(f"{name}: expected at least one entry, got shape {right.shape}")
+        difference = np.abs(array - right)
         index = tuple(int(i) for i in np.unravel_index(int(difference.argmax()), array.shape))
-        relative = float(difference[index] / (np.abs(exact[name]).max() or 1))
-        error = relative if np.isfinite(relative) else np.inf
-        entries.append(Entry(name, index, float(array[index]), float(exact[name][index]), error))
+        relative = float(difference[index] / (np.abs(right).max() or 1))
+        error = relative if np.isfinite(relative) else np.inf  # NaN is never the smaller error
+        entries.append(Entry(name, index, float(array[index]), float(right[index]), error))
     return max(entries, key=lambda entry: entry.error)
 
 
