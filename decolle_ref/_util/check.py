@@ -12,6 +12,7 @@ Traceback (most recent call last):
 decolle_ref._util.check.InputError: steps: expected an integer >= 1, got 0
 """
 
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -71,6 +72,15 @@ def count(name: str, value: object, least: int = 1) -> int:
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
         raise InputError(f"{name}: expected an integer >= {least}, got {value!r}")
     return int(value)
+
+
+def file_name(name: str, value: object) -> str:
+    """`value` as the name of a file or a folder, which lies where it is written and is the same on every system."""
+    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", value):
+        raise InputError(
+            f"{name}: expected a name of at most 100 letters, digits, '.', '_' or '-', got {ascii(value)[:60]}"
+        )
+    return value
 
 
 def float_dtype(dtype: npt.DTypeLike) -> np.dtype[Any]:

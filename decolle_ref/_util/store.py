@@ -17,7 +17,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from decolle_ref._util.check import Array, InputError, first_line
+from decolle_ref._util.check import Array, InputError
 
 LOCK = ".decolle_ref.lock"
 TEMPORARY, END, RANDOM = ".decolle_ref-", ".part", 8  # .decolle_ref-NAME.XXXXXXXX.part, with 8 random characters
@@ -168,34 +168,8 @@ def validate_json(name: str, content: Any) -> None:
 def write_arrays(path: Path, kind: str, arrays: Mapping[str, Array], about: Mapping[str, Any]) -> None:
     """Write named arrays and `about`, which must fit into JSON, to one npz file, atomically.
 
-    kind: which program part the file belongs to; `read_arrays` refuses files of another kind.
+    kind: which program part the file belongs to; `reading.read_arrays` refuses files of another kind.
     """
     label = json.dumps({"kind": kind, **about}, allow_nan=False)
     # the ignore is needed because numpy's type of savez takes the names for options
     atomically(path, lambda file: np.savez(file, about=np.array(label), **arrays))  # type: ignore[arg-type]
-
-
-def read_npz(path: Path, kind: str) -> dict[str, Array]:
-    """The arrays of an npz file by name.  Raises InputError, in one line, for anything but plain arrays."""
-    try:
-        # opened here, because np.load leaves the file open when it turns out not to be a zip archive
-        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except Exception as problem:  # a damaged archive may raise nearly any exception
-        raise InputError(f"{path}: expected a {kind} file, got something unreadable ({first_line(problem)})") from None
-
-
-def read_arrays(path: Path, kind: str) -> tuple[dict[str, Array], dict[str, Any]]:
-    """The (arrays, about) that `write_arrays` wrote.
-
-    Raises InputError for a file that is missing, truncated, not an npz of plain arrays, or of another kind.
-    """
-    arrays = read_npz(path, kind)
-    try:
-        about = json.loads(str(arrays.pop("about")))
-    except (KeyError, ValueError) as problem:
-        raise InputError(f"{path}: expected a {kind} file, got something unreadable ({first_line(problem)})") from None
-    actual = about.pop("kind", None) if isinstance(about, dict) else about
-    if not isinstance(about, dict) or actual != kind:
-        raise InputError(f"{path}: expected a {kind} file, got {actual!r}")
-    return arrays, about

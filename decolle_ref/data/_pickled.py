@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from decolle_ref._util.check import Array, InputError, count
-from decolle_ref._util.npy import READERS
+from decolle_ref._util.reading import READERS
 
 MAGIC, PROTOCOL = 0x1950A86A20F9469CFC6C, 1001  # the first two numbers in a file of PyTorch before 1.6
 T = TypeVar("T")

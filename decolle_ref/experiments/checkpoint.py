@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from decolle_ref._util import store
+from decolle_ref._util import reading, store
 from decolle_ref._util.check import Array, InputError, finite
 from decolle_ref.decolle.network import Carry
 from decolle_ref.decolle.optim import Moments
@@ -25,20 +25,13 @@ def save(path: Path, kind: str, arrays: Mapping[str, Array], settings: Settings)
 
 def load(path: Path, kind: str, settings: Settings) -> dict[str, Array]:
     """The arrays of a checkpoint.  Raises InputError if it is damaged, or names the first setting that differs."""
-    arrays, about = store.read_arrays(path, kind)
+    arrays, about = reading.read_arrays(path, kind)
     theirs = about.get("settings")
     for name, value in settings.items():
         other = theirs.get(name) if isinstance(theirs, dict) else None
         if other != value:
             raise InputError(f"{path}: expected a run with {name} = {value}, got {other}")
     return arrays
-
-
-def put_aside(folder: Path) -> None:
-    """Rename the files of an earlier run to old.checkpoint.npz and old.results.json, before a new run begins."""
-    for name in (NAME, "results.json"):
-        if (folder / name).exists():
-            (folder / name).replace(folder / f"old.{name}")
 
 
 @contextmanager

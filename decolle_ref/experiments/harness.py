@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from decolle_ref._util import store
-from decolle_ref._util.check import Array
+from decolle_ref._util.check import Array, finite
 from decolle_ref._util.progress import Progress
-from decolle_ref.experiments import checkpoint
+from decolle_ref.experiments import checkpoint, run_folder
 from decolle_ref.experiments.environment import stop_requests, versions
 from decolle_ref.experiments.options import plain
 from decolle_ref.fast import worker_pool
@@ -178,6 +178,7 @@ def run(
     quiet: bool = False,
     threads: int | None = None,
     data: Any = None,
+    draw: Callable[[Results], object] = lambda results: None,
 ) -> Results:
     """Run an experiment into the folder `out`.
 
@@ -186,7 +187,8 @@ def run(
     experiment, settings
         The experiment, and an instance of its `settings`.
     out
-        The folder for checkpoint.npz, NAME.npz and results.json; it is created if it does not exist.
+        The folder for checkpoint.npz, NAME.npz and results.json; it is created if it does not exist.  The files of an
+        earlier run in it are renamed to old.*.
     resume
         If true, continue from the checkpoint in `out`, if there is one.
     quiet
@@ -195,6 +197,8 @@ def run(
         The number of threads, by default one per core.  It changes no result of an experiment that cuts its batches.
     data
         Data to use in place of the files on disk.
+    draw
+        Called with the results while the folder is still kept for this process: it draws the figures.
 
     Returns
     -------
@@ -204,21 +208,25 @@ def run(
     Raises
     ------
     InputError
-        For a folder that cannot be written, data that are missing, or a checkpoint of another run.
+        For a folder that cannot be written or that another process uses, data that are missing, a checkpoint of another
+        run, or a run that diverges: its last checkpoint is kept.
     Interrupted
         After Ctrl-C; the run can be resumed from its checkpoint.
     """
     folder = store.output_folder(out)
     count = (os.cpu_count() or 1) if threads is None else threads
     workers, blas_threads = (count, 1) if experiment.cuts_batches else (1, count)
-    with worker_pool(workers, blas_threads) as pool:
-        job = experiment.make(settings, pool, data)
-        state = _all_steps(experiment, job, plain(settings), folder, resume, quiet)
-        numbers, arrays = job.report(state)
-    if arrays:
-        store.write_arrays(folder / f"{experiment.module}.npz", experiment.arrays_kind, arrays, {})
-    results = _about(experiment, settings) | numbers
-    store.write_json(folder / "results.json", results)
+    with store.locked(folder):
+        with worker_pool(workers, blas_threads) as pool:
+            job = experiment.make(settings, pool, data)
+            state = _all_steps(experiment, job, plain(settings), folder, resume, quiet)
+            numbers, arrays = job.report(state)
+        results = _about(experiment, settings) | numbers
+        store.validate_json(run_folder.RESULTS, results)
+        if arrays:
+            store.write_arrays(folder / f"{experiment.module}.npz", experiment.arrays_kind, arrays, {})
+        store.write_json(folder / run_folder.RESULTS, results)
+        draw(results)
     return results
 
 
@@ -261,7 +269,7 @@ def _all_steps(
     if resume and path.exists():
         state = job.unpack(path, checkpoint.load(path, kind, settings))
     else:
-        checkpoint.put_aside(folder)
+        run_folder.put_aside(folder, experiment.module)
         state = job.begin()
         save(state)
     unit = job.tick_name or job.step_name
@@ -289,5 +297,8 @@ def _one_step(job: Run[State], state: State, done: int, bar: Progress, stopped: 
     except Stop:
         where = f"stopped in {job.step_name} {done + 1} of {job.steps}"
         raise Interrupted(f"{where}; --resume repeats it") from None
+    for name, array in job.pack(after).items():
+        if array.dtype.kind == "f":
+            finite(f"diverged in {job.step_name} {done + 1} of {job.steps}, {name}", array)
     bar.advance(job.status(after), by=job.ticks(done + 1) - job.ticks(done) - monitor.ticks)
     return after

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from decolle_ref import experiments
-from decolle_ref._util import store
+from decolle_ref._util import reading, store
 from decolle_ref._util.check import Array, InputError
 from decolle_ref.cli.main import commands, main, parser
 from decolle_ref.experiments import harness, options
@@ -83,7 +83,7 @@ def test_a_new_run_puts_the_earlier_one_aside(tmp_path):
 def test_a_checkpoint_of_another_experiment_or_without_a_unit_is_refused(tmp_path):
     harness.run(WALKS, Settings(), tmp_path, quiet=True)
     path = tmp_path / "checkpoint.npz"
-    arrays, about = store.read_arrays(path, WALKS.checkpoint_kind)
+    arrays, about = reading.read_arrays(path, WALKS.checkpoint_kind)
     del arrays["4_path"]
     store.write_arrays(path, WALKS.checkpoint_kind, arrays, about)
     with pytest.raises(InputError, match="expected a complete checkpoint, got one without '4_path'"):

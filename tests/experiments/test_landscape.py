@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from decolle_ref import gradcheck
-from decolle_ref._util import store
+from decolle_ref._util import reading
 from decolle_ref._util.check import InputError
 from decolle_ref.experiments import harness, landscape, settings_of
 from decolle_ref.experiments.landscape import CELL, EXPERIMENT, Settings, Walk
@@ -25,7 +25,7 @@ def results(folder):
 
 @pytest.fixture(scope="module")
 def arrays(folder, results):
-    return store.read_arrays(folder / "landscape.npz", EXPERIMENT.arrays_kind)[0]
+    return reading.read_arrays(folder / "landscape.npz", EXPERIMENT.arrays_kind)[0]
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from decolle_ref._util import store
+from decolle_ref._util import reading, store
 from decolle_ref._util.check import InputError
 from decolle_ref.cli.main import main
 from decolle_ref.experiments import harness, regression
@@ -34,7 +34,7 @@ def finished(tmp_path_factory):
 def same_files(a, b):
     assert (a / "results.json").read_bytes() == (b / "results.json").read_bytes()
     for name, kind in (("checkpoint.npz", KIND), ("regression.npz", EXPERIMENT.arrays_kind)):
-        one, other = (store.read_arrays(folder / name, kind)[0] for folder in (a, b))
+        one, other = (reading.read_arrays(folder / name, kind)[0] for folder in (a, b))
         assert one.keys() == other.keys()
         for key in one:
             np.testing.assert_array_equal(one[key], other[key])
@@ -45,7 +45,7 @@ def interrupted(folder, number):
     process = subprocess.Popen([*COMMAND, *ARGUMENTS, "--out", str(folder)], stderr=subprocess.PIPE, text=True)
     checkpoint = folder / "checkpoint.npz"
     while process.poll() is None:
-        if checkpoint.exists() and len(store.read_arrays(checkpoint, KIND)[0]["history"]) == 10:
+        if checkpoint.exists() and len(reading.read_arrays(checkpoint, KIND)[0]["history"]) == 10:
             process.send_signal(number)
             break
         time.sleep(0.005)
@@ -183,7 +183,7 @@ def test_a_truncated_or_foreign_checkpoint_is_refused(damage, message, finished,
     ],
 )
 def test_a_checkpoint_that_contradicts_itself_is_refused(name, change, message, finished, tmp_path):
-    arrays, about = store.read_arrays(finished[0] / "checkpoint.npz", KIND)
+    arrays, about = reading.read_arrays(finished[0] / "checkpoint.npz", KIND)
     store.write_arrays(tmp_path / "checkpoint.npz", KIND, arrays | {name: change(arrays[name])}, about)
     with pytest.raises(InputError, match=message):
         train(SMALL, tmp_path, resume=True, quiet=True)
@@ -201,7 +201,7 @@ def test_a_checkpoint_of_other_settings_is_refused(finished):
 
 
 def test_a_checkpoint_without_its_arrays_is_refused(finished, tmp_path):
-    arrays, about = store.read_arrays(finished[0] / "checkpoint.npz", KIND)
+    arrays, about = reading.read_arrays(finished[0] / "checkpoint.npz", KIND)
     del arrays["u_W1"]
     store.write_arrays(tmp_path / "checkpoint.npz", KIND, arrays, about)
     with pytest.raises(InputError, match="expected a complete checkpoint, got one without 'u_W1'"):

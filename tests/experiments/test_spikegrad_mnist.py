@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from decolle_ref._util import store
+from decolle_ref._util import reading, store
 from decolle_ref._util.check import InputError
 from decolle_ref.cli.main import main
 from decolle_ref.decolle.synapse import Weights
@@ -54,7 +54,7 @@ def finished(data, tmp_path_factory):
 
 def same_files(a, b):
     assert (a / "results.json").read_bytes() == (b / "results.json").read_bytes()
-    one, other = (store.read_arrays(folder / "checkpoint.npz", KIND)[0] for folder in (a, b))
+    one, other = (reading.read_arrays(folder / "checkpoint.npz", KIND)[0] for folder in (a, b))
     assert one.keys() == other.keys()
     for key in one:
         np.testing.assert_array_equal(one[key], other[key])
@@ -80,7 +80,7 @@ def test_ctrl_c_ends_cleanly_and_resumes_bit_identically(finished, data, tmp_pat
         with pytest.raises(Interrupted, match=r"stopped after epoch 2 of 4; --resume goes on from there"):
             train(SMALL, tmp_path, quiet=True, data=data)
     assert not (tmp_path / "results.json").exists()
-    arrays, _ = store.read_arrays(tmp_path / "checkpoint.npz", KIND)
+    arrays, _ = reading.read_arrays(tmp_path / "checkpoint.npz", KIND)
     assert len(arrays["loss"]) == 2
     train(SMALL, tmp_path, resume=True, quiet=True, data=data)
     same_files(finished[0], tmp_path)
@@ -246,7 +246,7 @@ def test_missing_data_are_named(tmp_path, monkeypatch):
     ],
 )
 def test_a_checkpoint_that_contradicts_itself_is_refused(change, message, finished, data, tmp_path):
-    arrays, about = store.read_arrays(finished[0] / "checkpoint.npz", KIND)
+    arrays, about = reading.read_arrays(finished[0] / "checkpoint.npz", KIND)
     store.write_arrays(tmp_path / "checkpoint.npz", KIND, change(arrays), about)
     with pytest.raises(InputError, match=message):
         train(SMALL, tmp_path, resume=True, quiet=True, data=data)

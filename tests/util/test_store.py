@@ -1,14 +1,14 @@
 import numpy as np
 import pytest
 
-from decolle_ref._util import store
+from decolle_ref._util import reading, store
 from decolle_ref._util.check import InputError
 
 
 def test_arrays_come_back_as_they_were(tmp_path):
     arrays = {"a": np.arange(3.0), "b": np.zeros((0, 2), np.float32)}
     store.write_arrays(tmp_path / "x.npz", "test", arrays, {"n": 3})
-    back, about = store.read_arrays(tmp_path / "x.npz", "test")
+    back, about = reading.read_arrays(tmp_path / "x.npz", "test")
     assert about == {"n": 3}
     for name, array in arrays.items():
         np.testing.assert_array_equal(back[name], array)
@@ -42,7 +42,7 @@ def test_a_file_cut_anywhere_is_refused_in_one_line(tmp_path):
     for length in (0, 1, 10, len(whole) // 2, len(whole) - 1):
         path.write_bytes(whole[:length])
         with pytest.raises(InputError, match="expected a test file, got something unreadable") as refusal:
-            store.read_arrays(path, "test")
+            reading.read_arrays(path, "test")
         assert "\n" not in str(refusal.value)
 
 
@@ -50,13 +50,13 @@ def test_foreign_files_are_refused(tmp_path):
     path = tmp_path / "x.npz"
     store.write_arrays(path, "other", {}, {})
     with pytest.raises(InputError, match="expected a test file, got 'other'"):
-        store.read_arrays(path, "test")
+        reading.read_arrays(path, "test")
     np.savez(path, a=np.zeros(1))
     with pytest.raises(InputError, match="expected a test file"):
-        store.read_arrays(path, "test")
+        reading.read_arrays(path, "test")
     np.savez(path, about=np.array([{}], dtype=object))
     with pytest.raises(InputError, match="expected a test file, got something unreadable"):
-        store.read_arrays(path, "test")
+        reading.read_arrays(path, "test")
 
 
 def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
