@@ -31,6 +31,11 @@ def first_line(problem: BaseException) -> str:
     return str(problem).splitlines()[0] if str(problem) else type(problem).__name__
 
 
+def printable(text: object) -> str:
+    """`text` in one line: line breaks, control characters and half surrogate pairs are escaped, as in "a\\nb"."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
+
+
 def _checked(name: str, value: npt.ArrayLike, expected: str, holds: Callable[[Array], Any]) -> Array:
     """`value` as an array of real numbers for each of which `holds` is true."""
     try:

@@ -11,6 +11,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -187,8 +188,7 @@ def run(
     experiment, settings
         The experiment, and an instance of its `settings`.
     out
-        The folder for checkpoint.npz, NAME.npz and results.json; it is created if it does not exist.  The files of an
-        earlier run in it are renamed to old.*.
+        The folder for checkpoint.npz, NAME.npz and results.json.  An earlier run in it is renamed to old.*.
     resume
         If true, continue from the checkpoint in `out`, if there is one.
     quiet
@@ -198,7 +198,7 @@ def run(
     data
         Data to use in place of the files on disk.
     draw
-        Called with the results while the folder is still kept for this process: it draws the figures.
+        Called with the results, to draw the figures before another process may write into the folder.
 
     Returns
     -------
@@ -208,8 +208,7 @@ def run(
     Raises
     ------
     InputError
-        For a folder that cannot be written or that another process uses, data that are missing, a checkpoint of another
-        run, or a run that diverges: its last checkpoint is kept.
+        For a folder that cannot be written or is in use, missing data, another run's checkpoint, a run that diverges.
     Interrupted
         After Ctrl-C; the run can be resumed from its checkpoint.
     """
@@ -273,20 +272,15 @@ def _all_steps(
         state = job.begin()
         save(state)
     unit = job.tick_name or job.step_name
-    bar = Progress(experiment.name, job.ticks(job.steps), job.ticks(job.done(state)), quiet, unit)
-    try:
-        with stop_requests() as stopped:
-            while (done := job.done(state)) < job.steps:
-                state = _one_step(job, state, done, bar, stopped)
-                done += 1
-                if stopped() or done % job.checkpoint_every == 0 or done == job.steps:
-                    save(state)
-                if stopped() and done < job.steps:
-                    raise Interrupted(
-                        f"stopped after {job.step_name} {done} of {job.steps}; --resume goes on from there"
-                    )
-    finally:
-        bar.close()
+    progress = Progress(experiment.name, job.ticks(job.steps), job.ticks(job.done(state)), quiet, unit)
+    with closing(progress) as bar, stop_requests() as stopped:
+        while (done := job.done(state)) < job.steps:
+            state = _one_step(job, state, done, bar, stopped)
+            done += 1
+            if stopped() or done % job.checkpoint_every == 0 or done == job.steps:
+                save(state)
+            if stopped() and done < job.steps:
+                raise Interrupted(f"stopped after {job.step_name} {done} of {job.steps}; --resume goes on from there")
     return state
 
 
