@@ -19,10 +19,18 @@ def folder() -> Path:
     -------
     Path
         The folder, which need not exist.
+
+    Raises
+    ------
+    InputError
+        If no environment variable names it and the user has no home folder.
     """
-    chosen = os.environ.get("DECOLLE_REF_DATA")
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(chosen) if chosen else Path(cache) / "decolle_ref"
+    if chosen := os.environ.get("DECOLLE_REF_DATA"):
+        return Path(chosen)
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "decolle_ref"
+    except RuntimeError:
+        raise InputError("data: expected DECOLLE_REF_DATA or a home folder, got neither") from None
 
 
 def find(name: str, hint: str = "") -> Path:
