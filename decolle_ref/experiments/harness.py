@@ -213,14 +213,8 @@ def run(
         After Ctrl-C; the run can be resumed from its checkpoint.
     """
     folder = store.output_folder(out)
-    count = (os.cpu_count() or 1) if threads is None else threads
-    workers, blas_threads = (count, 1) if experiment.cuts_batches else (1, count)
     with store.locked(folder):
-        with worker_pool(workers, blas_threads) as pool:
-            job = experiment.make(settings, pool, data)
-            state = _all_steps(experiment, job, plain(settings), folder, resume, quiet)
-            numbers, arrays = job.report(state)
-        results = _about(experiment, settings) | numbers
+        results, arrays = _compute(experiment, settings, folder, resume, quiet, threads, data)
         store.validate_json(run_folder.RESULTS, results)
         if arrays:
             store.write_arrays(folder / f"{experiment.module}.npz", experiment.arrays_kind, arrays, {})
@@ -229,14 +223,18 @@ def run(
     return results
 
 
-def _about(experiment: Experiment, settings: Any) -> Results:
-    """The name, settings and versions, on which a result depends."""
-    return {
-        "experiment": experiment.name,
-        "comparable": not settings.quick,
-        "settings": plain(settings),
-        "versions": versions(),
-    }
+def _compute(
+    experiment: Experiment, settings: Any, folder: Path, resume: bool, quiet: bool, threads: int | None, data: Any
+) -> Report:
+    """The contents of results.json, with all on which a result depends, and the arrays for the figure."""
+    count = (os.cpu_count() or 1) if threads is None else threads
+    workers, blas_threads = (count, 1) if experiment.cuts_batches else (1, count)
+    chosen = plain(settings)
+    with worker_pool(workers, blas_threads) as pool:
+        job = experiment.make(settings, pool, data)
+        numbers, arrays = job.report(_all_steps(experiment, job, chosen, folder, resume, quiet))
+    about = {"experiment": experiment.name, "comparable": not settings.quick, "settings": chosen}
+    return {**about, "versions": versions(), **numbers}, arrays
 
 
 def one_line(experiment: Experiment, results: Results) -> str:
