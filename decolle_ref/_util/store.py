@@ -86,8 +86,7 @@ def writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as problem:
-        problem.filename, problem.filename2 = str(path), None
-        raise
+        raise OSError(problem.errno, problem.strerror or str(problem), str(path)) from None
 
 
 def atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:

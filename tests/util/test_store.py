@@ -10,6 +10,10 @@ from decolle_ref._util.check import InputError
 from decolle_ref.plots import style
 
 
+def write_arrays(path, array):
+    store.write_arrays(path, "test", {"a": array}, {})
+
+
 def write_picture(path, array):
     figure, axis = plt.subplots()
     axis.plot(array)
@@ -64,7 +68,9 @@ def test_what_a_killed_writer_left_behind_is_removed_by_the_next_and_nothing_els
     assert {p.name for p in tmp_path.iterdir()} == {"x", *others}
 
 
-@pytest.mark.parametrize("write", (store.write_json, npy.write, write_picture), ids=("json", "npy", "png"))
+@pytest.mark.parametrize(
+    "write", (store.write_json, npy.write, write_arrays, write_picture), ids=("json", "npy", "npz", "png")
+)
 def test_a_full_disk_is_an_error_that_names_the_file(write, tmp_path, no_space):
     content = np.arange(2000.0) if write is not store.write_json else list(range(2000))
     with pytest.raises(OSError, match="File too large") as refusal:
