@@ -123,3 +123,17 @@ def validate_dtype(name: str, array: Array, dtype: np.dtype[Any]) -> None:
     """Raise InputError unless the array has this dtype: float32 and float64 do not meet in one layer."""
     if array.dtype != dtype:
         raise InputError(f"{name}: expected {dtype}, as the neuron has it, got {array.dtype}")
+
+
+def within(
+    name: str, value: npt.ArrayLike, low: Array | float = -np.inf, high: Array | float = np.inf, whole: bool = False
+) -> Array:
+    """`value` as an array of finite numbers from `low` to `high`, which broadcast to it; `whole`: without fraction."""
+    array = finite(name, value)
+    lows, highs = (np.broadcast_to(limit, array.shape) for limit in (low, high))
+    bad = (array < lows) | (array > highs) | (array != np.trunc(array) if whole else False)
+    if bad.any():
+        index = tuple(int(i) for i in np.argwhere(bad)[0])
+        limits = f"a {'whole ' if whole else ''}number from {lows[index]:g} to {highs[index]:g}"
+        raise InputError(f"{name}: expected {limits}, got {array[index]}{f' at index {index}' if index else ''}")
+    return array

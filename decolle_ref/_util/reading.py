@@ -76,7 +76,7 @@ def _validate(path: Path, status: os.stat_result, what: str, largest: int | None
 def read_bytes(path: Path, what: str, largest: int = LARGEST_ARCHIVE) -> bytes:
     """The content of a regular file."""
     with opened(path, what, largest) as file:
-        return file.read(largest)
+        return file.read(os.fstat(file.fileno()).st_size)  # no more, should the file grow
 
 
 def read_text(path: Path, what: str, largest: int = LARGEST) -> str:

@@ -49,18 +49,22 @@ def simulate(case: Case, gradients: bool = False) -> dict[str, Array]:
     Raises
     ------
     InputError
-        For gradients of a case without targets, and for a case whose dialect is unknown.
+        For gradients of a case without targets, for a case whose dialect is unknown, and for a trace that is too large.
     """
     layers, before = case.network(), case.start()
     if gradients and not case.about["targets"]:
         raise InputError("gradients: expected a case with targets, got one without")
+    size = description.trace_size(case.about, gradients)
+    if size > description.LARGEST_TRACE:
+        raise InputError(f"trace: expected at most {description.LARGEST_TRACE} numbers, got {size} (split the steps)")
     series: dict[str, list[Array]] = {}
     for carry, snapshots in network.run(layers, before, case.inputs, case.targets(), case.learner()):
         for k, (layer, weights, snapshot) in enumerate(zip(layers, before.weights, snapshots, strict=True), start=1):
             for name, array in _rows(layer, weights, snapshot, gradients):
                 series.setdefault(f"layer{k}_{name}", []).append(array)
         before = carry
-    return {name: np.stack(rows) for name, rows in series.items()} | dict(_constants(layers)) | dict(_end(before))
+    stacked = {name: np.stack(series.pop(name)) for name in list(series)}  # one copy at a time
+    return stacked | dict(_constants(layers)) | dict(_end(before))
 
 
 def _rows(layer: Layer, weights: Weights, snapshot: Snapshot, gradients: bool) -> Iterator[tuple[str, Array]]:

@@ -23,14 +23,15 @@ def folder() -> Path:
     Raises
     ------
     InputError
-        If no environment variable names it and the user has no home folder.
+        If the user has no home folder and none of these variables is set.
     """
-    if chosen := os.environ.get("DECOLLE_REF_DATA"):
+    chosen = os.environ.get("DECOLLE_REF_DATA")
+    if chosen:
         return Path(chosen)
     try:
         return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "decolle_ref"
     except RuntimeError:
-        raise InputError("data: expected DECOLLE_REF_DATA or a home folder, got neither") from None
+        raise InputError("data: expected a home folder, got none (set DECOLLE_REF_DATA to a folder)") from None
 
 
 def find(name: str, hint: str = "") -> Path:

@@ -12,10 +12,11 @@ from typing import NamedTuple
 import numpy as np
 
 from decolle_ref import fast
-from decolle_ref._util.check import Array, InputError, validate_shape
+from decolle_ref._util.check import Array, InputError
 from decolle_ref.data import mnist
 from decolle_ref.decolle.network import Carry
 from decolle_ref.experiments import checkpoint
+from decolle_ref.experiments.checkpoint import Field
 from decolle_ref.experiments.environment import peak_memory
 from decolle_ref.experiments.harness import Experiment, Monitor, Results, Run
 from decolle_ref.experiments.poisson_mnist_network import (
@@ -174,10 +175,11 @@ class PoissonMnist(Run[State]):
         """The state from a checkpoint."""
         settings, readouts = self.settings, len(self.model.readouts)
         carry = checkpoint.unpack(path, arrays, self.model.synapses, np.float32)
-        learning, tested = (checkpoint.history(path, arrays, name) for name in ("learning", "tested"))
+        learning = checkpoint.history(path, arrays, "learning", Field((self.spiking,), 0, 1), settings.batches)
         batches = len(learning)
-        validate_shape(f"{path} learning", learning, (min(batches, settings.batches), self.spiking))
-        validate_shape(f"{path} tested", tested, (sum(k <= batches for k in milestones(settings)), 1 + readouts))
+        samples = np.array([k * settings.batch for k in milestones(settings) if k <= batches], float)
+        low, high = (np.insert(np.full((len(samples), readouts), x), 0, samples, axis=1) for x in (0.0, 1.0))
+        tested = checkpoint.parse(path, arrays, "tested", Field(low.shape, low, high))
         checkpoint.validate_updates(path, carry, batches * settings.updates_per_batch)
         return State(carry, learning, tested)
 

@@ -15,10 +15,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from decolle_ref._util.check import Array, InputError, finite
+from decolle_ref._util.check import Array, finite
 from decolle_ref.data import mnist
 from decolle_ref.decolle.synapse import Weights
 from decolle_ref.experiments import checkpoint
+from decolle_ref.experiments.checkpoint import Field
 from decolle_ref.experiments.harness import Experiment, Monitor, Results, Run, Stop
 from decolle_ref.experiments.options import CommonSettings, option
 from decolle_ref.fast import spikegrad as fast
@@ -160,16 +161,22 @@ class SpikeGradMnist(Run[State]):
     def unpack(self, path: Path, arrays: Mapping[str, Array]) -> State:
         """The state from a checkpoint."""
         layers = range(len(self.net))
-        columns = [checkpoint.history(path, arrays, name) for name in Epoch._fields]
+        columns = [checkpoint.history(path, arrays, name, row, self.steps) for name, row in self.row().items()]
         with checkpoint.complete(path):
             history = tuple(Epoch(*row) for row in zip(*columns, strict=True))
             weights = tuple(Weights(arrays[f"W{k}"], arrays[f"b{k}"]) for k in layers)
             velocity = tuple(Weights(arrays[f"v_W{k}"], arrays[f"v_b{k}"]) for k in layers)
-        if len(history) > self.steps:
-            raise InputError(f"{path}: expected at most {self.steps} epochs, got {len(history)}")
         for parameters in (weights, velocity):
             network.validate(self.net, parameters)
         return State(weights, velocity, history)
+
+    def row(self) -> dict[str, Field]:
+        """Shape and limits of each field of `Epoch`."""
+        counts = {name: Field((len(self.net) - 1,), low=0) for name in ("spikes", "forward", "backward")}
+        limits = {"loss": Field(low=0), "accuracy": Field(low=0, high=1)}
+        limits |= {"learning_rate": Field(low=0, high=self.settings.learning_rate)}
+        limits |= counts | {"error_spikes": Field((len(self.net),), low=0)}
+        return {name: limits[name] for name in Epoch._fields}
 
     def report(self, state: State) -> tuple[Results, dict[str, Array]]:
         """The curves by epoch.  Operations are relative to the multiply-accumulates of the ANN."""

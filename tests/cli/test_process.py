@@ -99,9 +99,7 @@ def test_a_user_without_a_home_folder_gets_one_line(tmp_path, monkeypatch, capsy
     for name in ("DECOLLE_REF_DATA", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
     assert main(["poisson-mnist", "--quick", "--quiet", "--out", str(tmp_path)]) == 2
-    assert (
-        capsys.readouterr().err == "decolle-ref: error: data: expected DECOLLE_REF_DATA or a home folder, got neither\n"
-    )
+    assert capsys.readouterr().err.startswith("decolle-ref: error: data: expected a home folder, got none (")
     monkeypatch.setenv("DECOLLE_REF_DATA", str(tmp_path))
     assert main(["poisson-mnist", "--quick", "--quiet", "--out", str(tmp_path)]) == 2
     assert "expected mnist/train-images" in capsys.readouterr().err

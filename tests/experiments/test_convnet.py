@@ -11,7 +11,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from decolle_ref._util import reading, store
+from decolle_ref._util import reading
 from decolle_ref._util.check import InputError
 from decolle_ref.data import digits
 from decolle_ref.decolle import convnet
@@ -207,6 +207,11 @@ def test_a_checkpoint_of_other_settings_is_refused(finished, data):
     ("change", "message"),
     [
         (lambda arrays: {"history": arrays["history"][:, :1]}, r"history: expected shape \(4, 2\), got \(4, 1\)"),
+        (
+            lambda arrays: {"history": arrays["history"] * 0 + 1.92},
+            r"history: expected a number from 0 to 1, got 1\.92",
+        ),
+        (lambda arrays: {"history": arrays["history"] - [99, 0]}, "history: expected a number from 0 to inf, got -"),
         (lambda arrays: {"history": arrays["history"][:3]}, "expected 37 updates, got 50"),
         (lambda arrays: {"history": np.zeros((5, 2))}, r"history: expected shape \(4, 2\), got \(5, 2\)"),
         (lambda arrays: {"W3": arrays["W3"][1:]}, "layer 4 W: expected shape"),
@@ -214,7 +219,7 @@ def test_a_checkpoint_of_other_settings_is_refused(finished, data):
 )
 def test_a_checkpoint_that_contradicts_itself_is_refused(change, message, finished, data, tmp_path):
     arrays, about = reading.read_arrays(finished[0] / "checkpoint.npz", KIND)
-    store.write_arrays(tmp_path / "checkpoint.npz", KIND, arrays | change(arrays), about)
+    harness.checkpoint.save(tmp_path / "checkpoint.npz", KIND, arrays | change(arrays), about["settings"])
     with pytest.raises(InputError, match=message):
         train(SMALL, tmp_path, resume=True, quiet=True, data=data)
 

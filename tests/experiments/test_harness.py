@@ -14,6 +14,7 @@ from decolle_ref._util import reading, store
 from decolle_ref._util.check import Array, InputError
 from decolle_ref.cli.main import commands, main, parser
 from decolle_ref.experiments import harness, options
+from decolle_ref.experiments.checkpoint import Field
 from decolle_ref.experiments.harness import Experiment, Interrupted
 from decolle_ref.experiments.options import option
 from decolle_ref.experiments.study import Study, StudySettings
@@ -48,6 +49,9 @@ class Walks(Study):
         if Walks.diverge_at == unit:
             path[1] = np.inf
         return Walk(path, float(path[-1]))
+
+    def fields(self, unit):
+        return {"path": Field((self.settings.length,)), "end": Field()}
 
     def report(self, state):
         ends = {variant: [float(w.end) for w in walks] for variant, walks in self.by_variant(state).items()}
@@ -151,10 +155,10 @@ def test_a_checkpoint_of_another_experiment_or_without_a_unit_is_refused(tmp_pat
     path = tmp_path / "checkpoint.npz"
     arrays, about = reading.read_arrays(path, WALKS.checkpoint_kind)
     del arrays["4_path"]
-    store.write_arrays(path, WALKS.checkpoint_kind, arrays, about)
+    harness.checkpoint.save(path, WALKS.checkpoint_kind, arrays, about["settings"])
     with pytest.raises(InputError, match="expected a complete checkpoint, got one without '4_path'"):
         harness.run(WALKS, Settings(), tmp_path, resume=True, quiet=True)
-    store.write_arrays(path, "decolle_ref patterns checkpoint", arrays, about)
+    harness.checkpoint.save(path, "decolle_ref patterns checkpoint", arrays, about["settings"])
     with pytest.raises(InputError, match="expected a decolle_ref walks checkpoint file, got 'decolle_ref patterns"):
         harness.run(WALKS, Settings(), tmp_path, resume=True, quiet=True)
 
