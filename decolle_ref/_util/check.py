@@ -101,6 +101,11 @@ def labels(name: str, value: npt.ArrayLike, classes: int, shape: tuple[int, ...]
     return array
 
 
+def printable(text: object) -> str:
+    """`text` in one line: line breaks, control characters and half surrogate pairs are escaped, as in "a\\nb"."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
+
+
 def _checked(name: str, value: npt.ArrayLike, expected: str, holds: Callable[[Array], Any]) -> Array:
     """`value` as an array of real numbers for each of which `holds` is true."""
     array = as_array(name, value, expected)

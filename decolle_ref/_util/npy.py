@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from decolle_ref._util import reading
+from decolle_ref._util import reading, store
 from decolle_ref._util.check import Array, InputError, first_line
 
 FLOATS = (np.dtype("<f4"), np.dtype("<f8"))
@@ -57,7 +57,8 @@ def _validate(
 
 
 def write(path: Path, array: Array) -> None:
-    """Write one array as a plain .npy file, little-endian and in C order."""
+    """Write one array as a plain .npy file, little-endian and in C order.  An OSError names `path`."""
     little = np.ascontiguousarray(array, array.dtype.newbyteorder("<")).reshape(array.shape)
-    with path.open("wb") as file:
-        np.lib.format.write_array(file, little, version=(1, 0), allow_pickle=False)
+    with store.writing(path), path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(little))
+        file.write(little.data)  # numpy's `tofile` would not notice a full disk

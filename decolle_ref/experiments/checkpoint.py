@@ -53,13 +53,6 @@ def _checksum(kind: str, arrays: Mapping[str, Array], settings: Any) -> str:
     return digest.hexdigest()
 
 
-def put_aside(folder: Path) -> None:
-    """Rename the files of an earlier run to old.checkpoint.npz and old.results.json, before a new run begins."""
-    for name in (NAME, "results.json"):
-        if (folder / name).exists():
-            (folder / name).replace(folder / f"old.{name}")
-
-
 @contextmanager
 def complete(path: Path) -> Iterator[None]:
     """Within the block a missing or unusable array of a checkpoint raises InputError."""
