@@ -20,7 +20,9 @@ import numpy as np
 
 from decolle_ref import experiments
 from decolle_ref._util import store
-from decolle_ref._util.check import InputError
+from decolle_ref._util.check import InputError, printable
+from decolle_ref.cli.command import OneLineParser
+from decolle_ref.cli.process import guarded
 from decolle_ref.data import authors
 from decolle_ref.experiments import lif_dynamics
 from decolle_ref.plots import style
@@ -130,7 +132,7 @@ FIGURES = {
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """The options of the command line."""
     names = "\n".join(f"  {name:20s}{figure.about}" for name, figure in FIGURES.items())
-    parser = argparse.ArgumentParser(
+    parser = OneLineParser(
         description=__doc__.split("\n")[0].split(":")[0] + ".",
         epilog=f"names:\n{names}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -158,20 +160,19 @@ def validate(names: Sequence[str], runs: Sequence[Path] | None) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Make the figures; returns the exit code."""
-    options = parse(argv)
-    try:
-        validate(options.names, options.runs)
-        folder = store.output_folder(options.out)
-        for name in options.names or FIGURES:
-            figure = FIGURES[name]
-            if options.runs and figure.collect:
-                store.write_json(FOLDER / f"{name}.json", figure.collect(options.runs))
-            figure.make(folder, options.quick)
-            print(*(folder / file for file in figure.files), sep="\n")
-    except InputError as problem:
-        print(f"make.py: error: {problem}", file=sys.stderr)
-        return 2
-    return 0
+    return guarded("make.py", lambda: make_figures(parse(argv)))
+
+
+def make_figures(options: argparse.Namespace) -> None:
+    """Make the figures, and print the names of their files."""
+    validate(options.names, options.runs)
+    folder = store.output_folder(options.out)
+    for name in options.names or FIGURES:
+        figure = FIGURES[name]
+        if options.runs and figure.collect:
+            store.write_json(FOLDER / f"{name}.json", figure.collect(options.runs))
+        figure.make(folder, options.quick)
+        print(*(printable(folder / file) for file in figure.files), sep="\n", flush=True)
 
 
 if __name__ == "__main__":

@@ -4,17 +4,18 @@ The files are plain because a C program can read and write them, and because the
 file, as compressed ones can.
 """
 
-import warnings
+import math
+import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from decolle_ref._util import reading, store
 from decolle_ref._util.check import Array, InputError, first_line
 
 FLOATS = (np.dtype("<f4"), np.dtype("<f8"))
 COUNTS = (np.dtype("u1"), np.dtype("<i4"), np.dtype("<i8"), np.dtype("?"))
-READERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
 def read(path: Path, shape: tuple[int, ...], dtypes: tuple[np.dtype[Any], ...] = FLOATS) -> Array:
@@ -23,22 +24,14 @@ def read(path: Path, shape: tuple[int, ...], dtypes: tuple[np.dtype[Any], ...] =
     Raises InputError, in one line, for anything else, before it reads data that the file does not have.
     """
     try:
-        if path.exists() and not path.is_file():  # reading a pipe would wait for ever
-            raise ValueError("not a regular file")
-        with path.open("rb") as file:
-            version = np.lib.format.read_magic(file)
-            if version not in READERS:
-                raise ValueError(f"format version {version}")
-            with warnings.catch_warnings(action="error"):  # numpy warns of headers that Python 2 wrote
-                header = READERS[version](file)
+        with reading.opened(path, "an array file", None) as file:  # its size is compared with the promised one
+            header = reading.header(file)
             _validate(path, header, shape, dtypes)
-            count, dtype = int(np.prod(shape)), header[2]
-            promised, size = count * dtype.itemsize, path.stat().st_size - file.tell()
+            count, dtype = math.prod(shape), header[2]
+            promised, size = count * dtype.itemsize, os.fstat(file.fileno()).st_size - file.tell()
             if size != promised:
                 raise ValueError(f"{promised} bytes of data promised, {size} there")
             array = np.fromfile(file, dtype, count).reshape(shape)
-    except OSError as problem:
-        raise InputError(f"{path}: expected an array file, got none ({problem.strerror})") from None
     except InputError:
         raise
     except Exception as problem:  # a malformed header may raise nearly any exception
@@ -64,7 +57,8 @@ def _validate(
 
 
 def write(path: Path, array: Array) -> None:
-    """Write one array as a plain .npy file, little-endian and in C order."""
+    """Write one array as a plain .npy file, little-endian and in C order.  An OSError names `path`."""
     little = np.ascontiguousarray(array, array.dtype.newbyteorder("<")).reshape(array.shape)
-    with path.open("wb") as file:
-        np.lib.format.write_array(file, little, version=(1, 0), allow_pickle=False)
+    with store.writing(path), path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(little))
+        file.write(little.data)  # numpy's `tofile` would not notice a full disk

@@ -1,22 +1,32 @@
-"""Files that are whole or absent: each is written under a temporary name and then renamed.  No pickle anywhere."""
+"""Files that are whole or absent: each is written under a temporary name and then renamed.  No pickle anywhere.
 
+Written means flushed, closed and checked.  Where that fails, as on a full disk, the OSError names the file.
+"""
+
+import errno
 import glob
 import json
+import math
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
-from decolle_ref._util.check import Array, InputError, first_line
+from decolle_ref._util.check import Array, InputError
+
+LOCK = ".decolle_ref.lock"
+TEMPORARY, END, RANDOM = ".decolle_ref-", ".part", 8  # .decolle_ref-NAME.XXXXXXXX.part, with 8 random characters
 
 
 def output_folder(path: str | Path) -> Path:
     """The folder at `path`, created if need be.  Raises InputError, in one line, if no file can be written there."""
+    if str(path) == "":
+        raise InputError("out: expected the name of a folder, got an empty one")
     folder = Path(path)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -27,23 +37,88 @@ def output_folder(path: str | Path) -> Path:
     return folder
 
 
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep a folder for this process inside the block.  Raises InputError if another process keeps it.
+
+    The lock ends with the process, however that ends.  Where the system has no such locks, nothing is kept.
+    """
+    path = folder / LOCK
+    while True:
+        with path.open("ab") as file:
+            if not _lock(file):
+                raise InputError(f"out: expected a folder that no other process writes into, got {folder}")
+            if not _is(file, path):  # the process before removed it after it was opened here
+                continue
+            try:
+                yield
+            finally:
+                with suppress(OSError):
+                    if _is(file, path):
+                        path.unlink()
+            return
+
+
+def _lock(file: IO[bytes]) -> bool:
+    """Lock an open file until it is closed; False if it is locked already."""
+    try:
+        import fcntl
+    except ImportError:  # on Windows
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as problem:  # some network folders have no locks
+        if problem.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL):
+            raise
+    return True
+
+
+def _is(file: IO[bytes], path: Path) -> bool:
+    """Whether an open file is still the one at `path`."""
+    return path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat())
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Inside the block every OSError names `path`, and no temporary file."""
+    try:
+        yield
+    except OSError as problem:
+        raise OSError(problem.errno, problem.strerror or str(problem), str(path)) from None
+
+
 def atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     """Let `write` write a temporary file and rename it, so that a reader sees the old file or the new one, whole.
 
-    Temporary files that a killed writer left behind are removed.
+    Temporary files that a killed writer left behind are removed.  An OSError names `path`.
     """
-    for leftover in path.parent.glob(f".{glob.escape(path.name)}.*"):
-        leftover.unlink(missing_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+    _remove_leftovers(path)
+    prefix = f"{TEMPORARY}{path.name}."
+    with (
+        writing(path),
+        tempfile.NamedTemporaryFile(dir=path.parent, prefix=prefix, suffix=END, delete=False) as file,
+    ):
         try:
+            _lock(file)
             write(file)
             file.flush()
             os.fsync(file.fileno())
             os.chmod(file.name, 0o644)
             os.replace(file.name, path)
         except BaseException:
-            os.unlink(file.name)
+            with suppress(OSError):  # the folder may be gone
+                os.unlink(file.name)
             raise
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Remove the temporary files of `path` that no process writes any more."""
+    for leftover in path.parent.glob(f"{TEMPORARY}{glob.escape(path.name)}.{'?' * RANDOM}{END}"):
+        with suppress(OSError), leftover.open("ab") as file:
+            if _lock(file):
+                leftover.unlink()
 
 
 @contextmanager
@@ -52,57 +127,48 @@ def new_folder(path: str | Path) -> Iterator[Path]:
 
     Raises InputError if `path` exists and is not an empty folder, or if it cannot be created.
     """
+    if str(path) == "":
+        raise InputError("out: expected the name of a folder, got an empty one")
     target = Path(path).resolve()
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise InputError(f"out: expected a new or empty folder, got {path}, which has something in it")
     parent = output_folder(target.parent)
-    work = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=parent))
+    work = Path(tempfile.mkdtemp(prefix=f"{TEMPORARY}{target.name}.", suffix=END, dir=parent))
     try:
         yield work
         work.chmod(0o755)
         os.replace(work, target)
-    except BaseException:
+    except BaseException as problem:
         shutil.rmtree(work, ignore_errors=True)
+        if isinstance(problem, OSError):  # it may name a file in the temporary folder
+            problem.filename = str(problem.filename or path).replace(str(work), str(path))
         raise
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write indented JSON atomically.  NaN and infinity are refused."""
+    """Write indented JSON atomically.  Raises InputError, which names the first one, for NaN and infinity."""
+    validate_json(str(path), content)
     text = json.dumps(content, indent=2, allow_nan=False) + "\n"
     atomically(path, lambda file: file.write(text.encode()))
+
+
+def validate_json(name: str, content: Any) -> None:
+    """Raise InputError unless all numbers in `content` are finite; JSON has no others."""
+    if isinstance(content, float) and not math.isfinite(content):
+        raise InputError(f"{name}: expected a finite number, got {content}")
+    if isinstance(content, dict):
+        for key, value in content.items():
+            validate_json(f"{name}.{key}", value)
+    elif isinstance(content, list | tuple):
+        for index, value in enumerate(content):
+            validate_json(f"{name}[{index}]", value)
 
 
 def write_arrays(path: Path, kind: str, arrays: Mapping[str, Array], about: Mapping[str, Any]) -> None:
     """Write named arrays and `about`, which must fit into JSON, to one npz file, atomically.
 
-    kind: which program part the file belongs to; `read_arrays` refuses files of another kind.
+    kind: which program part the file belongs to; `reading.read_arrays` refuses files of another kind.
     """
     label = json.dumps({"kind": kind, **about}, allow_nan=False)
     # the ignore is needed because numpy's type of savez takes the names for options
     atomically(path, lambda file: np.savez(file, about=np.array(label), **arrays))  # type: ignore[arg-type]
-
-
-def read_npz(path: Path, kind: str) -> dict[str, Array]:
-    """The arrays of an npz file by name.  Raises InputError, in one line, for anything but plain arrays."""
-    try:
-        # opened here, because np.load leaves the file open when it turns out not to be a zip archive
-        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except Exception as problem:  # a damaged archive may raise nearly any exception
-        raise InputError(f"{path}: expected a {kind} file, got something unreadable ({first_line(problem)})") from None
-
-
-def read_arrays(path: Path, kind: str) -> tuple[dict[str, Array], dict[str, Any]]:
-    """The (arrays, about) that `write_arrays` wrote.
-
-    Raises InputError for a file that is missing, truncated, not an npz of plain arrays, or of another kind.
-    """
-    arrays = read_npz(path, kind)
-    try:
-        about = json.loads(str(arrays.pop("about")))
-    except (KeyError, ValueError) as problem:
-        raise InputError(f"{path}: expected a {kind} file, got something unreadable ({first_line(problem)})") from None
-    actual = about.pop("kind", None) if isinstance(about, dict) else about
-    if not isinstance(about, dict) or actual != kind:
-        raise InputError(f"{path}: expected a {kind} file, got {actual!r}")
-    return arrays, about

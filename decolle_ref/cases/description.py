@@ -8,7 +8,8 @@
 (2, 3)
 """
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from decolle_ref.decolle.pool import MaxPool
 from decolle_ref.decolle.synapse import Conv2d, Dense, Synapse
 
 Shapes = dict[str, tuple[int, ...]]
+LARGEST = 1 << 28  # numbers in one array of a case, and of one layer at one step; 2 GiB in float64
+LARGEST_TRACE = 1 << 27  # numbers in all arrays of a trace
 
 
 def connections(layer: Mapping[str, Any]) -> tuple[Synapse, MaxPool | None]:
@@ -45,6 +48,8 @@ def connections(layer: Mapping[str, Any]) -> tuple[Synapse, MaxPool | None]:
             raise InputError("pool: expected a layer with conv, got one without")
         return Dense(layer["n_in"], layer["n"]), None
     conv = layer["conv"]
+    if conv.get("padding", 0) >= conv["kernel"]:  # windows that see nothing but padding, in an image as large as it is
+        raise InputError(f"conv.padding: expected less than the kernel, {conv['kernel']}, got {conv['padding']}")
     shape_in = conv["channels_in"], conv["height"], conv["width"]
     synapse = Conv2d(shape_in, conv["channels"], conv["kernel"], conv.get("stride", 1), conv.get("padding", 0))
     for name, size in (("n_in", synapse.n_in), ("n", synapse.n)):
@@ -104,6 +109,37 @@ def _layer_shapes(about: Mapping[str, Any], layer: Mapping[str, Any]) -> Shapes:
     return expected
 
 
+def _sizes(about: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
+    """How many numbers each array has, and each layer at one step, as Python integers, which do not overflow."""
+    yield from ((name, math.prod(shape)) for name, shape in shapes(about).items())
+    for k, layer in enumerate(about["layers"]):
+        conv = layer.get("conv", {})
+        sides = (conv[side] + 2 * conv.get("padding", 0) for side in ("height", "width") if conv)
+        image = conv.get("channels_in", 1) * math.prod(sides)
+        yield f"layers[{k}]", about["batch"] * max(layer["n_in"], layer["n"], image)
+
+
+def trace_size(about: Mapping[str, Any], gradients: bool) -> int:
+    """How many numbers the trace of a case has.
+
+    Parameters
+    ----------
+    about : mapping
+        The content of case.json.
+    gradients : bool
+        Whether the trace has gradients and weights at every step.
+
+    Returns
+    -------
+    int
+    """
+    numbers = 0
+    for layer in about["layers"]:
+        numbers += about["batch"] * (2 * layer["n_in"] + 4 * layer["n"] + 2 * layer["n_out"])
+        numbers += 2 * sum(map(math.prod, connections(layer)[0].shapes)) if gradients else 0
+    return int(about["steps"] * numbers)
+
+
 def validate(path: Path, about: Mapping[str, Any]) -> None:
     """Raise InputError where case.json contradicts itself in a way that the schema cannot express.
 
@@ -123,6 +159,9 @@ def validate(path: Path, about: Mapping[str, Any]) -> None:
     for k, (below, above) in enumerate(pairwise(layers), start=1):
         if above["n_in"] != width(below):
             raise InputError(f"{path}/case.json: layers[{k}].n_in: expected {width(below)}, got {above['n_in']}")
+    for name, numbers in _sizes(about):
+        if numbers > LARGEST:
+            raise InputError(f"{path}/case.json: {name}: expected at most {LARGEST} numbers, got {numbers}")
     if about["constants"] == "tau" and "dt" not in about:
         raise InputError(f"{path}/case.json: dt: expected seconds, as constants are time constants, got none")
     if about["learn"] and not about["targets"]:

@@ -11,9 +11,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from decolle_ref._util import reading
 from decolle_ref._util.check import InputError
-
-LARGEST = 1 << 20  # bytes of JSON; a case needs a few hundred
 
 TYPES: dict[str, Any] = {"object": dict, "array": list, "string": str, "boolean": bool, "null": type(None)}
 TYPES |= {"integer": int, "number": int | float}
@@ -97,32 +96,15 @@ def parse(path: Path) -> Any:
     Raises
     ------
     InputError
-        In one line, for a file that is missing, too large, or not JSON (NaN, or a key that stands twice in one object).
+        In one line, for a file that is missing, too large, or not JSON within the limits of `_util.reading`.
     """
 
-    def refuse(constant: str) -> None:
-        raise ValueError(f"{constant} is not a JSON number")
-
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        if len({key for key, _ in pairs}) < len(pairs):
-            raise ValueError("a key stands twice in one object")
-        return dict(pairs)
-
-    try:
-        with path.open("rb") as file:
-            raw = file.read(LARGEST + 1)
-        if len(raw) > LARGEST:
-            raise ValueError(f"more than {LARGEST} bytes")
-        return json.loads(raw.decode(), parse_constant=refuse, object_pairs_hook=unique, parse_float=_number)
-    except OSError as problem:
-        raise InputError(f"{path}: expected a JSON file, got none ({problem.strerror})") from None
-    except (ValueError, RecursionError) as problem:
-        raise InputError(f"{path}: expected JSON, got something else ({problem})") from None
+    return reading.read_json(path, _number)
 
 
 def _number(text: str) -> int | float:
     number = float(text)
-    return int(number) if number.is_integer() else number
+    return int(number) if number.is_integer() and abs(number) < 2**63 else number
 
 
 def faults(value: Any, rule: dict[str, Any], place: str = "") -> Iterator[str]:

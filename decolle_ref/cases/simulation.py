@@ -49,18 +49,22 @@ def simulate(case: Case, gradients: bool = False) -> dict[str, Array]:
     Raises
     ------
     InputError
-        For gradients of a case without targets, and for a case whose dialect is unknown.
+        For gradients of a case without targets, for a case whose dialect is unknown, and for a trace that is too large.
     """
     layers, before = case.network(), case.start()
     if gradients and not case.about["targets"]:
         raise InputError("gradients: expected a case with targets, got one without")
+    size = description.trace_size(case.about, gradients)
+    if size > description.LARGEST_TRACE:
+        raise InputError(f"trace: expected at most {description.LARGEST_TRACE} numbers, got {size} (split the steps)")
     series: dict[str, list[Array]] = {}
     for carry, snapshots in network.run(layers, before, case.inputs, case.targets(), case.learner()):
         for k, (layer, weights, snapshot) in enumerate(zip(layers, before.weights, snapshots, strict=True), start=1):
             for name, array in _rows(layer, weights, snapshot, gradients):
                 series.setdefault(f"layer{k}_{name}", []).append(array)
         before = carry
-    return {name: np.stack(rows) for name, rows in series.items()} | dict(_constants(layers)) | dict(_end(before))
+    stacked = {name: np.stack(series.pop(name)) for name in list(series)}  # one copy at a time
+    return stacked | dict(_constants(layers)) | dict(_end(before))
 
 
 def _rows(layer: Layer, weights: Weights, snapshot: Snapshot, gradients: bool) -> Iterator[tuple[str, Array]]:
@@ -150,8 +154,8 @@ def read_states(folder: str | Path) -> tuple[dict[str, Any], dict[str, Array]]:
     about : dict
         The content of trace.json.
     arrays : dict of str to array
-        Q, P, R, U, S of each layer, as far as the folder holds them, (steps, batch, n_in or n), as float64; S has
-        the width of a layer that pools.
+        Q, P, R, U, S of each layer, as far as the folder holds them, (steps, batch, n_in or n), in their dtypes; S
+        has the width of a layer that pools.
 
     Raises
     ------
@@ -170,7 +174,7 @@ def read_states(folder: str | Path) -> tuple[dict[str, Any], dict[str, Array]]:
             size = layer["n_in"] if name in "QP" else layer["n"] if name in "RU" else width
             if file.exists():
                 dtypes = (dtype, *npy.COUNTS) if name == "S" else (dtype,)
-                arrays[f"layer{k}_{name}"] = npy.read(file, (*lead, size), dtypes).astype(np.float64)
+                arrays[f"layer{k}_{name}"] = npy.read(file, (*lead, size), dtypes)
     if not arrays:
         raise InputError(f"{path}: expected at least one of layer1_Q, P, R, U, S .npy, got none")
     return about, arrays

@@ -3,17 +3,21 @@
 import argparse
 import importlib
 import importlib.util
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
+
+from decolle_ref._util.check import printable
 
 GROUPS = {
     "learn": "networks learn a task; each run writes results and figures into --out",
     "experiments": "methods and dialects side by side; each run writes results and figures into --out",
     "check": "is this right?",
     "data": "files in, files out",
+    "teach": "notebooks for a class",
 }
 
 
@@ -29,9 +33,30 @@ class Command:
     run: Callable[[argparse.Namespace], int | None] | None = None
 
 
+class OneLineParser(argparse.ArgumentParser):
+    """An argument parser whose error messages have one line, and whose paths are not empty."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.register("type", Path, parse_path)
+
+    def error(self, message: str) -> NoReturn:
+        """Print the message alone and exit with 2."""
+        self.exit(2, printable(f"{self.prog}: error: {message}") + "\n")
+
+
+def parse_path(text: str) -> Path:
+    """An argument that is a path; an empty one would mean the current folder, and no path has a NUL."""
+    if not text or "\0" in text:
+        raise argparse.ArgumentTypeError(f"expected a path, got {text!r}")
+    return Path(text)
+
+
 def save_figures(module: str, out: Path, results: dict[str, Any]) -> None:
     """Save the figures of a run with `plots.MODULE`, if matplotlib is installed."""
     if importlib.util.find_spec("matplotlib") is None:
         print("figures not drawn: matplotlib is not installed (extra: figures)", file=sys.stderr)
-    else:
-        importlib.import_module(f"decolle_ref.plots.{module}").save_figures(out, results)
+        return
+    if "matplotlib" not in sys.modules:
+        os.environ["MPLBACKEND"] = "agg"  # it writes files; another one may be missing here, or need a screen
+    importlib.import_module(f"decolle_ref.plots.{module}").save_figures(out, results)

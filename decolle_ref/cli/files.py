@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from decolle_ref import cases
+from decolle_ref._util.check import printable
 from decolle_ref.cli.command import Command
 from decolle_ref.data import authors, convert, location
 
@@ -40,7 +41,7 @@ def run_simulate(args: argparse.Namespace) -> None:
     """`decolle-ref simulate CASE --out TRACE`."""
     case = cases.read(args.case)
     cases.write_trace(case, args.out, args.gradients)
-    print(f"simulated {case.about['steps']} steps of {case.about['name']!r}; see {args.out}")
+    print(f"simulated {case.about['steps']} steps of {case.about['name']!r}; see {printable(args.out)}")
 
 
 def _add_clone(p: argparse.ArgumentParser) -> None:
@@ -51,11 +52,11 @@ def run_convert(args: argparse.Namespace) -> None:
     """`decolle-ref convert CLONE`."""
     target = location.folder() / authors.REGRESSION
     convert.convert(args.clone, target)
-    print(f"wrote {target}")
+    print(f"wrote {printable(target)}")
     for name in authors.MNIST:
         target = location.folder() / "authors" / f"{name}.npz"
         convert.convert_mnist(args.clone, name, target)
-        print(f"wrote {target}")
+        print(f"wrote {printable(target)}")
     target = location.folder() / authors.CURVES
     convert.convert_curves(args.clone, target)
-    print(f"wrote {target}")
+    print(f"wrote {printable(target)}")

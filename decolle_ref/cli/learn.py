@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TextIO, get_args, get_type_hints
 
 from decolle_ref import experiments
+from decolle_ref._util.check import printable
 from decolle_ref.cli.command import Command, save_figures
 from decolle_ref.experiments import Experiment
 
@@ -59,6 +60,8 @@ def _add_option(parser: argparse.ArgumentParser, field: "Field[Any]", kind: Any)
     else:
         options["metavar"] = {int: "N", float: "X"}.get(value_type, field.name.rstrip("s").upper())
     if metadata["positional"]:
+        if not several:
+            options["default"] = field.default  # because argparse up to Python 3.11 compares SUPPRESS with the choices
         parser.add_argument(field.name, nargs="*" if several else "?", **options)
     else:
         parser.add_argument(f"--{name}", dest=field.name, nargs="+" if several else None, **options)
@@ -75,18 +78,19 @@ def _run(experiment: Experiment, args: argparse.Namespace) -> None:
     run_settings = settings(experiment, args)
     if experiment.download and args.download:
         experiment.download(quiet=args.quiet)
+    draw = partial(save_figures, experiment.module, args.out)
     with _one_line_warnings():
-        results = experiments.run(experiment, run_settings, args.out, args.resume, args.quiet, args.threads)
-    save_figures(experiment.module, args.out, results)
+        results = experiments.run(experiment, run_settings, args.out, args.resume, args.quiet, args.threads, draw=draw)
     if experiment.table is not None:
         print(experiment.table(results), end="\n\n")
-    print(f"{experiments.one_line(experiment, results)}; see {args.out}")
+    print(f"{experiments.one_line(experiment, results)}; see {printable(args.out)}")
 
 
 @contextmanager
 def _one_line_warnings() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("always", UserWarning)
+        warnings.simplefilter("ignore", RuntimeWarning)  # of numpy, about numbers that diverge: the run says where
         warnings.showwarning = _print_warning
         yield
 
@@ -99,4 +103,4 @@ def _print_warning(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    print(f"decolle-ref: warning: {message}", file=sys.stderr)
+    print(printable(f"decolle-ref: warning: {message}"), file=sys.stderr)

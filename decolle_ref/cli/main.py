@@ -3,28 +3,19 @@
 import argparse
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
 
 from decolle_ref import __version__
-from decolle_ref._util.check import InputError
-from decolle_ref.cli import checks, files, learn
-from decolle_ref.cli.command import GROUPS, Command
+from decolle_ref.cli import checks, files, learn, teach
+from decolle_ref.cli.command import GROUPS, Command, OneLineParser
+from decolle_ref.cli.process import guarded
 from decolle_ref.experiments.harness import Interrupted
 
 ABOUT = "The reference implementation of DECOLLE and its relatives.  `decolle-ref COMMAND --help` says more."
 
 
-class OneLineParser(argparse.ArgumentParser):
-    """An argument parser whose error messages have one line."""
-
-    def error(self, message: str) -> NoReturn:
-        """Print the message alone and exit with 2."""
-        self.exit(2, f"{self.prog}: error: {message}\n")
-
-
 def commands() -> list[Command]:
     """All commands, group by group."""
-    return [*learn.commands(), *checks.commands(), *files.commands()]
+    return [*learn.commands(), *checks.commands(), *files.commands(), *teach.commands()]
 
 
 def parser() -> argparse.ArgumentParser:
@@ -64,25 +55,15 @@ def _overview(every: Sequence[Command]) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
-    words = sys.argv[1:] if argv is None else argv
+    return guarded("decolle-ref", lambda: _run(sys.argv[1:] if argv is None else argv))
+
+
+def _run(words: Sequence[str]) -> int | None:
     args = parser().parse_args(words)
     args.program = "--" in words  # argparse drops the --, so it is recorded here that a program follows
     try:
-        return args.run(args) or 0
-    except InputError as problem:
-        print(f"decolle-ref: error: {problem}", file=sys.stderr)
-        return 2
-    except OSError as problem:
-        place = f"{problem.filename}: " if problem.filename else ""
-        print(f"decolle-ref: error: {place}{problem.strerror or problem}", file=sys.stderr)
-        return 2
-    except MemoryError as problem:
-        print(f"decolle-ref: error: out of memory ({problem})", file=sys.stderr)
-        return 2
-    except Interrupted as reason:
-        print(f"decolle-ref: {reason}", file=sys.stderr)
-        return 130
+        code: int | None = args.run(args)
     except KeyboardInterrupt:
         advice = "; --resume goes on from the last checkpoint" if hasattr(args, "resume") else ""
-        print(f"decolle-ref: stopped at once{advice}", file=sys.stderr)
-        return 130
+        raise Interrupted(f"stopped at once{advice}") from None
+    return code

@@ -1,21 +1,24 @@
 """Reads pickles of arrays, as NumPy and the PyTorch of 2018 wrote them, without trust.
 
 A pickle can run any program.  Therefore an Unpickler reads these that knows a few names; it refuses every other name
-without importing it.
+without importing it.  A pickle of a few bytes can also fill the memory, or take for ever to compare tuples that hold
+each other twice.  Therefore its operations are counted before they are executed.
 """
 
 import math
 from collections import OrderedDict
 from io import BytesIO
 from pickle import Unpickler
+from pickletools import genops, markobject, pydict, pylist, pyset
 from types import SimpleNamespace
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from decolle_ref._util.check import Array, InputError, count
-from decolle_ref._util.npy import READERS
+from decolle_ref._util.reading import READERS
 
+MOST_OPERATIONS, MOST_PARTS = 1 << 18, 1000  # of a pickle, and of a tuple; the authors' files have 60000 and 20
 MAGIC, PROTOCOL = 0x1950A86A20F9469CFC6C, 1001  # the first two numbers in a file of PyTorch before 1.6
 T = TypeVar("T")
 
@@ -37,7 +40,7 @@ def torch_file(stream: BytesIO) -> dict[str, Array]:
     reader = Arrays(stream)
     tensors = reader.parse(OrderedDict)
     for key in Arrays(stream).parse(list):
-        storage = reader.storages[key]
+        storage = reader.storages[_checked(key, str)]
         if int.from_bytes(stream.read(8), "little", signed=True) != storage.numel:
             raise InputError(f"expected a storage of {storage.numel} numbers, got another count")
         content = stream.read(storage.numel * storage.dtype.itemsize)
@@ -62,23 +65,24 @@ class _Tensor(NamedTuple):
     stride: tuple[int, ...]
 
     def read(self) -> Array:
-        """A copy of the view.  Raises InputError if it reaches outside its storage or is larger than it."""
+        """The view.  Raises InputError if it reaches outside its storage or is larger than it."""
         (numbers,) = self.storage.numbers
+        _validate_integers(self.offset, *self.size, *self.stride)
         last = self.offset + sum((n - 1) * step for n, step in zip(self.size, self.stride, strict=True))
         if not 0 <= self.offset <= last < numbers.size >= math.prod(self.size) or min((*self.stride, *self.size)) < 0:
             raise InputError(f"expected a tensor within its storage, got size {self.size} at {self.offset}")
         strides = [step * numbers.itemsize for step in self.stride]
-        return np.lib.stride_tricks.as_strided(numbers[self.offset :], self.size, strides, writeable=False).copy()
+        return np.lib.stride_tricks.as_strided(numbers[self.offset :], self.size, strides, writeable=False)
 
 
 class _Dtype:
     """Stands in for numpy.dtype; `plain` is the dtype of numbers, and None for objects."""
 
     def __init__(self, code: str, *_: object) -> None:
-        self.code = code
+        self.code = _checked(code, str)
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
-        order = state[1].replace("|", "<")
+        order = _checked(state[1], str).replace("|", "<")
         if self.code not in ("f4", "f8", "i4", "i8", "u1", "b1", "O4", "O8") or order not in ("<", ">"):
             raise InputError(f"expected arrays of numbers, got dtype {order}{self.code}")
         self.plain = None if self.code[0] == "O" else np.dtype(order + self.code)
@@ -91,16 +95,68 @@ class _Rebuilt:
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         _, shape, dtype, fortran, content = state
-        self.items = content if dtype.plain is None else _numbers(content, dtype.plain, shape, fortran)
+        plain = _checked(dtype, _Dtype).plain
+        self.items = _checked(content, list) if plain is None else _numbers(content, plain, shape, fortran)
+
+
+def _scalar(dtype: object, content: bytes) -> Array:
+    plain = _checked(dtype, _Dtype).plain
+    if plain is None:
+        raise InputError("expected a number, got an object")
+    return _numbers(content, plain, ())
 
 
 def _numbers(content: bytes, dtype: np.dtype[Any], shape: tuple[int, ...], fortran: bool = False) -> Array:
     """An array from its bytes, which must be exactly as many as the shape needs."""
-    if len(content) != math.prod(shape) * dtype.itemsize:
+    _validate_integers(*_checked(shape, tuple))
+    if len(_checked(content, bytes)) != math.prod(shape) * dtype.itemsize:
         raise InputError(f"expected {math.prod(shape) * dtype.itemsize} bytes for shape {shape}, got {len(content)}")
     return np.frombuffer(content, dtype).reshape(shape, order="F" if fortran else "C")
 
 
+def _checked(value: object, expected: type[T]) -> T:
+    """`value`, which must be of this type.  The message does not show it, because its text may be endless."""
+    if not isinstance(value, expected):
+        raise InputError(f"expected a pickled {expected.__name__.lstrip('_')}, got {type(value).__name__}")
+    return value
+
+
+def _validate_integers(*numbers: object) -> None:
+    for number in numbers:
+        _checked(number, int)
+
+
+def _validate_operations(stream: BytesIO) -> None:
+    """Raise InputError for a pickle that would need much more memory or time than its length lets expect.
+
+    The stack holds the size of each object: the number of its parts, of the parts of these, and so on, as comparing or
+    hashing it would count them; 1 for a list or a dictionary, which is neither.
+    """
+    stack: list[int] = []
+    marks: list[int] = []  # places in the stack
+    memo: dict[Any, int] = {}
+    for done, (operation, argument, _) in enumerate(genops(stream)):
+        if done >= MOST_OPERATIONS or (isinstance(argument, int) and "PUT" in operation.name and argument > done):
+            raise InputError(f"expected at most {MOST_OPERATIONS} operations, numbered in order, got others")
+        if operation.name == "MARK":
+            marks.append(len(stack))
+        elif "PUT" in operation.name or operation.name == "MEMOIZE":
+            memo[len(memo) if argument is None else argument] = stack[-1]
+        elif "GET" in operation.name:
+            stack.append(memo[argument])
+        elif operation.name == "DUP":
+            stack.append(stack[-1])
+        else:
+            before, after = operation.stack_before, operation.stack_after
+            marked = markobject in before
+            first = marks.pop() - before.index(markobject) if marked else len(stack) - len(before)
+            parts = 1 if {pylist, pydict, pyset} & {*after} else 1 + sum(stack[first:])
+            stack[first:] = [parts] if after else []
+            if parts > MOST_PARTS:
+                raise InputError(f"expected tuples of at most {MOST_PARTS} parts, got a larger one")
+
+
+STORAGES = {("torch", "FloatStorage"): "<f4", ("torch", "DoubleStorage"): "<f8", ("torch", "LongStorage"): "<i8"}
 NAMES: dict[tuple[str, str], Any] = {
     ("collections", "OrderedDict"): OrderedDict,  # a type written in C, which a pickle cannot alter
     ("argparse", "Namespace"): SimpleNamespace,  # likewise
@@ -108,10 +164,8 @@ NAMES: dict[tuple[str, str], Any] = {
     ("numpy", "ndarray"): "ndarray",  # only used as an argument of _reconstruct
     ("numpy", "dtype"): lambda *state: _Dtype(*state),  # a function, because a pickle can alter a class
     **{(f"numpy.{x}.multiarray", "_reconstruct"): lambda *_: _Rebuilt() for x in ("core", "_core")},
-    **{(f"numpy.{x}.multiarray", "scalar"): lambda dtype, x: _numbers(x, dtype.plain, ()) for x in ("core", "_core")},
-    ("torch", "FloatStorage"): "<f4",
-    ("torch", "DoubleStorage"): "<f8",
-    ("torch", "LongStorage"): "<i8",
+    **{(f"numpy.{x}.multiarray", "scalar"): lambda *state: _scalar(*state) for x in ("core", "_core")},
+    **STORAGES,
     ("torch._utils", "_rebuild_tensor"): lambda *view: _Tensor(*view),
     ("torch._utils", "_rebuild_tensor_v2"): lambda *view: _Tensor(*view[:4]),
     ("torch._utils", "_rebuild_parameter"): lambda tensor, *_: tensor,
@@ -123,6 +177,7 @@ class Arrays(Unpickler):
 
     def __init__(self, stream: BytesIO) -> None:
         super().__init__(stream)
+        self._stream = stream
         self.storages: dict[str, _Storage] = {}  # by key
 
     def find_class(self, module: str, name: str) -> Any:
@@ -133,14 +188,15 @@ class Arrays(Unpickler):
 
     def persistent_load(self, pid: Any) -> _Storage:
         """A tensor's storage, by its key."""
-        kind, dtype, key, _, numel, view = pid
-        if kind != "storage" or view is not None:
-            raise InputError(f"expected a storage of its own, got {kind!r}")
-        return self.storages.setdefault(key, _Storage(np.dtype(dtype), count("storage size", numel, 0), []))
+        kind, dtype, key, _, numel, view = _checked(pid, tuple)
+        if _checked(kind, str) != "storage" or _checked(dtype, str) not in STORAGES.values() or view is not None:
+            raise InputError("expected a storage of its own, got another thing")
+        numbers = count("storage size", _checked(numel, int), 0)
+        return self.storages.setdefault(_checked(key, str), _Storage(np.dtype(dtype), numbers, []))
 
     def parse(self, expected: type[T]) -> T:
         """The pickled object, which must be of this type."""
-        content = self.load()
-        if not isinstance(content, expected):
-            raise InputError(f"expected a pickled {expected.__name__.lstrip('_')}, got {type(content).__name__}")
-        return content
+        start = self._stream.tell()
+        _validate_operations(self._stream)
+        self._stream.seek(start)
+        return _checked(self.load(), expected)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from decolle_ref._util import store
+from decolle_ref._util import reading
 from decolle_ref._util.check import Array, InputError, finite, validate_choice, validate_shape
 from decolle_ref.data.location import find
 
@@ -36,7 +36,7 @@ def regression() -> dict[str, Array]:
         If the file is missing or damaged, or if an array is missing, of another shape, or not finite.
     """
     path = find(REGRESSION)
-    arrays = store.read_npz(path, "recorded regression run")
+    arrays = reading.read_npz(path, "recorded regression run", shapes())
     validate(arrays, str(path))
     return arrays
 
@@ -91,7 +91,7 @@ def mnist(name: str) -> dict[str, Array]:
     """
     shapes_by_name = mnist_shapes(name)
     path = find(f"authors/{name}.npz", ", or make it with decolle-ref convert")
-    arrays = store.read_npz(path, "network trained on MNIST")
+    arrays = reading.read_npz(path, "network trained on MNIST", shapes_by_name)
     return {key: _parse(arrays, key, shape, str(path)) for key, shape in shapes_by_name.items()}
 
 
@@ -141,7 +141,7 @@ def curves() -> dict[str, Array]:
         If the file is missing or damaged.
     """
     path = find(CURVES)
-    arrays = store.read_npz(path, "authors' curves")
+    arrays = reading.read_npz(path, "authors' curves")
     runs = {}
     for name, (evaluations, every) in {"mnist_short": (50, 1), "mnist_long": (500, 20)}.items():
         errors = []

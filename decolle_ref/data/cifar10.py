@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from decolle_ref._util import store
+from decolle_ref._util import reading, store
 from decolle_ref._util.check import Array, InputError, validate_choice
 from decolle_ref.data import location
 from decolle_ref.data.download import fetch
@@ -110,11 +110,11 @@ def read(path: Path) -> tuple[Array, Array]:
     InputError
         If the last record is not whole, if there is none, or if a label is above 9.
     """
-    content = path.read_bytes()
+    content = reading.read_bytes(path, "a CIFAR-10 file")
     if not content or len(content) % RECORD:
         raise InputError(f"{path}: expected whole records of {RECORD} bytes, got {len(content)} bytes")
     records = np.frombuffer(content, np.uint8).reshape(-1, RECORD)
-    labels = records[:, 0]
+    labels = records[:, 0].copy()  # because a view would keep the images in memory
     if labels.max() > 9:
         raise InputError(f"{path}: expected labels 0..9, got {labels.max()}")
     return records[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1), labels

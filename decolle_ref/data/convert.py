@@ -35,7 +35,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.random import RandomState
 
-from decolle_ref._util import store
+from decolle_ref._util import reading, store
 from decolle_ref._util.check import Array, InputError, count, finite, first_line, validate_choice, validate_shape
 from decolle_ref.data._pickled import Arrays, numpy_file, torch_file
 from decolle_ref.data.authors import CHANNELS, MNIST, STEPS, N, mnist_shapes
@@ -52,6 +52,7 @@ CURVES = {  # the run, its file, and the shape: evaluations, test batches, layer
     "mnist_long_reference_accuracy": ("mnist_long", "acc_test_ref.npy", (500, 2)),
     "dvsgestures_test_accuracy": ("dvsgestures", "acc_test.npy", (226, 4, 3)),
 }
+LARGEST = 1 << 28  # bytes of one file of the repository; the largest has 26 million
 T = TypeVar("T")
 
 
@@ -96,7 +97,7 @@ def convert_mnist(clone: Path, name: str, target: Path) -> None:
     file = f"parameters_{MNIST[name]}.pkl"
     stored = read(folder / file, lambda stream: Arrays(stream).parse(dict))
     of_options = {"gamma": "alpharp", "w_refractory": "arp"}
-    arrays = {ours: _parse(f"args.pkl {x}", np.asarray(options.get(x)), ()) for ours, x in of_options.items()}
+    arrays = {ours: _option(options, x) for ours, x in of_options.items()}
     for ours, shape in mnist_shapes(name).items():
         if ours not in arrays:
             layer, letter = ours.split("_", 1)
@@ -150,7 +151,7 @@ def _collect(folder: Path) -> dict[str, Array]:
         arrays |= {f"layer{k}_{letter}": array for letter, array in layer.items()}
     arrays["layer3_P"] = _parse("deps.npy", read(folder / "deps.npy", numpy_file), (STEPS, 1, N)).reshape(STEPS, N)
     names = {"alpha": "alpha", "beta": "alphas", "gamma": "alpharp", "w_refractory": "arp"}
-    arrays |= {ours: _parse(f"args.pkl {x}", np.asarray(options.get(x)), ()) for ours, x in names.items()}
+    arrays |= {ours: _option(options, x) for ours, x in names.items()}
     for x, decay in (("m", "alpha"), ("s", "beta")):
         tau = _ending(state, f"i2h.tau_{x}__dt", (1 / (1 - arrays[decay])).reshape(1))
         arrays[f"tau_{x}_over_dt"] = _parse(f"tau_{x}__dt", tau, (1,))
@@ -189,6 +190,14 @@ def _ending(state: dict[str, Array], suffix: str, default: Array | None = None) 
     return next((array for key, array in state.items() if key.endswith(suffix)), default)
 
 
+def _option(options: dict[str, Any], name: str) -> Array:
+    """A number among the options of the authors' script."""
+    value = options.get(name)
+    if not isinstance(value, int | float | np.ndarray):  # an array made of nested lists might be huge
+        raise InputError(f"args.pkl {name}: expected a number, got {type(value).__name__}")
+    return _parse(f"args.pkl {name}", np.asarray(value), ())
+
+
 def _outputs(path: Path) -> dict[str, Array]:
     """S, Y, U of one layer, stacked over the steps."""
     cells = getattr(read(path, numpy_file), "items", None)
@@ -211,7 +220,7 @@ def _parse(name: str, value: object, shape: tuple[int, ...]) -> Array:
     if not isinstance(array, np.ndarray):
         raise InputError(f"{name}: expected an array of shape {shape}, got none")
     validate_shape(name, array, shape)
-    return np.array(finite(name, array), np.float32, order="C")
+    return np.array(finite(name, array, np.dtype(np.float32)), order="C")
 
 
 def read(path: Path, parse: Callable[[BytesIO], T]) -> T:
@@ -232,10 +241,9 @@ def read(path: Path, parse: Callable[[BytesIO], T]) -> T:
     InputError
         In one line that names the file, for whatever goes wrong.
     """
+    content = reading.read_bytes(path, "a file of the authors' repository", LARGEST)
     try:
-        return parse(BytesIO(path.read_bytes()))
-    except OSError as problem:
-        raise InputError(f"{path}: expected a file of the authors' repository, got none ({problem.strerror})") from None
+        return parse(BytesIO(content))
     except InputError as problem:
         raise InputError(f"{path}: {problem}") from None
     except Exception as problem:  # a damaged pickle may raise nearly any exception

@@ -19,10 +19,19 @@ def folder() -> Path:
     -------
     Path
         The folder, which need not exist.
+
+    Raises
+    ------
+    InputError
+        If the user has no home folder and none of these variables is set.
     """
     chosen = os.environ.get("DECOLLE_REF_DATA")
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(chosen) if chosen else Path(cache) / "decolle_ref"
+    if chosen:
+        return Path(chosen)
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "decolle_ref"
+    except RuntimeError:
+        raise InputError("data: expected a home folder, got none (set DECOLLE_REF_DATA to a folder)") from None
 
 
 def find(name: str, hint: str = "") -> Path:

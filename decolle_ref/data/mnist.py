@@ -9,6 +9,7 @@
 
 import gzip
 import hashlib
+import math
 import struct
 import zlib
 from pathlib import Path
@@ -16,13 +17,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from decolle_ref._util import store
+from decolle_ref._util import reading, store
 from decolle_ref._util.check import Array, InputError, finite, first_line, validate_choice, validate_shape
 from decolle_ref.data import location
 from decolle_ref.data.download import fetch
 
 MIRROR = "https://ossci-datasets.s3.amazonaws.com/mnist"
 UNSIGNED_BYTE = 0x08  # the idx code of the only type that MNIST uses
+LARGEST, MOST_AXES = 1 << 26, 4  # numbers and axes of an idx file; MNIST has 47 million on 3
 
 
 class Idx(NamedTuple):
@@ -113,7 +115,7 @@ def _published(split: str, what: str) -> Array:
             raise InputError(f"{path}: expected shape {file.shape}, got {array.shape}")
         if what == "labels" and array.max() > 9:
             raise InputError(f"{path}: expected labels 0..9, got {array.max()}")
-        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+        sha256 = hashlib.sha256(reading.read_bytes(path, "a gzip file")).hexdigest()
         if sha256 != file.sha256:
             raise InputError(f"{path}: expected the published file, got one with sha256 {sha256}")
     except InputError as problem:
@@ -142,21 +144,32 @@ def read_idx(path: Path) -> Array:
     InputError
         In one line, for a file that is damaged, truncated, too long, or of another type.
     """
-    try:
-        with gzip.open(path) as file:
-            content = file.read()
-    except (OSError, EOFError, zlib.error) as problem:
-        raise InputError(f"{path}: expected a whole gzip file, got a damaged one ({first_line(problem)})") from None
-    if len(content) < 4 or content[:3] != bytes((0, 0, UNSIGNED_BYTE)):
-        raise InputError(f"{path}: expected an idx file of unsigned bytes, got one that begins {content[:4].hex(' ')}")
-    axes, start = content[3], 4 + 4 * content[3]
-    if len(content) < start:
-        raise InputError(f"{path}: expected a header of {start} bytes, got {len(content)}")
-    shape = struct.unpack(f">{axes}I", content[4:start])
-    size = int(np.prod(shape, dtype=object))  # object: false lengths must not overflow
-    if len(content) - start != size:
-        raise InputError(f"{path}: expected {size} bytes of data for shape {shape}, got {len(content) - start}")
-    return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
+    with reading.opened(path, "a gzip file") as packed:
+        try:
+            with gzip.GzipFile(fileobj=packed) as file:
+                shape = _shape(path, file)
+                size = math.prod(shape)
+                content = file.read(size + 1)  # one byte more than there should be, because the rest may be huge
+        except (OSError, EOFError, zlib.error) as problem:
+            raise InputError(f"{path}: expected a whole gzip file, got a damaged one ({first_line(problem)})") from None
+    if len(content) != size:
+        got = len(content) if len(content) < size else f"{len(content)} or more"
+        raise InputError(f"{path}: expected {size} bytes of data for shape {shape}, got {got}")
+    return np.frombuffer(content, np.uint8).reshape(shape)
+
+
+def _shape(path: Path, file: gzip.GzipFile) -> tuple[int, ...]:
+    """The lengths of the axes in the header of an idx file, whose numbers are then next."""
+    start = file.read(4)
+    if len(start) < 4 or start[:3] != bytes((0, 0, UNSIGNED_BYTE)):
+        raise InputError(f"{path}: expected an idx file of unsigned bytes, got one that begins {start.hex(' ')}")
+    axes, lengths = start[3], file.read(4 * start[3])
+    if len(lengths) < 4 * axes:
+        raise InputError(f"{path}: expected a header of {4 + 4 * axes} bytes, got {4 + len(lengths)}")
+    shape = struct.unpack(f">{axes}I", lengths)
+    if not 1 <= axes <= MOST_AXES or not 1 <= math.prod(shape) <= LARGEST:
+        raise InputError(f"{path}: expected 1 to {LARGEST} numbers on 1 to {MOST_AXES} axes, got shape {shape}")
+    return shape
 
 
 def download(mirror: str = MIRROR, quiet: bool = False) -> list[Path]:

@@ -20,7 +20,18 @@ from typing import Any
 import numpy as np
 
 from decolle_ref._util.check import Array
-from decolle_ref.experiments.alignment_networks import DFA, FA, LOCAL, NETWORKS, Curve, linear_fit, rate_task
+from decolle_ref.experiments.alignment_networks import (
+    DFA,
+    FA,
+    HIDDEN_LAYERS,
+    LOCAL,
+    NETWORKS,
+    POINTS,
+    Curve,
+    linear_fit,
+    rate_task,
+)
+from decolle_ref.experiments.checkpoint import Field
 from decolle_ref.experiments.harness import Experiment, Monitor, Results
 from decolle_ref.experiments.study import Study, StudySettings, Unit
 
@@ -52,8 +63,19 @@ class Alignment(Study):
     def learn(self, unit: Unit, monitor: Monitor) -> Curve:
         """Train one network by one rule with one seed."""
         name, rule = unit.variant.split(": ")
-        _, train, epochs = NETWORKS[name]
-        return train(rule, unit.seed, epochs // 25 if self.settings.quick else epochs)
+        return NETWORKS[name][1](rule, unit.seed, self.epochs(unit))
+
+    def epochs(self, unit: Unit) -> int:
+        """The length of the training."""
+        epochs = NETWORKS[unit.variant.split(": ")[0]][2]
+        return epochs // 25 if self.settings.quick else epochs
+
+    def fields(self, unit: Unit) -> dict[str, Field]:
+        """Angles lie between 0 and 180 degrees, and a loss is not negative."""
+        epochs = self.epochs(unit)
+        points = 1 + epochs // max(1, epochs // POINTS)
+        epoch = Field((points,), 0, epochs, whole=True)
+        return {"epoch": epoch, "angle": Field((points, HIDDEN_LAYERS), 0, 180), "loss": Field((points,), low=0)}
 
     def status(self, state: tuple[Any, ...]) -> str:
         """The last loss, behind the progress bar."""

@@ -27,6 +27,8 @@ TRAIN, TEST, BATCH, EPOCHS, STEP = 1000, 500, 40, 150, 0.2
 NET, PATTERNS, STEPS, CLASSES, SPIKING_EPOCHS, SPIKING_STEP = (30, 30, 30, 30), 8, 40, 4, 100, 0.002
 CELL = spiking.neuron(tau_mem=0.010, tau_syn=0.005, reset="detach")
 
+HIDDEN_LAYERS = len(STUDENT) - 2  # as many as in NET
+
 State = TypeVar("State")
 Rates = tuple[Array, ...]  # weights of the rate network by layer
 Trained = tuple[tuple[Synapses, ...], tuple[OptState, ...]]  # the spiking network and its optimiser

@@ -1,15 +1,20 @@
-"""Checkpoints: the arrays of a run's state, together with the settings of the run."""
+"""Checkpoints: the arrays of a run's state, together with the settings of the run and a checksum of both.
 
+The checksum shows that the file is as it was written; the limits in `Field` show that its numbers make sense.
+"""
+
+import hashlib
+import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from decolle_ref._util import store
-from decolle_ref._util.check import Array, InputError, finite
+from decolle_ref._util import reading, store
+from decolle_ref._util.check import Array, InputError, validate_shape, within
 from decolle_ref.decolle.network import Carry
 from decolle_ref.decolle.optim import Moments
 from decolle_ref.decolle.synapse import Synapse, Weights
@@ -20,16 +25,20 @@ Settings = dict[str, Any]  # as JSON gives it back
 
 def save(path: Path, kind: str, arrays: Mapping[str, Array], settings: Settings) -> None:
     """Write a checkpoint, atomically."""
-    store.write_arrays(path, kind, arrays, {"settings": settings})
+    about = {"settings": settings, "sha256": _checksum(kind, arrays, settings)}
+    store.write_arrays(path, kind, arrays, about)
 
 
 def load(path: Path, kind: str, settings: Settings, extendable: Collection[str] = ()) -> dict[str, Array]:
-    """The arrays of a checkpoint.  Raises InputError if it is damaged, or names the first setting that differs.
+    """The arrays of a checkpoint.  Raises InputError if it was changed, or names the first setting that differs.
 
     The settings named in `extendable` may be larger than in the checkpoint: then the run becomes longer.
     """
-    arrays, about = store.read_arrays(path, kind)
-    theirs = about.get("settings")
+    arrays, about = reading.read_arrays(path, kind)
+    theirs, stored = about.get("settings"), about.get("sha256")
+    if stored != _checksum(kind, arrays, theirs):
+        got = "a changed file" if stored else "none (an older version wrote this file; start again without --resume)"
+        raise InputError(f"{path}: expected the checksum of its content, got {got}")
     for name, value in settings.items():
         other = theirs.get(name) if isinstance(theirs, dict) else None
         if name in extendable and isinstance(other, int) and other <= value:
@@ -39,11 +48,14 @@ def load(path: Path, kind: str, settings: Settings, extendable: Collection[str] 
     return arrays
 
 
-def put_aside(folder: Path) -> None:
-    """Rename the files of an earlier run to old.checkpoint.npz and old.results.json, before a new run begins."""
-    for name in (NAME, "results.json"):
-        if (folder / name).exists():
-            (folder / name).replace(folder / f"old.{name}")
+def _checksum(kind: str, arrays: Mapping[str, Array], settings: Any) -> str:
+    """The SHA-256 of kind, settings, and the name, dtype, shape and bytes of every array."""
+    digest = hashlib.sha256(json.dumps([kind, settings], sort_keys=True).encode())
+    for name in sorted(arrays):
+        array = np.asarray(arrays[name])
+        digest.update(f"\n{name} {array.dtype.str} {array.shape}\n".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
 
 
 @contextmanager
@@ -53,8 +65,41 @@ def complete(path: Path) -> Iterator[None]:
         yield
     except InputError:
         raise
-    except (KeyError, TypeError, ValueError) as missing:
+    except (KeyError, TypeError, ValueError, OverflowError) as missing:
         raise InputError(f"{path}: expected a complete checkpoint, got one without {missing}") from None
+
+
+class Field(NamedTuple):
+    """The shape and the limits of one array of a checkpoint.
+
+    Attributes
+    ----------
+    shape : tuple of int
+    low, high : float or array that broadcasts to the shape
+        The smallest and the largest number; all numbers are finite.
+    whole : bool
+        Whether numbers with a fraction are refused.
+    """
+
+    shape: tuple[int, ...] = ()
+    low: Array | float = -np.inf
+    high: Array | float = np.inf
+    whole: bool = False
+
+
+def parse(path: Path, arrays: Mapping[str, Array], name: str, field: Field) -> Array:
+    """The named array.  Raises InputError if it is missing, of another shape, or outside its limits."""
+    with complete(path):
+        array = arrays[name]
+    validate_shape(f"{path} {name}", array, field.shape)
+    return within(f"{path} {name}", array, *field[1:])
+
+
+def history(path: Path, arrays: Mapping[str, Array], name: str, row: Field, most: int) -> Array:
+    """An array of at most `most` rows, each as the field `row` says.  Raises InputError as `parse` does."""
+    with complete(path):
+        rows = min((most, *arrays[name].shape[:1]))
+    return parse(path, arrays, name, row._replace(shape=(rows, *row.shape)))
 
 
 def pack(carry: Carry) -> dict[str, Array]:
@@ -72,8 +117,8 @@ def unpack(path: Path, arrays: Mapping[str, Array], synapses: Sequence[Synapse],
     Raises InputError for arrays that are missing, of a wrong shape or dtype, or not finite.
     """
     layers = range(len(synapses))
+    updates = int(parse(path, arrays, "updates", Field(low=0, high=2**53, whole=True)))
     with complete(path):
-        updates = int(arrays["updates"])
         weights = tuple(Weights(arrays[f"W{k}"], arrays[f"b{k}"]) for k in layers)
         opt_state = tuple(
             tuple(Moments(arrays[f"m_{x}{k}"], arrays[f"u_{x}{k}"], updates) for x in "Wb") for k in layers
@@ -81,13 +126,9 @@ def unpack(path: Path, arrays: Mapping[str, Array], synapses: Sequence[Synapse],
     for k, (synapse, w, moments) in enumerate(zip(synapses, weights, opt_state, strict=True), start=1):
         for pair in (w, *(Weights(*both) for both in zip(*(m[:2] for m in moments), strict=True))):
             synapse.validate(pair, np.dtype(dtype), f"{path} layer {k}")
+        for letter, moment in zip("Wb", moments, strict=True):
+            within(f"{path} u of layer {k} {letter}", moment.u, low=0)
     return Carry(weights, (), opt_state, updates=updates)
-
-
-def history(path: Path, arrays: Mapping[str, Array], name: str) -> Array:
-    """A finite array of a checkpoint.  Raises InputError if it is missing or not finite."""
-    with complete(path):
-        return finite(f"{path} {name}", arrays[name])
 
 
 def validate_updates(path: Path, carry: Carry, expected: int) -> None:

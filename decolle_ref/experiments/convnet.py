@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from decolle_ref._util.check import Array, InputError, validate_shape
+from decolle_ref._util.check import Array, InputError
 from decolle_ref.data import mnist
 from decolle_ref.decolle import convnet
 from decolle_ref.decolle.convnet import OBJECTIVE, Net
@@ -23,6 +23,7 @@ from decolle_ref.decolle.network import Carry
 from decolle_ref.decolle.optim import Adamax
 from decolle_ref.decolle.synapse import Synapse, Weights
 from decolle_ref.experiments import checkpoint
+from decolle_ref.experiments.checkpoint import Field
 from decolle_ref.experiments.harness import Experiment, Monitor, Results, Run
 from decolle_ref.experiments.options import CommonSettings, option
 from decolle_ref.experiments.poisson_mnist_network import (
@@ -40,6 +41,7 @@ from decolle_ref.experiments.poisson_mnist_network import (
 from decolle_ref.fast.convnet import ConvnetStepper, outputs
 
 QUICK_IMAGES = 3000  # of each set
+ROW = Field((2,), low=0, high=np.array([np.inf, 1]))  # of the history: loss and error
 
 
 @dataclass(frozen=True)
@@ -147,8 +149,7 @@ class Convnet(Run[State]):
         """The state from a checkpoint."""
         synapses: list[Synapse] = [*(stage.synapse for stage in self.net.stages), self.net.top]
         carry = checkpoint.unpack(path, arrays, synapses, np.float32)
-        history = checkpoint.history(path, arrays, "history")
-        validate_shape(f"{path} history", history, (min(len(history), self.steps), 2))
+        history = checkpoint.history(path, arrays, "history", ROW, self.steps)
         checkpoint.validate_updates(path, carry, self.ticks(len(history)))
         return State(carry, history)
 

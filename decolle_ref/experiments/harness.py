@@ -11,14 +11,15 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from decolle_ref._util import store
-from decolle_ref._util.check import Array
+from decolle_ref._util.check import Array, finite
 from decolle_ref._util.progress import Progress
-from decolle_ref.experiments import checkpoint
+from decolle_ref.experiments import checkpoint, run_folder
 from decolle_ref.experiments.environment import stop_requests, versions
 from decolle_ref.experiments.options import extendable, plain
 from decolle_ref.fast import worker_pool
@@ -178,6 +179,7 @@ def run(
     quiet: bool = False,
     threads: int | None = None,
     data: Any = None,
+    draw: Callable[[Results], object] = lambda results: None,
 ) -> Results:
     """Run an experiment into the folder `out`.
 
@@ -186,7 +188,7 @@ def run(
     experiment, settings
         The experiment, and an instance of its `settings`.
     out
-        The folder for checkpoint.npz, NAME.npz and results.json; it is created if it does not exist.
+        The folder for checkpoint.npz, NAME.npz and results.json.  An earlier run in it is renamed to old.*.
     resume
         If true, continue from the checkpoint in `out`, if there is one.
     quiet
@@ -195,6 +197,8 @@ def run(
         The number of threads, by default one per core.  It changes no result of an experiment that cuts its batches.
     data
         Data to use in place of the files on disk.
+    draw
+        Called with the results, to draw the figures before another process may write into the folder.
 
     Returns
     -------
@@ -204,32 +208,32 @@ def run(
     Raises
     ------
     InputError
-        For a folder that cannot be written, data that are missing, or a checkpoint of another run.
+        For a folder that cannot be written or is in use, missing data, another run's checkpoint, a run that diverges.
     Interrupted
         After Ctrl-C; the run can be resumed from its checkpoint.
     """
     folder = store.output_folder(out)
+    with store.locked(folder):
+        results, arrays = _compute(experiment, settings, folder, resume, quiet, threads, data)
+        store.validate_json(run_folder.RESULTS, results)
+        if arrays:
+            store.write_arrays(folder / f"{experiment.module}.npz", experiment.arrays_kind, arrays, {})
+        store.write_json(folder / run_folder.RESULTS, results)
+        draw(results)
+    return results
+
+
+def _compute(
+    experiment: Experiment, settings: Any, folder: Path, resume: bool, quiet: bool, threads: int | None, data: Any
+) -> Report:
+    """The contents of results.json, with all on which a result depends, and the arrays for the figure."""
     count = (os.cpu_count() or 1) if threads is None else threads
     workers, blas_threads = (count, 1) if experiment.cuts_batches else (1, count)
     with worker_pool(workers, blas_threads) as pool:
         job = experiment.make(settings, pool, data)
-        state = _all_steps(experiment, job, settings, folder, resume, quiet)
-        numbers, arrays = job.report(state)
-    if arrays:
-        store.write_arrays(folder / f"{experiment.module}.npz", experiment.arrays_kind, arrays, {})
-    results = _about(experiment, settings) | numbers
-    store.write_json(folder / "results.json", results)
-    return results
-
-
-def _about(experiment: Experiment, settings: Any) -> Results:
-    """The name, settings and versions, on which a result depends."""
-    return {
-        "experiment": experiment.name,
-        "comparable": not settings.quick,
-        "settings": plain(settings),
-        "versions": versions(),
-    }
+        numbers, arrays = job.report(_all_steps(experiment, job, settings, folder, resume, quiet))
+    about = {"experiment": experiment.name, "comparable": not settings.quick, "settings": plain(settings)}
+    return {**about, "versions": versions(), **numbers}, arrays
 
 
 def one_line(experiment: Experiment, results: Results) -> str:
@@ -261,24 +265,19 @@ def _all_steps(
     if resume and path.exists():
         state = job.unpack(path, checkpoint.load(path, kind, plain(settings), extendable(settings)))
     else:
-        checkpoint.put_aside(folder)
+        run_folder.put_aside(folder, experiment.module)
         state = job.begin()
         save(state)
     unit = job.tick_name or job.step_name
-    bar = Progress(experiment.name, job.ticks(job.steps), job.ticks(job.done(state)), quiet, unit)
-    try:
-        with stop_requests() as stopped:
-            while (done := job.done(state)) < job.steps:
-                state = _one_step(job, state, done, bar, stopped)
-                done += 1
-                if stopped() or done % job.checkpoint_every == 0 or done == job.steps:
-                    save(state)
-                if stopped() and done < job.steps:
-                    raise Interrupted(
-                        f"stopped after {job.step_name} {done} of {job.steps}; --resume goes on from there"
-                    )
-    finally:
-        bar.close()
+    progress = Progress(experiment.name, job.ticks(job.steps), job.ticks(job.done(state)), quiet, unit)
+    with closing(progress) as bar, stop_requests() as stopped:
+        while (done := job.done(state)) < job.steps:
+            state = _one_step(job, state, done, bar, stopped)
+            done += 1
+            if stopped() or done % job.checkpoint_every == 0 or done == job.steps:
+                save(state)
+            if stopped() and done < job.steps:
+                raise Interrupted(f"stopped after {job.step_name} {done} of {job.steps}; --resume goes on from there")
     return state
 
 
@@ -289,5 +288,8 @@ def _one_step(job: Run[State], state: State, done: int, bar: Progress, stopped: 
     except Stop:
         where = f"stopped in {job.step_name} {done + 1} of {job.steps}"
         raise Interrupted(f"{where}; --resume repeats it") from None
+    for name, array in job.pack(after).items():
+        if array.dtype.kind == "f":
+            finite(f"diverged in {job.step_name} {done + 1} of {job.steps}, {name}", array)
     bar.advance(job.status(after), by=job.ticks(done + 1) - job.ticks(done) - monitor.ticks)
     return after

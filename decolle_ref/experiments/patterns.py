@@ -32,6 +32,7 @@ from decolle_ref.credit.neuron.spiking import Paths, Synapses
 from decolle_ref.decolle.objective import cross_entropy
 from decolle_ref.decolle.optim import Adamax, stepwise, update_each
 from decolle_ref.decolle.surrogate import fast_sigmoid, sharpened
+from decolle_ref.experiments.checkpoint import Field
 from decolle_ref.experiments.harness import Experiment, Monitor, Results
 from decolle_ref.experiments.options import option
 from decolle_ref.experiments.study import Study, StudySettings, Unit
@@ -166,6 +167,12 @@ class Patterns(Study):
     def learn(self, unit: Unit, monitor: Monitor) -> Training:
         """Train one network by one rule with one seed."""
         return learn(*unit, self.settings.epochs)
+
+    def fields(self, unit: Unit) -> dict[str, Field]:
+        """Shares lie between 0 and 1."""
+        shares = {"accuracy": (self.settings.epochs + 1,), "noisy": (), "spike_rates": (2,)}
+        outputs = Field((STEPS, CLASSES * EACH, CLASSES))
+        return {name: Field(shape, 0, 1) for name, shape in shares.items()} | {"outputs": outputs}
 
     def status(self, state: tuple[Any, ...]) -> str:
         """The last accuracy, behind the progress bar."""

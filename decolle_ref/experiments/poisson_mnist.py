@@ -12,10 +12,11 @@ from typing import NamedTuple
 import numpy as np
 
 from decolle_ref import fast
-from decolle_ref._util.check import Array, InputError, validate_shape
+from decolle_ref._util.check import Array, InputError
 from decolle_ref.data import mnist
 from decolle_ref.decolle.network import Carry
 from decolle_ref.experiments import checkpoint
+from decolle_ref.experiments.checkpoint import Field
 from decolle_ref.experiments.environment import peak_memory
 from decolle_ref.experiments.harness import Experiment, Monitor, Results, Run
 from decolle_ref.experiments.poisson_mnist_network import (
@@ -179,12 +180,15 @@ class PoissonMnist(Run[State]):
         """The state from a checkpoint.  Where the run became longer, the tests at its former end are left out."""
         settings, readouts = self.settings, len(self.model.readouts)
         carry = checkpoint.unpack(path, arrays, self.model.synapses, np.float32)
-        learning, tested, final = (checkpoint.history(path, arrays, name) for name in ("learning", "tested", "final"))
-        batches = len(learning)
+        learning = checkpoint.history(path, arrays, "learning", Field((self.spiking,), 0, 1), settings.batches)
+        batches, ends = len(learning), milestones(settings)
+        rows = checkpoint.history(path, arrays, "tested", Field((1 + readouts,), 0), len(ends) + 1)
+        final = checkpoint.history(path, arrays, "final", Field((), 0, 1), readouts)
         if batches < settings.batches:
-            tested, final = tested[np.isin(tested[:, 0] // settings.batch, milestones(settings))], final[:0]
-        validate_shape(f"{path} learning", learning, (min(batches, settings.batches), self.spiking))
-        validate_shape(f"{path} tested", tested, (sum(k <= batches for k in milestones(settings)), 1 + readouts))
+            rows, final = rows[np.isin(rows[:, 0] // settings.batch, ends)], final[:0]
+        samples = np.array([k * settings.batch for k in ends if k <= batches], float)
+        low, high = (np.insert(np.full((len(samples), readouts), x), 0, samples, axis=1) for x in (0.0, 1.0))
+        tested = checkpoint.parse(path, {"tested": rows}, "tested", Field(low.shape, low, high))
         checkpoint.validate_updates(path, carry, batches * settings.updates_per_batch)
         validate_shape(f"{path} final", final, (readouts if len(final) else 0,))
         return State(carry, learning, tested, final)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from decolle_ref import fast
-from decolle_ref._util.check import Array, validate_shape
+from decolle_ref._util.check import Array
 from decolle_ref.data import authors
 from decolle_ref.data.encode import poisson
 from decolle_ref.decolle import dialects, lif, network, readout
@@ -23,6 +23,7 @@ from decolle_ref.decolle.objective import Objective, Regulariser
 from decolle_ref.decolle.optim import Adamax, stepwise
 from decolle_ref.decolle.synapse import Dense, Weights
 from decolle_ref.experiments import checkpoint
+from decolle_ref.experiments.checkpoint import Field
 from decolle_ref.experiments.harness import Experiment, Monitor, Results, Run
 from decolle_ref.experiments.options import CommonSettings, option
 
@@ -213,8 +214,8 @@ class Regression(Run[State]):
     def unpack(self, path: Path, arrays: Mapping[str, Array]) -> State:
         """The state from a checkpoint."""
         synapses = [layer.synapse for layer in self.problem.network]
-        history = checkpoint.history(path, arrays, "history")
-        validate_shape("checkpoint history", history, (min(len(history), self.steps), 2, len(synapses)))
+        row = Field((2, len(synapses)), low=0, high=np.array([[np.inf], [1]]))  # of `Measured`
+        history = checkpoint.history(path, arrays, "history", row, self.steps)
         carry = checkpoint.unpack(path, arrays, synapses, self.settings.dtype)
         checkpoint.validate_updates(path, carry, len(history) * (STEPS - BURN_IN))
         return State(carry, tuple(Measured(*row) for row in history))

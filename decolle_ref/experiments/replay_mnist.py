@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from decolle_ref._util.check import Array, InputError, count, validate_shape
+from decolle_ref._util.check import Array, InputError, count, within
 from decolle_ref.data import authors, mnist
 from decolle_ref.data.encode import poisson_steps
 from decolle_ref.decolle import dialects, lif, network
@@ -23,6 +23,7 @@ from decolle_ref.decolle.pool import MaxPool
 from decolle_ref.decolle.readout import Readout
 from decolle_ref.decolle.synapse import Conv2d, Dense, Weights
 from decolle_ref.experiments import checkpoint
+from decolle_ref.experiments.checkpoint import Field
 from decolle_ref.experiments.harness import Monitor, Results, Run
 from decolle_ref.experiments.options import CommonSettings, option
 from decolle_ref.experiments.poisson_mnist_network import CLASSES, KERNEL, PADDING, SHAPE, STAGES, grey
@@ -136,9 +137,11 @@ class ReplayMnist(Run[Array]):
 
     def unpack(self, path: Path, arrays: Mapping[str, Array]) -> Array:
         """The mistakes from a checkpoint."""
-        mistakes = checkpoint.history(path, arrays, "mistakes")
-        validate_shape(f"{path} mistakes", mistakes, (min(len(mistakes), self.steps), len(READOUTS)))
-        return mistakes
+        row = Field((len(READOUTS),), 0, BATCH, whole=True)
+        mistakes = checkpoint.history(path, arrays, "mistakes", row, self.steps)
+        firsts = np.arange(len(mistakes)) % self.batches * BATCH
+        shown = np.minimum(BATCH, len(self.labels) - firsts)  # images in each batch
+        return within(f"{path} mistakes", mistakes, high=shown[:, None])
 
     def report(self, state: Array) -> tuple[Results, dict[str, Array]]:
         """The errors of all readouts beside the authors' last recorded ones, and the kernels."""

@@ -18,6 +18,7 @@ from decolle_ref._util.check import Array, InputError
 from decolle_ref.data import augment, mnist
 from decolle_ref.decolle.synapse import Conv2d, Weights
 from decolle_ref.experiments import checkpoint
+from decolle_ref.experiments.checkpoint import Field
 from decolle_ref.experiments.harness import Monitor, Results, Run
 from decolle_ref.experiments.options import CommonSettings, option
 from decolle_ref.fast import spikegrad as fast
@@ -192,18 +193,24 @@ class Images(Run[State]):
 
     def unpack(self, path: Path, arrays: Mapping[str, Array]) -> State:
         """The state from a checkpoint."""
-        columns = [checkpoint.history(path, arrays, name) for name in Epoch._fields]
+        columns = [checkpoint.history(path, arrays, name, row, self.steps) for name, row in self.limits().items()]
         with checkpoint.complete(path):
             history = tuple(Epoch(*row) for row in zip(*columns, strict=True))
             weights, velocity, total = (
                 tuple(Weights(arrays[f"{prefix}W{k}"], arrays[f"{prefix}b{k}"]) for k in range(len(self.net)))
                 for prefix in PREFIXES
             )
-        if len(history) > self.steps:
-            raise InputError(f"{path}: expected at most {self.steps} epochs, got {len(history)}")
         for parameters in (weights, velocity, total):
             network.validate(self.net, parameters)
         return State(weights, velocity, total, history)
+
+    def limits(self) -> dict[str, Field]:
+        """Shape and limits of each field of `Epoch`."""
+        counts = {name: Field((len(self.net) - 1,), low=0) for name in ("spikes", "forward", "backward")}
+        limits = {"loss": Field(low=0), "accuracy": Field(low=0, high=1)}
+        limits |= {"learning_rate": Field(low=0, high=self.settings.learning_rate)}
+        limits |= counts | {"error_spikes": Field((len(self.net),), low=0)}
+        return {name: limits[name] for name in Epoch._fields}
 
     def report(self, state: State) -> tuple[Results, dict[str, Array]]:
         """The curves by epoch.  Operations are relative to the multiply-accumulates of the ANN."""

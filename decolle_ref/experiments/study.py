@@ -12,6 +12,7 @@ import numpy as np
 
 from decolle_ref._util.check import Array
 from decolle_ref.experiments import checkpoint
+from decolle_ref.experiments.checkpoint import Field
 from decolle_ref.experiments.harness import Monitor, Run
 from decolle_ref.experiments.options import CommonSettings, option
 
@@ -49,6 +50,10 @@ class Study(Run[tuple[Any, ...]]):
     def learn(self, unit: Unit, monitor: Monitor) -> Any:
         """Train one unit; returns its result."""
 
+    @abstractmethod
+    def fields(self, unit: Unit) -> dict[str, Field]:
+        """Shape and limits of every field of a unit's result."""
+
     def begin(self) -> tuple[Any, ...]:
         """The state before the first unit: no results."""
         return ()
@@ -69,11 +74,16 @@ class Study(Run[tuple[Any, ...]]):
 
     def unpack(self, path: Path, arrays: Mapping[str, Array]) -> tuple[Any, ...]:
         """The results, from their numbered fields."""
-        with checkpoint.complete(path):
-            return tuple(
-                self.result(*(arrays[f"{k}_{name}"] for name in self.result._fields))
-                for k in range(int(arrays["units"]))
+        units = int(checkpoint.parse(path, arrays, "units", Field(low=0, high=self.steps, whole=True)))
+        return tuple(
+            self.result(
+                **{
+                    name: checkpoint.parse(path, arrays, f"{k}_{name}", field)
+                    for name, field in self.fields(unit).items()
+                }
             )
+            for k, unit in enumerate(self.units[:units])
+        )
 
     def by_variant(self, state: tuple[Any, ...]) -> dict[str, list[Any]]:
         """The results of every variant, by seed."""

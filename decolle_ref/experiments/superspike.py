@@ -34,6 +34,7 @@ from decolle_ref.credit.neuron.spiking import Synapses
 from decolle_ref.data.encode import poisson
 from decolle_ref.decolle.optim import Adamax, Schedule, stepwise, update_each
 from decolle_ref.decolle.surrogate import fast_sigmoid, sharpened
+from decolle_ref.experiments.checkpoint import Field
 from decolle_ref.experiments.harness import Experiment, Monitor, Results
 from decolle_ref.experiments.options import option
 from decolle_ref.experiments.study import Study, StudySettings, Unit
@@ -173,6 +174,12 @@ class SuperSpike(Study):
     def learn(self, unit: Unit, monitor: Monitor) -> Training:
         """Train one variant with one seed."""
         return learn(prepare(*unit), self.settings.trials)
+
+    def fields(self, unit: Unit) -> dict[str, Field]:
+        """A distance is not negative, and a spike is 0 or 1."""
+        trials = self.settings.trials + 1
+        U = dict.fromkeys(("U_first", "U_best"), Field((STEPS,)))
+        return {"distance": Field((trials,), low=0), "S": Field((trials, STEPS), 0, 1, whole=True), **U}
 
     def status(self, state: tuple[Any, ...]) -> str:
         """The smallest distance of the last training, behind the progress bar."""

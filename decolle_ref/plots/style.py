@@ -11,6 +11,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,8 @@ def save(figure: Any, path: Path) -> Path:
     """
     import matplotlib.pyplot as plt
 
-    store.atomically(path, lambda file: figure.savefig(file, format="png"))
+    picture = BytesIO()  # because the libraries that write pictures do not say why they could not write a file
+    figure.savefig(picture, format="png")
     plt.close(figure)
+    store.atomically(path, lambda file: file.write(picture.getvalue()))
     return path

@@ -8,7 +8,7 @@ import pytest
 
 from decolle_ref import cases
 from decolle_ref._util.check import InputError
-from decolle_ref.cases import schema
+from decolle_ref.cases import description, schema
 from decolle_ref.cli.main import main
 from decolle_ref.decolle.dialects import AXES, DIALECTS
 from tests.support.cases import convolutional, make
@@ -68,7 +68,13 @@ DAMAGED = [
     ({"steps": True}, "steps: expected integer, got True"),
     ({"dt": -1}, "dt: expected more than 0, got -1"),
     ({"dt": "remove"}, "dt: expected seconds, as constants are time constants, got none"),
-    ({"steps": 10**9}, r"inputs.npy: expected shape \(1000000000, 2, 6\), got \(20, 2, 6\)"),
+    ({"steps": 10**7}, r"inputs.npy: expected shape \(10000000, 2, 6\), got \(20, 2, 6\)"),
+    ({"steps": 10**9}, "inputs: expected at most 268435456 numbers, got 12000000000"),
+    ({"steps": 2**63}, "expected an integer of 64 bits, got one of 19 digits"),
+    ({"batch": 2**62, "steps": 2**62}, "inputs: expected at most 268435456 numbers, got 1276"),
+    ({"dt": 10**400}, "expected an integer of 64 bits"),
+    ({"name": "\ud800"}, "expected text, got "),
+    ({"why": "a\0b"}, "expected text, got "),
     ({"layers": []}, "layers: expected items at least 1"),
     ({"targets": False}, "targets: expected true, as the case learns, got false"),
     ({"initial_state": "given"}, "layer1_P0.npy: expected an array file, got none"),
@@ -99,6 +105,12 @@ def test_our_reading_of_the_schema_agrees_with_jsonschema(changes, _, folder):
     assert ours == jsonschema.Draft202012Validator(schema.load("case")).is_valid(about)
 
 
+def test_a_time_step_far_above_the_time_constants_decays_to_0_without_a_warning(folder):
+    edit(folder, dt=1e308)
+    (first, _) = cases.read(folder).network()
+    assert first.neuron.alpha.tolist() == [0.0] * 6
+
+
 def test_an_integer_written_as_2_0_is_an_integer(folder):
     text = (
         (folder / "case.json")
@@ -115,6 +127,9 @@ def test_arrays_cannot_be_written_outside_the_folder(tmp_path):
     with pytest.raises(InputError, match=r"arrays: expected names like layer1_W, got '../evil'"):
         cases.write(tmp_path / "case", about, arrays | {"../evil": np.zeros(1)})
     assert list(tmp_path.iterdir()) == []
+
+
+IMAGE = convolutional()[0]["layers"][0]["conv"]
 
 
 def with_nan(path):
@@ -198,6 +213,11 @@ def test_layers_must_follow_on_each_other(folder):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        (
+            {"conv": IMAGE | {"padding": 10000, "stride": 10000}},
+            r"layers\[0\].conv.padding: expected less than the kernel",
+        ),
+        ({"conv": IMAGE | {"padding": 3}}, r"layers\[0\].conv.padding: expected less than the kernel, 3, got 3"),
         ({"n": 47}, r"layers\[0\].n: expected 48, as conv says, got 47"),
         ({"n_in": 31}, r"layers\[0\].n_in: expected 32, as conv says, got 31"),
         ({"pool": 5}, r"layers\[0\].size: expected at most 4, the side of the image, got 5"),
@@ -209,3 +229,21 @@ def test_a_convolution_that_does_not_fit_is_refused_in_one_line(change, message,
     about["layers"][0] |= change
     with pytest.raises(InputError, match=message):
         cases.write(tmp_path / "case", about, arrays)
+
+
+def test_a_case_whose_trace_would_fill_the_memory_is_not_simulated():
+    about, arrays = make()
+    with pytest.raises(InputError, match=r"trace: expected at most 134217728 numbers, got \d+ \(split the steps\)"):
+        cases.simulate(cases.Case(about | {"steps": 10**7}, arrays))
+    with pytest.raises(InputError, match="trace: expected at most"):
+        cases.simulate(cases.Case(about | {"steps": 2**20}, arrays), gradients=True)
+
+
+def test_the_size_of_a_trace_is_at_least_that_of_its_arrays():
+    for about, arrays in (make(learn=True), convolutional()):
+        case = cases.Case(about, arrays)
+        for gradients in (False, True):
+            trace = cases.simulate(case, gradients)
+            at_steps = sum(x.size for name, x in trace.items() if "const" not in name and "final" not in name)
+            size = description.trace_size(about, gradients)
+            assert at_steps <= size + 2 * about["steps"] <= 1.5 * at_steps  # and the losses

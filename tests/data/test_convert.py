@@ -6,6 +6,7 @@ Where DECOLLE_REF_DCLL names a clone of the repository itself, it is tested on t
 import os
 import pickle
 import shutil
+import tracemalloc
 from collections import OrderedDict
 
 import numpy as np
@@ -13,7 +14,7 @@ import pytest
 
 from decolle_ref._util.check import InputError
 from decolle_ref.data import authors, location
-from decolle_ref.data._pickled import numpy_file, torch_file
+from decolle_ref.data._pickled import Arrays, numpy_file, torch_file
 from decolle_ref.data.convert import CURVES, FOLDER, convert, convert_curves, convert_mnist, input_spikes, read
 from tests.support.clone import LAYERS, FloatStorage, Tensor, write_clone, write_objects, write_torch
 
@@ -213,3 +214,41 @@ def test_what_torch_itself_writes_in_its_old_format_is_read(tmp_path):
     tensors = read(tmp_path / "x.pkl", torch_file)
     np.testing.assert_array_equal(tensors["w"], [[0, 3], [1, 4], [2, 5]])
     np.testing.assert_array_equal(tensors["b"], [1, 1])
+
+
+def nested(times):
+    """A key that is a tuple which holds another twice, and that one a third twice: its hash takes 2^times steps."""
+    return b"\x80\x02}K\x01" + times * b"q\0h\0\x86" + b"K\x01s."
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\x80\x02Nr\xff\xff\xff\x0f.",  # puts None into place 268435455 of the memo
+        b"\x80\x02B\xff\xff\xff\x7f",  # bytes of this length, which are not there
+        b"\x80\x05\x96" + 7 * b"\xff" + b"\x7f",
+        nested(40),
+        b"\x80\x02" + 300000 * b"]" + b".",
+        b"\x80\x02K\x01" + 100000 * b"\x85" + b".",  # so deep that its hash would overflow the stack
+    ],
+    ids=lambda content: content[:12].hex(),
+)
+def test_a_small_pickle_that_would_need_much_memory_or_time_is_refused_unread(content, tmp_path):
+    (tmp_path / "x.pkl").write_bytes(content)
+    tracemalloc.start()
+    try:
+        with pytest.raises(InputError, match=r"x\.pkl: ") as refusal:
+            read(tmp_path / "x.pkl", lambda stream: Arrays(stream).parse(dict))
+        assert tracemalloc.get_traced_memory()[1] < 2**24
+    finally:
+        tracemalloc.stop()
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("value", [[0.5], "0.5", None, {}, [[[[0.5]]]]])
+def test_an_option_that_is_no_number_is_refused(value, rng, tmp_path):
+    write_network(tmp_path / "a", "mnist_long", rng)
+    args = tmp_path / "a" / FOLDER.parent / "mnist_long" / "args.pkl"
+    args.write_bytes(pickle.dumps(pickle.loads(args.read_bytes()) | {"arp": value}, protocol=2))
+    with pytest.raises(InputError, match=r"args\.pkl arp: expected a number, got"):
+        convert_mnist(tmp_path / "a", "mnist_long", tmp_path / "target" / "mnist_long.npz")

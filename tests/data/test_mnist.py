@@ -2,6 +2,7 @@ import gzip
 import hashlib
 import os
 import struct
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -60,7 +61,7 @@ def test_any_bytes_are_an_array_or_an_error_in_one_line(tmp_path_factory, conten
             "expected an idx file of unsigned bytes, got one that begins 00 00",
         ),
         (b"", gzip.compress, "expected an idx file of unsigned bytes"),
-        (b"\0\0\x08\3" + b"\xff" * 12, gzip.compress, "got 0"),
+        (b"\0\0\x08\3" + b"\xff" * 12, gzip.compress, r"got shape \(4294967295"),
         (CONTENT, bytes, "expected a whole gzip file, got a damaged one"),
         (gzip.compress(CONTENT, mtime=0)[:-9], bytes, "expected a whole gzip file, got a damaged one"),
         (gzip.compress(CONTENT, mtime=0)[:20] + b"\0" * 30, bytes, "expected a whole gzip file, got a damaged one"),
@@ -146,3 +147,24 @@ def test_missing_files_and_unknown_splits_are_named(elsewhere):
         mnist.load("train")
     with pytest.raises(InputError, match="split: expected one of train, test, got 'all'"):
         mnist.load("all")
+
+
+@pytest.mark.parametrize(
+    "header",
+    [b"\0\0\x08\x41" + 65 * b"\0\0\0\1", b"\0\0\x08\3" + 12 * b"\xff", b"\0\0\x08\1\0\0\0\0", b"\0\0\x08\0"],
+    ids=["65 axes", "2^96 bytes", "none", "no axis"],
+)
+def test_a_shape_that_no_image_file_has_is_refused(header, tmp_path):
+    with pytest.raises(InputError, match=r"expected 1 to \d+ numbers on 1 to 4 axes, got"):
+        mnist.read_idx(written(tmp_path, header))
+
+
+def test_a_small_file_that_unpacks_to_a_huge_one_takes_no_memory(tmp_path):
+    path = written(tmp_path, CONTENT + bytes(1 << 26))
+    tracemalloc.start()
+    try:
+        with pytest.raises(InputError, match=r"expected 24 bytes .*, got 25 or more"):
+            mnist.read_idx(path)
+        assert tracemalloc.get_traced_memory()[1] < 2**22
+    finally:
+        tracemalloc.stop()

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from decolle_ref._util import store
+from decolle_ref._util import reading
 from decolle_ref._util.check import InputError
 from decolle_ref.experiments import alignment, harness, settings_of
 from decolle_ref.experiments import alignment_networks as networks
@@ -67,7 +67,7 @@ def test_angles_of_random_feedback_fall_below_90_degrees_and_the_task_is_learned
 
 def test_a_quick_run_writes_results_and_a_figure(tmp_path):
     results = harness.run(EXPERIMENT, settings_of(StudySettings, quick=True), tmp_path, quiet=True)
-    arrays, _ = store.read_arrays(tmp_path / "alignment.npz", EXPERIMENT.arrays_kind)
+    arrays, _ = reading.read_arrays(tmp_path / "alignment.npz", EXPERIMENT.arrays_kind)
     assert arrays["rate_angle"].shape[:2] == (5, 2) and arrays["spiking_angle"].shape[:2] == (4, 2)
     np.testing.assert_allclose(arrays["rate_angle"][0], 0, atol=ACOS_ROUNDING)  # backpropagation, to itself
     assert (arrays["rate_angle"][4] == 90).all()  # the control does not move hidden layers

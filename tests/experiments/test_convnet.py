@@ -11,7 +11,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from decolle_ref._util import store
+from decolle_ref._util import reading
 from decolle_ref._util.check import InputError
 from decolle_ref.data import digits
 from decolle_ref.decolle import convnet
@@ -51,7 +51,7 @@ def finished(data, tmp_path_factory):
 
 def same_files(a, b):
     assert (a / "results.json").read_bytes() == (b / "results.json").read_bytes()
-    (one, about), (other, also) = (store.read_arrays(folder / "checkpoint.npz", KIND) for folder in (a, b))
+    (one, about), (other, also) = (reading.read_arrays(folder / "checkpoint.npz", KIND) for folder in (a, b))
     assert about == also and one.keys() == other.keys()
     for key in one:
         np.testing.assert_array_equal(one[key], other[key], err_msg=key)
@@ -76,7 +76,7 @@ def test_a_resumed_run_is_bit_identical_to_one_that_was_not_interrupted(finished
         with pytest.raises(Interrupted, match=r"stopped in epoch 3 of 4; --resume repeats it"):
             train(SMALL, tmp_path, quiet=True, data=data, threads=2)
     assert not (tmp_path / "results.json").exists()
-    arrays, _ = store.read_arrays(tmp_path / "checkpoint.npz", KIND)
+    arrays, _ = reading.read_arrays(tmp_path / "checkpoint.npz", KIND)
     assert (len(arrays["history"]), arrays["updates"]) == (2, 200 // 8)
     train(SMALL, tmp_path, resume=True, quiet=True, data=data, threads=2)
     same_files(finished[0], tmp_path)
@@ -97,7 +97,7 @@ def test_a_run_begun_anew_puts_the_one_before_aside(finished, data, tmp_path, mo
             train(SMALL, tmp_path, quiet=True, data=data)
     kept = {f"old.{file.name}" for file in finished[0].iterdir() if file.suffix != ".png"}
     assert {file.name for file in tmp_path.iterdir()} == {"checkpoint.npz", *kept}
-    arrays, _ = store.read_arrays(tmp_path / "checkpoint.npz", KIND)
+    arrays, _ = reading.read_arrays(tmp_path / "checkpoint.npz", KIND)
     assert (len(arrays["history"]), arrays["updates"]) == (0, 0)
 
 
@@ -110,7 +110,7 @@ def test_digits_are_learned(data, tmp_path):
 
 
 def test_the_last_error_is_that_of_the_readable_network_with_the_weights_in_the_checkpoint(finished, data):
-    arrays, _ = store.read_arrays(finished[0] / "checkpoint.npz", KIND)
+    arrays, _ = reading.read_arrays(finished[0] / "checkpoint.npz", KIND)
     weights = [Weights(arrays[f"W{k}"].astype(float), arrays[f"b{k}"].astype(float)) for k in range(4)]
     Y = convnet.forward(experiment.network(), weights, data.x_test.reshape(50, -1) / 255).Y
     assert finished[1]["error"] == (Y.argmax(axis=1) != data.labels_test).mean()
@@ -207,14 +207,19 @@ def test_a_checkpoint_of_other_settings_is_refused(finished, data):
     ("change", "message"),
     [
         (lambda arrays: {"history": arrays["history"][:, :1]}, r"history: expected shape \(4, 2\), got \(4, 1\)"),
+        (
+            lambda arrays: {"history": arrays["history"] * 0 + 1.92},
+            r"history: expected a number from 0 to 1, got 1\.92",
+        ),
+        (lambda arrays: {"history": arrays["history"] - [99, 0]}, "history: expected a number from 0 to inf, got -"),
         (lambda arrays: {"history": arrays["history"][:3]}, "expected 37 updates, got 50"),
         (lambda arrays: {"history": np.zeros((5, 2))}, r"history: expected shape \(4, 2\), got \(5, 2\)"),
         (lambda arrays: {"W3": arrays["W3"][1:]}, "layer 4 W: expected shape"),
     ],
 )
 def test_a_checkpoint_that_contradicts_itself_is_refused(change, message, finished, data, tmp_path):
-    arrays, about = store.read_arrays(finished[0] / "checkpoint.npz", KIND)
-    store.write_arrays(tmp_path / "checkpoint.npz", KIND, arrays | change(arrays), about)
+    arrays, about = reading.read_arrays(finished[0] / "checkpoint.npz", KIND)
+    harness.checkpoint.save(tmp_path / "checkpoint.npz", KIND, arrays | change(arrays), about["settings"])
     with pytest.raises(InputError, match=message):
         train(SMALL, tmp_path, resume=True, quiet=True, data=data)
 

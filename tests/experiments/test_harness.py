@@ -1,18 +1,20 @@
 """What all experiments have in common: stop, resume, put aside, options declared once."""
 
 import importlib
+import json
 import signal
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import NamedTuple
 
 import numpy as np
 import pytest
 
 from decolle_ref import experiments
-from decolle_ref._util import store
+from decolle_ref._util import reading, store
 from decolle_ref._util.check import Array, InputError
 from decolle_ref.cli.main import commands, main, parser
 from decolle_ref.experiments import harness, options
+from decolle_ref.experiments.checkpoint import Field
 from decolle_ref.experiments.harness import Experiment, Interrupted
 from decolle_ref.experiments.options import option
 from decolle_ref.experiments.study import Study, StudySettings
@@ -36,7 +38,7 @@ class Walks(Study):
     """A study small enough to be stopped anywhere."""
 
     variants, result = ("left", "right"), Walk
-    stop_at = None
+    stop_at = diverge_at = None
 
     def learn(self, unit, monitor):
         if Walks.stop_at == unit:
@@ -44,7 +46,12 @@ class Walks(Study):
         monitor.tick("walking")
         rng = np.random.default_rng((unit.seed, unit.variant == "left"))
         path = rng.normal(size=self.settings.length).cumsum()
+        if Walks.diverge_at == unit:
+            path[1] = np.inf
         return Walk(path, float(path[-1]))
+
+    def fields(self, unit):
+        return {"path": Field((self.settings.length,)), "end": Field()}
 
     def report(self, state):
         ends = {variant: [float(w.end) for w in walks] for variant, walks in self.by_variant(state).items()}
@@ -80,15 +87,78 @@ def test_a_new_run_puts_the_earlier_one_aside(tmp_path):
     assert (tmp_path / "old.results.json").read_bytes() == before
 
 
+def test_no_earlier_run_is_overwritten_and_all_its_files_are_kept(tmp_path):
+    runs = [WALKS, replace(WALKS, name="other-walks"), WALKS]
+    for seed, experiment in enumerate(runs):
+        harness.run(experiment, Settings(seed=seed), tmp_path, quiet=True)
+        (tmp_path / f"{experiment.module}_ends.png").write_text(f"figure {seed}")
+    (tmp_path / "other_walks_notes.txt").write_text("the user's own")
+    harness.run(WALKS, Settings(seed=3), tmp_path, quiet=True)
+    for seed, (mark, experiment) in enumerate(zip(("old.", "old.2.", "old.3."), runs, strict=True)):
+        results = json.loads((tmp_path / f"{mark}results.json").read_text())
+        assert (results["experiment"], results["settings"]["seed"]) == (experiment.name, seed)
+        assert (tmp_path / f"{mark}{experiment.module}_ends.png").read_text() == f"figure {seed}"
+        assert (tmp_path / f"{mark}{experiment.module}.npz").exists()
+        assert (tmp_path / f"{mark}checkpoint.npz").exists()
+    kept = {path.name for path in tmp_path.iterdir() if not path.name.startswith("old.")}
+    assert kept == {"checkpoint.npz", "walks.npz", "results.json", "other_walks_notes.txt"}
+
+
+def test_a_folder_in_use_is_refused_and_stays_as_it_is(tmp_path):
+    harness.run(WALKS, Settings(), tmp_path, quiet=True)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with store.locked(tmp_path), pytest.raises(InputError, match=r"^out: expected a folder that no other process"):
+        harness.run(WALKS, Settings(seed=1), tmp_path, quiet=True)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_the_folder_is_in_use_until_the_figures_are_drawn(tmp_path):
+    def draw(results):
+        assert json.loads((tmp_path / "results.json").read_text()) == results
+        with pytest.raises(InputError, match="no other process"), store.locked(tmp_path):
+            pass
+        drawn.append(results)
+
+    drawn = []
+    harness.run(WALKS, Settings(), tmp_path, quiet=True, draw=draw)
+    assert len(drawn) == 1
+    with store.locked(tmp_path):
+        pass
+
+
+@pytest.mark.parametrize("resume", (False, True))
+def test_a_run_that_diverges_names_the_step_and_the_quantity_and_keeps_its_last_checkpoint(
+    resume, stop, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(Walks, "diverge_at", ("left", 2))
+    if resume:
+        stop("left", 1)
+        with pytest.raises(Interrupted):
+            harness.run(WALKS, Settings(), tmp_path, quiet=True)
+        stop()
+    message = r"^diverged in unit 3 of 10, 2_path: expected finite numbers, got inf at index \(1,\)$"
+    with pytest.raises(InputError, match=message):
+        harness.run(WALKS, Settings(), tmp_path, resume=resume, quiet=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.npz"]
+    assert int(reading.read_arrays(tmp_path / "checkpoint.npz", WALKS.checkpoint_kind)[0]["units"]) == 2
+
+
+def test_results_that_are_not_finite_are_named_and_nothing_is_written(tmp_path, monkeypatch):
+    monkeypatch.setattr(Walks, "report", lambda self, state: ({"ends": {"left": [1.0, np.nan]}}, {"a": np.zeros(1)}))
+    with pytest.raises(InputError, match=r"^results\.json\.ends\.left\[1\]: expected a finite number, got nan$"):
+        harness.run(WALKS, Settings(), tmp_path, quiet=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.npz"]
+
+
 def test_a_checkpoint_of_another_experiment_or_without_a_unit_is_refused(tmp_path):
     harness.run(WALKS, Settings(), tmp_path, quiet=True)
     path = tmp_path / "checkpoint.npz"
-    arrays, about = store.read_arrays(path, WALKS.checkpoint_kind)
+    arrays, about = reading.read_arrays(path, WALKS.checkpoint_kind)
     del arrays["4_path"]
-    store.write_arrays(path, WALKS.checkpoint_kind, arrays, about)
+    harness.checkpoint.save(path, WALKS.checkpoint_kind, arrays, about["settings"])
     with pytest.raises(InputError, match="expected a complete checkpoint, got one without '4_path'"):
         harness.run(WALKS, Settings(), tmp_path, resume=True, quiet=True)
-    store.write_arrays(path, "decolle_ref patterns checkpoint", arrays, about)
+    harness.checkpoint.save(path, "decolle_ref patterns checkpoint", arrays, about["settings"])
     with pytest.raises(InputError, match="expected a decolle_ref walks checkpoint file, got 'decolle_ref patterns"):
         harness.run(WALKS, Settings(), tmp_path, resume=True, quiet=True)
 

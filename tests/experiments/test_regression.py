@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from decolle_ref._util import store
+from decolle_ref._util import reading, store
 from decolle_ref._util.check import InputError
 from decolle_ref.cli.main import main
 from decolle_ref.experiments import harness, regression
@@ -34,7 +34,7 @@ def finished(tmp_path_factory):
 def same_files(a, b):
     assert (a / "results.json").read_bytes() == (b / "results.json").read_bytes()
     for name, kind in (("checkpoint.npz", KIND), ("regression.npz", EXPERIMENT.arrays_kind)):
-        one, other = (store.read_arrays(folder / name, kind)[0] for folder in (a, b))
+        one, other = (reading.read_arrays(folder / name, kind)[0] for folder in (a, b))
         assert one.keys() == other.keys()
         for key in one:
             np.testing.assert_array_equal(one[key], other[key])
@@ -45,7 +45,7 @@ def interrupted(folder, number):
     process = subprocess.Popen([*COMMAND, *ARGUMENTS, "--out", str(folder)], stderr=subprocess.PIPE, text=True)
     checkpoint = folder / "checkpoint.npz"
     while process.poll() is None:
-        if checkpoint.exists() and len(store.read_arrays(checkpoint, KIND)[0]["history"]) == 10:
+        if checkpoint.exists() and len(reading.read_arrays(checkpoint, KIND)[0]["history"]) == 10:
             process.send_signal(number)
             break
         time.sleep(0.005)
@@ -163,7 +163,8 @@ def test_missing_data_is_named_with_the_place_it_was_looked_for(tmp_path, monkey
     [
         (lambda path: path.write_bytes(path.read_bytes()[:1000]), "got something unreadable"),
         (lambda path: store.write_arrays(path, "another kind", {}, {}), "got 'another kind'"),
-        (lambda path: store.write_arrays(path, KIND, {}, {}), "expected a run with epochs = 16, got None"),
+        (lambda path: harness.checkpoint.save(path, KIND, {}, {}), "expected a run with epochs = 16, got None"),
+        (lambda path: store.write_arrays(path, KIND, {}, {}), "expected the checksum of its content, got none"),
     ],
 )
 def test_a_truncated_or_foreign_checkpoint_is_refused(damage, message, finished, tmp_path):
@@ -178,13 +179,29 @@ def test_a_truncated_or_foreign_checkpoint_is_refused(damage, message, finished,
     ("name", "change", "message"),
     [
         ("history", lambda x: np.full_like(x, np.nan), "history: expected finite numbers"),
+        (
+            "history",
+            lambda x: x - [[1], [0]],
+            r"history: expected a number from 0 to inf, got -.* at index \(0, 0, 0\)",
+        ),
+        (
+            "history",
+            lambda x: x + np.array([[0], [1]]),
+            r"a number from 0 to 1, got 1.* at index \(0, 1, 0\)",
+        ),
+        ("history", lambda x: x[0, 0, 0], r"history: expected shape \(16, 2, 3\), got \(\)"),
+        ("updates", lambda x: x + 0.5, "updates: expected a whole number from 0 to"),
+        ("updates", lambda x: x + np.inf, "updates: expected finite numbers, got inf"),
+        ("updates", lambda x: np.array("many"), "updates: expected finite numbers, got dtype <U4"),
+        ("u_W0", lambda x: -x, "u of layer 1 W: expected a number from 0 to inf"),
+        ("m_b1", lambda x: x * np.float32(np.inf), "layer 2 b: expected finite numbers"),
         ("history", lambda x: x[:-1], "expected 7200 updates, got 7680"),
         ("W0", lambda x: x.astype(np.float64), "layer 1 W: expected float32, as the neuron has it, got float64"),
     ],
 )
 def test_a_checkpoint_that_contradicts_itself_is_refused(name, change, message, finished, tmp_path):
-    arrays, about = store.read_arrays(finished[0] / "checkpoint.npz", KIND)
-    store.write_arrays(tmp_path / "checkpoint.npz", KIND, arrays | {name: change(arrays[name])}, about)
+    arrays, about = reading.read_arrays(finished[0] / "checkpoint.npz", KIND)
+    harness.checkpoint.save(tmp_path / "checkpoint.npz", KIND, arrays | {name: change(arrays[name])}, about["settings"])
     with pytest.raises(InputError, match=message):
         train(SMALL, tmp_path, resume=True, quiet=True)
 
@@ -201,9 +218,9 @@ def test_a_checkpoint_of_other_settings_is_refused(finished):
 
 
 def test_a_checkpoint_without_its_arrays_is_refused(finished, tmp_path):
-    arrays, about = store.read_arrays(finished[0] / "checkpoint.npz", KIND)
+    arrays, about = reading.read_arrays(finished[0] / "checkpoint.npz", KIND)
     del arrays["u_W1"]
-    store.write_arrays(tmp_path / "checkpoint.npz", KIND, arrays, about)
+    harness.checkpoint.save(tmp_path / "checkpoint.npz", KIND, arrays, about["settings"])
     with pytest.raises(InputError, match="expected a complete checkpoint, got one without 'u_W1'"):
         train(SMALL, tmp_path, resume=True, quiet=True)
 

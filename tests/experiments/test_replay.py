@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from decolle_ref._util import store
+from decolle_ref._util import reading
 from decolle_ref._util.check import InputError
 from decolle_ref.data import authors
 from decolle_ref.decolle import dialects, lif, network
@@ -121,7 +121,7 @@ def test_a_recording_that_does_not_fit_is_refused_in_one_line(recording):
 def test_a_run_leaves_results_arrays_and_a_figure(recording, tmp_path):
     results = harness.run(replay.EXPERIMENT, replay.Settings(), tmp_path / "new", quiet=True)
     assert replay.one_line(results).startswith("replay regression: 0 of 384000 spikes differ")
-    arrays, _ = store.read_arrays(tmp_path / "new" / "replay.npz", replay.EXPERIMENT.arrays_kind)
+    arrays, _ = reading.read_arrays(tmp_path / "new" / "replay.npz", replay.EXPERIMENT.arrays_kind)
     np.testing.assert_array_equal(arrays["S"], arrays["S_recorded"])
     (figure,) = save_figures(tmp_path / "new", results)
     assert figure.read_bytes().startswith(b"\x89PNG")

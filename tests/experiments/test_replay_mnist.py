@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from decolle_ref._util import store
+from decolle_ref._util import reading
 from decolle_ref._util.check import InputError
 from decolle_ref.data import authors, mnist
 from decolle_ref.data.convert import convert_mnist
@@ -105,7 +105,7 @@ def test_a_run_leaves_errors_kernels_and_a_figure(in_data_folder, stored, tmp_pa
     assert results["recorded"] == {}  # the curves are not in this data folder
     line = harness.one_line(replay.EXPERIMENT, results)
     assert line.startswith("replay mnist: error on 70 test images: mnist_long layer 1 ") and "\n" not in line
-    arrays, _ = store.read_arrays(tmp_path / "new" / "replay.npz", replay.EXPERIMENT.arrays_kind)
+    arrays, _ = reading.read_arrays(tmp_path / "new" / "replay.npz", replay.EXPERIMENT.arrays_kind)
     np.testing.assert_array_equal(arrays["mnist_short_kernels"], stored["mnist_short"]["layer1_W"][:, 0])
     (figure,) = save_figures(tmp_path / "new", results)
     assert figure.read_bytes().startswith(b"\x89PNG")

@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from decolle_ref._util import store
+from decolle_ref._util import reading
 from decolle_ref._util.check import InputError
 from decolle_ref.cli.main import main
 from decolle_ref.decolle.synapse import Weights
@@ -55,7 +55,7 @@ def finished(data, tmp_path_factory):
 
 def same_files(a, b):
     assert (a / "results.json").read_bytes() == (b / "results.json").read_bytes()
-    one, other = (store.read_arrays(folder / "checkpoint.npz", KIND)[0] for folder in (a, b))
+    one, other = (reading.read_arrays(folder / "checkpoint.npz", KIND)[0] for folder in (a, b))
     assert one.keys() == other.keys()
     for key in one:
         np.testing.assert_array_equal(one[key], other[key])
@@ -81,7 +81,7 @@ def test_ctrl_c_ends_cleanly_and_resumes_bit_identically(finished, data, tmp_pat
         with pytest.raises(Interrupted, match=r"stopped in epoch 3 of 4; --resume repeats it"):
             train(SMALL, tmp_path, quiet=True, data=data)
     assert not (tmp_path / "results.json").exists()
-    arrays, _ = store.read_arrays(tmp_path / "checkpoint.npz", KIND)
+    arrays, _ = reading.read_arrays(tmp_path / "checkpoint.npz", KIND)
     assert len(arrays["loss"]) == 2
     train(SMALL, tmp_path, resume=True, quiet=True, data=data)
     same_files(finished[0], tmp_path)
@@ -268,6 +268,16 @@ def test_missing_data_are_named(tmp_path, monkeypatch):
     ("change", "message"),
     [
         (lambda arrays: arrays | {"loss": arrays["loss"] * np.nan}, "loss: expected finite numbers"),
+        (
+            lambda arrays: arrays | {"accuracy": arrays["accuracy"] * 0 - 1.92},
+            r"from 0 to 1, got -1\.92 at index \(0,\)",
+        ),
+        (lambda arrays: arrays | {"forward": -arrays["forward"]}, "forward: expected a number from 0 to inf"),
+        (
+            lambda arrays: arrays | {"learning_rate": arrays["learning_rate"] + 1},
+            "learning_rate: expected a number from",
+        ),
+        (lambda arrays: arrays | {"loss": np.float64(1)}, "loss: expected shape"),
         (lambda arrays: arrays | {"loss": arrays["loss"][:-1]}, "expected a complete checkpoint"),
         (lambda arrays: {k: v for k, v in arrays.items() if k != "v_W0"}, "got one without 'v_W0'"),
         (lambda arrays: arrays | {"W0": arrays["W0"][:1]}, r"layer 1 W: expected shape \(3, 1, 5, 5\)"),
@@ -275,8 +285,8 @@ def test_missing_data_are_named(tmp_path, monkeypatch):
     ],
 )
 def test_a_checkpoint_that_contradicts_itself_is_refused(change, message, finished, data, tmp_path):
-    arrays, about = store.read_arrays(finished[0] / "checkpoint.npz", KIND)
-    store.write_arrays(tmp_path / "checkpoint.npz", KIND, change(arrays), about)
+    arrays, about = reading.read_arrays(finished[0] / "checkpoint.npz", KIND)
+    harness.checkpoint.save(tmp_path / "checkpoint.npz", KIND, change(arrays), about["settings"])
     with pytest.raises(InputError, match=message):
         train(SMALL, tmp_path, resume=True, quiet=True, data=data)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from decolle_ref import gradcheck
-from decolle_ref._util import store
+from decolle_ref._util import reading
 from decolle_ref._util.check import InputError
 from decolle_ref.credit import spike_time
 from decolle_ref.experiments import harness, settings_of, xor
@@ -48,7 +48,7 @@ def test_both_late_is_both_early_shifted(finished):
 def test_the_stored_run_can_be_read_and_drawn(finished):
     folder, results = finished
     assert json.loads((folder / "results.json").read_text()) == results
-    arrays, _ = store.read_arrays(folder / "xor.npz", EXPERIMENT.arrays_kind)
+    arrays, _ = reading.read_arrays(folder / "xor.npz", EXPERIMENT.arrays_kind)
     assert results["settings"]["seed"] == 0
     for name, n in (("hidden", 4), ("output", 2)):
         U, fired = arrays[f"U_{name}"], arrays[f"t_{name}"]
