@@ -87,6 +87,7 @@ def figures_drawn(source, plots=("plot", "plot_states")):
     calls = [ast.unparse(node.func) for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
     return sum(
         name in ("plt.figure", "plt.subplots", "plt.subplot_mosaic", "teach.explore", "graph.plot", *plots)
+        or name.startswith("schematics")
         for name in calls
     )
 

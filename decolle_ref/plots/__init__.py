@@ -25,6 +25,7 @@ __all__ = [
     "replay",
     "replay_mnist",
     "scaling",
+    "schematics_neuron",
     "spikegrad_mnist",
     "style",
     "superspike",

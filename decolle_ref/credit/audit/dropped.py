@@ -254,7 +254,7 @@ def table(comparisons: dict[str, Comparison]) -> str:
         cells = [f"{sizes[name]:.3f}" if sizes.get(name, 0) > 0 else "-" for name in names]
         near = (f"{cosine(g, exact):.4f}", f"{relative_error(g, exact):.3f}")
         rows.append((method, *near, *cells, f"{remainder(comparison):.0e}"))
-    return _aligned(rows)
+    return aligned(rows)
 
 
 def account(comparison: Comparison, method: str, reference: str) -> str:
@@ -282,9 +282,10 @@ def account(comparison: Comparison, method: str, reference: str) -> str:
             near = (f"{cosine(so_far, exact):.6f}", f"{relative_error(so_far, exact):.1e}")
             rows.append((name, f"{size:.4f}", *by_layer, *near))
     rows.append((f"= {reference}", "1", *("1" for _ in layers), "", ""))
-    return _aligned(rows)
+    return aligned(rows)
 
 
-def _aligned(rows: Sequence[Sequence[str]]) -> str:
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of cells as lines of text: the first column to the left, the others to the right."""
     first, *others = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join("  ".join([row[0].ljust(first), *map(str.rjust, row[1:], others)]) for row in rows)

@@ -170,17 +170,7 @@ def spikes(cell: Neuron, U: Array) -> Array:
 
 
 def sigma_prime(cell: Neuron, U: Array) -> Array:
-    """sigma'(U - theta), which stands for dS/dU.
-
-    Parameters
-    ----------
-    cell : Neuron
-    U : array of any shape
-
-    Returns
-    -------
-    array shaped like U
-    """
+    """sigma'(U - theta), which stands for dS/dU; shaped like U."""
     return cell.surrogate.derivative(U - cell.theta)
 
 
@@ -246,23 +236,40 @@ def forward(cell: Neuron, synapses: Sequence[Synapses], x: Array) -> Tape:
     )
 
 
+def trace_gain(cell: Neuron) -> float:
+    """1 / ((1 - alpha)(1 - beta)): the steady U, per unit of weight, of an input that spikes at every step."""
+    return 1 / ((1 - cell.alpha) * (1 - cell.beta))
+
+
 def init_weights(
-    rng: np.random.Generator, sizes: Sequence[int], W_scale: float, V_scale: float = 0.0
+    rng: np.random.Generator,
+    sizes: Sequence[int],
+    W_scale: float,
+    V_scale: float = 0.0,
+    W_mean: float = 0.0,
+    gain: float = 1.0,
 ) -> tuple[Synapses, ...]:
-    """W_ij ~ N(0, W_scale^2 / n_below), V_ij ~ N(0, V_scale^2 / n).
+    """W_ij ~ N(W_mean / n_below, W_scale^2 / n_below) / gain, V_ij ~ N(0, V_scale^2 / n) / gain.
+
+    With gain = `trace_gain(cell)` the size of U does not depend on the time constants: inputs that spike in a share p
+    of the steps raise U to p W_mean on average.
 
     Parameters
     ----------
     rng : source of all numbers
     sizes : n_in, n_1, ..., n_L
-    W_scale, V_scale : float
+    W_scale, V_scale, W_mean : float
+    gain : float
 
     Returns
     -------
     W and V of every layer
     """
     return tuple(
-        Synapses(rng.normal(0, W_scale / np.sqrt(m), (n, m)), rng.normal(0, 1, (n, n)) * (V_scale / np.sqrt(n)))
+        Synapses(
+            rng.normal(W_mean / m, W_scale / np.sqrt(m), (n, m)) / gain,
+            rng.normal(0, 1, (n, n)) * (V_scale / np.sqrt(n)) / gain,
+        )
         for m, n in pairwise(sizes)
     )
 
