@@ -152,6 +152,7 @@ PUBLIC = {
         "replay",
         "replay_mnist",
         "scaling",
+        "schematics_feedback",
         "schematics_neuron",
         "spikegrad_mnist",
         "style",
