@@ -121,7 +121,7 @@ PUBLIC = {
         "write_trace",
     ],
     "decolle_ref.errata": ["ERRATA", "Erratum", "page", "table", "write_page"],
-    "decolle_ref.data": ["authors", "cifar10", "convert", "digits", "encode", "location", "mnist"],
+    "decolle_ref.data": ["authors", "cifar10", "convert", "digits", "encode", "location", "mnist", "moving_bar"],
     "decolle_ref.oracle": [
         "Backend",
         "Outcome",
