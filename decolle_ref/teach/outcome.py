@@ -60,25 +60,28 @@ def outcome(function: Function, arguments: tuple[Any, ...], like: Any) -> Outcom
 
 def _parsed(returned: Any, like: Any) -> Outcome:
     """The arrays in an answer; the answer is a tuple or a dictionary if `like` is one."""
-    expected = parts_of(like)
     if isinstance(like, Mapping):
         if not isinstance(returned, Mapping) or set(returned) != set(like):
             got = f"the keys {sorted(map(str, returned))}" if isinstance(returned, Mapping) else _kind(returned)
             return Outcome({}, f"expected a dictionary with the keys {sorted(like)}, got {got}")
-    elif isinstance(like, tuple) and not (isinstance(returned, Sequence | np.ndarray) and len(returned) == len(like)):
-        return Outcome({}, f"expected {len(like)} results, got {_kind(returned)}")
     elif isinstance(like, tuple):
+        several = isinstance(returned, Sequence) or (isinstance(returned, np.ndarray) and returned.ndim > 0)
+        if not several or len(returned) != len(like):
+            return Outcome({}, f"expected {len(like)} results, got {_kind(returned)}")
         returned = tuple(returned)
-    parts = {}
-    for name, value in (parts_of(returned) if isinstance(like, tuple | Mapping) else {"": returned}).items():
+    else:
+        returned = {"": returned}
+    parts = parts_of(returned)
+    arrays = {}
+    for name in parts_of(like):
         try:
-            array = np.array(value)
-        except ValueError:
-            return Outcome({}, f"{name}: expected an array, got rows of different lengths".removeprefix(": "))
-        if array.dtype.kind not in "biuf":
-            return Outcome({}, f"{_at(name)}expected numbers, got {_kind(value)} (dtype {array.dtype})")
-        parts[name] = array
-    return Outcome({name: parts[name] for name in expected})
+            arrays[name] = np.array(parts[name])
+        except Exception as raised:  # whatever the conversion of a foreign object may raise
+            return Outcome({}, f"{_at(name)}expected numbers, got {_kind(parts[name])} ({first_line(raised)})")
+        if arrays[name].dtype.kind not in "biuf":
+            dtype = arrays[name].dtype
+            return Outcome({}, f"{_at(name)}expected numbers, got {_kind(parts[name])} (dtype {dtype})")
+    return Outcome(arrays)
 
 
 def parts_of(answer: Any) -> dict[str, Any]:
@@ -199,7 +202,7 @@ def _described(arguments: tuple[Any, ...]) -> str:
 
 
 def _kind(value: Any) -> str:
-    if isinstance(value, np.ndarray) and value.shape:
+    if isinstance(value, np.ndarray):
         return f"an array of shape {value.shape}"
     if isinstance(value, list | tuple):
         return f"a {type(value).__name__} of length {len(value)}"

@@ -1,7 +1,7 @@
 """The tasks of all notebooks, by name; files are imported one by one, until the name has been found.
 
 >>> [task.name for task in of_notebook("06_one_layer")][:1]
-['weight_gradient']
+['layer_step']
 """
 
 import difflib

@@ -49,6 +49,30 @@ def test_several_results_may_be_a_tuple_or_a_list():
     assert judge(BOTH, lambda P, W: (W @ P, 2 * P.sum())).problem.startswith("result 2: expected")
 
 
+class Foreign:
+    """An array of another framework that refuses to be converted."""
+
+    def __array__(self, *arguments, **options):
+        raise RuntimeError("detach it first")
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (Foreign(), "a Foreign (detach it first)"),
+        ([1, [2, 3]], "a list of length 2 (setting an array element with a sequence"),
+        (1j, "a complex (dtype complex128)"),
+        (2**99, "a number (dtype object)"),
+        (np.array(1.0), "2 results, got an array of shape ()"),
+        (iter([1, 2]), "2 results, got a list_iterator"),
+    ],
+    ids=["foreign", "ragged", "complex", "huge", "no axes", "iterator"],
+)
+def test_what_is_no_array_of_numbers_is_named(answer, words):
+    task = BOTH if "results" in words else PRODUCT
+    assert words in judge(task, lambda P, W: answer).problem
+
+
 def test_results_by_name_are_compared_by_name():
     assert judge(BY_NAME, lambda P, W: {"sum": P.sum(), "U": W @ P})
     assert "expected a dictionary with the keys ['U', 'sum'], got the keys ['U']" in str(
