@@ -21,7 +21,7 @@ LITE = Path(__file__).resolve().parent
 PROJECT = LITE.parent.parent
 SETUP = "%pip install -q decolle_ref matplotlib ipywidgets"
 WHEELS = ("comm", "ipywidgets", "jupyterlab-widgets", "widgetsnbextension")  # pure Python, for the sliders
-ROW = '  <tr><td>{title}<td><a href="lab/index.html?path={name}">open</a><td><a href="lab/index.html?path=solutions/{name}">solution</a>'
+LINK = '<td><a href="lab/index.html?path={path}">{text}</a>'
 
 
 def notebooks(source: Path, target: Path) -> None:
@@ -45,7 +45,11 @@ def landing(folder: Path) -> str:
     rows = []
     for path in sorted(folder.glob("*.ipynb")):
         title = nbformat.read(path, as_version=4).cells[0].source.splitlines()[0].lstrip("# ")
-        rows.append(ROW.format(title=html.escape(title), name=path.name))
+        links = (
+            LINK.format(path=folder + path.name, text=text)
+            for folder, text in (("", "open"), ("solutions/", "solution"))
+        )
+        rows.append(f"  <tr><td>{html.escape(title)}{''.join(links)}")
     return (LITE / "landing.html").read_text().replace("ROWS", "\n".join(rows))
 
 
