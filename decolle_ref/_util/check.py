@@ -37,12 +37,12 @@ def first_line(problem: BaseException) -> str:
         raise
     except BaseException:  # the class of a user's exception may raise anything here
         lines = []
-    return printable(lines[0]) if lines else type(problem).__name__
+    return printable(lines[0], 500) if lines else type(problem).__name__
 
 
-def printable(text: str) -> str:
-    """The text, shortened to 500 characters, with backslashes for what a terminal cannot show."""
-    return "".join(x if x.isprintable() else x.encode("unicode_escape").decode() for x in text[:500])
+def printable(text: object, longest: int = 2000) -> str:
+    """`text` in one line of bounded length: line breaks, control characters and half surrogate pairs are escaped."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text)[:longest])
 
 
 def as_array(name: str, value: npt.ArrayLike, expected: str = "an array") -> Array:
@@ -99,11 +99,6 @@ def labels(name: str, value: npt.ArrayLike, classes: int, shape: tuple[int, ...]
     if bad.any():
         raise InputError(f"{name}: expected integers from 0 to {classes - 1}, got {array[bad][0]}")
     return array
-
-
-def printable(text: object) -> str:
-    """`text` in one line: line breaks, control characters and half surrogate pairs are escaped, as in "a\\nb"."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
 
 
 def _checked(name: str, value: npt.ArrayLike, expected: str, holds: Callable[[Array], Any]) -> Array:

@@ -142,5 +142,5 @@ def _said(outputs: Sequence[IO[bytes]]) -> str:
         tail = os.pread(file.fileno(), TAIL, start)  # seek would move the place at which the program writes
         lines = tail.decode(errors="replace").strip().splitlines()
         if lines:
-            return printable(lines[-1])
+            return printable(lines[-1], 500)
     return ""

@@ -87,7 +87,7 @@ def test_every_mini_batch_leaves_a_whole_checkpoint(data, tmp_path, monkeypatch)
 
     def killed(path, *args):
         if next(kills):
-            path.with_name(f".{path.name}.half").write_bytes(b"PK")
+            path.with_name(f".decolle_ref-{path.name}.abcdefgh.part").write_bytes(b"PK")
             raise KeyboardInterrupt
         original(path, *args)
 
