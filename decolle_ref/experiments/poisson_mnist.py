@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from decolle_ref import fast
-from decolle_ref._util.check import Array, InputError
+from decolle_ref._util.check import Array, InputError, validate_shape
 from decolle_ref.data import mnist
 from decolle_ref.decolle.network import Carry
 from decolle_ref.experiments import checkpoint

@@ -18,7 +18,7 @@ from decolle_ref.experiments.spikegrad_images import Data
 from decolle_ref.experiments.spikegrad_mnist import EXPERIMENT, Settings
 from decolle_ref.fast.spikegrad import step
 from decolle_ref.plots.spikegrad_mnist import plot, save_figures
-from decolle_ref.spikegrad import Descent, ann, network
+from decolle_ref.spikegrad import ann, network
 
 KIND = EXPERIMENT.checkpoint_kind
 train = partial(harness.run, EXPERIMENT)
@@ -185,15 +185,6 @@ def test_samples_without_error_spikes_may_be_left_out(alpha, rng):
     for increment, theirs in zip(ours.increments, ann.increments(net, x, responses, E), strict=True):
         np.testing.assert_array_equal(increment.W, theirs.W)
         np.testing.assert_array_equal(increment.b, theirs.b)
-
-
-def test_descent_is_gradient_descent_with_momentum_and_decay():
-    start, increment = Weights(np.array([2.0]), np.array([3.0])), Weights(np.array([8.0]), np.array([4.0]))
-    descent = Descent(momentum=0.5, decay=0.25)
-    one, v = descent.update(start, descent.start(start), increment, lr=0.5, scale=0.125)
-    assert one == Weights(2.0 - 0.5 * (1 + 0.25 * 2), 3.0 - 0.5 * 0.5)
-    two, _ = descent.update(one, v, increment, lr=0.5, scale=0.125)
-    assert two == Weights(one.W - 0.5 * 0.75 - 0.5 * (1 + 0.25 * one.W), one.b - 0.5 * 0.25 - 0.25)
 
 
 def test_results_say_what_they_depend_on(finished):
