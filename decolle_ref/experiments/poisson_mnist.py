@@ -131,7 +131,7 @@ class PoissonMnist(Run[State]):
         stepper.rest()
         for n in range(settings.steps):
             learns, mask = n >= settings.burn_in, masks(settings, model.network, rng, settings.batch)
-            stepper.step(weights, next(stream)[None], target if learns else None, mask)
+            stepper.step(model.split(weights)[0], next(stream)[None], target if learns else None, mask)
             if learns:
                 votes.add(answers(model, weights, stepper))
                 (w, w_top, w_ref), (m, m_top, m_ref) = model.split(weights), model.split(opt_state)
@@ -164,7 +164,7 @@ class PoissonMnist(Run[State]):
         return poll(
             Votes(self.spiking, len(images)),
             stepper,
-            carry.weights,
+            model.split(carry.weights)[0],
             spikes(settings, rng, images),
             range(settings.burn_in, steps),
             lambda: answers(model, carry.weights, stepper),

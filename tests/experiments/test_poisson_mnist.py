@@ -184,7 +184,7 @@ def test_learning_lowers_the_loss_of_every_readout(data):
         stream, total = spikes(settings, settings.rng(7), images), 0
         stepper.rest()
         for n in range(60):
-            stepper.step(weights, next(stream)[None])
+            stepper.step(model.split(weights)[0], next(stream)[None])
             if n >= 20:
                 total = total + ((poisson_mnist.answers(model, weights, stepper)[0] - target) ** 2).mean(axis=(1, 2))
         return total

@@ -12,7 +12,7 @@ from decolle_ref.cli.main import main
 from decolle_ref.teach import autograde, registry, submission
 from decolle_ref.teach.task import Verdict
 
-TASK = registry.of_notebook("06_one_layer")[0]
+TASK = registry.find("weight_gradient")
 RIGHT = """
 import numpy as np
 def weight_gradient(G, dY, U, P):

@@ -167,14 +167,14 @@ def relative_error(a: Array, b: Array) -> float:
 
     Parameters
     ----------
-    a, b : vectors of one length
+    a, b : arrays of one shape, with at least one axis
 
     Returns
     -------
     float
     """
     a = floats("a", a)
-    b = floats("b", b, a.size)
+    b = floats("b", b, *(a.shape or (a.size,)))
     return float(np.linalg.norm(a - b) / (np.linalg.norm(b) or 1))
 
 
