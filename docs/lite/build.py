@@ -1,6 +1,7 @@
 """Build the classroom in a browser, a JupyterLite site:  python docs/lite/build.py SITE [--pyodide FOLDER]
 
-The site has the students' notebooks, the same notebooks with solutions, this package as a wheel, and a landing page.
+The site has the students' notebooks, the same notebooks with solutions, this package as a wheel, a landing page, and
+static pages of the notebooks with solutions and pictures.
 It needs no server but one for static files, such as `python -m http.server --directory SITE`.  Python itself, compiled
 to WebAssembly, comes from the address that JupyterLite names, or from FOLDER, an unpacked Pyodide distribution, so that
 nothing outside the site is needed.  Needs the extra `docs`.
@@ -21,7 +22,11 @@ LITE = Path(__file__).resolve().parent
 PROJECT = LITE.parent.parent
 SETUP = "%pip install -q decolle_ref matplotlib ipywidgets"
 WHEELS = ("comm", "ipywidgets", "jupyterlab-widgets", "widgetsnbextension")  # pure Python, for the sliders
-LINK = '<td><a href="lab/index.html?path={path}">{text}</a>'
+LINKS = {
+    "open": "lab/index.html?path={stem}.ipynb",
+    "solution": "lab/index.html?path=solutions/{stem}.ipynb",
+    "read": "static-notebooks/{stem}.html",
+}
 
 
 def notebooks(source: Path, target: Path) -> None:
@@ -45,12 +50,15 @@ def landing(folder: Path) -> str:
     rows = []
     for path in sorted(folder.glob("*.ipynb")):
         title = nbformat.read(path, as_version=4).cells[0].source.splitlines()[0].lstrip("# ")
-        links = (
-            LINK.format(path=folder + path.name, text=text)
-            for folder, text in (("", "open"), ("solutions/", "solution"))
-        )
+        links = (f'<td><a href="{link.format(stem=path.stem)}">{text}</a>' for text, link in LINKS.items())
         rows.append(f"  <tr><td>{html.escape(title)}{''.join(links)}")
     return (LITE / "landing.html").read_text().replace("ROWS", "\n".join(rows))
+
+
+def pages(source: Path, folder: Path) -> None:
+    """Run the notebooks and write each with its outputs as one static page."""
+    command = [sys.executable, "-m", "nbconvert", "--to", "html", "--execute", "--output-dir", folder]
+    subprocess.run([*command, *sorted(source.glob("*.ipynb"))], check=True)
 
 
 def build(site: Path, pyodide: Path | None) -> None:
@@ -69,6 +77,8 @@ def build(site: Path, pyodide: Path | None) -> None:
             options = ["--pyodide", work / "pyodide.tar.bz2"]
         command = [sys.executable, "-m", "jupyter", "lite", "build", "--lite-dir", work, "--output-dir", site]
         subprocess.run([*command, *options], check=True, cwd=work)
+    pages(PROJECT / "tutorials", site / "static-notebooks")
+    shutil.copy(site / "static" / "favicons" / "favicon.ico", site)
     (site / "index.html").write_text(landing(students))
 
 

@@ -19,7 +19,7 @@ from selenium import webdriver
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 
-LIMIT = 300  # seconds for one notebook
+LIMIT = 500  # seconds for one notebook
 ONLY_THIS_MACHINE = "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"
 READY = "return Boolean(window.jupyterapp && window.jupyterapp.shell.currentWidget?.content?.widgets?.length)"
 START = "window.jupyterapp.commands.execute('notebook:run-all-cells').then(() => { window.allCellsRan = true })"
