@@ -120,7 +120,7 @@ def test_the_page_of_commands_names_every_command_in_its_group():
     page = (ROOT / "docs" / "commands.md").read_text()
     sections = {part.split()[0].strip(":").lower(): part for part in page.split("\n## ")[1:]}
     for group in GROUPS:
-        named = set(re.findall(r"^\| `([a-z-]+)", sections[group], re.MULTILINE))
+        named = set(re.findall(r"^\| `([a-z0-9-]+)", sections[group], re.MULTILINE))
         assert named == {command.name for command in commands() if command.group == group}
 
 
