@@ -8,6 +8,7 @@ the severe messages of the browser's console.  Needs selenium, chromium and chro
 
 import functools
 import json
+import re
 import sys
 import threading
 import time
@@ -20,8 +21,13 @@ from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 
 LIMIT = 500  # seconds for one notebook
+SETTLE = 5  # seconds that the page needs after it says that it is ready
 ONLY_THIS_MACHINE = "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"
-READY = "return Boolean(window.jupyterapp && window.jupyterapp.shell.currentWidget?.content?.widgets?.length)"
+STATES = "pass", "to do", "not yet"
+READY = """
+const widget = window.jupyterapp?.shell.currentWidget;
+return Boolean(widget?.context?.isReady && widget.sessionContext?.isReady && widget.content?.widgets?.length);
+"""
 START = "window.jupyterapp.commands.execute('notebook:run-all-cells').then(() => { window.allCellsRan = true })"
 OUTPUTS = """
 const cells = [...window.jupyterapp.shell.currentWidget.content.model.cells];
@@ -60,6 +66,7 @@ def run(driver: Any, address: str, notebook: str) -> dict[str, Any]:
     """Run all cells of one notebook and summarise the outputs."""
     driver.get(f"{address}/lab/index.html?path={notebook}&reset")
     wait(lambda: driver.execute_script(READY), LIMIT)
+    time.sleep(SETTLE)
     driver.execute_script(START)
 
     def finished() -> Any:
@@ -70,7 +77,7 @@ def run(driver: Any, address: str, notebook: str) -> dict[str, Any]:
     text = "".join("".join(output.get("text", "")) for output in outputs)
     return {
         "notebook": notebook,
-        "verdicts": {state: text.count(f": {state}") for state in ("pass", "to do", "not yet")},
+        "verdicts": {state: len(re.findall(rf"^{state}: ", text, re.MULTILINE)) for state in STATES},
         "pictures": sum("image/png" in output.get("data", {}) for output in outputs),
         "errors": [output["evalue"] for output in outputs if output["output_type"] == "error"],
         "console": [entry["message"] for entry in driver.get_log("browser")],
