@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -90,7 +91,8 @@ def test_a_signal_stops_the_program_with_its_children_and_leaves_no_folder(tmp_p
     command = [sys.executable, "-m", "decolle_ref", "oracle", "run", "--seed", "0", "--only", "dense", "--", program]
     start = "import sys; from decolle_ref.cli.main import main; sys.exit(main(sys.argv[1:]))"
     command[1:3] = ["-c", start]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT) as running:
+    heard = partial(signal.signal, getattr(signal, name), signal.SIG_DFL)  # these tests may run where it is ignored
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT, preexec_fn=heard) as running:
         while not note.exists():
             assert running.poll() is None
             time.sleep(0.05)
