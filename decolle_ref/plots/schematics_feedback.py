@@ -16,7 +16,7 @@ from decolle_ref.plots.style import BLUE, BROWN, GREY, INK, ORANGE, figure_style
 __all__ = ["plot_local_learning", "plot_locality", "plot_strategies"]
 
 FORWARD, ERROR = BLUE, BROWN
-FIXED, EXACT = (0, (4, 2)), "-"  # line styles of random weights and of the transposed forward weights
+FIXED, EXACT, READ = (0, (4, 2)), "-", (0, (1, 1.5))  # line styles: random weights, transposed ones, readouts
 
 Point = tuple[float, float]
 TRANSPOSED = "error, through the transposed weights"
@@ -24,7 +24,7 @@ KINDS = {
     "forward weights, which learn": (FORWARD, EXACT),
     TRANSPOSED: (ERROR, EXACT),
     "error, through fixed random weights": (ERROR, FIXED),
-    "readout of a layer, fixed and random": (GREY, FIXED),
+    "readout of a layer, fixed and random": (GREY, READ),
 }
 
 
@@ -74,7 +74,7 @@ def _local() -> list[Arrow]:
     """To a readout beside each hidden layer, and back."""
     both: list[Arrow] = []
     for l in (1, 2):
-        both.append(Arrow((0.45, l + 0.1), (1.15, l + 0.1), GREY, FIXED, f"$G^{{({l})}}$"))
+        both.append(Arrow((0.45, l + 0.1), (1.15, l + 0.1), GREY, READ, f"$G^{{({l})}}$"))
         both.append(Arrow((1.15, l - 0.1), (0.45, l - 0.1), ERROR, FIXED, f"$G^{{({l})\\top}}$", 0.0, 0.0, -0.18))
     return both
 
@@ -154,7 +154,7 @@ def plot_local_learning() -> Any:
             _box(axis, (x, 0.0), f"LIF {l}", width=1.1)
             _state_loop(axis, x)
             _box(axis, (x, 1.5), f"loss {l}", ORANGE, width=1.1)
-            _arrow(axis, Arrow((x - 0.2, 0.2), (x - 0.2, 1.3), GREY, FIXED, f"$G^{{({l})}}$", -0.3))
+            _arrow(axis, Arrow((x - 0.2, 0.2), (x - 0.2, 1.3), GREY, READ, f"$G^{{({l})}}$", -0.3))
             _arrow(axis, Arrow((x + 0.2, 1.3), (x + 0.2, 0.2), ERROR, FIXED, f"$G^{{({l})\\top}} e$", 0.42))
         axis.set(xlim=(-0.7, 7.3), ylim=(-1.2, 1.85))
         axis.axis("off")

@@ -8,6 +8,7 @@
 | `outcome` | What does a function give that may do anything? |
 | `checking` | Is a student's function right, and if not, which hint fits? |
 | `derivation` | Which term does a derivation of dL/dW leave out? |
+| `right_backend` | How do the functions look that are broken in notebook 12? |
 | `sliders` | How does a picture change with a number? |
 | `student_copy` | Which notebook does a student get? |
 | `autograde` | How many points does each notebook in a folder get? |

@@ -33,7 +33,10 @@ ENVIRONMENT = (
     *("SYSTEMROOT", "USERPROFILE", "APPDATA", "LOCALAPPDATA", "TEMP", "TMP"),
 )
 """The variables that a submission may see."""
-SOLUTIONS = re.compile(r"teach\.tasks|teach import .*(registry|judge|tasks)|teach\.(registry|judge)|\.solution\b")
+SOLUTIONS = re.compile(
+    r"teach\.tasks|teach import .*(registry|judge|tasks)|teach\.(registry|judge)|\.solution\b"
+    r"|(?:return|=)\s*(?:MENDED\b|mended\(|right_backend\b)"  # notebook 12 has these names, but returns none of them
+)
 
 
 class Grade(NamedTuple):

@@ -16,10 +16,6 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from selenium import webdriver
-from selenium.webdriver.chrome.options import Options
-from selenium.webdriver.chrome.service import Service
-
 LIMIT = 500  # seconds for one notebook
 SETTLE = 5  # seconds that the page needs after it says that it is ready
 ONLY_THIS_MACHINE = "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"
@@ -44,6 +40,10 @@ class Quiet(SimpleHTTPRequestHandler):
 
 def browser() -> Any:
     """A headless Chromium whose name look-ups fail for all other machines."""
+    from selenium import webdriver  # imported here, because the tests import all files, also where selenium is absent
+    from selenium.webdriver.chrome.options import Options
+    from selenium.webdriver.chrome.service import Service
+
     options = Options()
     options.binary_location = "/usr/bin/chromium"
     for word in ("--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1200,900", ONLY_THIS_MACHINE):

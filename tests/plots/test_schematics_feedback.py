@@ -4,7 +4,7 @@ import matplotlib
 import pytest
 
 from decolle_ref.plots import schematics_feedback as schematics
-from decolle_ref.plots.schematics_feedback import ERROR, EXACT, FIXED, FORWARD, STRATEGIES
+from decolle_ref.plots.schematics_feedback import ERROR, EXACT, FIXED, FORWARD, READ, STRATEGIES
 from decolle_ref.plots.style import GREY
 
 matplotlib.use("Agg")
@@ -39,12 +39,12 @@ def test_local_errors_stay_at_the_height_of_their_layer():
 
 
 @pytest.mark.parametrize("name", schematics.__all__)
-def test_random_connections_are_dashed_and_no_axes_are_drawn(name):
+def test_readouts_are_dotted_so_that_grey_print_shows_them_and_no_axes_are_drawn(name):
     figure = getattr(schematics, name)()
     assert not any(axis.axison for axis in figure.axes)
     patches = [text.arrow_patch for axis in figure.axes for text in axis.texts if getattr(text, "arrow_patch", None)]
     grey = [patch for patch in patches if matplotlib.colors.to_hex(patch.get_edgecolor()) == GREY.lower()]
-    assert all(patch.get_linestyle() == FIXED for patch in grey)
+    assert all(patch.get_linestyle() == READ for patch in grey)
     assert len(grey) == {"plot_locality": 0, "plot_strategies": 2, "plot_local_learning": 3}[name]
     matplotlib.pyplot.close(figure)
 

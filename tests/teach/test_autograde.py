@@ -4,12 +4,13 @@ import csv
 import json
 import os
 import time
+from pathlib import Path
 
 import pytest
 
 from decolle_ref._util.check import InputError
 from decolle_ref.cli.main import main
-from decolle_ref.teach import autograde, registry, submission
+from decolle_ref.teach import autograde, registry, student_copy, submission
 from decolle_ref.teach.task import Verdict
 
 TASK = registry.find("weight_gradient")
@@ -120,6 +121,19 @@ def test_a_notebook_that_mentions_the_solutions_is_marked(tmp_path):
     cheat = "from decolle_ref.teach import registry\nweight_gradient = registry.find('weight_gradient').solution"
     assert "read this notebook" in graded(tmp_path, notebook(cheat)).note
     assert graded(tmp_path, notebook("from decolle_ref import teach\n" + RIGHT)).note == ""
+
+
+def test_a_student_copy_is_not_marked_unless_an_answer_takes_the_functions_of_the_package():
+    copies = sorted((Path(__file__).parent.parent.parent / "tutorials" / "student").glob("*.ipynb"))
+    sources = {path.stem: "\n".join(c["source"] for c in student_copy.read(path)["cells"]) for path in copies}
+    assert len(sources) == 12 and not any(map(autograde.SOLUTIONS.search, sources.values()))
+    stub = "raise NotImplementedError  # your code replaces this line"
+    for answer in (
+        "return MENDED['error'](Y, target)",
+        "return mended('error')['error'](Y, target)",
+        "x = right_backend",
+    ):
+        assert autograde.SOLUTIONS.search(sources["12_check_your_backend"].replace(stub, answer, 1))
 
 
 def test_a_verdict_that_raises_is_not_a_pass():

@@ -133,6 +133,11 @@ LAYER_UPDATE = Task(
             "The loss would grow: the weights have to move against the gradient.",
         ),
         Slip(
+            "wrong sign of W alone",
+            lambda W, b, G, error, U, P, rate_W, rate_b: _update(W, b, G, error, U, -P, rate_W, rate_b),
+            "The biases are right. In which direction has W to move, against the gradient or with it?",
+        ),
+        Slip(
             "without the slope",
             lambda W, b, G, error, U, P, rate_W, rate_b: (
                 W - rate_W * np.outer(G * error, P),

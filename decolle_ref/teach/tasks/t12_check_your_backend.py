@@ -5,19 +5,13 @@ from typing import Any
 import numpy as np
 
 from decolle_ref._util.check import Array
-from decolle_ref.decolle.objective import Objective, squared_error
-from decolle_ref.decolle.surrogate import at_threshold
-from decolle_ref.decolle.synapse import Dense, Weights
+from decolle_ref.teach import right_backend
 from decolle_ref.teach.task import Slip, Task
 
 
 def _draw_traces(rng: np.random.Generator) -> tuple[Any, ...]:
     P, Q = rng.uniform(0.2, 3, (2, 3, 5))
     return P, Q, rng.integers(1, 3, (3, 5)).astype(float), *rng.uniform(0.6, 0.97, (2, 5))
-
-
-def _traces(P: Array, Q: Array, S_in: Array, alpha: Array, beta: Array) -> tuple[Array, Array]:
-    return alpha * P + Q, beta * Q + S_in
 
 
 def _traces_by_loop(P: Array, Q: Array, S_in: Array, alpha: Array, beta: Array) -> tuple[Array, Array]:
@@ -36,7 +30,7 @@ def _traces_in_other_order(P: Array, Q: Array, S_in: Array, alpha: Array, beta: 
 
 TRACES = Task(
     "mended_traces",
-    _traces,
+    right_backend.traces,
     _draw_traces,
     slips=(
         Slip(
@@ -75,14 +69,9 @@ def _draw_potential(rng: np.random.Generator) -> tuple[Any, ...]:
     return rng.normal(size=(n, n_in)), rng.normal(size=n), P, R, rng.uniform(0.3, 0.8, n)
 
 
-def _potential(W: Array, b: Array, P: Array, R: Array, strength: Array) -> Array:
-    U: Array = Dense(W.shape[1], len(W)).drive(Weights(W, b), P) - strength * R
-    return U
-
-
 POTENTIAL = Task(
     "mended_potential",
-    _potential,
+    right_backend.potential,
     _draw_potential,
     slips=(
         Slip(
@@ -107,7 +96,7 @@ POTENTIAL = Task(
         ),
         Slip(
             "transposed",
-            lambda W, b, P, R, strength: _potential(W, b, P, R, strength).T,
+            lambda W, b, P, R, strength: right_backend.potential(W, b, P, R, strength).T,
             "U has one row per sample and one column per neuron.",
         ),
         Slip(
@@ -128,13 +117,9 @@ def _draw_refractory(rng: np.random.Generator) -> tuple[Any, ...]:
     return rng.uniform(0.2, 2, (3, 5)), rng.permuted(np.tile([0.0, 1.0, 1.0], (5, 1)).T), rng.uniform(0.5, 0.9, 5)
 
 
-def _refractory(R: Array, S: Array, gamma: Array) -> Array:
-    return gamma * R + S
-
-
 REFRACTORY = Task(
     "mended_refractory",
-    _refractory,
+    right_backend.refractory,
     _draw_refractory,
     slips=(
         Slip(
@@ -159,7 +144,7 @@ REFRACTORY = Task(
         ),
         Slip(
             "transposed",
-            lambda R, S, gamma: _refractory(R, S, gamma).T,
+            lambda R, S, gamma: right_backend.refractory(R, S, gamma).T,
             "R has one row per sample and one column per neuron.",
         ),
     ),
@@ -177,13 +162,9 @@ def _draw_error(rng: np.random.Generator) -> tuple[Any, ...]:
     return rng.normal(size=shape), rng.normal(size=shape)
 
 
-def _error(Y: Array, target: Array) -> Array:
-    return Objective(squared_error, "mean").error(Y, target)
-
-
 ERROR = Task(
     "mended_error",
-    _error,
+    right_backend.error,
     _draw_error,
     slips=(
         Slip(
@@ -235,7 +216,7 @@ def _draw_spikes(rng: np.random.Generator) -> tuple[Any, ...]:
 
 SPIKES = Task(
     "mended_spikes",
-    lambda U: at_threshold(U),
+    right_backend.spikes,
     _draw_spikes,
     slips=(
         Slip(

@@ -70,7 +70,7 @@ BACKWARD_STEP = Task(
         Slip(
             "without the reset",
             lambda *p: _backward(*p, reset=0.0),
-            "Four arrows leave S[n] in the graph. One of them leads to the membrane of the same neuron.",
+            "Three arrows leave S[n] in the graph. One of them leads to the membrane of the same neuron.",
         ),
         Slip(
             "wrong sign of the reset",
@@ -80,12 +80,12 @@ BACKWARD_STEP = Task(
         Slip(
             "without the recurrent weights",
             lambda *p: _backward(*p, recurrent=0.0),
-            "Four arrows leave S[n] in the graph. One of them leads through V to the currents of the same layer.",
+            "Three arrows leave S[n] in the graph. One of them leads through V to the currents of the same layer.",
         ),
         Slip(
             "without the layer above",
             lambda *p: _backward(*p, above=0.0),
-            "Four arrows leave S[n] in the graph. One of them leads to the layer above.",
+            "Three arrows leave S[n] in the graph. One of them leads to the layer above.",
         ),
         Slip(
             "V not transposed",
