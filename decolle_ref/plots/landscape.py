@@ -1,5 +1,6 @@
 """The loss along a line between weights, and its gradients.  [N19 Fig. 4]
 
+>>> import numpy as np
 >>> s = np.linspace(0, 1, 5)
 >>> results = {"settings": {"seed": 0}, "comparable": True, "flat_share": 0.0, "surrogate_zero_share": 0.0}
 >>> arrays = {"s": s, "loss": 1 - s, "surrogate": -np.ones(5), "surrogate_norm": np.ones(5), "true_norm": np.ones(5)}

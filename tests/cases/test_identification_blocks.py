@@ -24,7 +24,9 @@ def concessions(answer):
     ]
 
 
-@pytest.mark.parametrize(("dialect", "variables"), zip(DIALECTS, ["QPRUS", "R", "QP", "US", "QPRUS"], strict=True))
+@pytest.mark.parametrize(
+    ("dialect", "variables"), list(zip(DIALECTS, ["QPRUS", "R", "QP", "US", "QPRUS"], strict=True))
+)
 def test_blocks_of_one_sample_give_the_same_answer(monkeypatch, dialect, variables):
     case, about, recorded = situation(dialect, variables, batch=3)
     if variables == "QPRUS":

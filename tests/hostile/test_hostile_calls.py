@@ -50,6 +50,7 @@ WITHOUT_ARRAYS = """
     credit.methods.eprop.rest credit.methods.local.rest credit.methods.superspike.rest credit.methods.online.layerwise
     credit.neuron.rate.from_surrogate credit.neuron.spiking.paths
     spikegrad.layers.AveragePool.weights spikegrad.network.init_weights spikegrad.network.named spikegrad.network.parse
+    spikegrad.network.scaled credit.neuron.spiking.trace_gain credit.audit.dropped.aligned
     spikegrad.operations.count_fans spikegrad.operations.macs
     fast.stepper.NetworkStepper.rest fast.stepper.NetworkStepper.outputs fast.stepper.NetworkStepper.read
     fast.update.parse_adamax fast.workers.split fast.workers.worker_pool

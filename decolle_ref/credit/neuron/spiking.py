@@ -252,15 +252,12 @@ def init_weights(
 ) -> tuple[Synapses, ...]:
     """W_ij ~ N(W_mean / n_below, W_scale^2 / n_below) / gain, V_ij ~ N(0, V_scale^2 / n) / gain.
 
-    With gain = `trace_gain(cell)` the size of U does not depend on the time constants: inputs that spike in a share p
-    of the steps raise U to p W_mean on average.
+    With gain = `trace_gain(cell)`, inputs that spike in a share p of the steps raise U to p W_mean on average.
 
     Parameters
     ----------
-    rng : source of all numbers
-    sizes : n_in, n_1, ..., n_L
-    W_scale, V_scale, W_mean : float
-    gain : float
+    rng, sizes : source of all numbers; n_in, n_1, ..., n_L
+    W_scale, V_scale, W_mean, gain : float
 
     Returns
     -------
@@ -270,8 +267,8 @@ def init_weights(
     ------
     InputError : for a scale that is not finite
     """
-    finite("W_scale", W_scale)
-    finite("V_scale", V_scale)
+    for name, value in {"W_scale": W_scale, "V_scale": V_scale, "W_mean": W_mean, "gain": gain}.items():
+        finite(name, value)
     return tuple(
         Synapses(
             rng.normal(W_mean / m, W_scale / np.sqrt(m), (n, m)) / gain,
