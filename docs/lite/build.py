@@ -20,8 +20,8 @@ import nbformat
 
 LITE = Path(__file__).resolve().parent
 PROJECT = LITE.parent.parent
-SETUP = "%pip install -q decolle_ref matplotlib ipywidgets"
-WHEELS = ("comm", "ipywidgets", "jupyterlab-widgets", "widgetsnbextension")  # pure Python, for the sliders
+SETUP = "%pip install -q decolle_ref matplotlib"  # without ipywidgets: teach.explore draws small multiples instead
+WHEELS = ("comm",)  # pure Python; the kernel needs it, and Pyodide does not bring it
 LINKS = {
     "open": "lab/index.html?path={stem}.ipynb",
     "solution": "lab/index.html?path=solutions/{stem}.ipynb",
