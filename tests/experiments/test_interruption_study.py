@@ -21,7 +21,7 @@ import pytest
 from decolle_ref import experiments
 from decolle_ref._util import store
 from decolle_ref._util.check import InputError
-from decolle_ref.data import location
+from decolle_ref.data import cifar10, location, mnist
 
 pytestmark = pytest.mark.study
 
@@ -31,9 +31,9 @@ import sys
 from importlib import import_module
 from decolle_ref.cli.main import main
 
-if sys.argv[1] in ("convnet", "spikegrad-mnist"):  # on fewer images than --quick has
+if sys.argv[1] in ("convnet", "spikegrad-mnist", "spikegrad-cifar10"):  # on fewer images than --quick has
     module = import_module("decolle_ref.experiments." + sys.argv[1].replace("-", "_"))
-    read, module.QUICK_EVENTS = module.read, 1
+    read, import_module("decolle_ref.experiments.spikegrad_images").QUICK_EVENTS = module.read, 1
     module.read = lambda settings: module.Data(*(array[:100] for array in read(settings)))
 sys.exit(main())
 """
@@ -50,11 +50,16 @@ COMMANDS = {
     "scaling": "",
     "xor": "--networks 3",
     "spikegrad-mnist": "--epochs 2",
+    "spikegrad-cifar10": "--epochs 2 --width 0.03125",
     "dialect-comparison": "",
     "replay": "regression",
     "replay mnist": "--images 64",
 }
-DATA = {"replay": "authors/regression.npz", "replay mnist": "authors/mnist_long.npz"}
+DATA = {
+    "spikegrad-cifar10": f"{cifar10.FOLDER}/test_batch.bin",
+    "replay": "authors/regression.npz",
+    "replay mnist": "authors/mnist_long.npz",
+}
 MOMENTS = 100
 LIMIT = 600  # seconds
 
@@ -124,7 +129,7 @@ class Whole:
 def whole(request, tmp_path_factory):
     name = request.param
     needed = [DATA[name]] if name in DATA else []
-    if experiments.experiment(name.split()[0]).needs_mnist or name == "replay mnist":
+    if experiments.experiment(name.split()[0]).download is mnist.download or name == "replay mnist":
         needed.append("mnist/train-images-idx3-ubyte.gz")
     try:
         for file in needed:
