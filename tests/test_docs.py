@@ -104,7 +104,9 @@ def test_the_example_of_the_readme_needs_one_import_line_of_ours():
 
 def test_the_two_commands_are_one_line_each():
     first, second = (line for line in README.splitlines() if line.startswith("python3 -m venv .venv && "))
-    assert first.endswith(" && .venv/bin/decolle-ref regression") and second.endswith(" && .venv/bin/pytest -n 2")
+    assert first.endswith(" && .venv/bin/decolle-ref regression") and second.endswith(
+        " && .venv/bin/pytest -n 2 --dist worksteal"
+    )
 
 
 def test_the_readme_is_short():
