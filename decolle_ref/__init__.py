@@ -51,7 +51,7 @@ from decolle_ref.decolle.readout import Readout
 from decolle_ref.decolle.synapse import Conv2d, Dense, Weights
 
 if TYPE_CHECKING:
-    from decolle_ref import cases, credit, data, errata, experiments, fast, oracle, plots, spikegrad
+    from decolle_ref import cases, credit, data, errata, experiments, fast, oracle, plots, spikegrad, teach
 else:
 
     def __getattr__(name: str) -> Any:
@@ -82,6 +82,7 @@ __all__ += [
     "oracle",  # does another implementation compute DECOLLE?
     "experiments",  # the papers' experiments
     "plots",  # their figures (needs matplotlib)
+    "teach",  # exercises for a class, whose answers are checked
 ]
 __all__ += ["__version__"]
 

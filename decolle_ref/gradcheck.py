@@ -4,6 +4,8 @@
 - central differences: (f(x + h v) - f(x - h v)) / 2h, for any smooth f, exact to about 1e-9
 - Taylor remainder: |f(x + h v) - f(x) - h g.v| ~ h^p with p = 2 if g is the gradient, and p = 1 if it is not
 
+Where rounding or underflow hides a difference as large as the tolerance, the report says "cannot tell".
+
 The first two compare entry by entry, or along random directions v, which is cheap where there are many entries.
 A loss is any function from one array to a number; a gradient is an array of the same shape.
 
@@ -22,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from decolle_ref._util.check import Array, InputError, count, finite, validate_choice, validate_shape
+from decolle_ref._util.check import Array, InputError, count, finite, floats, validate_choice, validate_shape
 
 Function = Callable[[Array], Any]
 
@@ -49,6 +51,8 @@ class Report:
         Index of the worst entry, or number of the worst direction.
     got, expected : float
         There, the derivative by `gradient` and that of f.
+    precision : float
+        The smallest relative error that the method can see at this x.
     """
 
     method: str
@@ -59,14 +63,24 @@ class Report:
     worst: tuple[int, ...]
     got: float
     expected: float
+    precision: float = 0.0
+
+    @property
+    def verdict(self) -> str:
+        """agrees, DISAGREES, or cannot tell: the error may be only that of the method, or hidden by it."""
+        if self.error <= self.tolerance:
+            return "agrees" if self.precision <= self.tolerance else "cannot tell"
+        return "cannot tell" if self.error <= self.precision and np.isfinite(self.error) else "DISAGREES"
 
     def __bool__(self) -> bool:
-        return self.error <= self.tolerance
+        return self.verdict == "agrees"
 
     def __str__(self) -> str:
-        text = f"{self.method} over {self.compared} {self.mode}: {'agrees' if self else 'DISAGREES'}, "
+        text = f"{self.method} over {self.compared} {self.mode}: {self.verdict}, "
         text += f"worst relative error {self.error:.1e} (tolerance {self.tolerance:g})"
-        if not self:
+        if self.verdict == "cannot tell":
+            text += f", but this method sees no error below {self.precision:.1e} here"
+        elif not self:
             place = "entry" if self.mode == "entries" else "direction"
             text += f" at {place} {self.worst}: got {self.got:.6g}, expected {self.expected:.6g}"
         return text
@@ -88,8 +102,9 @@ def complex_step(f: Function, x: Array, v: Array) -> float:
     Raises
     ------
     InputError
-        If f does not return a single complex number.
+        If f does not return a single complex number, or if x and v are not numbers of one shape.
     """
+    x, v = _parse_pair(x, v)
     value = np.asarray(f(x + 1j * COMPLEX_H * v))
     if not np.iscomplexobj(value):
         raise InputError("f: expected a complex value for a complex argument, got a real one (use method='central')")
@@ -111,10 +126,15 @@ def central(f: Function, x: Array, v: Array) -> float:
     Raises
     ------
     InputError
-        If f does not return a single number.
+        If f does not return a single number, or if x and v are not numbers of one shape.
     """
-    h = CENTRAL_H * max(1.0, float(np.abs(x).max(initial=0)))
+    x, v = _parse_pair(x, v)
+    h = _central_h(x)
     return (_number(f(x + h * v)) - _number(f(x - h * v))) / (2 * h)
+
+
+def _central_h(x: Array) -> float:
+    return CENTRAL_H * max(1.0, float(np.abs(x).max(initial=0)))
 
 
 def taylor_rate(f: Function, gradient: Array, x: Array, v: Array) -> float:
@@ -133,8 +153,9 @@ def taylor_rate(f: Function, gradient: Array, x: Array, v: Array) -> float:
     Raises
     ------
     InputError
-        If f does not return a single number, or not a finite one near x.
+        If f does not return a single number, or not a finite one near x, or if shapes differ.
     """
+    (x, v), gradient = _parse_pair(x, v), _parse_pair(x, gradient)[1]
     f0, slope = _number(f(x)), float((gradient * v).sum())
     remainders = np.array([abs(_number(f(x + h * v)) - f0 - h * slope) for h in TAYLOR_H])
     if not np.isfinite(remainders).all():
@@ -181,23 +202,55 @@ def check(
     Raises
     ------
     InputError
-        For a shape or value that cannot be compared.
+        For a shape or value that cannot be compared, and for an x without entries.
     """
     validate_choice("method", method, METHODS)
     validate_choice("mode", mode, ("entries", "directions"))
-    x = finite("x", x).astype(float)
-    gradient = finite("gradient", gradient)
-    validate_shape("gradient", gradient, x.shape)
+    x, gradient = _parse_point(x, gradient)
     vectors = _unit_vectors(x) if mode == "entries" else _random_directions(x, rng, directions)
     pairs = [(float((gradient * v).sum()), METHODS[method](f, x, v)) for v in vectors]
     got, expected = np.array(pairs).reshape(-1, 2).T
     error = _relative_error(got, expected)
     tolerance = TOLERANCE[method] if tolerance is None else tolerance
-    if not error.size:
-        return Report(method, mode, 0, 0.0, tolerance, (0,), 0.0, 0.0)
+    precision = _precision(method, f, x, max(np.abs(got).max(), np.abs(expected).max()))
     k = int(error.argmax())
     worst = tuple(map(int, np.unravel_index(k, x.shape))) if mode == "entries" else (k,)
-    return Report(method, mode, len(pairs), float(error[k]), tolerance, worst, float(got[k]), float(expected[k]))
+    numbers = float(error[k]), tolerance, worst, float(got[k]), float(expected[k]), precision
+    return Report(method, mode, len(pairs), *numbers)
+
+
+def _parse_point(x: Array, gradient: Array) -> tuple[Array, Array]:
+    """x and the gradient there: finite numbers of one shape, with at least one entry."""
+    x = finite("x", x).astype(float)
+    if not x.size:
+        raise InputError(f"x: expected at least one entry, got shape {x.shape}")
+    return x, finite("gradient", gradient, shape=x.shape)
+
+
+def _precision(method: str, f: Function, x: Array, scale: float) -> float:
+    """The smallest relative error that the method can see, for derivatives as large as `scale`.
+
+    Central differences lose what lies below the last bit of f, the complex step what underflows.
+    """
+    if method == "central":
+        least = float(np.finfo(float).eps) * abs(_number(f(x))) / (2 * _central_h(x))
+    else:
+        least = float(np.finfo(float).tiny) / COMPLEX_H
+        reach = abs(complex_step(f, x, _unequal(x) / COMPLEX_H)) * COMPLEX_H if scale == 0 else least
+        least = 0.0 if reach == 0 or reach > least else least  # f is flat, up to its own rounding
+    return float(least / scale) if scale else float(np.inf if least else 0.0)
+
+
+def _unequal(x: Array) -> Array:
+    """A direction in which all entries of x change, each by another amount of at most 1."""
+    return (np.arange(x.size) + 1.0).reshape(x.shape) / x.size
+
+
+def _parse_pair(x: Array, v: Array) -> tuple[Array, Array]:
+    """Two arrays of floats, of one shape."""
+    x, v = floats("x", x), floats("v", v)
+    validate_shape("v", v, x.shape)
+    return x, v
 
 
 def _relative_error(got: Array, expected: Array) -> Array:

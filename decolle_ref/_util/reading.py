@@ -18,6 +18,7 @@ import json
 import math
 import os
 import stat
+import sys
 import warnings
 import zipfile
 from collections.abc import Callable, Collection, Iterator
@@ -68,7 +69,7 @@ def _without_waiting(path: str, flags: int) -> int:
 
 def _validate(path: Path, status: os.stat_result, what: str, largest: int | None) -> None:
     if not stat.S_ISREG(status.st_mode):
-        raise InputError(f"{path}: expected {what}, got something that is not a regular file")
+        raise InputError(f"{path}: expected {what}, got something else (not a regular file)")
     if largest is not None and status.st_size > largest:
         raise InputError(f"{path}: expected {what} of at most {largest} bytes, got {status.st_size}")
 
@@ -217,6 +218,8 @@ def _member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Array:
         content = bytearray(size)
         if file.readinto(memoryview(content)) != size:
             raise ValueError(f"{entry.filename} ends early")
+        if dtype.kind == "U" and (np.frombuffer(content, f"{dtype.byteorder}u4") > sys.maxunicode).any():
+            raise ValueError(f"{entry.filename} has letters that do not exist")  # numpy would raise SystemError
         return np.ndarray(shape, dtype, content, order="F" if fortran else "C")
 
 

@@ -119,9 +119,10 @@ class Case:
     def _neuron(self, arrays: LayerArrays, dialect: Dialect) -> LIF:
         constants, w, dtype = arrays.constants(self.about["constants"]), arrays["w"], self.about["dtype"]
         try:
-            if self.about["constants"] == "decay":
-                return lif.from_decays(*constants, w, dtype, dialect)
-            return lif.neuron(*constants, self.about["dt"], w, dtype, dialect)
+            with np.errstate(all="ignore"):  # dt/tau may overflow; what is impossible raises InputError
+                if self.about["constants"] == "decay":
+                    return lif.from_decays(*constants, w, dtype, dialect)
+                return lif.neuron(*constants, self.about["dt"], w, dtype, dialect)
         except InputError as problem:
             raise InputError(f"layer{arrays.k + 1}_{problem}") from None
 

@@ -105,6 +105,8 @@ class Evidence:
         if "R" in self.recorded:
             return _jumps(self.recorded["R"], self.decays[h.decay][2], self.eps)
         if "U" in self.recorded:
+            if ("S", *h) not in self._cache:  # only the latest is kept, because no other hypothesis reads it
+                self._cache.pop(next((key for key in self._cache if key[0] == "S"), ()), None)
             return self._cached(("S", *h), lambda: self._reset_spikes(h))
         return None
 
@@ -150,8 +152,9 @@ class Evidence:
         S = self.spikes(h)
         assert S is not None
         early = np.isnan(next(iter(self.recorded.values()))[0]).any()
-        key = ("R", *h) if early or h.shown == "after" else ("R", h.decay, h.threshold)
-        return self._cached(key, lambda: _filtered(self.decays[h.decay][2], S, 0))
+        if early or h.shown == "after":  # S is that of this hypothesis alone
+            return _filtered(self.decays[h.decay][2], S, 0)
+        return self._cached(("R", h.decay, h.threshold), lambda: _filtered(self.decays[h.decay][2], S, 0))
 
     def _cached(self, key: tuple[Any, ...], compute: Callable[[], Array]) -> Array:
         if key not in self._cache:

@@ -12,18 +12,19 @@
 consistent with: dcll
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from decolle_ref._util.check import Array, InputError
+from decolle_ref._util.check import Array, InputError, finite
+from decolle_ref.cases.blocks import Blocks
 from decolle_ref.cases.case import Case
 from decolle_ref.cases.comparison import LAGS, Deviation, Fit
 from decolle_ref.cases.evidence import Hypothesis
-from decolle_ref.cases.recording import ROUNDINGS, Decays, Recording
+from decolle_ref.cases.recording import ROUNDINGS, Decays
 from decolle_ref.decolle.dialects import AXES, DIALECTS, Dialect
 
 RESETS = {"gamma_w": "at once", "w": "one step later"}
@@ -76,12 +77,15 @@ class Identification:
         Where nothing matches a float64 trace: which constants, rounded to float32, would explain it.
     subtracts_threshold : bool
         Whether w = -b and gamma = alpha in the case, so that each spike takes the threshold off the membrane.
+    layers : int
+        The number of recorded layers.  Those above a layer whose spikes the trace does not show are not compared.
     """
 
     matches: tuple[Match, ...]
     misses: tuple[Miss, ...]
     rounding: Rounding | None = None
     subtracts_threshold: bool = False
+    layers: int = 0
 
     @property
     def best(self) -> tuple[Match, ...]:
@@ -129,44 +133,50 @@ def identify(case: Case, about: Mapping[str, Any], recorded: Mapping[str, Array]
     Raises
     ------
     InputError
-        Where trace and case do not fit, or where the case learns or does not start at rest.
+        Where trace and case do not fit, where the case learns or does not start at rest, or for numbers that are not
+        finite.
     """
     _validate(case, about)
-    recording = Recording(case, recorded, about["dtype"])
-    matches: list[Match] = []
+    recorded = {name: finite(f"trace {name}", array) for name, array in recorded.items()}
+    with np.errstate(all="ignore"):  # numbers near the end of the range may overflow; these match nothing
+        return _search(case, about, recorded)
+
+
+def _search(case: Case, about: Mapping[str, Any], recorded: Mapping[str, Array]) -> Identification:
+    """All hypotheses and lags, on a checked trace."""
+    blocks = Blocks(case, recorded)
+    first = blocks.recording(0, about["dtype"])
+    lags = [lag for lag in LAGS if abs(lag) <= about["steps"] // 4]
     misses: dict[str, Miss] = {}
-    subtracts = recording.subtracts_threshold()
-    for h in _hypotheses(recording.decays, ("before", "after") if subtracts else ("before",)):
-        if h.shown == "after" and any(match.hypothesis.shown == "before" for match in matches):
-            break
-        names = _names(h)
-        for lag in (lag for lag in LAGS if abs(lag) <= about["steps"] // 4):
-            outcome = recording.follow(h, lag)
-            if isinstance(outcome, list) and any(fit.offsets for fit in outcome):  # something was compared
-                matches.append(Match(h, names, lag, tuple(outcome)))
-            elif isinstance(outcome, tuple) and lag == 0 and h.shown == "before":
-                for name in names:
-                    misses[name] = min(misses.get(name, Miss(name, *outcome)), Miss(name, *outcome), key=_farness)
+    matches: list[Match] = []
+    subtracts = first.subtracts_threshold()
+    for shown in ("before", "after") if subtracts else ("before",):
+        if not matches:
+            tried = [(h, lag) for h in _hypotheses(first.decays, shown) for lag in lags]
+            found, missed = blocks.explain(tried, about["dtype"])
+            matches = [
+                Match(h, _names(h), lag, fits) for (h, lag), fits in found.items() if any(fit.offsets for fit in fits)
+            ]
+            for (h, lag), miss in missed.items():
+                for name in _names(h) if lag == 0 and shown == "before" else ():
+                    misses[name] = min(misses.get(name, Miss(name, *miss)), Miss(name, *miss), key=_farness)
     matched = {name for match in matches for name in match.dialects}
-    missed = [miss for miss in misses.values() if miss.dialect not in matched]
-    rounding = None if matches else _rounding(case, recorded, about["dtype"])
+    nearest = sorted((miss for miss in misses.values() if miss.dialect not in matched), key=_farness)
+    rounding = None if matches else _rounding(blocks, about["dtype"])
     matches.sort(key=lambda match: match.distance)
-    return Identification(tuple(matches), tuple(sorted(missed, key=_farness)), rounding, subtracts)
+    return Identification(tuple(matches), tuple(nearest), rounding, subtracts, len(first.recorded))
 
 
-def _rounding(case: Case, recorded: Mapping[str, Array], dtype: str) -> Rounding | None:
+def _rounding(blocks: Blocks, dtype: str) -> Rounding | None:
     """The constants whose rounding to float32 explains a float64 trace that nothing else explains."""
     if dtype != "float64":
         return None
-    rough = Recording(case, recorded, "float32")
-    near = [h for h in _hypotheses(rough.decays) if isinstance(rough.follow(h, 0), list)]
-    near.sort(key=lambda h: not _names(h))
+    every = [(h, 0) for h in _hypotheses(blocks.recording(0, "float32").decays)]
+    near = sorted(blocks.explain(every, "float32")[0], key=lambda h_lag: not _names(h_lag[0]))
     for constants in ROUNDINGS:
-        exact = Recording(case, recorded, dtype, rounded=constants)
-        for h in near:
-            if isinstance(exact.follow(h, 0), list):
-                return Rounding(constants, h, _names(h))
-    return Rounding((), near[0], _names(near[0])) if near else None
+        for h, _ in blocks.explain(near, dtype, constants)[0]:
+            return Rounding(constants, h, _names(h))
+    return Rounding((), near[0][0], _names(near[0][0])) if near else None
 
 
 def _farness(miss: Miss) -> tuple[int, float]:
@@ -185,10 +195,10 @@ def _validate(case: Case, about: Mapping[str, Any]) -> None:
         raise InputError("case: expected one that starts at rest and does not learn, got another")
 
 
-def _hypotheses(decays: list[Decays], shown: Sequence[str] = ("before",)) -> Iterator[Hypothesis]:
+def _hypotheses(decays: list[Decays], shown: str = "before") -> list[Hypothesis]:
     shared = [name for name in decays[0] if all(name in layer for layer in decays)]
-    axes = product(shown, shared, AXES["gains"], (2, 1, 0), AXES["refractory"], AXES["threshold"])
-    return (Hypothesis(*options)._replace(shown=place) for place, *options in axes)
+    axes = product(shared, AXES["gains"], (2, 1, 0), AXES["refractory"], AXES["threshold"])
+    return [Hypothesis(*options)._replace(shown=shown) for options in axes]
 
 
 def _names(h: Hypothesis) -> tuple[str, ...]:
@@ -217,6 +227,8 @@ def _lines(identification: Identification) -> Iterator[str]:
     if identification.resets:
         shown = f"; U was recorded {best[0].hypothesis.shown} that" if "at once" in identification.resets else ""
         yield f"  a spike subtracts the threshold {' or '.join(identification.resets)}{shown}"
+    for k in range(len(best[0].fits) if best else identification.layers, identification.layers):
+        yield f"  layer {k + 1} was not compared: the trace does not show the spikes that reach it"
     others = {(name, match.lag) for match in matches for name in match.dialects if name not in dialects}
     for name, lag in sorted(others):
         yield f"  not to be told apart from {name} recorded {_steps(lag)}"

@@ -13,7 +13,7 @@ import numpy as np
 from decolle_ref._util.check import Array, InputError
 from decolle_ref.cases import description
 from decolle_ref.cases.case import Case
-from decolle_ref.cases.comparison import Deviation, Fit, delayed, examine
+from decolle_ref.cases.comparison import Deviation, Explained, delayed, examine, may_lag
 from decolle_ref.cases.evidence import Evidence, Hypothesis, rounding
 from decolle_ref.cases.layer_arrays import CONSTANTS, LayerArrays
 from decolle_ref.decolle.dialects import AXES
@@ -44,6 +44,8 @@ class Recording:
         In which the trace was computed: its rounding sets the tolerance.
     rounded : sequence of str
         The constants to round to float32, by the names in `ROUNDINGS`.
+    samples : slice
+        The samples of the batch to look at.
 
     Raises
     ------
@@ -51,11 +53,22 @@ class Recording:
         Where no state of layer 1 was recorded, or of layers that pool S alone.
     """
 
-    def __init__(self, case: Case, recorded: Mapping[str, Array], dtype: str, rounded: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        case: Case,
+        recorded: Mapping[str, Array],
+        dtype: str,
+        rounded: Sequence[str] = (),
+        samples: slice = slice(None),
+    ) -> None:
         self._case, self._eps, self._rounded = case, float(np.finfo(dtype).eps), tuple(rounded)
         self.decays = [_decays(case, layer, rounded) for layer in case.layer_arrays]
         states = (LayerArrays(recorded, layer.k).recorded_states() for layer in case.layer_arrays)
-        self.recorded = list(takewhile(bool, states))
+        self.recorded = [
+            {name: array[:, samples].astype(float) for name, array in layer.items()}
+            for layer in takewhile(bool, states)
+        ]
+        self._inputs, self._start = case.inputs[:, samples].astype(float), samples.start or 0
         self._cache: dict[tuple[Any, ...], Evidence] = {}
         if not self.recorded:
             raise InputError("trace: expected at least one of Q, P, R, U, S of layer 1, got none")
@@ -70,25 +83,36 @@ class Recording:
         same = all((alpha == gamma[0]).all() and (gamma == gamma[0]).all() for alpha, gamma in membranes)
         return same and all((layer["w"] == -layer["b"][0]).all() and np.ptp(layer["b"]) == 0 for layer in layers)
 
-    def follow(self, h: Hypothesis, lag: int) -> list[Fit] | tuple[int, Deviation]:
-        """Examine the layers from the bottom up: the fits, or the layer and place of the first deviation."""
-        fits: list[Fit] = []
+    def may_lag(self, lag: int) -> bool:
+        """Whether every recorded array may be `lag` steps late."""
+        return all(may_lag(array, lag) for states in self.recorded for array in states.values())
+
+    def follow(
+        self, h: Hypothesis, lag: int, earlier: Sequence[Sequence[Explained]] | None = None, most: int | None = None
+    ) -> list[list[Explained]] | tuple[int, Deviation]:
+        """Examine the layers from the bottom up: what explains each, or the layer and place of the first deviation.
+
+        `earlier` is what explained other samples, and `most` the number of alternatives to look for.
+        """
+        explained: list[list[Explained]] = []
         for k in range(len(self.recorded)):
             layer = self.evidence(k, h, lag)
             if layer is None:
                 break
-            outcome = examine(layer, h)
+            outcome = examine(layer, h, earlier[k] if earlier else None, most)
             if isinstance(outcome, Deviation):
-                return k + 1, outcome
-            fits.append(outcome)
-        return fits
+                sample, *unit = outcome.unit
+                return k + 1, outcome._replace(unit=(self._start + sample, *unit))
+            explained.append(outcome)
+        return explained
 
     def evidence(self, k: int, h: Hypothesis, lag: int) -> Evidence | None:
         """Layer k (from 0) of a trace recorded `lag` steps late, or None where its input is not known."""
         key = (k, lag, *self._input_key(k, h, lag))
         if key not in self._cache:
+            self._forget(k, lag, len(key))
             below = self.evidence(k - 1, h, lag) if k else None
-            inputs = below.transmitted(h) if below else self._case.inputs.astype(float) if k == 0 else None
+            inputs = below.transmitted(h) if below else self._inputs if k == 0 else None
             if inputs is None:
                 return None
             layer = self._case.layer_arrays[k]
@@ -99,6 +123,15 @@ class Recording:
                 synapse, Weights(W, b), w, self.decays[k], inputs, on_time, pool, self._eps, self._rounded
             )
         return self._cache[key]
+
+    def _forget(self, k: int, lag: int, length: int) -> None:
+        """Drop what no later hypothesis needs: other lags, and of this layer what belongs to one hypothesis alone."""
+        alone = length > len((k, lag, "decay", "threshold"))
+        self._cache = {
+            key: layer
+            for key, layer in self._cache.items()
+            if key[1] == lag and not (alone and key[0] >= k and len(key) == length)
+        }
 
     def _input_key(self, k: int, h: Hypothesis, lag: int) -> tuple[Any, ...]:
         """The options of `h` on which the spikes below layer k depend: they are read off U or R, or predicted."""

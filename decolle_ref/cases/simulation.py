@@ -154,8 +154,8 @@ def read_states(folder: str | Path) -> tuple[dict[str, Any], dict[str, Array]]:
     about : dict
         The content of trace.json.
     arrays : dict of str to array
-        Q, P, R, U, S of each layer, as far as the folder holds them, (steps, batch, n_in or n), as float64; S has
-        the width of a layer that pools.
+        Q, P, R, U, S of each layer, as far as the folder holds them, (steps, batch, n_in or n), in their dtypes; S
+        has the width of a layer that pools.
 
     Raises
     ------
@@ -174,7 +174,7 @@ def read_states(folder: str | Path) -> tuple[dict[str, Any], dict[str, Array]]:
             size = layer["n_in"] if name in "QP" else layer["n"] if name in "RU" else width
             if file.exists():
                 dtypes = (dtype, *npy.COUNTS) if name == "S" else (dtype,)
-                arrays[f"layer{k}_{name}"] = npy.read(file, (*lead, size), dtypes).astype(np.float64)
+                arrays[f"layer{k}_{name}"] = npy.read(file, (*lead, size), dtypes)
     if not arrays:
         raise InputError(f"{path}: expected at least one of layer1_Q, P, R, U, S .npy, got none")
     return about, arrays

@@ -17,6 +17,7 @@ GROUPS = {
     "experiments": "methods and dialects side by side; each run writes results and figures into --out",
     "check": "is this right?",
     "data": "files in, files out",
+    "teach": "notebooks for a class",
 }
 
 

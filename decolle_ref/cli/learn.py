@@ -14,7 +14,6 @@ from typing import Any, TextIO, get_args, get_type_hints
 from decolle_ref import experiments
 from decolle_ref._util.check import printable
 from decolle_ref.cli.command import Command, save_figures
-from decolle_ref.data import mnist
 from decolle_ref.experiments import Experiment
 
 SUPPRESS = argparse.SUPPRESS  # an option that is not given is left out, so that its field keeps its default
@@ -37,8 +36,8 @@ def _add(experiment: Experiment, parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, metavar="N", help="default: one per core")
-    if experiment.needs_mnist:
-        parser.add_argument("--download", action="store_true", help="fetch MNIST first, where it is missing")
+    if experiment.download:
+        parser.add_argument("--download", action="store_true", help="fetch the data first, where they are missing")
 
 
 def _add_option(parser: argparse.ArgumentParser, field: "Field[Any]", kind: Any) -> None:
@@ -77,8 +76,8 @@ def settings(experiment: Experiment, args: argparse.Namespace) -> Any:
 
 def _run(experiment: Experiment, args: argparse.Namespace) -> None:
     run_settings = settings(experiment, args)
-    if experiment.needs_mnist and args.download:
-        mnist.download(quiet=args.quiet)
+    if experiment.download and args.download:
+        experiment.download(quiet=args.quiet)
     draw = partial(save_figures, experiment.module, args.out)
     with _one_line_warnings():
         results = experiments.run(experiment, run_settings, args.out, args.resume, args.quiet, args.threads, draw=draw)

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from decolle_ref import __version__
-from decolle_ref.cli import checks, files, learn
+from decolle_ref.cli import checks, files, learn, teach
 from decolle_ref.cli.command import GROUPS, Command, OneLineParser
 from decolle_ref.cli.process import guarded
 from decolle_ref.experiments.harness import Interrupted
@@ -15,7 +15,7 @@ ABOUT = "The reference implementation of DECOLLE and its relatives.  `decolle-re
 
 def commands() -> list[Command]:
     """All commands, group by group."""
-    return [*learn.commands(), *checks.commands(), *files.commands()]
+    return [*learn.commands(), *checks.commands(), *files.commands(), *teach.commands()]
 
 
 def parser() -> argparse.ArgumentParser:

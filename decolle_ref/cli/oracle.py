@@ -5,7 +5,7 @@ from pathlib import Path
 
 from decolle_ref import cases
 from decolle_ref._util import store
-from decolle_ref._util.check import InputError
+from decolle_ref._util.check import InputError, file_name, positive
 from decolle_ref.oracle import backends, profile, runner
 from decolle_ref.oracle.backends import Backend
 from decolle_ref.oracle.trace import parse_trace
@@ -27,6 +27,7 @@ def add(p: argparse.ArgumentParser) -> None:
     q.add_argument("--only", default="", metavar="PART", help="run only the vectors whose id contains PART")
     q.add_argument("--case", type=Path, metavar="FOLDER", help="run this case only, such as a one-step case from --out")
     q.add_argument("--expected", type=Path, metavar="TOML", help="vectors that must fail, with reasons")
+    q.add_argument("--timeout", type=float, metavar="SECONDS", help="for each answer of a program (default 120)")
     q.add_argument("--out", type=Path, help="a folder for report.json and one-step cases of the failures")
     q.set_defaults(run=run)
 
@@ -47,10 +48,13 @@ def add(p: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """`decolle-ref oracle run BACKEND` or `... run [options] -- PROGRAM`: exit code 0 if all is as expected, else 1."""
+    expected = runner.read_expected(args.expected) if args.expected else {}
+    given = [_vector(args.case)] if args.case else None
+    if given and args.out:
+        file_name("case: name", given[0].id)  # it becomes the name of a folder in --out
     backend = _backend(args)
     seed = runner.random_seed() if args.seed is None else args.seed
-    vectors = [_vector(args.case)] if args.case else catalogue.select(backend.profile, seed, args.only)
-    expected = runner.read_expected(args.expected) if args.expected else {}
+    vectors = given or catalogue.select(backend.profile, seed, args.only)
     outcomes = []
     for outcome in runner.run(backend, vectors, expected):
         print(outcome, flush=True)
@@ -74,7 +78,10 @@ def _backend(args: argparse.Namespace) -> Backend:
     if not args.backend:
         raise InputError("backend: expected MODULE:OBJECT, an installed name, or -- PROGRAM, got none")
     if args.program:
-        return backends.program(args.backend, declared or profile.PROFILES["float32"])
+        timeout = backends.TIMEOUT if args.timeout is None else float(positive("timeout", args.timeout))
+        return backends.program(args.backend, declared or profile.PROFILES["float32"], timeout)
+    if args.timeout is not None:
+        raise InputError("timeout: expected a program after --, got a Python object, which cannot be stopped")
     if len(args.backend) > 1:
         raise InputError(f"backend: expected one, or a program after --, got {len(args.backend)}")
     return backends.load(args.backend[0], declared)
@@ -86,7 +93,7 @@ def _write(args: argparse.Namespace, backend: Backend, outcomes: list[runner.Out
     store.write_json(folder / "report.json", runner.content(outcomes, backend, seed))
     for outcome in outcomes:
         if outcome.excerpt is not None:
-            target = folder / ONE_STEP / outcome.id
+            target = folder / ONE_STEP / file_name("id of a vector", outcome.id)
             cases.write(target, outcome.excerpt.about, outcome.excerpt.arrays)
             option = f" --profile {args.profile}" if args.profile else ""
             name = f"-- {backend.name}" if args.program else backend.name

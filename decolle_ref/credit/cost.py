@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from decolle_ref._util.check import Array, InputError, finite, fraction, positive, validate_shape
+from decolle_ref._util.check import Array, InputError, finite, floats, fraction, positive, validate_shape
 from decolle_ref.decolle.objective import Loss, squared_error
 
 
@@ -91,6 +91,8 @@ def rest(shape: tuple[int, ...]) -> FilterState:
 def filter_step(kernel: Kernel, before: FilterState, S: Array) -> FilterState:
     """One step of epsilon * S: A = rise A + (1 - rise) S, B = decay B + (1 - decay) A.  [N19 Eq. 9]
 
+    Assumes floats of one shape.
+
     Parameters
     ----------
     kernel : Kernel
@@ -116,12 +118,25 @@ def filtered(kernel: Kernel, S: Array) -> Array:
     Returns
     -------
     array shaped like S
+
+    Raises
+    ------
+    InputError : for a record without steps
     """
+    S = _parse_record("S", S)
     state, steps = FilterState(0 * S[0], 0 * S[0]), []
     for S_n in S:
         state = filter_step(kernel, state, S_n)
         steps.append(state.B)
     return np.stack(steps)
+
+
+def _parse_record(name: str, x: Array) -> Array:
+    """x of at least one step."""
+    x = floats(name, x)
+    if not x.shape or not len(x):
+        raise InputError(f"{name}: expected shape (steps, ...) with steps >= 1, got {x.shape}")
+    return x
 
 
 def van_rossum(kernel: Kernel, target_spikes: Array) -> Target:
@@ -170,9 +185,19 @@ def error(target: Target | None, y: Array, n: int) -> Array:
     """
     if target is None:
         return np.zeros_like(y)
+    Y, goal = _read(target, y), floats("goal", target.goal)
+    if n not in range(len(goal) if goal.shape else 0):
+        raise InputError(f"n: expected a step of the goal, of shape {goal.shape}, got {n}")
+    slope = target.loss.slope(Y, goal[n])
+    return slope if target.G is None else slope @ target.G
+
+
+def _read(target: Target, y: Array) -> Array:
+    """Y = G y, (..., n_out)."""
     if target.G is None:
-        return target.loss.slope(y, target.goal[n])
-    return target.loss.slope(y @ target.G.T, target.goal[n]) @ target.G
+        return floats("y", y)
+    G = floats("G", target.G, len(target.G) if np.ndim(target.G) else 0, np.shape(y)[-1] if np.ndim(y) else 0)
+    return np.asarray(floats("y", y) @ G.T)
 
 
 def value(cost: Cost, S: Sequence[Array]) -> Array:
@@ -190,8 +215,7 @@ def value(cost: Cost, S: Sequence[Array]) -> Array:
     total = np.zeros(())
     for target, spikes in zip(cost.targets, S, strict=True):
         if target is not None:
-            y = filtered(cost.kernel, spikes)
-            Y = y if target.G is None else y @ target.G.T
+            Y = _read(target, filtered(cost.kernel, spikes))
             total = total + target.loss.terms(Y, target.goal).sum()
     return total
 
@@ -209,6 +233,9 @@ def errors(cost: Cost, S: Sequence[Array]) -> tuple[Array, ...]:
     arrays shaped like those of S
     """
     y = [filtered(cost.kernel, spikes) for spikes in S]
+    for target, layer in zip(cost.targets, y, strict=True):
+        if target is not None:
+            floats("goal", target.goal, *_read(target, layer).shape)
     return tuple(
         np.stack([error(target, layer[n], n) for n in range(len(layer))])
         for target, layer in zip(cost.targets, y, strict=True)
@@ -227,7 +254,7 @@ def dS(kernel: Kernel, errors: Sequence[Array]) -> tuple[Array, ...]:
     -------
     dL/dS of every layer, (T, batch, n), without the effect of S on later steps
     """
-    return tuple(filtered(kernel, e[::-1])[::-1] for e in errors)
+    return tuple(filtered(kernel, _parse_record("errors", e)[::-1])[::-1] for e in errors)
 
 
 def validate(cost: Cost, sizes: Sequence[int], steps: int, batch: int) -> None:
@@ -245,7 +272,7 @@ def validate(cost: Cost, sizes: Sequence[int], steps: int, batch: int) -> None:
         raise InputError(f"cost: expected one target per layer ({len(sizes)}), got {len(cost.targets)}")
     for k, (target, n) in enumerate(zip(cost.targets, sizes, strict=True), start=1):
         if target is not None:
-            n_out = n if target.G is None else len(target.G)
+            n_out = n if target.G is None else np.size(target.G) // n
             validate_shape(f"layer {k} goal", finite(f"layer {k} goal", target.goal), (steps, batch, n_out))
             if target.G is not None:
                 validate_shape(f"layer {k} G", finite(f"layer {k} G", target.G), (n_out, n))

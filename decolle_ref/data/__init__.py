@@ -3,12 +3,14 @@
     location           the folder that holds the files
     mnist, cifar10     images
     digits             generated digits, for when MNIST is absent
+    moving_bar         generated events of an event camera, and their frames
     authors, convert   what the authors of [K20] recorded, and how it is extracted from their repository
     encode             rates to spikes
+    augment            random variants of images
 
-Nothing is downloaded unless `mnist.download` is called.
+Nothing is downloaded unless `mnist.download` or `cifar10.download` is called.
 """
 
-from decolle_ref.data import authors, cifar10, convert, digits, encode, location, mnist
+from decolle_ref.data import augment, authors, cifar10, convert, digits, encode, location, mnist, moving_bar
 
-__all__ = ["authors", "cifar10", "convert", "digits", "encode", "location", "mnist"]
+__all__ = ["augment", "authors", "cifar10", "convert", "digits", "encode", "location", "mnist", "moving_bar"]

@@ -11,16 +11,20 @@ one byte of label and 3,072 bytes of image: the 32 x 32 red values row by row, t
 ((1, 32, 32, 3), [7])
 """
 
+import io
+import tarfile
 from pathlib import Path
 
 import numpy as np
 
-from decolle_ref._util import reading
+from decolle_ref._util import reading, store
 from decolle_ref._util.check import Array, InputError, validate_choice
 from decolle_ref.data import location
+from decolle_ref.data.download import fetch
 
 URL = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
 MD5 = "c32a1d4ab5d03f1284b67883e8d87530"  # published checksum of the archive
+FOLDER = "cifar-10-batches-bin"
 FILES = {"train": tuple(f"data_batch_{k}.bin" for k in range(1, 6)), "test": ("test_batch.bin",)}
 RECORD = 1 + 3 * 32 * 32  # bytes
 IMAGES = 10000  # per file
@@ -46,13 +50,47 @@ def load(split: str) -> tuple[Array, Array]:
         If a file is missing, truncated or too long, or has a label above 9.
     """
     validate_choice("split", split, FILES)
-    paths = [location.find(f"cifar-10-batches-bin/{name}") for name in FILES[split]]
+    paths = [location.find(f"{FOLDER}/{name}", ", or fetch it with --download") for name in FILES[split]]
     for path in paths:
         size = path.stat().st_size
         if size != IMAGES * RECORD:
             raise InputError(f"{path}: expected {IMAGES * RECORD} bytes, got {size} (unpack {URL} again: md5 {MD5})")
     images, labels = zip(*(read(path) for path in paths), strict=True)
     return np.concatenate(images), np.concatenate(labels)
+
+
+def download(url: str = URL, quiet: bool = False) -> list[Path]:
+    """Download the archive and unpack its data, unless all of them are in the data folder.
+
+    Parameters
+    ----------
+    url : str
+        The address of the archive.
+    quiet : bool
+        Show no progress bar.
+
+    Returns
+    -------
+    list of Path
+        The paths of all six files.
+
+    Raises
+    ------
+    InputError
+        If the address cannot be reached, breaks off, or sends something else.
+    """
+    folder = location.folder() / FOLDER
+    paths = [folder / name for names in FILES.values() for name in names]
+    if all(path.is_file() for path in paths):
+        return paths
+    store.output_folder(folder)
+    with tarfile.open(fileobj=io.BytesIO(fetch(url, "md5", MD5, quiet))) as archive:
+        for path in paths:
+            member = archive.extractfile(f"{FOLDER}/{path.name}")
+            assert member is not None  # the checksum says that it is a file
+            content = member.read(IMAGES * RECORD + 1)
+            store.atomically(path, lambda file, content=content: file.write(content))  # type: ignore[misc]
+    return paths
 
 
 def read(path: Path) -> tuple[Array, Array]:

@@ -220,7 +220,7 @@ def _parse(name: str, value: object, shape: tuple[int, ...]) -> Array:
     if not isinstance(array, np.ndarray):
         raise InputError(f"{name}: expected an array of shape {shape}, got none")
     validate_shape(name, array, shape)
-    return np.array(finite(name, array), np.float32, order="C")
+    return np.array(finite(name, array, np.dtype(np.float32)), order="C")
 
 
 def read(path: Path, parse: Callable[[BytesIO], T]) -> T:

@@ -36,11 +36,15 @@ def poisson(
     Raises
     ------
     InputError
-        For a rate that is negative, not finite, or above 1/dt.
+        For a rate that is negative, not finite, or above 1/dt, and for another number of rates.
     """
     count("steps", steps)
     count("channels", channels)
     probability = _probability(input_rate_hz, dt)
+    if probability.shape not in ((), (channels,)):
+        raise InputError(
+            f"input_rate_hz: expected one rate, or one for each of {channels} channels, got shape {probability.shape}"
+        )
     return (rng.random((steps, channels)) < probability).astype(np.uint8)
 
 

@@ -12,7 +12,6 @@ import hashlib
 import math
 import struct
 import zlib
-from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,12 +19,11 @@ import numpy as np
 
 from decolle_ref._util import reading, store
 from decolle_ref._util.check import Array, InputError, finite, first_line, validate_choice, validate_shape
-from decolle_ref._util.progress import Progress
 from decolle_ref.data import location
+from decolle_ref.data.download import fetch
 
 MIRROR = "https://ossci-datasets.s3.amazonaws.com/mnist"
 UNSIGNED_BYTE = 0x08  # the idx code of the only type that MNIST uses
-CHUNK = 1 << 16  # bytes fetched at a time
 LARGEST, MOST_AXES = 1 << 26, 4  # numbers and axes of an idx file; MNIST has 47 million on 3
 
 
@@ -201,39 +199,6 @@ def download(mirror: str = MIRROR, quiet: bool = False) -> list[Path]:
     if missing:  # a folder that has all four may be read-only
         store.output_folder(folder)
     for file in missing:
-        content = _fetch(f"{mirror}/{file.name}", file, quiet)
+        content = fetch(f"{mirror}/{file.name}", "sha256", file.sha256, quiet)
         store.atomically(folder / file.name, lambda target, content=content: target.write(content))  # type: ignore[misc]
     return [folder / file.name for file in FILES.values()]
-
-
-def _fetch(url: str, file: Idx, quiet: bool) -> bytes:
-    import http.client  # imported here and below, because these modules are slow to import and rarely needed
-    import urllib.error
-
-    try:
-        content, announced = _receive(url, file.name, quiet)
-    except (OSError, http.client.HTTPException, ValueError) as problem:  # ValueError: not an address
-        if isinstance(problem, urllib.error.HTTPError):
-            problem.close()  # because it holds the connection open
-        raise InputError(f"{url}: expected a download, got none ({first_line(problem)})") from None
-    if announced is not None and len(content) != announced:
-        raise InputError(f"{url}: expected {announced} bytes, got {len(content)}")
-    sha256 = hashlib.sha256(content).hexdigest()
-    if sha256 != file.sha256:
-        raise InputError(f"{url}: expected sha256 {file.sha256}, got {sha256}")
-    return content
-
-
-def _receive(url: str, name: str, quiet: bool) -> tuple[bytes, int | None]:
-    """The bytes received, and how many the server announced, None if it did not say."""
-    import urllib.request
-
-    content = bytearray()
-    with urllib.request.urlopen(url, timeout=60) as answer:
-        length = answer.headers["Content-Length"]
-        announced = int(length) if length else None
-        with closing(Progress(name, announced, quiet=quiet, unit="B", unit_scale=True)) as bar:
-            while chunk := answer.read(CHUNK):
-                content += chunk
-                bar.advance("", by=len(chunk))
-    return bytes(content), announced

@@ -25,11 +25,11 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from decolle_ref._util.check import Array, InputError, float_dtype
+from decolle_ref._util.check import Array, InputError, finite, float_dtype, floats, validate_one_per_layer
 from decolle_ref.decolle.objective import Objective, smooth_l1
 from decolle_ref.decolle.optim import Optimiser, OptState, update_each
 from decolle_ref.decolle.pool import MaxPool
-from decolle_ref.decolle.synapse import Conv2d, Dense, Weights
+from decolle_ref.decolle.synapse import Conv2d, Dense, Synapse, Weights
 
 OBJECTIVE = Objective(smooth_l1, "mean")
 
@@ -143,7 +143,25 @@ def relu(u: Array) -> Array:
     -------
     array of u's shape
     """
-    return np.where(u.real > 0, u, 0)
+    u = floats("u", u)
+    return np.where(u.real <= 0, 0, u)
+
+
+def parse(net: Net, weights: Sequence[Weights]) -> list[Weights]:
+    """The weights as floats that fit their layers; raise InputError for others.
+
+    Parameters
+    ----------
+    net : Net
+    weights : sequence of Weights, one per layer
+
+    Returns
+    -------
+    list of Weights, one per layer
+    """
+    synapses: list[Synapse] = [*(stage.synapse for stage in net.stages), net.top]
+    validate_one_per_layer("weights", weights, len(synapses))
+    return [synapse.parse(w) for synapse, w in zip(synapses, weights, strict=True)]
 
 
 def forward(net: Net, weights: Sequence[Weights], x: Array) -> Cache:
@@ -159,8 +177,14 @@ def forward(net: Net, weights: Sequence[Weights], x: Array) -> Cache:
     Returns
     -------
     Cache
+
+    Raises
+    ------
+    InputError
+        For weights or images that do not fit.
     """
-    a, winners = [x], []
+    weights = parse(net, weights)
+    a, winners = [floats("x", x, ..., (net.stages[0].synapse if net.stages else net.top).n_in)], []
     for stage, w in zip(net.stages, weights, strict=False):
         U = stage.synapse.drive(w, a[-1])
         winners.append(stage.pool.winners(U))
@@ -183,6 +207,7 @@ def backward(net: Net, weights: Sequence[Weights], cache: Cache, dY: Array) -> t
     -------
     tuple of Weights, one per layer
     """
+    weights = parse(net, weights)
     gradients = [net.top.gradient(dY, cache.a[-1])]
     da = net.top.adjoint(weights[-1], dY)
     for l, stage in reversed(list(enumerate(net.stages))):
@@ -266,6 +291,6 @@ def update(
     """
     arrays = [array for w in weights for array in w]
     slopes = [array for g in gradients for array in g]
-    rate = np.asarray(learning_rate, arrays[0].dtype)
+    rate = finite("learning_rate", learning_rate, arrays[0].dtype)
     new, opt_state = update_each(optimiser, arrays, slopes, opt_state, [rate] * len(arrays))
     return tuple(map(Weights, new[::2], new[1::2])), opt_state

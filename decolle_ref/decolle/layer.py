@@ -26,7 +26,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from decolle_ref._util.check import Array
+from decolle_ref._util.check import Array, floats
 from decolle_ref.decolle import lif, readout, rule
 from decolle_ref.decolle.dialects import Dialect, paper
 from decolle_ref.decolle.lif import LIF, State
@@ -147,7 +147,8 @@ def forward(
 ) -> tuple[State, Snapshot]:
     """One layer, one step: [K20 Eq. 1] and Y = G sigma(U) + c, or Y = G S + c where the dialect reads spikes.
 
-    With a pool, S and Y come from the largest U of every window; R keeps the neurons' own spikes.
+    With a pool, S and Y come from the largest U of every window; R keeps the neurons' own spikes.  Assumes what
+    `network.run` and `network.step` check.
 
     Parameters
     ----------
@@ -174,7 +175,7 @@ def forward(
 
 
 def pooled(layer: Layer, U: Array) -> Array:
-    """The potentials that are transmitted and read: U, or the largest of every window.
+    """The potentials that are transmitted and read: U, or the largest of every window.  Assumes a U of this shape.
 
     Parameters
     ----------
@@ -208,11 +209,12 @@ def regularisers(layer: Layer) -> tuple[Regulariser | None, Regulariser | None]:
 def local_gradients(layer: Layer, snapshot: Snapshot, target: Array, mask: Mask = KEEP) -> Snapshot:
     """Add the layer's loss and the gradients dY = dL/dY and dU = dL/dU.  [K20 Eq. 3, 4]
 
+    Assumes a snapshot that `forward` made; the target is checked.
+
     Parameters
     ----------
     layer : Layer
     snapshot : Snapshot
-        From `forward`.
     target : array of shape (..., n_out)
     mask : Mask
         Dropout, as in `forward`.
@@ -223,7 +225,7 @@ def local_gradients(layer: Layer, snapshot: Snapshot, target: Array, mask: Mask 
     """
     U, Y, rate = snapshot.U, snapshot.Y, layer.rate_of(layer.surrogate)
     u, (of_u, of_U) = pooled(layer, U), regularisers(layer)
-    objective = replace(layer.objective, regulariser=of_u)
+    objective = layer.objective if of_U is None else replace(layer.objective, regulariser=of_u)
     dY = objective.error(Y, target)
     dU = rule.error_signal(layer.readout, layer.surrogate, objective, dY, u, mask, rate)
     if layer.pool is not None:
@@ -235,8 +237,7 @@ def local_gradients(layer: Layer, snapshot: Snapshot, target: Array, mask: Mask 
 
 def _loss(layer: Layer, U: Array, Y: Array, target: Array) -> Array:
     """L: the loss of Y, and each regulariser where the layer has it."""
-    loss, penalty = replace(layer.objective, regulariser=None), _penalty(layer, U)
-    total = loss.value(U, Y, target, layer.surrogate)
+    total, penalty = layer.objective.loss_of(Y, target), _penalty(layer, U)
     return total if penalty is None else total + penalty
 
 
@@ -287,11 +288,13 @@ def frozen_error_loss(layer: Layer, weights: Weights, P: Array, R: Array, dY: Ar
     array of shape ()
     """
     U, Y = _smooth_output(layer, weights, P, R, mask)
-    linear, penalty = (dY * Y).sum(), _penalty(layer, U)
+    linear, penalty = (floats("dY", dY, *Y.shape) * Y).sum(), _penalty(layer, U)
     return np.asarray(linear if penalty is None else linear + penalty)
 
 
 def _smooth_output(layer: Layer, weights: Weights, P: Array, R: Array, mask: Mask) -> tuple[Array, Array]:
     """U before the pool, and Y = G primitive(u) + c."""
-    U = layer.synapse.drive(weights, P) - layer.neuron.delta * R
+    P = floats("P", P, ..., layer.synapse.n_in)
+    R = floats("R", R, *P.shape[:-1], layer.synapse.n)
+    U = layer.synapse.drive(layer.synapse.parse(weights), P) - layer.neuron.delta * R
     return U, readout.output(layer.readout, layer.surrogate.primitive(pooled(layer, U)), mask)

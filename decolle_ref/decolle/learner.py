@@ -14,11 +14,19 @@ array([[1., 2.]])
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
-from decolle_ref._util.check import Array, InputError, count, not_negative, validate_broadcast
+from decolle_ref._util.check import (
+    Array,
+    InputError,
+    count,
+    finite,
+    not_negative,
+    validate_broadcast,
+    validate_dtype,
+    validate_one_per_layer,
+    validate_shape,
+)
 from decolle_ref.decolle import rule
-from decolle_ref.decolle.optim import Adamax, Optimiser, Schedule, constant, update_each
+from decolle_ref.decolle.optim import SGD, Adamax, Optimiser, Schedule, constant, update_each
 from decolle_ref.decolle.optim import OptState as OptState
 from decolle_ref.decolle.synapse import Synapse, Weights
 
@@ -95,13 +103,17 @@ class Learner:
             not_negative(f"layer {k} bias learning rate", learning_rate.b)
 
     def validate(self, weights: Sequence[Weights], opt_state: OptState) -> None:
-        """Raise InputError unless learning rates and optimiser state fit the weights."""
+        """Raise InputError unless learning rates and optimiser state fit the weights, and are finite in their dtype."""
         for name, entries in (("learning_rates", self.learning_rates), ("opt_state", opt_state)):
-            if len(entries) != len(weights):
-                raise InputError(f"{name}: expected one per layer ({len(weights)}), got {len(entries)}")
-        for k, (learning_rate, w) in enumerate(zip(self.learning_rates, weights, strict=True), start=1):
-            for letter, lr, array in zip("Wb", learning_rate, w, strict=True):
-                validate_broadcast(f"layer {k} learning rate of {letter}", np.asarray(lr), array.shape)
+            validate_one_per_layer(name, entries, len(weights))
+        layers = zip(self.learning_rates, opt_state, weights, strict=True)
+        for k, (learning_rate, memory, w) in enumerate(layers, start=1):
+            if not isinstance(memory, tuple) or len(memory) != len(w):
+                raise InputError(f"layer {k} opt_state: expected one of W and one of b, got {type(memory).__name__}")
+            for letter, lr, moments, array in zip("Wb", learning_rate, memory, w, strict=True):
+                name = f"layer {k} learning rate of {letter}"
+                validate_broadcast(name, finite(name, lr, array.dtype), array.shape)
+                _validate_moments(self.optimiser, moments, array, f"layer {k} opt_state of {letter}")
 
     def init(self, weights: Sequence[Weights]) -> OptState:
         """The optimiser's state before the first update: one pair, of W and of b, per layer."""
@@ -131,8 +143,20 @@ class Learner:
         -------
         weights, opt_state : tuples, one entry per layer
         """
-        factor = self.schedule(updates)
+        factor = float(self.schedule(updates))
         rates = [Weights(factor * rate.W, factor * rate.b) for rate in self.learning_rates]
         layers = zip(synapses, weights, opt_state, dUs, traces, rates, strict=True)
         updated = [self.update_layer(self.optimiser, *layer) for layer in layers]
         return tuple(w for w, _ in updated), tuple(state for _, state in updated)
+
+
+def _validate_moments(optimiser: Optimiser, moments: OptState, array: Array, name: str) -> None:
+    """Raise InputError unless the optimiser's state of one array has its shape and dtype, and is finite."""
+    if (moments is None) != isinstance(optimiser, SGD):
+        expected = "None" if isinstance(optimiser, SGD) else "Moments"
+        raise InputError(f"{name}: expected {expected}, got {type(moments).__name__}")
+    if moments is not None:
+        count(f"{name} t", moments.t, 0)
+        for letter, memory in zip("mu", moments[:2], strict=True):
+            validate_shape(f"{name} {letter}", finite(f"{name} {letter}", memory), array.shape)
+            validate_dtype(f"{name} {letter}", memory, array.dtype)

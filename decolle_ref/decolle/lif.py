@@ -21,7 +21,7 @@ gains before S^in and Q, or let P read the new Q and U the new P.  `LIF` holds t
 [False, False, True, True]
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -141,24 +141,22 @@ def from_decays(
     Raises
     ------
     InputError
-        For a decay outside [0, 1), also after rounding to `dtype`, for w < 0 or a gain that is not > 0.
+        For a decay outside [0, 1), also after rounding to `dtype`, for w < 0, a gain that is not > 0, and a number that
+        is not finite in `dtype`, and for vectors of different lengths.
     """
     kind, strength, gain = check.float_dtype(dtype), check.not_negative("w", w), dialect.value("gains")
     if gamma is None and strength.any():
         raise InputError("gamma: expected a decay where w > 0, got none")
     decays = (("alpha", alpha), ("beta", beta), ("gamma", 0.0 if gamma is None else gamma))
-    a, b, g = (_parse_decay(name, decay, kind) for name, decay in decays)
-    delta = dialect.value("refractory")(g) * strength
+    a, b, g = (check.fraction(name, decay, kind).astype(np.float64) for name, decay in decays)
     into_Q = gain(b) if gain_Q is None else check.positive("gain_Q", gain_Q)
     into_P = gain(a) if gain_P is None else check.positive("gain_P", gain_P)
-    a, b, g, delta, into_Q, into_P = (x.astype(kind) for x in (a, b, g, delta, into_Q, into_P))
+    check.validate_one_length({"alpha": a, "beta": b, "gain_Q": into_Q, "gain_P": into_P})
+    check.validate_one_length({"gamma": g, "w": strength})
+    delta = dialect.value("refractory")(g) * strength
+    constants = zip(LIF._fields, (a, b, g, delta, into_Q, into_P), strict=False)
+    a, b, g, delta, into_Q, into_P = (check.finite(letter, x, kind) for letter, x in constants)
     return LIF(a, b, g, delta, into_Q, into_P, dialect.value("P_reads"), dialect.value("U_reads"), dialect)
-
-
-def _parse_decay(name: str, value: npt.ArrayLike, dtype: np.dtype[Any]) -> Array:
-    decay = check.fraction(name, value).astype(np.float64)
-    check.fraction(f"{name} as {dtype}", decay.astype(dtype))  # a decay just below 1 may round to 1
-    return decay
 
 
 def sample_time_constants(rng: np.random.Generator, n_in: int) -> tuple[Array, Array]:
@@ -177,14 +175,12 @@ def sample_time_constants(rng: np.random.Generator, n_in: int) -> tuple[Array, A
 
 
 def rest(lif: LIF, n_in: int, n: int, batch: tuple[int, ...] = ()) -> State:
-    """P = Q = R = 0.
+    """P = Q = R = 0, for n_in inputs and n neurons, in the dtype of the LIF.
 
     Parameters
     ----------
     lif : LIF
-        Sets the dtype.
     n_in, n : int
-        Numbers of inputs and neurons.
     batch : tuple of int
 
     Returns
@@ -195,7 +191,7 @@ def rest(lif: LIF, n_in: int, n: int, batch: tuple[int, ...] = ()) -> State:
 
 
 def validate(lif: LIF, n_in: int, n: int, name: str) -> None:
-    """Raise InputError unless every constant is a number or has one value per input or neuron.
+    """Raise InputError unless every constant is finite, and one number or one value per input or neuron.
 
     Parameters
     ----------
@@ -205,7 +201,7 @@ def validate(lif: LIF, n_in: int, n: int, name: str) -> None:
         Begins the message.
     """
     for letter, size in zip(LIF._fields, (n_in, n_in, n, n, n_in, n_in), strict=False):
-        shape = getattr(lif, letter).shape
+        shape = check.finite(f"{name} {letter}", getattr(lif, letter)).shape
         if shape not in ((), (1,), (size,)):
             raise InputError(f"{name} {letter}: expected shape () or ({size},), got {shape}")
 
@@ -229,6 +225,8 @@ def step(
     lif: LIF, drive: Function, spike: Function, state: State, spikes_in: Array
 ) -> tuple[State, State, Array, Array]:
     """One step of [K20 Eq. 1], from the state at n and S^in[n].
+
+    Assumes arrays of these shapes in the dtype of `lif`, which `network.run` and `network.step` check.
 
     Parameters
     ----------
@@ -274,6 +272,7 @@ def srm_kernel(alpha: float, beta: float, steps: int) -> Array:
     -------
     array of shape (steps,)
     """
+    alpha, beta = float(check.fraction("alpha", alpha)), float(check.fraction("beta", beta))
     if abs(alpha - beta) >= 1e-3:
         k = np.arange(1, steps)
         return np.concatenate([[0.0], (alpha ** (k - 1) - beta ** (k - 1)) / (alpha - beta)])[:steps]

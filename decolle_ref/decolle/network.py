@@ -24,9 +24,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+import numpy as np
 import numpy.typing as npt
 
-from decolle_ref._util.check import Array, InputError, finite, validate_broadcast, validate_shape
+from decolle_ref._util.check import (
+    Array,
+    InputError,
+    count,
+    finite,
+    floats,
+    validate_dtype,
+    validate_one_per_layer,
+)
 from decolle_ref.decolle import dialects, lif, readout
 from decolle_ref.decolle.layer import (
     Layer,
@@ -100,8 +109,7 @@ def validate(network: Sequence[Layer], weights: Sequence[Weights]) -> None:
     network : sequence of Layer
     weights : sequence of Weights, one per layer
     """
-    if not network or len(weights) != len(network):
-        raise InputError(f"weights: expected one per layer ({len(network)}), got {len(weights)}")
+    validate_one_per_layer("weights", weights, len(network))
     for k, (layer, w) in enumerate(zip(network, weights, strict=True), start=1):
         n_in, n, dtype = layer.synapse.n_in, layer.synapse.n, layer.neuron.alpha.dtype
         dialects.validate_same(layer.neuron.dialect, layer.dialect, f"layer {k}")
@@ -115,17 +123,18 @@ def validate(network: Sequence[Layer], weights: Sequence[Weights]) -> None:
 
 
 def validate_state(network: Sequence[Layer], state: Sequence[State]) -> None:
-    """Raise InputError unless every layer has a finite state of its size and all share a batch shape.
+    """Raise InputError unless every layer has a finite state of its size and dtype, and all share a batch shape.
 
     Parameters
     ----------
     network : sequence of Layer
     state : sequence of State, one per layer
     """
-    if len(state) != len(network):
-        raise InputError(f"state: expected one per layer ({len(network)}), got {len(state)}")
+    validate_one_per_layer("state", state, len(network))
     for k, (layer, s) in enumerate(zip(network, state, strict=True), start=1):
-        lif.validate_state(s, layer.synapse.n_in, layer.synapse.n, state[0].P.shape[:-1], f"layer {k}")
+        lif.validate_state(s, layer.synapse.n_in, layer.synapse.n, np.shape(state[0].P)[:-1], f"layer {k}")
+        for letter, array in zip(State._fields, s, strict=True):
+            validate_dtype(f"layer {k} {letter}", array, layer.neuron.alpha.dtype)
 
 
 def rest(network: Sequence[Layer], batch: tuple[int, ...] = ()) -> tuple[State, ...]:
@@ -166,7 +175,35 @@ def step(
     after : tuple of State at step n+1
     snapshots : tuple of Snapshot at step n
         With loss, dY and dU if there are targets.
+
+    Raises
+    ------
+    InputError
+        For numbers of layers, shapes and float types that do not fit.  NaN is not refused: it reaches Y and the loss.
     """
+    validate_one_per_layer("weights", weights, len(network))
+    validate_one_per_layer("state", state, len(network))
+    dtype = network[0].neuron.alpha.dtype
+    x = floats("spikes", spikes, ..., network[0].synapse.n_in, dtype=dtype)
+    for k, (layer, w, s) in enumerate(zip(network, weights, state, strict=True), start=1):
+        n_in, n, dtype = layer.synapse.n_in, layer.synapse.n, layer.neuron.alpha.dtype
+        shapes = *layer.synapse.shapes, *((*x.shape[:-1], size) for size in (n_in, n_in, n))
+        for letter, array, shape in zip(("W", "b", *State._fields), (*w, *s), shapes, strict=True):
+            validate_dtype(f"layer {k} {letter}", floats(f"layer {k} {letter}", array, *shape), dtype)
+    goals = None if targets is None else [floats("target", target, dtype=dtype) for target in targets]
+    parsed = None if masks is None else _parse_masks(network, masks, x.shape[:-1], 0)
+    return _step(network, weights, state, x, goals, parsed)
+
+
+def _step(
+    network: Sequence[Layer],
+    weights: Sequence[Weights],
+    state: Sequence[State],
+    spikes: Array,
+    targets: Sequence[Array] | None,
+    masks: Sequence[Mask] | None,
+) -> tuple[tuple[State, ...], tuple[Snapshot, ...]]:
+    """`step` without its checks, for the loop of `run`."""
     after: list[State] = []
     snapshots: list[Snapshot] = []
     for k, layer in enumerate(network):
@@ -192,19 +229,17 @@ def run(
     ----------
     network : sequence of Layer
     start : Carry
-    inputs : iterable of arrays of shape (..., n_in)
-        Spikes of each step, counts or booleans.
+    inputs : iterable of arrays of shape (..., n_in), the spikes of each step, counts or booleans
     targets : iterable of sequences of arrays of shape (..., n_out), or None
         One sequence per step with one array per layer.
     learner : Learner or None
     masks : iterable of sequences of Mask, or None
-        Dropout, one sequence per step with one mask per layer.
+        Likewise; dropout.
 
     Yields
     ------
-    carry : Carry
+    carry : Carry, after each step; nothing else is kept
     snapshots : tuple of Snapshot
-        After each step; nothing else is kept.
 
     Raises
     ------
@@ -213,17 +248,19 @@ def run(
     """
     validate(network, start.weights)
     validate_state(network, start.state)
+    count("n", start.n, 0)
+    count("updates", start.updates, 0)
+    if learner is not None and targets is None:
+        raise InputError("targets: expected one per layer and step to learn from, got none")
     if learner is not None:
         learner.validate(start.weights, start.opt_state)
-        if targets is None:
-            raise InputError("targets: expected one per layer and step to learn from, got none")
     carry, goals = start, None if targets is None else iter(targets)
     dropped = None if masks is None else iter(masks)
     for spikes in inputs:
-        x = _parse_spikes(network[0], spikes, carry)
-        goal = None if goals is None else _parse_targets(network, next(goals, ()), x.shape[:-1], carry)
-        mask = None if dropped is None else _parse_masks(network, next(dropped, ()), x.shape[:-1], carry)
-        state, snapshots = step(network, carry.weights, carry.state, x, goal, mask)
+        x = finite(f"spikes at step {carry.n}", spikes, network[0].neuron.alpha.dtype, carry.state[0].P.shape)
+        goal = None if goals is None else _parse_targets(network, next(goals, ()), x.shape[:-1], carry.n)
+        mask = None if dropped is None else _parse_masks(network, next(dropped, ()), x.shape[:-1], carry.n)
+        state, snapshots = _step(network, carry.weights, carry.state, x, goal, mask)
         if learner is not None and carry.n >= learner.burn_in:
             carry = _learn(network, learner, carry, snapshots)
         carry = carry._replace(state=state, n=carry.n + 1)
@@ -239,43 +276,21 @@ def _learn(network: Sequence[Layer], learner: Learner, carry: Carry, snapshots: 
     return carry._replace(weights=weights, opt_state=opt_state, updates=carry.updates + 1)
 
 
-def _parse_spikes(layer: Layer, spikes: npt.ArrayLike, carry: Carry) -> Array:
-    """The input of one step in the network's dtype."""
-    name = f"spikes at step {carry.n}"
-    x = finite(name, spikes)
-    validate_shape(name, x, carry.state[0].P.shape)
-    return x.astype(layer.neuron.alpha.dtype, copy=False)
-
-
 def _parse_targets(
-    network: Sequence[Layer], targets: Sequence[npt.ArrayLike], batch: tuple[int, ...], carry: Carry
+    network: Sequence[Layer], targets: Sequence[npt.ArrayLike], batch: tuple[int, ...], n: int
 ) -> list[Array]:
-    """The targets of one step in the network's dtype."""
-    if len(targets) != len(network):
-        raise InputError(f"targets at step {carry.n}: expected one per layer ({len(network)}), got {len(targets)}")
-    goals = []
-    for k, (layer, target) in enumerate(zip(network, targets, strict=True), start=1):
-        name = f"layer {k} target at step {carry.n}"
-        goal = finite(name, target)
-        validate_shape(name, goal, (*batch, len(layer.readout.c)))
-        goals.append(goal.astype(layer.neuron.alpha.dtype, copy=False))
-    return goals
+    """The targets of step n in the network's dtype."""
+    validate_one_per_layer(f"targets at step {n}", targets, len(network))
+    return [
+        finite(f"layer {k} target at step {n}", target, layer.neuron.alpha.dtype, (*batch, len(layer.readout.c)))
+        for k, (layer, target) in enumerate(zip(network, targets, strict=True), start=1)
+    ]
 
 
-def _parse_masks(network: Sequence[Layer], masks: Sequence[Mask], batch: tuple[int, ...], carry: Carry) -> list[Mask]:
-    """The dropout of one step in the network's dtype."""
-    if len(masks) != len(network):
-        raise InputError(f"masks at step {carry.n}: expected one per layer ({len(network)}), got {len(masks)}")
-    parsed = []
-    for k, (layer, mask) in enumerate(zip(network, masks, strict=True), start=1):
-        if not isinstance(mask, Mask):
-            raise InputError(f"layer {k} mask at step {carry.n}: expected a Mask, got {type(mask).__name__}")
-        shapes = (*batch, width(layer)), (*batch, len(layer.readout.c))
-        factors = []
-        for place, factor, shape in zip(Mask._fields, mask, shapes, strict=True):
-            name = f"layer {k} mask of {place} at step {carry.n}"
-            array = finite(name, factor).astype(layer.neuron.alpha.dtype, copy=False)
-            validate_broadcast(name, array, shape)
-            factors.append(array)
-        parsed.append(Mask(*factors))
-    return parsed
+def _parse_masks(network: Sequence[Layer], masks: Sequence[Mask], batch: tuple[int, ...], n: int) -> list[Mask]:
+    """The dropout of step n in the network's dtype."""
+    validate_one_per_layer(f"masks at step {n}", masks, len(network))
+    return [
+        readout.parse_mask(mask, layer.readout, (*batch, width(layer)), f"layer {k} mask", n)
+        for k, (layer, mask) in enumerate(zip(network, masks, strict=True), start=1)
+    ]

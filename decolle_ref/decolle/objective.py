@@ -3,7 +3,8 @@
     L = reduce_k loss(Y_k, Yhat_k) + lambda1 <relu(U + 0.01)> + lambda2 relu(0.1 - <activity>)
 
 Every term stands next to its derivative.  The reduction "sum" adds the terms of the loss over batch and outputs, "mean"
-averages them (the cross-entropy has one term per sample, the other losses have one per output).
+averages them (the cross-entropy has one term per sample, the other losses have one per output).  Y and target must have
+one shape, integers are computed as float64, and NaN gives NaN.
 
 >>> import numpy as np
 >>> from decolle_ref import Objective, objective
@@ -19,8 +20,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from decolle_ref._util.check import Array, not_negative, validate_choice
-from decolle_ref.decolle.surrogate import Surrogate, magnitude
+from decolle_ref._util.check import Array, InputError, floats, not_negative, validate_choice
+from decolle_ref.decolle.surrogate import Surrogate, above_threshold, magnitude
 
 
 class Loss(NamedTuple):
@@ -52,6 +53,7 @@ def softmax(Y: Array) -> Array:
     -------
     array of shape (..., n_out)
     """
+    Y = _outputs(Y)
     e: Array = np.exp(Y - Y.real.max(axis=-1, keepdims=True))
     return np.asarray(e / e.sum(axis=-1, keepdims=True))
 
@@ -67,12 +69,43 @@ def log_softmax(Y: Array) -> Array:
     -------
     array of shape (..., n_out)
     """
+    Y = _outputs(Y)
     shifted: Array = Y - Y.real.max(axis=-1, keepdims=True)
     return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)))
 
 
+def _outputs(Y: Array) -> Array:
+    """Y, which must have at least one output."""
+    Y = floats("Y", Y)
+    if not Y.shape[-1:] or not Y.shape[-1]:
+        raise InputError(f"Y: expected shape (..., n_out) with n_out >= 1, got {Y.shape}")
+    return Y
+
+
+def _potentials(U: Array) -> Array:
+    """U, which must have an axis of neurons."""
+    U = floats("U", U)
+    if not U.shape:
+        raise InputError("U: expected shape (..., n), got ()")
+    return U
+
+
+def _difference(Y: Array, target: Array) -> Array:
+    """Y - target, of one shape: NumPy would broadcast a target of another one over batch or outputs."""
+    Y = floats("Y", Y)
+    if not Y.shape:
+        raise InputError("Y: expected shape (..., n_out), got ()")
+    d: Array = Y - floats("target", target, *Y.shape)
+    return d
+
+
+def _squared_error_terms(Y: Array, target: Array) -> Array:
+    terms: Array = _difference(Y, target) ** 2 / 2
+    return terms
+
+
 def _smooth_l1_terms(Y: Array, target: Array) -> Array:
-    d = Y - target
+    d = _difference(Y, target)
     m = magnitude(d)
     return np.where(m.real < 1, d * d / 2, m - 0.5)
 
@@ -81,19 +114,25 @@ def _clip(d: Array) -> Array:
     return np.where(np.abs(d.real) < 1, d, np.sign(d.real))
 
 
+def _cross_entropy_terms(Y: Array, target: Array) -> Array:
+    terms: Array = -(floats("target", target, *np.shape(Y)) * log_softmax(Y)).sum(axis=-1)
+    return terms
+
+
 def _cross_entropy_slope(Y: Array, target: Array) -> Array:
+    target = floats("target", target, *np.shape(Y))
     p = np.exp(log_softmax(Y))  # softmax(Y) up to rounding; the recorded results were computed in this form
     slope: Array = p * target.sum(axis=-1, keepdims=True) - target
     return slope
 
 
-squared_error = Loss("squared_error", lambda Y, target: (Y - target) ** 2 / 2, lambda Y, target: Y - target)
+squared_error = Loss("squared_error", _squared_error_terms, _difference)
 """1/2 (Y - Yhat)^2, dY = Y - Yhat.  [K20 Sec. 3.2]"""
 
-smooth_l1 = Loss("smooth_l1", _smooth_l1_terms, lambda Y, target: _clip(Y - target))
+smooth_l1 = Loss("smooth_l1", _smooth_l1_terms, lambda Y, target: _clip(_difference(Y, target)))
 """1/2 d^2 if |d| < 1 else |d| - 1/2, with d = Y - Yhat; dY = clip(d, -1, 1).  [K20 Sec. 3.2]"""
 
-cross_entropy = Loss("cross_entropy", lambda Y, target: -(target * log_softmax(Y)).sum(axis=-1), _cross_entropy_slope)
+cross_entropy = Loss("cross_entropy", _cross_entropy_terms, _cross_entropy_slope)
 """-sum_k Yhat_k log softmax(Y)_k for class probabilities Yhat; dY = softmax(Y) - Yhat (where they sum to 1)."""
 
 LOSSES = {loss.name: loss for loss in (squared_error, smooth_l1, cross_entropy)}
@@ -136,19 +175,21 @@ class Regulariser:
 
         The "rate" reads the primitive of `surrogate`.
         """
+        U = _potentials(U)
         if U.size == 0:
             return np.zeros((), U.dtype)
-        above = np.where(U.real + 0.01 > 0, U + 0.01, 0)
+        above = np.where(U.real + 0.01 <= 0, 0, U + 0.01)
         shortfall = 0.1 - self._mean_activity(U, surrogate)
-        below = np.where(shortfall.real > 0, shortfall, 0)
-        return self.lambda1 * _mean(above) + self.lambda2 * _mean(below)
+        below = np.where(shortfall.real <= 0, 0, shortfall)
+        return float(self.lambda1) * _mean(above) + float(self.lambda2) * _mean(below)
 
     def derivative(self, U: Array, surrogate: Surrogate) -> Array:
         """d value / dU, of U's shape: lambda1 1[U > -0.01] / N - lambda2 1[<activity> < 0.1] activity'(U) / N."""
+        U = _potentials(U)
         slope = surrogate.derivative(U) if self.activity == "rate" else np.ones_like(U)
-        silent = self._mean_activity(U, surrogate) < 0.1
-        first: Array = self.lambda1 * (U + 0.01 > 0).astype(U.dtype)
-        return (first - self.lambda2 * np.where(silent, slope, 0)) / max(U.size, 1)
+        silent = above_threshold(0.1 - self._mean_activity(U, surrogate))
+        first = float(self.lambda1) * above_threshold(U + 0.01)
+        return np.asarray((first - float(self.lambda2) * silent * slope) / max(U.size, 1))
 
     def _mean_activity(self, U: Array, surrogate: Surrogate) -> Array:
         if self.activity == "rate":
@@ -187,9 +228,18 @@ class Objective:
 
     def value(self, U: Array, Y: Array, target: Array, surrogate: Surrogate) -> Array:
         """L, a scalar, for U (..., n), Y and target (..., n_out)."""
+        total = self.loss_of(Y, target)
+        if self.regulariser is None:
+            return total
+        U = _potentials(U)
+        if U.shape[:-1] != np.shape(Y)[:-1]:
+            raise InputError(f"U: expected the batch of Y, {np.shape(Y)[:-1]}, got {U.shape[:-1]}")
+        return total + self.regulariser.value(U, surrogate)
+
+    def loss_of(self, Y: Array, target: Array) -> Array:
+        """L without the regularisers, a scalar, for Y and target (..., n_out)."""
         terms = self.loss.terms(Y, target)
-        total = terms.sum() if self.reduction == "sum" else _mean(terms)
-        return total if self.regulariser is None else total + self.regulariser.value(U, surrogate)
+        return np.asarray(terms.sum()) if self.reduction == "sum" else _mean(terms)
 
     def error(self, Y: Array, target: Array) -> Array:
         """dY_k = dL/dY_k, of Y's shape (..., n_out)."""

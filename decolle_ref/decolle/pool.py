@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from decolle_ref._util.check import Array, InputError, count
+from decolle_ref._util.check import Array, InputError, count, floats, labels
 from decolle_ref.decolle.synapse import validate_image
 
 
@@ -63,20 +63,25 @@ class MaxPool:
 
     def winners(self, x: Array) -> Array:
         """The index of each window's largest entry; ties go to the first in reading order.  (..., n_in) -> (..., n)."""
-        windows = self.windows()
+        windows, x = self.windows(), floats("x", x, ..., self.n_in)
         best = x.real[..., windows].argmax(axis=-1)
         index: Array = windows[np.arange(self.n), best]
         return index
 
     def pick(self, x: Array, winners: Array) -> Array:
         """The entries of x at the winners.  (..., n_in) -> (..., n)."""
-        return np.take_along_axis(x, winners, axis=-1)
+        return np.take_along_axis(floats("x", x, ..., self.n_in), self._parse(winners, np.shape(x)[:-1]), axis=-1)
 
     def route(self, dU: Array, winners: Array) -> Array:
         """The adjoint of `pick`: dU at the winners, 0 elsewhere.  (..., n) -> (..., n_in)."""
+        dU = floats("dU", dU, ..., self.n)
         routed: Array = np.zeros((*dU.shape[:-1], self.n_in), dU.dtype)
-        np.put_along_axis(routed, winners, dU, axis=-1)
+        np.put_along_axis(routed, self._parse(winners, dU.shape[:-1]), dU, axis=-1)
         return routed
+
+    def _parse(self, winners: Array, batch: tuple[int, ...]) -> Array:
+        """Indices of one entry per window."""
+        return labels("winners", winners, self.n_in, (*batch, self.n))
 
     def windows(self) -> Array:
         """The indices of each window's entries, in reading order: an array of shape (n, size^2)."""

@@ -28,6 +28,7 @@ from decolle_ref._util.check import (
     float_dtype,
     fraction,
     positive,
+    validate_broadcast,
     validate_choice,
     validate_dtype,
     validate_shape,
@@ -96,7 +97,7 @@ def sample_readout(
     count("n_out", n_out)
     positive("amplitude", amplitude)
     G = rng.uniform(-1, 1, (n_out, n)) * (amplitude / np.sqrt(n))
-    return Readout(G.astype(float_dtype(dtype)), np.zeros(n_out, dtype))
+    return Readout(finite("G", G, float_dtype(dtype)), np.zeros(n_out, dtype))
 
 
 def validate(readout: Readout, n: int, dtype: np.dtype[Any], name: str) -> None:
@@ -149,6 +150,38 @@ def sample_mask(
     return Mask(**{place: np.multiply(kept, 256 / (256 - dropped), dtype=float_dtype(dtype))})
 
 
+def parse_mask(mask: Mask, readout: Readout, sizes: tuple[int, ...], name: str, step: int = 0) -> Mask:
+    """The factors of one step, finite in the dtype of the readout.
+
+    Parameters
+    ----------
+    mask : Mask
+    readout : Readout
+    sizes : tuple of int
+        Shape of the activity, (..., n); the factors broadcast to it, and to that of Y.
+    name : str
+        Begins the message.
+    step : int
+        Ends it.
+
+    Returns
+    -------
+    Mask
+
+    Raises
+    ------
+    InputError
+        For anything but a Mask of numbers that fit.
+    """
+    if not isinstance(mask, Mask):
+        raise InputError(f"{name} at step {step}: expected a Mask, got {type(mask).__name__}")
+    names = [f"{name} of {place} at step {step}" for place in Mask._fields]
+    factors = [finite(place, x, readout.G.dtype) for place, x in zip(names, mask, strict=True)]
+    for place, factor, shape in zip(names, factors, (sizes, (*sizes[:-1], len(readout.c))), strict=True):
+        validate_broadcast(place, factor, shape)
+    return Mask(*factors)
+
+
 def drop_count(name: str, p: float) -> int:
     """The number of values of a random byte that drop an entry: 256 p, rounded.
 
@@ -176,6 +209,8 @@ def drop_count(name: str, p: float) -> int:
 def output(readout: Readout, activity: Array, mask: Mask = KEEP) -> Array:
     """Y_k = sum_i G_ki sigma(U_i) + c_k.  [K20 Sec. 3.2]
 
+    Assumes arrays of these shapes, which `network.run` and `network.step` check.
+
     Parameters
     ----------
     readout : Readout
@@ -195,6 +230,7 @@ def local_error(readout: Readout, dY: Array, mask: Mask = KEEP) -> Array:
     """sum_k G_ki dY_k: the error of the outputs, projected back on the neurons.  [K20 Eq. 3]
 
     The paper's special case for the squared error prints error_i = Y_i - Yhat_i, without this projection.
+    Assumes arrays of these shapes, which `rule.error_signal` checks.
 
     Parameters
     ----------

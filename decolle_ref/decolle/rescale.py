@@ -23,7 +23,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from decolle_ref._util.check import Array, InputError
+from decolle_ref._util.check import Array, InputError, floats
 from decolle_ref.decolle import lif
 from decolle_ref.decolle.dialects import Dialect, differences
 from decolle_ref.decolle.lif import LIF
@@ -94,6 +94,12 @@ def rescale(neuron: LIF, weights: Weights, source: Dialect, target: Dialect, lea
         Naming the axes, if no exact map exists; or if the target's delta is 0 for every w.  Gains that differ within a
         channel of a convolution have no map to other gains, because the kernel has one weight for all of its places.
     """
+    weights = Weights(*(floats(letter, array) for letter, array in zip("Wb", weights, strict=True)))
+    if weights.W.ndim not in (2, 4):
+        raise InputError(
+            f"W: expected shape (n, n_in) or (channels, channels_in, kernel, kernel), got {weights.W.shape}"
+        )
+    floats("b", weights.b, len(weights.W))
     if axes := axes_without_map(source, target, learning):
         raise InputError(f"rescale: expected dialects that learn alike, got {_describe(source, target, axes)}")
     unit = target.value("refractory")(neuron.gamma)

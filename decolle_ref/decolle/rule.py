@@ -14,7 +14,7 @@ every quantity on the right is available at neuron i and its input j at this ste
 (array([0.25]), array([[0.75]]))
 """
 
-from decolle_ref._util.check import Array
+from decolle_ref._util.check import Array, floats
 from decolle_ref.decolle.objective import Objective
 from decolle_ref.decolle.readout import KEEP, Mask, Readout, local_error
 from decolle_ref.decolle.surrogate import Surrogate
@@ -49,8 +49,15 @@ def error_signal(
     Returns
     -------
     array of shape (..., n)
+
+    Raises
+    ------
+    InputError
+        For shapes that do not fit.
     """
-    modulatory = local_error(readout, dY, mask)
+    n_out, n = readout.G.shape
+    U = floats("U", U, ..., n)
+    modulatory = local_error(readout, floats("dY", dY, *U.shape[:-1], n_out), mask)
     postsynaptic = surrogate.derivative(U)
     return modulatory * postsynaptic + objective.penalty(U, surrogate if rate is None else rate)
 
@@ -70,5 +77,10 @@ def gradient(synapse: Synapse, dU: Array, P: Array) -> Weights:
     -------
     Weights
         Weights of the same shapes as W and b of the layer.
+
+    Raises
+    ------
+    InputError
+        For shapes that do not fit.
     """
     return synapse.gradient(dU, P)

@@ -6,7 +6,7 @@ stay together, every gradient here can be checked: derivative(x) = d primitive(x
 
 `rise` is primitive(+inf) - primitive(-inf), the integral of the derivative.  It is not 1 for all of them; `normalised`
 makes it 1.  All functions accept a real array of any shape, and a complex one for the complex-step check, where they
-branch on the real part.
+branch on the real part.  Integers and booleans are computed as float64, and NaN gives NaN.
 
 >>> import numpy as np
 >>> from decolle_ref import surrogate
@@ -21,9 +21,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from decolle_ref._util.check import Array, positive
+from decolle_ref._util.check import Array, floats, positive
 
 Function = Callable[[Array], Array]
+
+LARGE = 2048  # numbers, from which on a comparison is faster than np.heaviside
 
 
 def at_threshold(u: Array) -> Array:
@@ -39,7 +41,7 @@ def at_threshold(u: Array) -> Array:
     array
         Spikes, 0 or 1, of u's shape and real dtype.
     """
-    return (u.real >= 0).astype(u.real.dtype)
+    return _fires(floats("u", u).real, 1.0)
 
 
 def above_threshold(u: Array) -> Array:
@@ -55,7 +57,15 @@ def above_threshold(u: Array) -> Array:
     array
         Spikes, 0 or 1, of u's shape and real dtype.
     """
-    return (u.real > 0).astype(u.real.dtype)
+    return _fires(floats("u", u).real, 0.0)
+
+
+def _fires(u: Array, at_zero: float) -> Array:
+    """The Heaviside function with this value at 0.  np.heaviside keeps NaN, but is slow where an array is large."""
+    if u.size < LARGE or np.isnan(u).any():
+        return np.asarray(np.heaviside(u, u.dtype.type(at_zero)))
+    fires: Array = (u >= 0 if at_zero else u > 0).astype(u.dtype)
+    return fires
 
 
 @dataclass(frozen=True)
@@ -94,7 +104,8 @@ def magnitude(x: Array) -> Array:
     array
         x or -x, whichever has the real part >= 0; x's shape and dtype.
     """
-    return np.where(x.real < 0, -x, x)
+    x = floats("x", x)
+    return np.abs(x) if x.dtype.kind == "f" else np.where(x.real < 0, -x, x)
 
 
 def _odd(x: Array, half: Array) -> Array:
@@ -120,18 +131,22 @@ def _fast_sigmoid_derivative(x: Array) -> Array:
 
 
 def _fast_sigmoid(x: Array) -> Array:
+    x = floats("x", x)
+    if np.isinf(x.real).any():  # inf / inf is no number, and the largest number gives the limit
+        x = np.where(np.isinf(x.real), np.copysign(np.finfo(x.dtype).max, x.real), x)
     sigma: Array = 0.5 + x / (1 + magnitude(x))
     return sigma
 
 
 def _triangle(x: Array) -> Array:
     m = magnitude(x)
-    return np.where(m.real < 1, 1 - m, 0 * m)
+    return np.where(m.real >= 1, 0, 1 - m)
 
 
 def _triangle_primitive(x: Array) -> Array:
     m = magnitude(x)
-    return _odd(x, np.where(m.real < 1, m * (1 - m / 2), 0.5 + 0 * m))
+    inside = np.where(m.real >= 1, 1, m)
+    return _odd(x, inside * (1 - inside / 2))
 
 
 def _exponential_derivative(x: Array) -> Array:
@@ -143,12 +158,15 @@ def _exponential(x: Array) -> Array:
 
 
 def _boxcar_derivative(x: Array) -> Array:
-    return ((x.real > -0.5) & (x.real <= 0.5)).astype(x.dtype)
+    x = floats("x", x)
+    inside = ((x.real > -0.5) & (x.real <= 0.5)).astype(x.dtype)
+    return np.where(np.isnan(x), x, inside) if np.isnan(x).any() else inside
 
 
 def _boxcar_primitive(x: Array) -> Array:
-    inside = np.where(x.real > -0.5, x + 0.5, 0 * x)
-    return np.where(x.real <= 0.5, inside, 1 + 0 * x)
+    x = floats("x", x)
+    inside = np.where(x.real <= -0.5, 0, x + 0.5)
+    return np.where(x.real > 0.5, 1, inside)
 
 
 logistic = Surrogate("logistic", _logistic_derivative, _logistic, rise=1.0)
@@ -166,7 +184,7 @@ exponential = Surrogate("exponential", _exponential_derivative, _exponential, ri
 boxcar = Surrogate("boxcar", _boxcar_derivative, _boxcar_primitive, rise=1.0)
 """sigma'(x) = 1 for -1/2 < x <= 1/2, else 0; sigma is the hard sigmoid."""
 
-identity = Surrogate("identity", np.ones_like, np.asarray, rise=np.inf)
+identity = Surrogate("identity", lambda x: np.ones_like(floats("x", x)), lambda x: floats("x", x), rise=np.inf)
 """sigma'(x) = 1, sigma(x) = x: no surrogate, but how a readout reads U itself; `SURROGATES` leaves it out."""
 
 SURROGATES = {s.name: s for s in (logistic, fast_sigmoid, piecewise_linear, exponential, boxcar)}

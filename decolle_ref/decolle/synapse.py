@@ -1,7 +1,8 @@
 """How inputs reach neurons: the drive W P + b, and its adjoint dU (x) P.  [K20 Eq. 1, 2]
 
 Arrays of neurons and inputs are flat in both synapses.  `Conv2d` reads them as images, channel by channel, row by row:
-input j is (channel, row, column) in C order.
+input j is (channel, row, column) in C order.  All methods refuse arrays of other shapes, except `Dense.drive`, which
+runs at every step.
 
 >>> import numpy as np
 >>> from decolle_ref import Conv2d, Dense, Weights
@@ -17,7 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from decolle_ref._util.check import Array, InputError, count, finite, validate_dtype, validate_shape
+from decolle_ref._util.check import Array, InputError, count, finite, floats, validate_dtype, validate_shape
 from decolle_ref.decolle.lif import LIF, trace_gain
 
 
@@ -62,7 +63,7 @@ class Dense:
         return (self.n, self.n_in), (self.n,)
 
     def drive(self, weights: Weights, P: Array) -> Array:
-        """sum_j W_ij P_j + b_i.  [K20 Eq. 1]  (..., n_in) -> (..., n)."""
+        """sum_j W_ij P_j + b_i.  [K20 Eq. 1]  (..., n_in) -> (..., n).  Assumes weights and P of these shapes."""
         return P @ weights.W.T + weights.b
 
     def gradient(self, dU: Array, P: Array) -> Weights:
@@ -70,12 +71,16 @@ class Dense:
 
         dU (..., n) is dL/dU, P is (..., n_in).
         """
-        dU, P = dU.reshape(-1, self.n), P.reshape(-1, self.n_in)
+        dU, P = _parse_pair(self, dU, P)
         return Weights(W=dU.T @ P, b=dU.sum(axis=0))
 
     def adjoint(self, weights: Weights, dU: Array) -> Array:
         """dL/dP_j = sum_i W_ij dU_i, where dU = dL/dU.  (..., n) -> (..., n_in)."""
-        return np.asarray(dU @ weights.W)
+        return np.asarray(floats("dU", dU, ..., self.n) @ self.parse(weights).W)
+
+    def parse(self, weights: Weights) -> Weights:
+        """`weights` as floats; raise InputError unless they have this synapse's shapes."""
+        return Weights(*(floats(x, array, *shape) for x, array, shape in zip("Wb", weights, self.shapes, strict=True)))
 
     def validate(self, weights: Weights, dtype: np.dtype[Any], name: str) -> None:
         """Raise InputError unless `weights` has this synapse's shapes, only finite numbers, and `dtype`."""
@@ -160,17 +165,19 @@ class Conv2d:
 
         (..., n_in) -> (..., n): one matrix product for each place (r, s) of the kernel.
         """
-        U = sum(weights.W[:, :, r, s] @ inputs for r, s, inputs in self._kernel_places(P))
-        return (U + weights.b[:, None]).reshape(*P.shape[:-1], self.n)
+        (W, b), P = self.parse(weights), floats("P", P, ..., self.n_in)
+        U = sum(W[:, :, r, s] @ inputs for r, s, inputs in self._kernel_places(P))
+        return (U + b[:, None]).reshape(*P.shape[:-1], self.n)
 
     def gradient(self, dU: Array, P: Array) -> Weights:
         """dL/dW_oc(r, s) = sum_{y,x} dU_o(y, x) P_c(stride y + r - padding, ...), dL/db_o = sum_{y,x} dU_o(y, x).
 
         Summed over the batch axes too; dU (..., n) is dL/dU, P is (..., n_in).  [K20 Eq. 3]
         """
+        dU, P = _parse_pair(self, dU, P)
         dU = dU.reshape(-1, self.channels, self.n // self.channels)
         dW = np.empty(self.shape_W, np.result_type(dU, P))
-        for r, s, inputs in self._kernel_places(P.reshape(-1, self.n_in)):
+        for r, s, inputs in self._kernel_places(P):
             dW[:, :, r, s] = (dU @ inputs.swapaxes(-1, -2)).sum(axis=0)
         return Weights(W=dW, b=dU.sum(axis=(0, 2)))
 
@@ -179,11 +186,12 @@ class Conv2d:
 
         i = stride y + r - padding, j = stride x + s - padding; dU = dL/dU.  (..., n) -> (..., n_in).
         """
+        W, dU = self.parse(weights).W, floats("dU", dU, ..., self.n)
         batch = dU.shape[:-1]
         dU = dU.reshape(*batch, self.channels, self.n // self.channels)
-        dP = np.zeros((*batch, 1 + self.n_in), np.result_type(dU, weights.W))  # [0] collects all of the padding
+        dP = np.zeros((*batch, 1 + self.n_in), np.result_type(dU, W))  # [0] collects all of the padding
         for r, s, index in self._kernel_places(np.arange(1, 1 + self.n_in)):  # 0 where a neuron reads padding
-            dP[..., index] += weights.W[:, :, r, s].T @ dU
+            dP[..., index] += W[:, :, r, s].T @ dU
         return dP[..., 1:]
 
     def _kernel_places(self, P: Array) -> Iterator[tuple[int, int, Array]]:
@@ -194,6 +202,10 @@ class Conv2d:
         for r, s in np.ndindex(self.kernel, self.kernel):
             inputs = image[..., r :: self.stride, s :: self.stride][..., :height, :width]
             yield r, s, inputs.reshape(*inputs.shape[:-2], height * width)
+
+    def parse(self, weights: Weights) -> Weights:
+        """`weights` as floats; raise InputError unless they have this synapse's shapes."""
+        return Weights(*(floats(x, array, *shape) for x, array, shape in zip("Wb", weights, self.shapes, strict=True)))
 
     def validate(self, weights: Weights, dtype: np.dtype[Any], name: str) -> None:
         """Raise InputError unless `weights` has this synapse's shapes, only finite numbers, and `dtype`."""
@@ -223,6 +235,13 @@ def validate_image(name: str, shape: tuple[int, ...]) -> None:
         count(f"{name} {side}", value)
 
 
+def _parse_pair(synapse: "Synapse", dU: Array, P: Array) -> tuple[Array, Array]:
+    """dU and P of one batch shape, with one row per sample."""
+    P = floats("P", P, ..., synapse.n_in)
+    dU = floats("dU", dU, *P.shape[:-1], synapse.n)
+    return dU.reshape(-1, synapse.n), P.reshape(-1, synapse.n_in)
+
+
 def _validate(weights: Weights, shapes: Sequence[tuple[int, ...]], dtype: np.dtype[Any], name: str) -> None:
     for letter, array, shape in zip("Wb", weights, shapes, strict=True):
         validate_shape(f"{name} {letter}", finite(f"{name} {letter}", array), shape)
@@ -235,4 +254,4 @@ def _init_weights(
     """W ~ U(-1, 1) scale / (sqrt(weights per neuron) gain), b = bias + U(-0.1, 0.1), one b per row of W."""
     W = rng.uniform(-1, 1, shape) * (scale / np.sqrt(np.prod(shape[1:]))) / gain
     b = bias + rng.uniform(-0.1, 0.1, shape[0])
-    return Weights(W.astype(dtype), b.astype(dtype))
+    return Weights(finite("W", W, dtype), finite("b", b, dtype))

@@ -23,6 +23,7 @@ NAMES = (
     "scaling",
     "xor",
     "spikegrad-mnist",
+    "spikegrad-cifar10",
     "dialect-comparison",
     "replay",
 )

@@ -5,7 +5,7 @@ The checksum shows that the file is as it was written; the limits in `Field` sho
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,8 +29,11 @@ def save(path: Path, kind: str, arrays: Mapping[str, Array], settings: Settings)
     store.write_arrays(path, kind, arrays, about)
 
 
-def load(path: Path, kind: str, settings: Settings) -> dict[str, Array]:
-    """The arrays of a checkpoint.  Raises InputError if it was changed, or names the first setting that differs."""
+def load(path: Path, kind: str, settings: Settings, extendable: Collection[str] = ()) -> dict[str, Array]:
+    """The arrays of a checkpoint.  Raises InputError if it was changed, or names the first setting that differs.
+
+    The settings named in `extendable` may be larger than in the checkpoint: then the run becomes longer.
+    """
     arrays, about = reading.read_arrays(path, kind)
     theirs, stored = about.get("settings"), about.get("sha256")
     if stored != _checksum(kind, arrays, theirs):
@@ -38,6 +41,8 @@ def load(path: Path, kind: str, settings: Settings) -> dict[str, Array]:
         raise InputError(f"{path}: expected the checksum of its content, got {got}")
     for name, value in settings.items():
         other = theirs.get(name) if isinstance(theirs, dict) else None
+        if name in extendable and isinstance(other, int) and other <= value:
+            continue
         if other != value:
             raise InputError(f"{path}: expected a run with {name} = {value}, got {other}")
     return arrays

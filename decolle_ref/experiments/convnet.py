@@ -173,6 +173,6 @@ EXPERIMENT = Experiment(
     make=Convnet,
     one_line=one_line,
     example="--epochs 2 --threads 2",
-    needs_mnist=True,
+    download=mnist.download,
     cuts_batches=True,
 )

@@ -21,7 +21,7 @@ from decolle_ref._util.check import Array, finite
 from decolle_ref._util.progress import Progress
 from decolle_ref.experiments import checkpoint, run_folder
 from decolle_ref.experiments.environment import stop_requests, versions
-from decolle_ref.experiments.options import plain
+from decolle_ref.experiments.options import extendable, plain
 from decolle_ref.fast import worker_pool
 
 State = TypeVar("State")
@@ -152,7 +152,7 @@ class Experiment:
     table: Callable[[Results], str] | None = None
     group: str = "learn"  # of commands: "learn" or "experiments"
     example: str = "--quick"
-    needs_mnist: bool = False
+    download: Callable[..., object] | None = None  # fetches its data: download(quiet=...)
     cuts_batches: bool = False  # threads share the batch, with one BLAS thread each; else BLAS has the threads
 
     @property
@@ -229,11 +229,10 @@ def _compute(
     """The contents of results.json, with all on which a result depends, and the arrays for the figure."""
     count = (os.cpu_count() or 1) if threads is None else threads
     workers, blas_threads = (count, 1) if experiment.cuts_batches else (1, count)
-    chosen = plain(settings)
     with worker_pool(workers, blas_threads) as pool:
         job = experiment.make(settings, pool, data)
-        numbers, arrays = job.report(_all_steps(experiment, job, chosen, folder, resume, quiet))
-    about = {"experiment": experiment.name, "comparable": not settings.quick, "settings": chosen}
+        numbers, arrays = job.report(_all_steps(experiment, job, settings, folder, resume, quiet))
+    about = {"experiment": experiment.name, "comparable": not settings.quick, "settings": plain(settings)}
     return {**about, "versions": versions(), **numbers}, arrays
 
 
@@ -254,17 +253,17 @@ def one_line(experiment: Experiment, results: Results) -> str:
 
 
 def _all_steps(
-    experiment: Experiment, job: Run[State], settings: dict[str, Any], folder: Path, resume: bool, quiet: bool
+    experiment: Experiment, job: Run[State], settings: Any, folder: Path, resume: bool, quiet: bool
 ) -> State:
     """Run all remaining steps, or until the user stops the run; save checkpoints on the way."""
     path, kind = folder / checkpoint.NAME, experiment.checkpoint_kind
 
     def save(state: State) -> None:
         if arrays := job.pack(state):
-            checkpoint.save(path, kind, arrays, settings)
+            checkpoint.save(path, kind, arrays, plain(settings))
 
     if resume and path.exists():
-        state = job.unpack(path, checkpoint.load(path, kind, settings))
+        state = job.unpack(path, checkpoint.load(path, kind, plain(settings), extendable(settings)))
     else:
         run_folder.put_aside(folder, experiment.module)
         state = job.begin()

@@ -5,10 +5,11 @@ backpropagation through time with a surrogate derivative.  Then the weights of i
 
     W^(1)(s) = (1 - s) W^(1)_initial + s W^(1)_final,   0 <= s <= 1,
 
-while all other weights keep their final values.  At each point two numbers are recorded:
+while all other weights keep their final values.  At each point these numbers are recorded:
 
     L(s)     the true loss, constant where no spike appears, vanishes or moves
     g(s)     = sum_ij dL/dW_ij^(1) dW_ij^(1)/ds, the surrogate gradient along the line
+    norms    of dL/dW^(1): of the surrogate gradient, and of the "true" one by finite differences
 
 Between two changes of the spikes g varies smoothly; where they change, it jumps as L does, but it is not 0 in between.
 The *virtual* surrogate loss is L(0) + c int_0^s g, with c such that it ends at L(1).  On one line every g has an
@@ -41,6 +42,7 @@ ANSWER = (30, 40)  # target: steps at which the output neuron of the right class
 W_RANGE = (0.1, 0.4)  # range of the uniform initial weights; with them hidden and output neurons spike before learning
 LEARNING_RATE, DROP = 0.01, 0.3  # the learning rate falls by DROP after two thirds of the updates
 TWIN_POINTS = 11
+DIFFERENCE = 2e-4  # step of the finite differences in each hidden weight
 
 CELL = spiking.neuron(tau_mem=0.010, tau_syn=0.005, surrogate=sharpened(fast_sigmoid, 5.0))
 KERNEL = costs.double_exponential(tau_rise=0.005, tau_decay=0.050)
@@ -61,6 +63,8 @@ class Walk(NamedTuple):
     s: Array  # (points,), from 0 to 1
     loss: Array  # L(s)
     surrogate: Array  # g(s)
+    surrogate_norm: Array  # |dL/dW^(1)| of the surrogate gradient
+    true_norm: Array  # the same of the true loss, by finite differences
 
 
 def problem(rng: np.random.Generator) -> Problem:
@@ -124,32 +128,43 @@ def point(first: Sequence[Synapses], last: Sequence[Synapses], s: Any) -> tuple[
 
 
 def along(cell: Neuron, first: Sequence[Synapses], last: Sequence[Synapses], task: Problem, s: float) -> float:
-    """g(s) = sum_ij dL/dW_ij^(1) (W_last - W_first)_ij at one point of the line.  [N19 Fig. 4b]"""
+    """g(s) = sum_ij dL/dW_ij^(1) (W_last - W_first)_ij at one point of the line."""
     dW = gradient(cell, point(first, last, s), task)[0]
     return float((dW * (last[0].W - first[0].W)).sum())
+
+
+def true_norm(synapses: Sequence[Synapses], task: Problem, step: float = DIFFERENCE) -> float:
+    """The norm of the differences (L(W + step e_ij) - L(W)) / step over all hidden weights.  [N19 Fig. 4b]"""
+    hidden, *others = synapses
+    here = loss(CELL, synapses, task)
+    moved = [hidden.W + step * (np.arange(4).reshape(2, 2) == k) for k in range(4)]
+    slopes = [(loss(CELL, [hidden._replace(W=W), *others], task) - here) / step for W in moved]
+    return float(np.linalg.norm(slopes))
 
 
 def walk(
     first: Sequence[Synapses], last: Sequence[Synapses], task: Problem, points: int, tick: Callable[[str], None]
 ) -> Walk:
-    """L(s) and g(s) of the spiking network at evenly spaced points.  [N19 Fig. 4]"""
-    position, L, g = np.linspace(0, 1, points), [], []
+    """Loss and gradients of the spiking network at evenly spaced points.  [N19 Fig. 4]"""
+    position, rows = np.linspace(0, 1, points), []
     for s in position:
-        L.append(float(loss(CELL, point(first, last, s), task)))
-        g.append(along(CELL, first, last, task, s))
-        tick(f"along the line, loss {L[-1]:.2f}")
-    return Walk(position, np.array(L), np.array(g))
+        here = point(first, last, s)
+        L, dW = float(loss(CELL, here, task)), gradient(CELL, here, task)[0]
+        g = (dW * (last[0].W - first[0].W)).sum()
+        rows.append((L, g, np.linalg.norm(dW), true_norm(here, task)))
+        tick(f"along the line, loss {L:.2f}")
+    return Walk(position, *np.array(rows).T)
 
 
 def finite_differences(line: Walk) -> Array:
-    """(L(s + ds) - L(s)) / ds between neighbours, (points - 1,): the "true" gradient of [N19 Fig. 4b]."""
+    """(L(s + ds) - L(s)) / ds between neighbours, (points - 1,)."""
     slope: Array = np.diff(line.loss) / np.diff(line.s)
     return slope
 
 
 def virtual(line: Walk) -> tuple[Array, float]:
     """L(0) + c int_0^s g by the trapezoidal rule, and the c with which it ends at L(1).  [N19 Fig. 4a]"""
-    s, L, g = line
+    s, L, g = line.s, line.loss, line.surrogate
     integral = np.concatenate([[0], np.cumsum((g[1:] + g[:-1]) / 2 * np.diff(s))])
     scale = float((L[-1] - L[0]) / integral[-1])
     return L[0] + scale * integral, scale

@@ -26,6 +26,7 @@ def option(
     least: int = 1,
     above_zero: bool = False,
     positional: bool = False,
+    extendable: bool = False,
 ) -> Any:
     """A field of `Settings` with its help text.
 
@@ -45,9 +46,12 @@ def option(
         Whether a number must be above 0, not only at least 0.
     positional
         Whether the values follow the command without an option's name.
+    extendable
+        Whether a resumed run may have a larger value than its checkpoint: the length of a run.
     """
     rules = {"choices": tuple(choices), "least": least, "above_zero": above_zero}
-    return field(default=default, metadata={"help": text, "quick": quick, "positional": positional, **rules})
+    place = {"positional": positional, "extendable": extendable}
+    return field(default=default, metadata={"help": text, "quick": quick, **place, **rules})
 
 
 @dataclass(frozen=True)
@@ -100,6 +104,11 @@ def settings_of(kind: type[T], quick: bool = False, **given: Any) -> T:
     """
     values = {f.name: f.metadata["quick"] for f in fields(kind) if quick and f.metadata["quick"] is not MISSING}  # type: ignore[arg-type]
     return kind(**values | {"quick": quick} | given)
+
+
+def extendable(settings: Any) -> set[str]:
+    """The names of the settings that a resumed run may increase."""
+    return {f.name for f in fields(settings) if f.metadata["extendable"]}
 
 
 def plain(settings: Any) -> dict[str, Any]:

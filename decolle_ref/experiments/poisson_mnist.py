@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from decolle_ref import fast
-from decolle_ref._util.check import Array, InputError
+from decolle_ref._util.check import Array, InputError, validate_shape
 from decolle_ref.data import mnist
 from decolle_ref.decolle.network import Carry
 from decolle_ref.experiments import checkpoint
@@ -39,6 +39,7 @@ from decolle_ref.fast import NetworkStepper
 
 EARLY = (64, 256, 640, 1408, 2048, 2688, 3328, 3968)  # the test images are classified after so many samples,
 LONG = 3840  # and then after every so many more
+FINAL_STEPS = 1000  # ms per image in the final test
 BLOCK = 2  # steps that are computed together at test
 
 
@@ -48,15 +49,16 @@ class State(NamedTuple):
     carry: Carry
     learning: Array  # (mini-batches, spiking readouts): errors on the training samples, by vote while learning
     tested: Array  # (tests, 1 + readouts): training samples so far, errors on the test images
+    final: Array  # (readouts,): errors in the final test; (0,) before it
 
 
 def read(settings: Settings) -> Data:
-    """MNIST as published; the test images are a random selection, the same in all runs."""
+    """MNIST as published; the test images are in a random order, the same in all runs."""
     (x, labels), (x_test, labels_test) = (mnist.load(split) for split in ("train", "test"))
     if settings.test_images > len(x_test):
         raise InputError(f"test_images: expected at most {len(x_test)}, got {settings.test_images}")
-    selection = np.random.default_rng(TEST).permutation(len(x_test))[: settings.test_images]
-    return Data(x, labels, x_test[selection], labels_test[selection])
+    order = np.random.default_rng(TEST).permutation(len(x_test))
+    return Data(x, labels, x_test[order], labels_test[order])
 
 
 def milestones(settings: Settings) -> list[int]:
@@ -72,7 +74,7 @@ class PoissonMnist(Run[State]):
     step_name, tick_name = "mini-batch", "ms"
 
     def __init__(self, settings: Settings, workers: ThreadPoolExecutor, data: Data | None = None) -> None:
-        self.settings, self.steps, self.workers = settings, settings.batches, workers
+        self.settings, self.steps, self.workers = settings, settings.batches + settings.final_test, workers
         self.data = read(settings) if data is None else data
         mnist.validate(self.data.x, self.data.labels, "training")
         mnist.validate(self.data.x_test, self.data.labels_test, "test")
@@ -85,15 +87,16 @@ class PoissonMnist(Run[State]):
 
     def begin(self) -> State:
         """The initial weights, sampled with the seed."""
-        return State(self.start, np.zeros((0, self.spiking)), np.zeros((0, 1 + len(self.model.readouts))))
+        readouts = len(self.model.readouts)
+        return State(self.start, np.zeros((0, self.spiking)), np.zeros((0, 1 + readouts)), np.zeros(0))
 
     def done(self, state: State) -> int:
-        """The number of mini-batches so far."""
-        return len(state.learning)
+        """The number of mini-batches so far; the final test counts as one more."""
+        return len(state.learning) + (len(state.final) > 0)
 
     def ticks(self, step: int) -> int:
         """The milliseconds of input in `step` mini-batches."""
-        return step * self.settings.steps
+        return min(step, self.settings.batches) * self.settings.steps
 
     def status(self, state: State) -> str:
         """The number of samples, the last test error of every readout, and the memory."""
@@ -104,15 +107,16 @@ class PoissonMnist(Run[State]):
         return f"{text}, {peak_memory() / 2**20:.0f} MiB"
 
     def step(self, state: State, monitor: Monitor) -> State:
-        """Learn from one mini-batch, and classify the test images after some of them."""
-        batches = len(state.learning) + 1
+        """Learn from one mini-batch, and classify the test images after some of them; or the final test."""
+        settings, batches = self.settings, len(state.learning) + 1
+        if batches > settings.batches:
+            return state._replace(final=self.test(state.carry, monitor, len(self.data.x_test), FINAL_STEPS))
         carry, errors = self.learn(state.carry, batches - 1, monitor)
         tested = state.tested
-        if batches in milestones(self.settings):
-            samples = batches * self.settings.batch
-            monitor.say(f"{samples} samples, testing on {len(self.data.labels_test)}")
-            tested = np.vstack([tested, [samples, *self.test(carry, monitor)]])
-        return State(carry, np.vstack([state.learning, errors]), tested)
+        if batches in milestones(settings):
+            mistakes = self.test(carry, monitor, settings.test_images, settings.test_steps)
+            tested = np.vstack([tested, [batches * settings.batch, *mistakes]])
+        return State(carry, np.vstack([state.learning, errors]), tested, state.final)
 
     def learn(self, start: Carry, k: int, monitor: Monitor) -> tuple[Carry, Array]:
         """Learn from mini-batch k at every step after burn-in; returns (carry, errors by vote).
@@ -127,7 +131,7 @@ class PoissonMnist(Run[State]):
         stepper.rest()
         for n in range(settings.steps):
             learns, mask = n >= settings.burn_in, masks(settings, model.network, rng, settings.batch)
-            stepper.step(weights, next(stream)[None], target if learns else None, mask)
+            stepper.step(model.split(weights)[0], next(stream)[None], target if learns else None, mask)
             if learns:
                 votes.add(answers(model, weights, stepper))
                 (w, w_top, w_ref), (m, m_top, m_ref) = model.split(weights), model.split(opt_state)
@@ -138,54 +142,61 @@ class PoissonMnist(Run[State]):
             monitor.tick()
         return Carry(weights, (), opt_state, updates=updates), votes.wrong(labels) / settings.batch
 
-    def test(self, carry: Carry, monitor: Monitor) -> Array:
-        """Errors of every readout on the test images, by vote."""
+    def test(self, carry: Carry, monitor: Monitor, n: int, steps: int) -> Array:
+        """Errors of every readout on the first n test images, by vote over `steps` steps."""
         settings, model, data = self.settings, self.model, self.data
         mistakes: Array = np.zeros(len(model.readouts), int)
-        for first in range(0, len(data.x_test), settings.batch):
-            batch = slice(first, first + settings.batch)
+        for first in range(0, n, settings.batch):
+            batch = slice(first, min(n, first + settings.batch))
             images, labels = data.x_test[batch], data.labels_test[batch]
-            monitor.say(f"testing on {len(data.labels_test)}")
+            monitor.say(f"testing on image {first} of {n}")
             stepper = NetworkStepper(model.network, len(labels), self.workers, BLOCK)
-            batch_mistakes = self.vote(carry, stepper, images, settings.rng(TEST, first)).wrong(labels)
+            batch_mistakes = self.vote(carry, stepper, images, settings.rng(TEST, first), steps).wrong(labels)
             if model.reference is not None:
                 Y = fast.convnet.outputs(model.reference, model.split(carry.weights)[2], grey(images), self.workers)
                 batch_mistakes = np.append(batch_mistakes, (Y.argmax(axis=1) != labels).sum())
             mistakes += batch_mistakes
-        return mistakes / len(data.x_test)
+        return mistakes / n
 
-    def vote(self, carry: Carry, stepper: NetworkStepper, images: Array, rng: np.random.Generator) -> Votes:
+    def vote(self, carry: Carry, stepper: NetworkStepper, images: Array, rng: np.random.Generator, steps: int) -> Votes:
         """Classify images with fixed weights, several steps at a time; every step after burn-in has one vote."""
         settings, model = self.settings, self.model
         return poll(
             Votes(self.spiking, len(images)),
             stepper,
-            carry.weights,
+            model.split(carry.weights)[0],
             spikes(settings, rng, images),
-            range(settings.burn_in, settings.test_steps),
+            range(settings.burn_in, steps),
             lambda: answers(model, carry.weights, stepper),
             lambda: masks(settings, model.network, rng, stepper.steps, len(images)) if settings.test_dropout else None,
         )
 
     def pack(self, state: State) -> dict[str, Array]:
         """The weights, the optimiser states and both histories, as named arrays."""
-        return {**checkpoint.pack(state.carry), "learning": state.learning, "tested": state.tested}
+        histories = {"learning": state.learning, "tested": state.tested, "final": state.final}
+        return checkpoint.pack(state.carry) | histories
 
     def unpack(self, path: Path, arrays: Mapping[str, Array]) -> State:
-        """The state from a checkpoint."""
+        """The state from a checkpoint.  Where the run became longer, the tests at its former end are left out."""
         settings, readouts = self.settings, len(self.model.readouts)
         carry = checkpoint.unpack(path, arrays, self.model.synapses, np.float32)
         learning = checkpoint.history(path, arrays, "learning", Field((self.spiking,), 0, 1), settings.batches)
-        batches = len(learning)
-        samples = np.array([k * settings.batch for k in milestones(settings) if k <= batches], float)
+        batches, ends = len(learning), milestones(settings)
+        rows = checkpoint.history(path, arrays, "tested", Field((1 + readouts,), 0), len(ends) + 1)
+        final = checkpoint.history(path, arrays, "final", Field((), 0, 1), readouts)
+        if batches < settings.batches:
+            rows, final = rows[np.isin(rows[:, 0] // settings.batch, ends)], final[:0]
+        samples = np.array([k * settings.batch for k in ends if k <= batches], float)
         low, high = (np.insert(np.full((len(samples), readouts), x), 0, samples, axis=1) for x in (0.0, 1.0))
-        tested = checkpoint.parse(path, arrays, "tested", Field(low.shape, low, high))
+        tested = checkpoint.parse(path, {"tested": rows}, "tested", Field(low.shape, low, high))
         checkpoint.validate_updates(path, carry, batches * settings.updates_per_batch)
-        return State(carry, learning, tested)
+        validate_shape(f"{path} final", final, (readouts if len(final) else 0,))
+        return State(carry, learning, tested, final)
 
     def report(self, state: State) -> tuple[Results, dict[str, Array]]:
         """The error curves of all readouts."""
         names = self.model.readouts
+        final = dict(zip(names, state.final.tolist(), strict=True)) if len(state.final) else None
         return {
             "readouts": names,
             "learning": {
@@ -193,12 +204,14 @@ class PoissonMnist(Run[State]):
             },
             "samples": state.tested[:, 0].astype(int).tolist(),
             "error": {name: column.tolist() for name, column in zip(names, state.tested[:, 1:].T, strict=True)},
+            "final": final,
         }, {}
 
 
 def one_line(results: Results) -> str:
     """The result in one line."""
-    errors = ", ".join(f"{name} {100 * error[-1]:.2f} %" for name, error in results["error"].items())
+    last = results["final"] or {name: error[-1] for name, error in results["error"].items()}
+    errors = ", ".join(f"{name} {100 * error:.2f} %" for name, error in last.items())
     seed = results["settings"]["seed"]
     return f"poisson-mnist: test error {errors} after {results['samples'][-1]} samples, seed {seed}"
 
@@ -210,6 +223,6 @@ EXPERIMENT = Experiment(
     make=PoissonMnist,
     one_line=one_line,
     example="--samples 640 --threads 2",
-    needs_mnist=True,
+    download=mnist.download,
     cuts_batches=True,
 )

@@ -39,7 +39,7 @@ WEIGHTS, ORDER, TRAIN, TEST = range(4)  # the purpose of each random stream
 class Settings(CommonSettings):
     """The settings of a run."""
 
-    samples: int = option(3968, "training images, shown in whole mini-batches", quick=128)
+    samples: int = option(3968, "training images, shown in whole mini-batches", quick=128, extendable=True)
     dialect: str = option("paper", "variant of DECOLLE", choices=dialects.DIALECTS)
     output_layer: bool = option(True, "train a linear layer on top of the third layer")
     convnet: bool = option(False, "train the conventional network beside it, on the same mini-batches")
@@ -50,12 +50,13 @@ class Settings(CommonSettings):
     test_steps: int = option(300, "test: ms per image (the paper has 1000)")
     input_rate_hz: float = option(50.0, "input rate of a white pixel, in Hz")
     dropout: float = option(0.5, "probability that the readout does not read a neuron")
+    final_test: bool = option(False, "at the end, classify all test images, shown for 1 s each, as in the paper")
     test_dropout: bool = option(False, "leave dropout active at test")
     learning_rate: float = option(5e-3, "learning rate per unit of normalised trace")
     output_learning_rate: float = option(1e-3, "learning rate of the output layer")
     convnet_learning_rate: float = option(3e-4, "learning rate of the conventional network")
     beta2: float = option(0.95, "decay of Adamax's maximum")
-    halvings: int = option(3, "how often all learning rates are halved, at equal distances over the run", least=0)
+    halve_at: tuple[int, ...] = option((960, 1984, 2944), "numbers of samples at which all learning rates are halved")
     refractory_strength: float = option(0.0, "strength of the refractory term; the authors' script has none")
     tau_mem: float = option(0.020, "membrane time constant, in seconds", above_zero=True)
     tau_syn: float = option(0.0075, "synaptic time constant, in seconds", above_zero=True)
@@ -175,10 +176,8 @@ def pairs(opt_states: Sequence[Any]) -> OptState:
 
 
 def halving(settings: Settings) -> Schedule:
-    """The schedule: it halves the learning rates after each 1/(halvings + 1) of the run, in whole mini-batches."""
-    parts = settings.halvings + 1
-    ends = (max(1, settings.batches * k // parts) for k in range(1, parts))
-    return stepwise(tuple(settings.updates_per_batch * end for end in ends), 0.5)
+    """The schedule: it halves the learning rates after so many samples, in whole mini-batches."""
+    return stepwise(tuple(settings.updates_per_batch * (n // settings.batch) for n in settings.halve_at), 0.5)
 
 
 def mini_batches(seed: int, samples: int, batch: int, n: int) -> Array:

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from decolle_ref._util.check import Array, InputError, validate_choice
-from decolle_ref.data import authors
+from decolle_ref.data import authors, mnist
 from decolle_ref.data.authors import N
 from decolle_ref.decolle import dialects, lif, network
 from decolle_ref.decolle.lif import LIF, State
@@ -252,6 +252,6 @@ EXPERIMENT = Experiment(
     one_line=one_line,
     group="experiments",
     example="regression",
-    needs_mnist=True,
+    download=mnist.download,
     cuts_batches=True,
 )

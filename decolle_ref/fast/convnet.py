@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import numpy.typing as npt
 
-from decolle_ref._util.check import Array, count, float_dtype
+from decolle_ref._util.check import Array, count, float_dtype, floats
 from decolle_ref.decolle import convnet
 from decolle_ref.decolle.convnet import OBJECTIVE, Net
 from decolle_ref.decolle.synapse import Weights
@@ -127,6 +127,7 @@ class ConvnetStepper:
     ) -> None:
         self.batch, self.workers, kind = count("batch", batch), workers, float_dtype(dtype)
         self.chunks = split(batch, count("chunk", chunk))
+        self.net = net
         self.buffers = [NetBuffers(net, s.stop - s.start, kind) for s in self.chunks]
 
     @property
@@ -136,6 +137,7 @@ class ConvnetStepper:
 
     def forward(self, weights: Sequence[Weights], x: Array) -> Array:
         """Y (batch, n_out) for images x (batch, n_in)."""
+        x, weights = self._parse(x), convnet.parse(self.net, weights)
 
         def work(chunk: slice, buffers: NetBuffers) -> None:
             buffers.forward(weights, x[chunk])
@@ -160,6 +162,8 @@ class ConvnetStepper:
         tuple of Weights
             One per layer.
         """
+        x, weights = self._parse(x), convnet.parse(self.net, weights)
+        target = floats("target", target, self.batch, self.net.top.n)
 
         def work(chunk: slice, buffers: NetBuffers) -> None:
             buffers.forward(weights, x[chunk])
@@ -168,6 +172,11 @@ class ConvnetStepper:
 
         list(self.workers.map(work, self.chunks, self.buffers))
         return tuple(map(_total, zip(*(buffers.gradient for buffers in self.buffers), strict=True)))
+
+    def _parse(self, x: Array) -> Array:
+        """Images of the batch."""
+        first = self.net.stages[0].synapse if self.net.stages else self.net.top
+        return floats("x", x, self.batch, first.n_in)
 
 
 def _total(gradients: Sequence[Weights]) -> Weights:
@@ -195,6 +204,9 @@ def outputs(net: Net, weights: Sequence[Weights], x: Array, workers: ThreadPoolE
     array
         Y, (n, n_out).
     """
+    x = floats("x", x, len(x) if np.ndim(x) else 0, (net.stages[0].synapse if net.stages else net.top).n_in)
+    if not len(x):
+        return np.zeros((0, net.top.n), x.dtype)
     batches = [x[i : i + batch] for i in range(0, len(x), count("batch", batch))]
     sizes = {len(images) for images in batches}
     steppers = {size: ConvnetStepper(net, size, workers, dtype=x.dtype) for size in sizes}

@@ -84,7 +84,7 @@ def evaluate(
         For what `network.run` refuses too.
     """
     definition.validate(network, weights)
-    x = finite("spikes", spikes).astype(network[0].neuron.alpha.dtype, copy=False)
+    x = finite("spikes", spikes, network[0].neuron.alpha.dtype)
     n_in = network[0].synapse.n_in
     if x.ndim < 2 or x.shape[-1] != n_in:
         raise InputError(f"spikes: expected shape (steps, ..., {n_in}), got {x.shape}")

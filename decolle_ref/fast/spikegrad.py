@@ -17,7 +17,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from decolle_ref._util.check import Array
+from decolle_ref._util import check
+from decolle_ref._util.check import Array, InputError, finite, floats, validate_choice, validate_one_per_layer
 from decolle_ref.decolle.synapse import Conv2d, Weights
 from decolle_ref.fast.conv import Patches
 from decolle_ref.fast.pool import window_views
@@ -66,7 +67,7 @@ class Step(NamedTuple):
 
 
 def nearest(x: Array) -> Array:
-    """`ann.nearest`, overwriting x.
+    """`ann.nearest`, overwriting x.  Assumes floats.
 
     Parameters
     ----------
@@ -101,6 +102,9 @@ def forward(net: IFNetwork, weights: Sequence[Weights], x: Array) -> tuple[list[
     S, caches
         Totals of all layers, (batch, n), with V of the top layer last; and the arguments of `backward`.
     """
+    validate_one_per_layer("weights", weights, len(net))
+    weights = [layer.synapse.parse(w) for layer, w in zip(net, weights, strict=True)]
+    x = floats("x", x, np.shape(x)[0] if np.ndim(x) else 0, net[0].synapse.n_in)
     below, totals, caches = np.ascontiguousarray(x.T), [], []
     for layer, w in zip(net, weights, strict=True):
         S, gate = _drive(layer.synapse, w, below), None
@@ -164,6 +168,8 @@ def backward(
     """
     errors: list[Array] = []
     increments: list[Weights] = []
+    U = floats("U", U, caches[-1].S_below.shape[1], net[-1].synapse.n)
+    weights = [layer.synapse.parse(w) for layer, w in zip(net, weights, strict=True)]
     E = np.ascontiguousarray(U.T)
     for layer, w, cache in zip(reversed(net), reversed(weights), reversed(caches), strict=True):
         E = E / layer.theta_bp
@@ -187,7 +193,7 @@ def _backward_layer(layer: IFLayer, weights: Weights, S_below: Array, E: Array, 
         if not lowest:
             patches.adjoint(weights, maps, down.reshape(*synapse.shape_in, -1))
     elif isinstance(synapse, AveragePool):
-        increment = synapse.gradient(E, S_below)
+        increment = synapse.gradient(E.T, S_below.T)
         for view in _views(synapse, down):
             np.multiply(weights.W, E.reshape(view.shape), out=view)
     else:
@@ -219,6 +225,7 @@ def step(net: IFNetwork, weights: Sequence[Weights], x: Array, labels: Array, al
     Step
         Loss, increments and totals.
     """
+    validate_choice("gradient", gradient, ann.GRADIENTS)
     S, caches = forward(net, weights, x)
     loss = float(ann.cross_entropy(S[-1], labels).sum())
     U = ann.top_error(S[-1], labels, alpha)
@@ -250,8 +257,11 @@ def accuracy(net: IFNetwork, weights: Sequence[Weights], x: Array, labels: Array
     float
         Between 0 and 1.
     """
-    right = 0
+    if not np.ndim(x) or not len(x):
+        raise InputError(f"x: expected at least one sample, got shape {np.shape(x)}")
+    parsed, right = check.labels("labels", labels, net[-1].synapse.n, np.shape(x)[:1]), 0
     for i in range(0, len(x), EVALUATION_BATCH):
         S, _ = forward(net, weights, x[i : i + EVALUATION_BATCH])
-        right += int((S[-1].argmax(axis=1) == labels[i : i + EVALUATION_BATCH]).sum())
+        V = finite("V", S[-1])
+        right += int((V.argmax(axis=1) == parsed[i : i + EVALUATION_BATCH]).sum())
     return right / len(x)

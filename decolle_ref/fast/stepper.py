@@ -20,10 +20,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from decolle_ref._util.check import Array, InputError, validate_shape
+from decolle_ref._util.check import Array, InputError, count, floats, validate_one_per_layer
 from decolle_ref.decolle import dialects
 from decolle_ref.decolle.learner import Learner, OptState
 from decolle_ref.decolle.network import Network
+from decolle_ref.decolle.optim import validate_arrays
 from decolle_ref.decolle.readout import KEEP, Mask
 from decolle_ref.decolle.synapse import Weights
 from decolle_ref.fast.layer_buffers import LayerBuffers
@@ -60,9 +61,9 @@ class NetworkStepper:
     ) -> None:
         for k, layer in enumerate(network, start=1):
             dialects.validate_same(layer.neuron.dialect, layer.dialect, f"layer {k}")
-        self.batch, self.steps, self.workers = batch, steps, workers
+        self.batch, self.steps, self.workers = count("batch", batch), count("steps", steps), workers
         self.n_in, self.n_out = network[0].synapse.n_in, len(network[0].readout.c)
-        self.chunks = split(batch, chunk)
+        self.chunks = split(batch, count("chunk", chunk))
         self.buffers = [[LayerBuffers(layer, s.stop - s.start, steps) for layer in network] for s in self.chunks]
 
     def rest(self) -> None:
@@ -89,26 +90,27 @@ class NetworkStepper:
         target
             (batch, n_out), only with steps = 1: weights change after every step.
         masks
-            Dropout, one per layer, of shape (batch, ...) for all steps alike, or (steps, batch, ...).
+            Dropout, one per layer, of shape (batch, ...) for all steps alike, or (steps, batch, ...), as assumed.
 
         Raises
         ------
         InputError
-            For a target while steps > 1, and for spikes or a target of another shape.
+            For a target while steps > 1, and for weights, spikes or a target of another shape.
         """
         if target is not None and self.steps > 1:
             raise InputError(f"target: expected none while steps = {self.steps}, because they share weights, got one")
-        validate_shape("spikes", spikes, (self.steps, self.batch, self.n_in))
-        if target is not None:
-            validate_shape("target", target, (self.batch, self.n_out))
+        spikes = floats("spikes", spikes, self.steps, self.batch, self.n_in)
+        goal = None if target is None else floats("target", target, self.batch, self.n_out)
+        validate_one_per_layer("weights", weights, len(self.buffers[0]))
+        parsed = [b.layer.synapse.parse(w) for b, w in zip(self.buffers[0], weights, strict=True)]
 
         def work(chunk: slice, layers: list[LayerBuffers]) -> None:
             x = np.ascontiguousarray(spikes[:, chunk].transpose(2, 0, 1))
             for k, layer in enumerate(layers):
                 mask = KEEP if masks is None else _cut_mask(masks[k], chunk)
-                x = layer.forward(weights[k], x, mask)
-                if target is not None:
-                    layer.local_gradients(target[chunk], len(target[chunk]) / self.batch, mask)
+                x = layer.forward(parsed[k], x, mask)
+                if goal is not None:
+                    layer.local_gradients(goal[chunk], len(goal[chunk]) / self.batch, mask)
 
         list(self.workers.map(work, self.chunks, self.buffers))
 
@@ -134,15 +136,19 @@ class NetworkStepper:
         Raises
         ------
         InputError
-            For any other optimiser, and while steps > 1.
+            For any other optimiser, while steps > 1, and for an optimiser state that does not fit.
         """
         if self.steps > 1:
             raise InputError(f"NetworkStepper.update: expected steps = 1, got steps = {self.steps}")
-        optimiser, factor = parse_adamax(learner.optimiser), learner.schedule(updates)
+        optimiser, factor = parse_adamax(learner.optimiser), float(learner.schedule(updates))
+        entries = ("weights", weights), ("opt_state", opt_state), ("learning_rates", learner.learning_rates)
+        for name, per_layer in entries:
+            validate_one_per_layer(name, per_layer, len(self.buffers[0]))
         new = []
         for k, (w, moments, rate) in enumerate(zip(weights, opt_state, learner.learning_rates, strict=True)):
             gradients = [layers[k].gradient for layers in self.buffers]
-            for moment, chunks in zip(moments, zip(*gradients, strict=True), strict=True):
+            for array, moment, chunks in zip(w, moments, zip(*gradients, strict=True), strict=True):
+                validate_arrays(array, moment.m)
                 np.copyto(moment.m, sum(chunks))
             triples = zip(w, moments, rate, strict=True)
             new.append(tuple(adamax(optimiser, array, moment, factor * lr) for array, moment, lr in triples))

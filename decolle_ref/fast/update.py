@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from decolle_ref._util.check import Array, InputError
-from decolle_ref.decolle.optim import Adamax, Moments, Optimiser
+from decolle_ref._util.check import Array, InputError, floats
+from decolle_ref.decolle.optim import Adamax, Moments, Optimiser, validate_arrays
 from decolle_ref.decolle.synapse import Dense, Synapse, Weights
 
 __all__ = ["adamax", "parse_adamax", "update_layer"]
@@ -54,22 +54,31 @@ def update_layer(
     Raises
     ------
     InputError
-        For any other optimiser or synapse.
+        For any other optimiser or synapse, and for shapes and dtypes that do not fit.
     """
     optimiser = parse_adamax(optimiser)
     if not isinstance(synapse, Dense):
         raise InputError(f"fast.update_layer: expected a Dense synapse, got {type(synapse).__name__}")
     moments_W, moments_b = opt_state
-    rows, columns = dU.reshape(-1, synapse.n), P.reshape(-1, synapse.n_in)
-    if len(rows) == 1:
-        np.multiply.outer(rows[0], columns[0], out=moments_W.m)
-    else:
-        np.matmul(rows.T, columns, out=moments_W.m)
-    np.sum(rows, axis=0, out=moments_b.m)
+    _write_gradient(synapse, weights, Weights(moments_W.m, moments_b.m), dU, P)
     return weights, (
         adamax(optimiser, weights.W, moments_W, learning_rate.W),
         adamax(optimiser, weights.b, moments_b, learning_rate.b),
     )
+
+
+def _write_gradient(synapse: Dense, weights: Weights, gradient: Weights, dU: Array, P: Array) -> None:
+    """`Dense.gradient`, written into two arrays of the shapes of the weights."""
+    for array, m in zip(weights, gradient, strict=True):
+        validate_arrays(array, m)
+    P = floats("P", P, ..., synapse.n_in)
+    dU = floats("dU", dU, *P.shape[:-1], synapse.n)
+    rows, columns = dU.reshape(-1, synapse.n), P.reshape(-1, synapse.n_in)
+    if len(rows) == 1:
+        np.multiply.outer(rows[0], columns[0], out=gradient.W)
+    else:
+        np.matmul(rows.T, columns, out=gradient.W)
+    np.sum(rows, axis=0, out=gradient.b)
 
 
 def parse_adamax(optimiser: Optimiser) -> Adamax:
@@ -114,8 +123,9 @@ def adamax(optimiser: Adamax, parameter: Array, opt_state: Moments, lr: Array) -
     Moments
         The same arrays, with t + 1.
     """
+    validate_arrays(parameter, opt_state.m, opt_state.u)
     height = max(1, BLOCK // max(1, parameter[0].size))
-    lr = np.broadcast_to(lr, parameter.shape)
+    lr = np.broadcast_to(floats("lr", lr, dtype=parameter.dtype), parameter.shape)
     for top in range(0, len(parameter), height):
         block = slice(top, top + height)
         g, u = opt_state.m[block], opt_state.u[block]

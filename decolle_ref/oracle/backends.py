@@ -6,10 +6,7 @@
 """
 
 import importlib
-import os
 import shutil
-import signal
-import subprocess
 import sys
 import tempfile
 import traceback
@@ -23,7 +20,9 @@ import numpy as np
 from decolle_ref import cases
 from decolle_ref._util import npy
 from decolle_ref._util.check import Array, InputError, first_line
+from decolle_ref._util.user_code import guarded
 from decolle_ref.cases import schema
+from decolle_ref.oracle import process
 from decolle_ref.oracle import profile as profiles
 from decolle_ref.oracle.profile import Profile
 from decolle_ref.oracle.trace import shapes
@@ -71,12 +70,13 @@ def load(name: str, profile: Profile | None = None) -> Backend:
     Raises
     ------
     InputError
-        If there is no such callable.
+        If there is no such callable, or if its module raises an exception while it is imported.
     """
-    call = _entry_point(name) if ":" not in name else _object(*name.rsplit(":", 1))
-    if not callable(call):
-        raise InputError(f"backend {name}: expected a callable, got {type(call).__name__}")
-    return Backend(name, call, profile or profiles.parse(getattr(call, "profile", "float32")))
+    with guarded(lambda raised: f"backend {name}: expected an object, got {first_line(raised)}", InputError):
+        call = _entry_point(name) if ":" not in name else _object(*name.rsplit(":", 1))
+        if not callable(call):
+            raise InputError(f"backend {name}: expected a callable, got {type(call).__name__}")
+        return Backend(name, call, profile or profiles.parse(getattr(call, "profile", "float32")))
 
 
 def _entry_point(name: str) -> Any:
@@ -95,8 +95,6 @@ def _object(module: str, name: str) -> Any:
         loaded: Any = importlib.import_module(path.stem if path.suffix == ".py" else module)
         for part in name.split("."):
             loaded = getattr(loaded, part)
-    except (Exception, SystemExit) as problem:  # a module may raise anything while it is imported
-        raise InputError(f"backend {module}:{name}: expected an object, got {first_line(problem)}") from None
     finally:
         sys.path.remove(folder)
     return loaded
@@ -126,33 +124,24 @@ def program(command: Sequence[str], profile: Profile, timeout: float = TIMEOUT) 
     words = [*command] if {"IN", "OUT"} <= set(command) else [*command, "IN", "OUT"]
 
     def call(about: dict[str, Any], arrays: dict[str, Array]) -> Mapping[str, Array]:
-        with tempfile.TemporaryDirectory() as scratch:
+        with process.stoppable() as raise_noted, tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
             case, trace = Path(scratch) / "in", Path(scratch) / "out"
             cases.write(case, about, arrays)
-            _execute([{"IN": str(case), "OUT": str(trace)}.get(word, word) for word in words], timeout)
+            names = {"IN": str(case), "OUT": str(trace)}
+            ended = process.run([names.get(word, word) for word in words], timeout, raise_noted)
+            _validate_end(command[0], ended)
             return read_trace(trace, about)
 
     return Backend(" ".join(command), call, profile)
 
 
-def _execute(command: list[str], timeout: float) -> None:
-    name = command[0]
-    try:
-        pipe = subprocess.PIPE
-        running = subprocess.Popen(command, stdout=pipe, stderr=pipe, start_new_session=True)
-    except OSError as problem:
-        raise InputError(f"{name}: expected a program, got none ({problem.strerror})") from None
-    try:
-        _, stderr = running.communicate(timeout=timeout)
-    except subprocess.TimeoutExpired:
-        os.killpg(running.pid, signal.SIGKILL)  # its children too
-        running.communicate()
-        raise InputError(f"{name}: expected an answer within {timeout:g} s, got none") from None
-    if running.returncode:
-        message = (stderr.decode(errors="replace").strip().splitlines() or ["no message"])[-1]
-        if running.returncode == UNSUPPORTED:
-            raise Unsupported(message)
-        raise InputError(f"{name}: expected exit code 0, got {running.returncode} ({message})")
+def _validate_end(name: str, ended: process.Ended) -> None:
+    """Raise Unsupported or InputError for an exit code other than 0."""
+    message = ended.said or "no message"
+    if ended.code == UNSUPPORTED:
+        raise Unsupported(message)
+    if ended.code:
+        raise InputError(f"{name}: expected exit code 0, got {ended.code} ({message})")
 
 
 def read_trace(folder: Path, about: Mapping[str, Any]) -> dict[str, Array]:
@@ -213,19 +202,20 @@ def answer(backend: Backend, about: Mapping[str, Any], arrays: Mapping[str, Arra
     Unsupported
         If it raises NotImplementedError.
     """
-    try:
-        with np.errstate(all="ignore"):
+    with guarded(lambda raised: _raised(backend, raised), InputError, Unsupported), np.errstate(all="ignore"):
+        try:
             trace = backend.call(dict(about), {name: x.copy() for name, x in arrays.items()})
-    except (InputError, Unsupported):
-        raise
-    except NotImplementedError as problem:
-        raise Unsupported(first_line(problem)) from None
-    except (Exception, SystemExit) as problem:
-        reason = f"{type(problem).__name__}: {first_line(problem)}{_where(problem)}"
-        raise InputError(f"backend {backend.name}: expected arrays, got {reason}") from None
-    if not isinstance(trace, Mapping):
-        raise InputError(f"backend {backend.name}: expected a mapping of arrays by name, got {type(trace).__name__}")
-    return {str(name): _array(backend, str(name), x) for name, x in trace.items()}
+        except NotImplementedError as problem:
+            raise Unsupported(first_line(problem)) from None
+        if not isinstance(trace, Mapping):
+            expected = "expected a mapping of arrays by name"
+            raise InputError(f"backend {backend.name}: {expected}, got {type(trace).__name__}")
+        return {str(name): _array(backend, str(name), x) for name, x in trace.items()}
+
+
+def _raised(backend: Backend, raised: BaseException) -> str:
+    reason = f"{type(raised).__name__}: {first_line(raised)}{_where(raised)}"
+    return f"backend {backend.name}: expected arrays, got {reason}"
 
 
 def _where(problem: BaseException) -> str:
@@ -235,8 +225,5 @@ def _where(problem: BaseException) -> str:
 
 
 def _array(backend: Backend, name: str, x: Any) -> Array:
-    try:
-        array = np.asarray(x)
-    except Exception as problem:
-        raise InputError(f"backend {backend.name} {name}: expected an array, got {first_line(problem)}") from None
-    return array
+    with guarded(lambda raised: f"backend {backend.name} {name}: expected an array, got {first_line(raised)}"):
+        return np.asarray(x)

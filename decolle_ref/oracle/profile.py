@@ -28,6 +28,11 @@ class Float(NamedTuple):
         """The unit roundoff u: |fl(z) - z| <= u |z|."""
         return float(2.0**-self.bits)
 
+    @property
+    def largest(self) -> float:
+        """The largest number (1 - u) 4 / smallest: as in all binary formats of IEEE 754."""
+        return (1 - self.unit) * 2 / self.smallest * 2
+
 
 FLOATS = {
     "float64": Float(53, 2.0**-1022),
@@ -114,14 +119,15 @@ class Profile:
         if self.fixed:
             return np.full(np.shape(x), self.quantum)
         float_format = FLOATS[self.format]
-        exponent = np.floor(np.log2(np.maximum(np.abs(x), float_format.smallest)))
-        return np.asarray(2.0 ** (exponent - float_format.bits + 1))
+        _, exponent = np.frexp(np.maximum(np.abs(x), float_format.smallest))  # |x| = f 2^exponent, f in [1/2, 1)
+        return np.asarray(np.ldexp(1.0, exponent - float_format.bits))
 
     def quantise(self, x: Array) -> Array:
-        """The nearest numbers of the format, as float64; saturating in fixed point."""
+        """The nearest numbers of the format, as float64; beyond its range infinite, or saturating in fixed point."""
         x = np.asarray(x, np.float64)
         spacing = self.ulp(x)
-        return np.asarray(np.clip(np.rint(x / spacing) * spacing, *self.limits))
+        nearest = np.asarray(np.clip(np.rint(x / spacing) * spacing, *self.limits))
+        return nearest if self.fixed else np.where(np.abs(nearest) > FLOATS[self.format].largest, np.inf, nearest)
 
 
 PROFILES = {

@@ -116,17 +116,17 @@ def content(verdict: Verdict, explanation: Sequence[str] = ()) -> dict[str, Any]
     Returns
     -------
     dict
-        An infinite ratio becomes None, which JSON has.
+        Numbers that are not finite become None, which JSON has.
     """
     failure = verdict.failure
     worst = {f"layer{k}_{name}": ratio for (k, name), ratio in verdict.worst().items()}
     entries: dict[str, Any] = {
         "status": "pass" if verdict else "fail",
         "profile": asdict(verdict.profile),
-        "residual_over_bound": {name: ratio if np.isfinite(ratio) else None for name, ratio in worst.items()},
+        "residual_over_bound": {name: _finite(ratio) for name, ratio in worst.items()},
     }
     if failure is not None:
-        numbers = asdict(failure) | {"ratio": failure.ratio if np.isfinite(failure.ratio) else None}
+        numbers = {name: _finite(x) if isinstance(x, float) else x for name, x in asdict(failure).items()}
         entries["failure"] = numbers | {
             "index": list(failure.index),
             "got_hex": failure.got.hex(),
@@ -136,7 +136,12 @@ def content(verdict: Verdict, explanation: Sequence[str] = ()) -> dict[str, Any]
     return entries
 
 
-def excerpt(trace: Trace, failure: Failure) -> Case:
+def _finite(x: float) -> float | None:
+    """x, or None where it is not finite."""
+    return x if np.isfinite(x) else None
+
+
+def excerpt(trace: Trace, failure: Failure) -> Case | None:
     """The step that fails and the one before it, as a case that starts from the implementation's own numbers.
 
     Parameters
@@ -146,14 +151,14 @@ def excerpt(trace: Trace, failure: Failure) -> Case:
 
     Returns
     -------
-    Case
-        One or two steps, in the dtype of the trace's case.
+    Case or None
+        One or two steps, in the dtype of the trace's case; None where this dtype does not hold the trace's numbers.
     """
     case = trace.case
     last = min(failure.step, case.about["steps"] - 1)
     steps = slice(max(0, last - 1), last + 1)
     about = dict(case.about) | {
-        "name": f"{case.about['name']}, step {failure.step}",
+        "name": f"{case.about['name']}-step-{failure.step}",
         "steps": steps.stop - steps.start,
         "initial_state": "given",
         "n": case.about.get("n", 0) + steps.start,
@@ -163,9 +168,12 @@ def excerpt(trace: Trace, failure: Failure) -> Case:
         if isinstance(trace.layers[0].optimiser, Adamax):
             about["memory"] = "given"
     arrays = {"inputs": case.inputs[steps]}
-    for k, operands in enumerate(trace.layers, start=1):
-        start = _start(operands, steps)
-        arrays |= {f"layer{k}_{name}": np.asarray(x).astype(about["dtype"]) for name, x in start.items()}
+    with np.errstate(all="ignore"):  # numbers near the end of the range may overflow
+        for k, operands in enumerate(trace.layers, start=1):
+            start = _start(operands, steps)
+            arrays |= {f"layer{k}_{name}": np.asarray(x).astype(about["dtype"]) for name, x in start.items()}
+    if not all(np.isfinite(x).all() for x in arrays.values()):
+        return None
     return replace(case, about=about, arrays=arrays)
 
 

@@ -17,7 +17,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from decolle_ref._util.check import InputError
+from decolle_ref._util import reading
+from decolle_ref._util.check import InputError, first_line
 from decolle_ref.cases import Case
 from decolle_ref.oracle import report
 from decolle_ref.oracle.backends import Backend, Unsupported, answer
@@ -30,6 +31,7 @@ from decolle_ref.oracle.vectors import catalogue
 from decolle_ref.oracle.vectors.properties import Vector
 
 DEFAULTS = {"burn_in": 0, "n": 0, "updates": 0, "memory": "fresh"}  # so that a callable always has these keys
+LARGEST_EXPECTED, LONGEST_LINE = 1 << 16, 1000  # bytes, characters: dotted keys of n parts take n^2 steps to read
 GOOD = ("pass", "expected failure", "unsupported")
 
 
@@ -208,12 +210,13 @@ def read_expected(path: Path) -> dict[str, str]:
     InputError
         If the file is missing, or has anything else in it.
     """
+    text = reading.read_text(path, "a TOML file", LARGEST_EXPECTED)
+    if max(map(len, text.splitlines()), default=0) > LONGEST_LINE:
+        raise InputError(f"{path}: expected lines of at most {LONGEST_LINE} characters, got a longer one")
     try:
-        content = tomllib.loads(path.read_text())
-    except OSError as problem:
-        raise InputError(f"{path}: expected a TOML file, got none ({problem.strerror})") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
-        raise InputError(f"{path}: expected TOML, got something else ({problem})") from None
+        content = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as problem:
+        raise InputError(f"{path}: expected TOML, got something else ({first_line(problem)})") from None
     table = content.get("expected_failures")
     if set(content) != {"expected_failures"} or not isinstance(table, dict):
         raise InputError(f"{path}: expected one table [expected_failures], got {', '.join(content) or 'none'}")

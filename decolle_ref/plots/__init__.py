@@ -6,9 +6,9 @@
 
 No module here simulates or learns; what is drawn was computed in `decolle_ref.experiments`.  A plot may evaluate a
 formula on a grid (`surrogates`) or summarise its arrays, for instance by a median over seeds.  Read `landscape` first:
-it is the shortest one of the usual form.  `graph` and `surrogates` draw a figure of the review that needs no run, and
-so do `dialect_comparison` and `lif_dynamics`, whose numbers come in a second from the experiment of the same name.
-`style` holds the colours and line styles that all figures share.
+it is the shortest one of the usual form.  `graph`, `schematics_feedback` and `surrogates` draw figures of the review
+that need no run, and so do `dialect_comparison` and `lif_dynamics`, whose numbers come in a second from the experiment
+of the same name.  `style` holds the colours and line styles that all figures share.
 """
 
 __all__ = [
@@ -25,6 +25,10 @@ __all__ = [
     "replay",
     "replay_mnist",
     "scaling",
+    "schematics_feedback",
+    "schematics_neuron",
+    "spikegrad_cifar10",
+    "spikegrad_images",
     "spikegrad_mnist",
     "style",
     "superspike",

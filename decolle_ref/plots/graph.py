@@ -16,6 +16,7 @@ STEPS, LAYERS = 4, 2
 ROW = {"I": 0.0, "U": 1.0, "S": 2.0}
 COLOURS = {"past": BLUE, "reset": ORANGE, "recurrent": BROWN, "downstream": INK}
 STYLES = {"past": "-", "reset": "--", "recurrent": "-.", "downstream": ":"}
+WIDTHS: dict[str | None, float] = {"past": 2.2}  # else as thick as the arrows that every method follows
 LABELS = {
     "past": "leaks α, β",
     "reset": "reset",
@@ -65,7 +66,13 @@ def plot(keep: Paths | None = None, title: str = "") -> Any:
             followed = path is None or getattr(keep, path)
             look = {"color": COLOURS[path] if path else GREY, "ls": STYLES[path] if path else "-"}
             bend = -0.25 if path in ("recurrent", "downstream") else 0.0
-            arrow = {"arrowstyle": "->", "shrinkA": 9, "shrinkB": 9, "lw": 1.2, "alpha": 1.0 if followed else 0.12}
+            arrow = {
+                "arrowstyle": "->",
+                "shrinkA": 9,
+                "shrinkB": 9,
+                "lw": WIDTHS.get(path, 1.2),
+                "alpha": 1.0 if followed else 0.12,
+            }
             arrow["connectionstyle"] = f"arc3,rad={bend}"
             axis.annotate("", end, start, arrowprops=look | arrow)
         for layer in range(LAYERS):
@@ -80,8 +87,8 @@ def plot(keep: Paths | None = None, title: str = "") -> Any:
             axis.text(x, 3.6 * LAYERS - 0.9, f"n + {n}" if n else "n", ha="center")
         for path, colour in COLOURS.items():
             dropped = "" if getattr(keep, path) else " (left out)"
-            axis.plot([], [], color=colour, ls=STYLES[path], label=LABELS[path] + dropped)
-        axis.plot([], [], color=GREY, label="always: input W¹, I → U → S")
+            axis.plot([], [], color=colour, ls=STYLES[path], lw=WIDTHS.get(path, 1.2), label=LABELS[path] + dropped)
+        axis.plot([], [], color=GREY, lw=1.2, label="always: input W¹, I → U → S")
         axis.legend(loc="upper left", bbox_to_anchor=(1, 1))
         axis.set(xlim=(-1.6, 2.2 * STEPS - 1.2), ylim=(-1.2, 3.6 * LAYERS - 0.5))
         axis.axis("off")

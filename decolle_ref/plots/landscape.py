@@ -1,16 +1,16 @@
 """The loss along a line between weights, and its gradients.  [N19 Fig. 4]
 
+>>> import numpy as np
 >>> s = np.linspace(0, 1, 5)
 >>> results = {"settings": {"seed": 0}, "comparable": True, "flat_share": 0.0, "surrogate_zero_share": 0.0}
->>> figure = plot({"s": s, "loss": 1 - s, "surrogate": -np.ones(5)}, results)
->>> len(figure.axes)  # losses, slopes
+>>> arrays = {"s": s, "loss": 1 - s, "surrogate": -np.ones(5), "surrogate_norm": np.ones(5), "true_norm": np.ones(5)}
+>>> figure = plot(arrays, results)
+>>> len(figure.axes)  # losses, norms
 2
 """
 
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from decolle_ref._util.check import Array
 from decolle_ref.experiments import landscape
@@ -22,9 +22,9 @@ __all__ = ["plot", "save_figures"]
 
 
 def plot(arrays: dict[str, Array], results: dict[str, Any]) -> Any:
-    """Draw the true and the virtual loss on the left, and their slopes along the line on the right.
+    """Draw the true and the virtual loss on the left, and the norms of their gradients on the right.
 
-    Both slopes are scaled to a largest magnitude of 1.
+    Both norms, over all hidden weights, are scaled to a largest value of 1.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def plot(arrays: dict[str, Array], results: dict[str, Any]) -> Any:
     with figure_style() as plt:
         figure, axes = plt.subplots(1, 2, figsize=(8.2, 3.4), sharex=True)
         _losses(axes[0], walk, results)
-        _slopes(axes[1], walk, results)
+        _norms(axes[1], walk)
         for axis in axes:
             axis.set(xlabel="s, from initial (0) to final (1) hidden weights", xlim=(0, 1))
         figure.suptitle(
@@ -69,18 +69,12 @@ def _losses(axis: Any, walk: Walk, results: dict[str, Any]) -> None:
     axis.legend(loc="upper right")
 
 
-def _slopes(axis: Any, walk: Walk, results: dict[str, Any]) -> None:
-    """Signed slopes, so that areas are falls and rises of the loss; the paper shows norms."""
-    true = landscape.finite_differences(walk)
-    middle = (walk.s[1:] + walk.s[:-1]) / 2
-    axis.axhline(0, color=INK, lw=0.6)
-    axis.vlines(middle, 0, true / np.abs(true).max(), color=GREY, lw=1.2, label="finite differences of the true loss")
-    g = walk.surrogate / np.abs(walk.surrogate).max()
-    axis.plot(walk.s, g, color=BLUE, label="surrogate gradient")
-    axis.set_title(f"(b) slopes: exactly 0 on {_shares(results)}", loc="left")
-    axis.set(ylabel="dL/ds along the line\n(largest magnitude 1 each)", ylim=(-1.1, 1.6), yticks=(-1, 0, 1))
+def _norms(axis: Any, walk: Walk) -> None:
+    """Norms over all hidden weights, each scaled to a largest value of 1, as the paper plots them."""
+    true, surrogate = walk.true_norm / walk.true_norm.max(), walk.surrogate_norm / walk.surrogate_norm.max()
+    axis.vlines(walk.s, 0, true, color=GREY, lw=1.2, label="true loss, by finite differences")
+    axis.plot(walk.s, surrogate, color=BLUE, ls="--", label="surrogate gradient")
+    zero = [f"{(norm == 0).mean():.0%}" for norm in (walk.true_norm, walk.surrogate_norm)]
+    axis.set_title("(b) norm: exactly 0 at {} (true), {} (surrogate)".format(*zero), loc="left")
+    axis.set(ylabel="|∂L/∂W⁽¹⁾| (largest value 1 each)", ylim=(0, 1.3), yticks=(0, 0.5, 1))
     axis.legend(loc="upper right")
-
-
-def _shares(results: dict[str, Any]) -> str:
-    return f"{results['flat_share']:.0%} (true), {results['surrogate_zero_share']:.0%} (surrogate)"

@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from decolle_ref._util.check import Array
+from decolle_ref._util import check
+from decolle_ref._util.check import Array, InputError, floats, validate_choice, validate_one_per_layer
 from decolle_ref.decolle.objective import log_softmax, softmax
 from decolle_ref.decolle.synapse import Weights
 from decolle_ref.spikegrad.layers import IFLayer, IFNetwork
@@ -62,6 +63,7 @@ def nearest(x: Array) -> Array:
     array
         Of the shape and dtype of x.
     """
+    x = floats("x", x)
     whole = np.trunc(x)
     rest: Array = np.trunc(2 * (x - whole))
     return whole + rest
@@ -87,8 +89,14 @@ def respond(layer: IFLayer, weights: Weights, S_below: Array, rounding: str = "n
     -------
     Response
         z and S, (batch, n) each.
+
+    Raises
+    ------
+    InputError
+        For shapes that do not fit, and another rounding.
     """
-    z = layer.synapse.drive(weights, S_below) / layer.theta_ff
+    validate_choice("rounding", rounding, ROUNDINGS)
+    z = _drive(layer, weights, S_below) / layer.theta_ff
     S = ROUNDINGS[rounding](z)
     return Response(z, np.maximum(S, 0) if layer.relu else S)
 
@@ -109,14 +117,26 @@ def forward(net: IFNetwork, weights: Sequence[Weights], x: Array, rounding: str 
     -------
     list of Response
         One per layer.
+
+    Raises
+    ------
+    InputError
+        As `respond`, and for another number of weights.
     """
+    validate_one_per_layer("weights", weights, len(net))
     responses: list[Response] = []
     S = x
     for layer, w in zip(net[:-1], weights[:-1], strict=True):
         responses.append(respond(layer, w, S, rounding))
         S = responses[-1].S
-    V = net[-1].synapse.drive(weights[-1], S)
+    V = _drive(net[-1], weights[-1], S)
     return [*responses, Response(V, V)]
+
+
+def _drive(layer: IFLayer, weights: Weights, S_below: Array) -> Array:
+    """W S + b, for arrays that fit the layer."""
+    S_below = floats("S_below", S_below, np.shape(S_below)[0] if np.ndim(S_below) else 0, layer.synapse.n_in)
+    return layer.synapse.drive(layer.synapse.parse(weights), S_below)
 
 
 def derivative(layer: IFLayer, response: Response) -> Array:
@@ -133,7 +153,14 @@ def derivative(layer: IFLayer, response: Response) -> Array:
     -------
     array of bool
         (batch, n).
+
+    Raises
+    ------
+    InputError
+        For NaN.
     """
+    if np.isnan(floats("z", response.z)).any():
+        raise InputError("z: expected numbers, got NaN")
     gate: Array = response.z > 0
     return gate if layer.relu else np.ones_like(gate)
 
@@ -152,9 +179,23 @@ def cross_entropy(V: Array, labels: Array) -> Array:
     -------
     array
         (batch,), in nats.
+
+    Raises
+    ------
+    InputError
+        For labels that are not one class for each sample.
     """
-    loss: Array = -log_softmax(V)[np.arange(len(V)), labels]
+    log_p = log_softmax(V)
+    parsed = _parse_labels(labels, log_p)
+    loss: Array = -log_p[np.arange(len(log_p)), parsed]
     return loss
+
+
+def _parse_labels(labels: Array, V: Array) -> Array:
+    """One class for each sample of V (batch, classes)."""
+    if V.ndim != 2:
+        raise InputError(f"V: expected shape (batch, classes), got {V.shape}")
+    return check.labels("labels", labels, V.shape[1], V.shape[:1])
 
 
 def top_error(V: Array, labels: Array, alpha: float) -> Array:
@@ -173,10 +214,15 @@ def top_error(V: Array, labels: Array, alpha: float) -> Array:
     -------
     array
         (batch, classes), in the dtype of V.
+
+    Raises
+    ------
+    InputError
+        For labels that are not one class for each sample.
     """
     p = softmax(V)
-    p[np.arange(len(V)), labels] -= 1
-    U: Array = p * V.dtype.type(alpha)
+    p[np.arange(len(p)), _parse_labels(labels, p)] -= 1
+    U: Array = p * p.dtype.type(alpha)
     return U
 
 
@@ -207,7 +253,16 @@ def backward(
     -------
     list of arrays
         E of every layer, (batch, n) each.
+
+    Raises
+    ------
+    InputError
+        For shapes that do not fit, another gradient or rounding, and a response that is NaN.
     """
+    validate_choice("gradient", gradient, GRADIENTS)
+    validate_choice("rounding", rounding, ROUNDINGS)
+    U = floats("U", U, *responses[-1].S.shape)
+    weights = [layer.synapse.parse(w) for layer, w in zip(net, weights, strict=True)]
     errors: list[Array] = []
     for k in reversed(range(len(net))):
         total = U / net[k].theta_bp

@@ -1,5 +1,7 @@
 """One phase, spike by spike: there is no clock, only an order of events.  [T19 Eq. 1-7, 16, 19, Alg. 1-3]
 
+The firing rules and `Phase` assume numbers, which `snn.forward` and `snn.backward` check; a NaN would never fire.
+
 A spike arrives, the integration variables of its targets change, targets beyond their threshold fire until they are
 below it, and their spikes wait to be delivered in turn.  The totals do not depend on which waiting spike goes next.
 When no spike waits, residual spikes round the totals, lowest layer first.  Both phases are the same process.
@@ -19,7 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from decolle_ref._util.check import Array, InputError, count, validate_choice
+from decolle_ref._util.check import Array, InputError, count, floats, validate_choice
 
 __all__ = [
     "ORDERS",
@@ -107,6 +109,7 @@ def neurons(V: Array, theta: float, rectify: bool = False, sends: Array | None =
     Neurons
         The layer, with totals of 0.
     """
+    V = floats("V", V)
     every = np.ones(V.size, bool) if sends is None else sends
     return Neurons(V.copy(), np.zeros(V.size, V.dtype), theta, rectify, every)
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from decolle_ref._util.check import Array, InputError, count, positive
+from decolle_ref._util.check import Array, InputError, count, floats, positive
 from decolle_ref.decolle.synapse import Conv2d, Dense, Weights
 
 __all__ = ["AveragePool", "Connections", "IFLayer", "IFNetwork"]
@@ -71,20 +71,30 @@ class AveragePool:
         """W = 1 / size^2 and b = 0."""
         return Weights(np.array(1 / self.size**2, dtype), np.array(0, dtype))
 
+    def parse(self, weights: Weights) -> Weights:
+        """`weights` as floats; raise InputError unless they are scalars."""
+        for letter, array in zip("Wb", weights, strict=True):
+            if np.shape(array):
+                raise InputError(f"{letter}: expected a scalar, got shape {np.shape(array)}")
+        return Weights(*(floats(letter, array) for letter, array in zip("Wb", weights, strict=True)))
+
     def drive(self, weights: Weights, x: Array) -> Array:
         """W times the sum over each window, + b.  (batch, n_in) -> (batch, n)."""
         channels, rows, columns = self.shape
+        x, weights = floats("x", x, np.shape(x)[0] if np.ndim(x) else 0, self.n_in), self.parse(weights)
         windows = x.reshape(len(x), channels, rows, self.size, columns, self.size)
         return np.asarray(weights.W * windows.sum(axis=(3, 5)) + weights.b).reshape(len(x), self.n)
 
     def adjoint(self, weights: Weights, E: Array) -> Array:
         """W times the error of the window that each input belongs to.  (batch, n) -> (batch, n_in)."""
+        E, weights = floats("E", E, np.shape(E)[0] if np.ndim(E) else 0, self.n), self.parse(weights)
         errors = E.reshape(len(E), *self.shape).repeat(self.size, axis=2).repeat(self.size, axis=3)
         return np.asarray(weights.W * errors).reshape(len(E), self.n_in)
 
     def gradient(self, E: Array, x: Array) -> Weights:
         """Zeros, because nothing is learned."""
-        zero = np.zeros((), np.result_type(E, x))
+        x = floats("x", x, ..., self.n_in)
+        zero = np.zeros((), np.result_type(floats("E", E, *x.shape[:-1], self.n), x))
         return Weights(zero, zero)
 
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from decolle_ref._util.check import fraction, not_negative
+from decolle_ref._util.check import floats, fraction, not_negative
+from decolle_ref.decolle.optim import validate_arrays
 from decolle_ref.decolle.synapse import Weights
 
 __all__ = ["Descent"]
@@ -39,7 +40,7 @@ class Descent:
 
     def start(self, weights: Weights) -> Weights:
         """v = 0, of the shapes of `weights`."""
-        return Weights(np.zeros_like(weights.W), np.zeros_like(weights.b))
+        return Weights(*(np.zeros_like(floats(letter, x)) for letter, x in zip("Wb", weights, strict=True)))
 
     def update(
         self, weights: Weights, v: Weights, increment: Weights, lr: float, scale: float
@@ -61,7 +62,14 @@ class Descent:
         -------
         weights, v
             After the step; the old ones are unchanged.
+
+        Raises
+        ------
+        InputError
+            For arrays that differ in shape or dtype.
         """
+        for arrays in zip(weights, v, increment, strict=True):
+            validate_arrays(*arrays)
         number = weights.W.dtype.type
         rate, decay, momentum = number(lr * scale), number(lr * self.decay), number(self.momentum)
         after = Weights(momentum * v.W - rate * increment.W - decay * weights.W, momentum * v.b - rate * increment.b)

@@ -17,6 +17,7 @@ from decolle_ref._util.check import (
     count,
     finite,
     float_dtype,
+    positive,
     validate_choice,
     validate_dtype,
     validate_shape,
@@ -24,7 +25,7 @@ from decolle_ref._util.check import (
 from decolle_ref.decolle.synapse import Conv2d, Dense, Weights
 from decolle_ref.spikegrad.layers import AveragePool, Connections, IFLayer, IFNetwork
 
-__all__ = ["TOPOLOGIES", "init_weights", "named", "parse", "validate"]
+__all__ = ["TOPOLOGIES", "init_weights", "named", "parse", "scaled", "validate"]
 
 TOPOLOGIES = {
     "mnist": ("28x28-15C5-P2-40C5-P2-300-10", 0),
@@ -33,7 +34,7 @@ TOPOLOGIES = {
 """name: (topology, zeros around the images of each convolution)."""
 
 
-def named(name: str, theta_ff: float = 1.0, theta_bp: float = 1.0) -> tuple[IFLayer, ...]:
+def named(name: str, theta_ff: float = 1.0, theta_bp: float = 1.0, width: float = 1.0) -> tuple[IFLayer, ...]:
     """The network of [T19 Sec. 4] for one data set.
 
     Parameters
@@ -42,6 +43,8 @@ def named(name: str, theta_ff: float = 1.0, theta_bp: float = 1.0) -> tuple[IFLa
         "mnist" or "cifar10".
     theta_ff, theta_bp
         Thresholds > 0 of all layers, forward and backward.
+    width
+        A factor on the channels and sizes of all hidden layers.
 
     Returns
     -------
@@ -51,11 +54,40 @@ def named(name: str, theta_ff: float = 1.0, theta_bp: float = 1.0) -> tuple[IFLa
     Raises
     ------
     InputError
-        For another name.
+        For another name, or a width that leaves a layer without a channel.
     """
     validate_choice("topology", name, TOPOLOGIES)
     text, pad = TOPOLOGIES[name]
-    return parse(text, theta_ff, theta_bp, pad)
+    return parse(scaled(text, width), theta_ff, theta_bp, pad)
+
+
+def scaled(text: str, width: float) -> str:
+    """A topology with other numbers of channels and hidden neurons, rounded to integers.
+
+    >>> scaled("32x32x3-128C3-P2-512-10", 0.25)
+    '32x32x3-32C3-P2-128-10'
+
+    Parameters
+    ----------
+    text
+        The topology, as `parse` reads it.
+    width
+        The factor, above 0.
+
+    Returns
+    -------
+    str
+        The topology; image, kernels, pools and the top layer are unchanged.
+
+    Raises
+    ------
+    InputError
+        For a factor that is not above 0.
+    """
+    positive("width", width)
+    image, *hidden, top = text.split("-")
+    parts = [re.sub(r"^\d+", lambda size: str(round(int(size[0]) * width)), part) for part in hidden]
+    return "-".join([image, *parts, top])
 
 
 def parse(text: str, theta_ff: float = 1.0, theta_bp: float = 1.0, pad: int = 0) -> tuple[IFLayer, ...]:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from decolle_ref._util.check import Array
+from decolle_ref._util.check import Array, finite, floats
 from decolle_ref.decolle.synapse import Weights
 from decolle_ref.spikegrad import snn
 from decolle_ref.spikegrad.layers import IFLayer, IFNetwork
@@ -105,7 +105,13 @@ def operations(fans: Sequence[Fans], S: Sequence[Array], E: Sequence[Array]) -> 
 
 
 def _deliveries(spikes: Array, fan: Array) -> float:
-    return float(np.abs(spikes).sum(axis=0, dtype=np.float64) @ fan)
+    fan = floats("fan", fan)
+    return float(
+        np.abs(floats("spikes", spikes, len(spikes) if np.ndim(spikes) else 0, *fan.shape)).sum(
+            axis=0, dtype=np.float64
+        )
+        @ fan
+    )
 
 
 def macs(net: IFNetwork) -> Array:
@@ -139,12 +145,15 @@ def relative_operations(net: IFNetwork, operations: Array) -> float:
     float
         The ratio.
     """
+    operations = floats("operations", operations, len(net) - 1)
     learns = np.array([layer.learns for layer in net[1:]])
     return float(operations[learns].sum() / macs(net)[learns].sum())
 
 
 def spikes_sent(net: IFNetwork, result: PhaseResult) -> list[Array]:
     """How many spikes each neuron sent in an event-driven phase, whatever their signs.
+
+    Assumes a result that `snn.forward` or `snn.backward` made.
 
     Parameters
     ----------
@@ -177,7 +186,8 @@ def forward_bound(layer: IFLayer, weights: Weights, arriving: Array) -> Array:
     array
         The bound for each neuron, (n,).
     """
-    sizes = Weights(np.abs(weights.W), np.abs(weights.b))
+    sizes = layer.synapse.parse(Weights(*(np.abs(floats(x, array)) for x, array in zip("Wb", weights, strict=True))))
+    arriving = floats("arriving", arriving, layer.synapse.n_in)
     return np.asarray(layer.synapse.drive(sizes, arriving[None])[0] / layer.theta_ff + 0.5)
 
 
@@ -198,7 +208,8 @@ def backward_bound(layer: IFLayer, above: IFLayer, weights_above: Weights, arriv
     array
         The bound for each neuron of the lower layer, (n,).
     """
-    sizes = weights_above._replace(W=np.abs(weights_above.W))
+    sizes = weights_above._replace(W=np.abs(floats("W", weights_above.W)))
+    arriving = floats("arriving", arriving, above.synapse.n)
     return np.asarray(above.synapse.adjoint(sizes, arriving[None])[0] / layer.theta_bp + 0.5)
 
 
@@ -220,6 +231,7 @@ def count_spikes(net: IFNetwork, weights: Sequence[Weights], x: Array, U: Array)
         For "forward" and "backward": the number of "spikes" sent, the sum of |totals| as "totals", and the "bound" on
         the number of spikes.  spikes / totals is the redundancy, at best 1.
     """
+    x, U = floats("x", finite("x", x), net[0].synapse.n_in), floats("U", finite("U", U), net[-1].synapse.n)
     exact = [Weights(w.W.astype(np.float64), w.b.astype(np.float64)) for w in weights]
     result = snn.forward(net, exact, x.astype(np.float64))
     errors = snn.backward(net, exact, result, U.astype(np.float64))

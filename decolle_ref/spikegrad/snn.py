@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from decolle_ref._util.check import Array, InputError, finite, validate_shape
+from decolle_ref._util.check import Array, InputError, finite, floats
 from decolle_ref.decolle.synapse import Weights
 from decolle_ref.spikegrad.events import Neurons, Phase, Spike, Targets, neurons
 from decolle_ref.spikegrad.layers import Connections, IFLayer, IFNetwork
@@ -108,7 +108,7 @@ def forward(
         For weights or an x that do not fit, fractions of input spikes, or more than `limit` spikes.
     """
     validate(net, weights)
-    validate_shape("x", finite("x", x), (net[0].synapse.n_in,))
+    x = floats("x", finite("x", x), net[0].synapse.n_in)
     layers = [_at_rest(layer, w) for layer, w in zip(net, weights, strict=True)]
     if not spiking_input:
         layers[0].V[:] += net[0].synapse.drive(_without_bias(weights[0]), x[None])[0]
@@ -145,10 +145,13 @@ def input_spikes(x: Array) -> list[Spike]:
     Raises
     ------
     InputError
-        For fractions.
+        For fractions, and for more spikes than a phase may fire.
     """
+    x = floats("x", finite("x", x), np.size(x))
     if (x != np.trunc(x)).any():
         raise InputError("x: expected whole numbers of input spikes, got fractions")
+    if np.abs(x).sum() > LIMIT:
+        raise InputError(f"x: expected at most {LIMIT} input spikes, got {np.abs(x).sum():g}")
     return [Spike(-1, j, int(np.sign(n))) for j, n in enumerate(x) for _ in range(int(abs(n)))]
 
 
@@ -166,7 +169,15 @@ def derivative(net: IFNetwork, forward_result: PhaseResult) -> list[Array]:
     -------
     list of arrays of bool
         One per layer, (n,).
+
+    Raises
+    ------
+    InputError
+        For numbers that are not finite.
     """
+    for k, arrays in enumerate(zip(forward_result.V, forward_result.totals, strict=True), start=1):
+        for name, array in zip(("V", "total"), arrays, strict=True):
+            floats(f"layer {k} {name}", finite(f"layer {k} {name}", array), net[k - 1].synapse.n)
     return [
         (V > 0) | (total > 0) if layer.relu and layer is not net[-1] else np.ones(V.shape, bool)
         for layer, V, total in zip(net, forward_result.V, forward_result.totals, strict=True)
@@ -201,7 +212,8 @@ def backward(
     InputError
         For a U that does not fit, or more than `limit` spikes.
     """
-    validate_shape("U", finite("U", U), (net[-1].synapse.n,))
+    validate(net, weights)
+    U = floats("U", finite("U", U), net[-1].synapse.n)
     start = [*(np.zeros(layer.synapse.n, U.dtype) for layer in net[:-1]), U]
     gates = derivative(net, forward_result)
     layers = [neurons(u, layer.theta_bp, sends=gate) for u, layer, gate in zip(start, net, gates, strict=True)]
@@ -230,7 +242,7 @@ def increments(net: IFNetwork, x: Array, forward_result: PhaseResult, backward_r
     list of Weights
         One per layer, of the shapes of its weights.
     """
-    below = [x, *forward_result.totals[:-1]]
+    below = [floats("x", x, net[0].synapse.n_in), *forward_result.totals[:-1]]
     return [_increment(layer, S, spikes) for layer, S, spikes in zip(net, below, backward_result.spikes, strict=True)]
 
 
@@ -254,7 +266,7 @@ def fan_out(synapse: Connections, weights: Weights) -> list[Targets]:
     list of Targets
         One per input.
     """
-    unbiased = _without_bias(weights)
+    unbiased = _without_bias(synapse.parse(weights))
     return _targets(synapse.n_in, weights.W.dtype, lambda spikes: synapse.drive(unbiased, spikes))
 
 

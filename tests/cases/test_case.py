@@ -105,6 +105,12 @@ def test_our_reading_of_the_schema_agrees_with_jsonschema(changes, _, folder):
     assert ours == jsonschema.Draft202012Validator(schema.load("case")).is_valid(about)
 
 
+def test_a_time_step_far_above_the_time_constants_decays_to_0_without_a_warning(folder):
+    edit(folder, dt=1e308)
+    (first, _) = cases.read(folder).network()
+    assert first.neuron.alpha.tolist() == [0.0] * 6
+
+
 def test_an_integer_written_as_2_0_is_an_integer(folder):
     text = (
         (folder / "case.json")

@@ -9,7 +9,7 @@ import pytest
 
 from decolle_ref._util import progress
 from decolle_ref._util.check import InputError
-from decolle_ref.data import mnist
+from decolle_ref.data import download, mnist
 
 IMAGES = mnist.FILES["test", "images"]
 
@@ -127,7 +127,7 @@ def test_an_interrupted_download_leaves_no_file(mirror, elsewhere, monkeypatch):
     def interrupt(self, status, by=1):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(mnist.Progress, "advance", interrupt)
+    monkeypatch.setattr(download.Progress, "advance", interrupt)
     with pytest.raises(KeyboardInterrupt):
         mnist.download(mirror, quiet=True)
     assert names(elsewhere) == []
@@ -153,8 +153,8 @@ def test_progress_counts_the_bytes_of_each_file(mirror, elsewhere, tmp_path, mon
         def close(self):
             bars[-1]["closed"] = True
 
-    monkeypatch.setattr(mnist, "Progress", Bar)
-    monkeypatch.setattr(mnist, "CHUNK", 10)
+    monkeypatch.setattr(download, "Progress", Bar)
+    monkeypatch.setattr(download, "CHUNK", 10)
     paths = mnist.download(mirror)
     assert len(paths) == len(bars) == 4
     for path in paths:

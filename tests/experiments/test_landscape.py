@@ -56,6 +56,25 @@ def test_the_true_loss_is_flat_where_the_surrogate_gradient_is_not_zero(results,
     assert results["surrogate_zero_share"] == 0 and np.abs(walked.surrogate).min() > 0
 
 
+def test_the_norm_of_the_true_gradient_is_that_of_differences_in_each_hidden_weight(trained):
+    first, last, asked = trained
+    here = landscape.point(first, last, 0.4)
+    slopes = []
+    for i, j in np.ndindex(2, 2):
+        W = here[0].W.copy()
+        W[i, j] += landscape.DIFFERENCE
+        moved = landscape.loss(CELL, [here[0]._replace(W=W), here[1]], asked)
+        slopes.append((moved - landscape.loss(CELL, here, asked)) / landscape.DIFFERENCE)
+    assert landscape.true_norm(here, asked) == pytest.approx(np.linalg.norm(slopes), rel=1e-12)
+
+
+def test_norms_bound_the_slope_along_the_line(arrays):
+    """|g| <= |dL/dW| |dW/ds| (Cauchy and Schwarz); the true norm is 0 at some points, and never the surrogate's."""
+    length = np.linalg.norm(arrays["W1_last"] - arrays["W1_first"])
+    assert (np.abs(arrays["surrogate"]) <= arrays["surrogate_norm"] * length * (1 + 1e-12)).all()
+    assert (arrays["true_norm"] == 0).any() and (arrays["surrogate_norm"] > 0).all()
+
+
 def test_between_points_close_together_the_true_loss_does_not_change_at_all(trained):
     first, last, asked = trained
     pairs = [
@@ -111,7 +130,8 @@ def test_the_virtual_loss_meets_the_true_one_at_both_ends(arrays):
 @pytest.mark.parametrize("scale", [0.5, 1.0, 3.0])
 def test_the_virtual_loss_of_an_exact_gradient_is_the_loss_whatever_its_scale(scale):
     s = np.linspace(0, 1, 21)
-    curve, found = landscape.virtual(Walk(s, 1 - s**2, -2 * s / scale))  # trapezoids are exact for a straight g
+    slope = -2 * s / scale
+    curve, found = landscape.virtual(Walk(s, 1 - s**2, slope, abs(slope), 2 * s))  # exact for a straight g: trapezoids
     np.testing.assert_allclose(curve, 1 - s**2, atol=1e-14)
     assert found == pytest.approx(scale, rel=1e-13)
 

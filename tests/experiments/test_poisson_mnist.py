@@ -119,7 +119,7 @@ def test_test_errors_are_those_of_the_readable_network(dialect, dropout, data):
     model, carry = build(settings)
     with worker_pool(1) as workers:
         stepper = NetworkStepper(model.network, 5, workers, steps=3, chunk=2)
-        ours = PoissonMnist(settings, workers, data).vote(carry, stepper, data.x_test, settings.rng(7))
+        ours = PoissonMnist(settings, workers, data).vote(carry, stepper, data.x_test, settings.rng(7), 9)
     rng, inputs, dropped = settings.rng(7), [], []
     stream = spikes(settings, rng, data.x_test)
     for _ in range(settings.test_steps // 3):  # three steps at a time: their dropout, then their spikes
@@ -184,7 +184,7 @@ def test_learning_lowers_the_loss_of_every_readout(data):
         stream, total = spikes(settings, settings.rng(7), images), 0
         stepper.rest()
         for n in range(60):
-            stepper.step(weights, next(stream)[None])
+            stepper.step(model.split(weights)[0], next(stream)[None])
             if n >= 20:
                 total = total + ((poisson_mnist.answers(model, weights, stepper)[0] - target) ** 2).mean(axis=(1, 2))
         return total
@@ -216,12 +216,24 @@ def test_dropout_falls_where_the_dialect_has_it():
             assert getattr(mask, place).shape == shape
 
 
-def test_the_learning_rate_is_halved_at_equal_distances_over_the_run():
-    settings = replace(SMALL, samples=32, halvings=3)
-    per_batch = settings.updates_per_batch
-    assert [halving(settings)(k * per_batch) for k in range(8)] == [1, 1, 0.5, 0.5, 0.25, 0.25, 0.125, 0.125]
-    assert halving(replace(SMALL, halvings=0))(10**9) == 1
+def test_the_learning_rate_is_halved_after_numbers_of_samples_whatever_the_length_of_the_run():
+    per_batch = SMALL.updates_per_batch
+    for samples in (12, 32):
+        schedule = halving(replace(SMALL, samples=samples, halve_at=(8, 16, 25)))
+        assert [schedule(k * per_batch) for k in range(8)] == [1, 1, 0.5, 0.5, 0.25, 0.25, 0.125, 0.125]
     assert halving(SMALL)(0) == 1
+
+
+def test_a_run_made_longer_after_the_fact_is_bit_identical_to_one_planned_so(data, tmp_path):
+    """The final test and the test at the former end are left out."""
+    longer = replace(SMALL, samples=20, final_test=True)
+    train(replace(SMALL, final_test=True), tmp_path / "a", quiet=True, data=data)
+    train(longer, tmp_path / "a", resume=True, quiet=True, data=data)
+    results = train(longer, tmp_path / "b", quiet=True, data=data)
+    same(tmp_path / "a/checkpoint.npz", tmp_path / "b/checkpoint.npz")
+    assert results["samples"] == [20] and set(results["final"]) == set(results["readouts"])
+    with pytest.raises(InputError, match="expected a run with samples = 12, got 20"):
+        train(replace(longer, samples=12), tmp_path / "a", resume=True, quiet=True, data=data)
 
 
 def test_milestones_are_whole_mini_batches_and_the_end():

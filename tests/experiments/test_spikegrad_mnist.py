@@ -11,13 +11,14 @@ from decolle_ref._util import reading
 from decolle_ref._util.check import InputError
 from decolle_ref.cli.main import main
 from decolle_ref.decolle.synapse import Weights
-from decolle_ref.experiments import harness
+from decolle_ref.experiments import harness, spikegrad_images
 from decolle_ref.experiments import spikegrad_mnist as experiment
 from decolle_ref.experiments.harness import Interrupted
-from decolle_ref.experiments.spikegrad_mnist import EXPERIMENT, Data, Settings
+from decolle_ref.experiments.spikegrad_images import Data
+from decolle_ref.experiments.spikegrad_mnist import EXPERIMENT, Settings
 from decolle_ref.fast.spikegrad import step
 from decolle_ref.plots.spikegrad_mnist import plot, save_figures
-from decolle_ref.spikegrad import Descent, ann, network
+from decolle_ref.spikegrad import ann, network
 
 KIND = EXPERIMENT.checkpoint_kind
 train = partial(harness.run, EXPERIMENT)
@@ -29,7 +30,7 @@ def small_network():
     """The experiment on few neurons: its own network is tested with the equations."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(network.TOPOLOGIES, "mnist", ("28x28-3C5-P4-8-10", 0))
-        patch.setattr(experiment, "EVENTS", 1)
+        patch.setattr(spikegrad_images, "EVENTS", 1)
         yield
 
 
@@ -41,7 +42,7 @@ def data():
     images = rng.integers(0, 60, (240, 28, 28))
     for image, label in zip(images, labels, strict=True):
         image[4 + 2 * label : 6 + 2 * label] = 255
-    x = experiment.encode(images)
+    x = images[:, None].astype(np.uint8)
     return Data(x[:200], labels[:200], x[200:], labels[200:])
 
 
@@ -61,14 +62,14 @@ def same_files(a, b):
 
 
 def stop_in_epoch(number, monkeypatch):
-    """Ctrl-C, as soon as the epoch before is done."""
+    """Ctrl-C, after half of the ten mini-batches of an epoch."""
 
     class Bar(harness.Progress):
         done = 0
 
         def advance(self, text, by=1):
             Bar.done += by
-            if Bar.done == number - 1:
+            if Bar.done == 10 * (number - 1) + 5:
                 os.kill(os.getpid(), signal.SIGINT)
 
     monkeypatch.setattr(harness, "Progress", Bar)
@@ -77,13 +78,39 @@ def stop_in_epoch(number, monkeypatch):
 def test_ctrl_c_ends_cleanly_and_resumes_bit_identically(finished, data, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         stop_in_epoch(3, patch)
-        with pytest.raises(Interrupted, match=r"stopped after epoch 2 of 4; --resume goes on from there"):
+        with pytest.raises(Interrupted, match=r"stopped in epoch 3 of 4; --resume repeats it"):
             train(SMALL, tmp_path, quiet=True, data=data)
     assert not (tmp_path / "results.json").exists()
     arrays, _ = reading.read_arrays(tmp_path / "checkpoint.npz", KIND)
     assert len(arrays["loss"]) == 2
     train(SMALL, tmp_path, resume=True, quiet=True, data=data)
     same_files(finished[0], tmp_path)
+
+
+def test_shifts_averages_and_held_out_images_resume_bit_identically(data, tmp_path, monkeypatch):
+    settings = replace(SMALL, shift=1, averaged=2, held_out=40, batch=16)  # ten mini-batches of 160 images
+    results = train(settings, tmp_path / "a", quiet=True, data=data)
+    with monkeypatch.context() as patch:
+        stop_in_epoch(4, patch)
+        with pytest.raises(Interrupted, match="stopped in epoch 4 of 4"):
+            train(settings, tmp_path / "b", quiet=True, data=data)
+    train(settings, tmp_path / "b", resume=True, quiet=True, data=data)
+    same_files(tmp_path / "a", tmp_path / "b")
+    assert results["epochs"]["accuracy"][-1] * 40 == pytest.approx(round(results["epochs"]["accuracy"][-1] * 40))
+    with pytest.raises(InputError, match="held_out: expected fewer than the 200 training images, got 200"):
+        train(replace(SMALL, held_out=200), tmp_path / "c", quiet=True, data=data)
+
+
+def test_the_result_is_the_mean_of_the_averaged_weights(data, tmp_path):
+    """Of the weights after epochs 3 and 4, which runs of the same schedule pass through."""
+    settings = replace(SMALL, averaged=2)
+    job = experiment.SpikeGradMnist(settings, None, data)
+    states = [job.begin()]
+    for _ in range(4):
+        states.append(job.step(states[-1], harness.silent()))
+    for k, w in enumerate(job.weights(states[4], 4)):
+        np.testing.assert_allclose(w.W, (states[3].weights[k].W + states[4].weights[k].W) / 2, rtol=2**-22, atol=0)
+    assert job.weights(states[2], 2) is states[2].weights
 
 
 def test_resume_of_a_finished_run_reports_it_again(finished, data, tmp_path):
@@ -138,7 +165,8 @@ def test_building_twice_gives_the_same_weights_and_another_seed_others(data):
     one, two, other = (experiment.SpikeGradMnist(replace(SMALL, seed=s), None, data).begin() for s in (3, 3, 4))
     np.testing.assert_array_equal(one.weights[0].W, two.weights[0].W)
     assert (one.weights[0].W != other.weights[0].W).any()
-    orders = [np.concatenate(list(experiment.batches(SMALL, 200, epoch))) for epoch in (0, 0, 1)]
+    rngs = map(np.random.default_rng, (0, 0, 1))
+    orders = [np.concatenate(list(spikegrad_images.batches(rng, 200, 20))) for rng in rngs]
     np.testing.assert_array_equal(orders[0], orders[1])
     assert (orders[0] != orders[2]).any() and sorted(orders[2]) == list(range(200))
 
@@ -157,15 +185,6 @@ def test_samples_without_error_spikes_may_be_left_out(alpha, rng):
     for increment, theirs in zip(ours.increments, ann.increments(net, x, responses, E), strict=True):
         np.testing.assert_array_equal(increment.W, theirs.W)
         np.testing.assert_array_equal(increment.b, theirs.b)
-
-
-def test_descent_is_gradient_descent_with_momentum_and_decay():
-    start, increment = Weights(np.array([2.0]), np.array([3.0])), Weights(np.array([8.0]), np.array([4.0]))
-    descent = Descent(momentum=0.5, decay=0.25)
-    one, v = descent.update(start, descent.start(start), increment, lr=0.5, scale=0.125)
-    assert one == Weights(2.0 - 0.5 * (1 + 0.25 * 2), 3.0 - 0.5 * 0.5)
-    two, _ = descent.update(one, v, increment, lr=0.5, scale=0.125)
-    assert two == Weights(one.W - 0.5 * 0.75 - 0.5 * (1 + 0.25 * one.W), one.b - 0.5 * 0.25 - 0.25)
 
 
 def test_results_say_what_they_depend_on(finished):
@@ -190,14 +209,15 @@ def test_quick_runs_read_few_images():
         pytest.skip("DECOLLE_REF_DATA is not set")
     quick = experiment.read(Settings(quick=True))
     assert [len(part) for part in quick] == [experiment.QUICK_IMAGES] * 4
-    assert quick.x.dtype == np.float32 and quick.x.min() == 0 and quick.x.max() == 1
+    x = spikegrad_images.encode(quick.x)
+    assert x.dtype == np.float32 and x.min() == 0 and x.max() == 1
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda d: d._replace(x=np.full_like(d.x, np.nan)), "training images: expected finite numbers, got nan"),
-        (lambda d: d._replace(x=d.x[..., 0]), r"training images: expected shape \(200, 28, 28, 1\), got"),
+        (lambda d: d._replace(x=np.full(d.x.shape, np.nan)), "training images: expected finite numbers, got nan"),
+        (lambda d: d._replace(x=d.x[..., 0]), r"training images: expected shape \(200, 1, 28, 28\), got"),
         (lambda d: d._replace(labels=d.labels + 1), r"training labels: expected integers 0..9, got 1..10"),
         (lambda d: d._replace(labels_test=d.labels_test - 0.5), r"test labels: expected integers 0..9, got -0.5"),
         (lambda d: d._replace(x=d.x[:0], labels=d.labels[:0]), r"training labels: expected integers 0..9, got none"),

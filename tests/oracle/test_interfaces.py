@@ -151,9 +151,7 @@ def test_a_program_that_hangs_is_stopped_with_its_children(tmp_path):
 
 def test_a_pipe_in_place_of_an_array_is_refused(tmp_path):
     os.mkfifo(tmp_path / "U.npy")
-    with pytest.raises(
-        InputError, match=r"U.npy: expected a plain .npy file, got something else \(not a regular file\)"
-    ):
+    with pytest.raises(InputError, match=r"U.npy: expected an array file, got something else \(not a regular file\)"):
         npy.read(tmp_path / "U.npy", (1,))
 
 

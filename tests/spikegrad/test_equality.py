@@ -1,9 +1,11 @@
 """Spikes, in any order, add up to the integers of the ANN; without residual spikes they are within 1 of it."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from decolle_ref.data import cifar10, location
 from decolle_ref.decolle.synapse import Weights
 from decolle_ref.spikegrad import ann, network, snn
 from decolle_ref.spikegrad import operations as ops
@@ -52,6 +54,18 @@ def test_the_equality_holds_for_the_network_of_the_paper(rng):
     weights = [Weights(np.rint(64 * w.W) / 64, np.rint(64 * w.b) / 64) for w in network.init_weights(rng, net)]
     x = np.rint(16 * rng.random(784) * rng.integers(0, 2, 784)) / 16
     assert_equality(net, weights, x, dyadic(rng, 10, 40), EventOptions(), False)
+
+
+@pytest.mark.study
+@pytest.mark.skipif(not (location.folder() / cifar10.FOLDER).is_dir(), reason="CIFAR-10 is not in the data folder")
+def test_the_equality_holds_for_twenty_images_of_cifar10_at_an_eighth_of_the_width(rng):
+    net = network.named("cifar10", width=1 / 8)
+    weights = [Weights(np.rint(256 * w.W) / 256, w.b) for w in network.init_weights(rng, net)]
+    images, labels = cifar10.read(location.folder() / cifar10.FOLDER / "test_batch.bin")
+    for image, label in zip(images[:20], labels[:20], strict=True):
+        x = image.transpose(2, 0, 1).ravel() / 256  # dyadic, so that no sum is rounded
+        U = np.rint(100 * ann.top_error(ann.forward(net, weights, x[None])[-1].S, label[None], 1.0)[0])
+        assert_equality(net, weights, x, U, EventOptions(), False)
 
 
 @settings(max_examples=300)

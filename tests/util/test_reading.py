@@ -162,6 +162,13 @@ def test_arrays_of_other_things_than_numbers_are_refused(array, tmp_path):
     assert "not a plain array" in refused(reading.read_npz, tmp_path / "x.npz", "test")
 
 
+@pytest.mark.parametrize("order", "<>")
+def test_letters_that_do_not_exist_are_refused(order, tmp_path):
+    letters = np.array([0x110000], f"{order}u4").view(f"{order}U1").reshape(())
+    np.savez(tmp_path / "x.npz", about=letters)
+    assert "letters that do not exist" in refused(reading.read_arrays, tmp_path / "x.npz", "test")
+
+
 @pytest.mark.parametrize("about", ["3", "[]", '{"kind": ' + 200 * "[", "{", '{"kind": 1e999}', '{"kind": "\\ud800"}'])
 def test_a_description_that_is_no_object_of_this_kind_is_refused(about, tmp_path):
     np.savez(tmp_path / "x.npz", about=np.array(about))

@@ -7,6 +7,9 @@
 | `hypotheses` | Which mistakes do people make, and which numbers does each of them give? |
 | `report` | How is the answer found and printed? |
 
+The checks are in `dropped.compare` and `derivation.check`; the other functions assume comparisons, tapes and backward
+inputs that these have made.
+
 Read `dropped` first.  The modules in `__all__` are public; `template.py` is the file that `decolle-ref check-derivation
 --template` prints.
 """

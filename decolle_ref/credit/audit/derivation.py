@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from decolle_ref._util.check import Array, InputError, finite, first_line, positive, validate_choice
+from decolle_ref._util.user_code import guarded
 from decolle_ref.credit.audit import hypotheses
 from decolle_ref.credit.audit.hypotheses import BackwardInputs, Gradients
 from decolle_ref.credit.audit.report import DerivationReport, explain, worst_entry
@@ -151,20 +152,22 @@ def _sizes(problem: Problem) -> str:
 def _answer(derivation: Derivation, problem: Problem, name: str) -> Gradients:
     """The checked result of the derivation."""
     shapes = {f"{x}{k + 1}": array.shape for x in "WV" for k, array in enumerate(getattr(problem, x))}
-    sizes = _sizes(problem)
-    try:
+    with guarded(lambda raised: _raised(name, raised, derivation, problem)):
         returned = derivation(problem)
-    except (Exception, SystemExit) as raised:  # whatever a user's function may raise
-        kind = f"{type(raised).__name__} in line {_line(raised, derivation)} {sizes}"
-        raise InputError(f"{name}: raised {kind}: {first_line(raised)}") from None
-    if not isinstance(returned, Mapping) or not returned or not set(returned) <= set(shapes):
-        got = sorted(map(str, returned)) if isinstance(returned, Mapping) else type(returned).__name__
-        raise InputError(f"{name}: expected a dictionary with some of {', '.join(shapes)}, got {got}")
-    for key, array in returned.items():
-        shape = finite(f"{name} {key}", array).shape
-        if shape != shapes[key]:
-            raise InputError(f"{name} {key}: expected shape {shapes[key]}, got {shape}")
-    return {key: np.asarray(returned[key], dtype=float) for key in returned}
+    with guarded(lambda raised: f"{name}: expected a dictionary of arrays, got {first_line(raised)}", InputError):
+        if not isinstance(returned, Mapping) or not returned or not set(returned) <= set(shapes):
+            got = sorted(map(str, returned)) if isinstance(returned, Mapping) else type(returned).__name__
+            raise InputError(f"{name}: expected a dictionary with some of {', '.join(shapes)}, got {got}")
+        arrays = {key: finite(f"{name} {key}", array).astype(float) for key, array in returned.items()}
+    for key, array in arrays.items():
+        if array.shape != shapes[key]:
+            raise InputError(f"{name} {key}: expected shape {shapes[key]}, got {array.shape}")
+    return arrays
+
+
+def _raised(name: str, raised: BaseException, derivation: Derivation, problem: Problem) -> str:
+    kind = f"{type(raised).__name__} in line {_line(raised, derivation)} {_sizes(problem)}"
+    return f"{name}: raised {kind}: {first_line(raised)}"
 
 
 def _line(raised: BaseException, derivation: Derivation) -> int | None:
@@ -201,11 +204,9 @@ def load(reference: str) -> tuple[Derivation, str]:
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # as import does: dataclasses look there
     sys.path.insert(0, str(path.resolve().parent))  # as running the file does: it may import its neighbours
-    try:
+    with guarded(lambda raised: f"{file}: raised {type(raised).__name__}: {first_line(raised)}"):
         spec.loader.exec_module(module)
-    except (Exception, SystemExit) as raised:  # whatever a user's file may raise
-        raise InputError(f"{file}: raised {type(raised).__name__}: {first_line(raised)}") from None
-    function: Any = getattr(module, name, None)
+        function: Any = getattr(module, name, None)
     if not callable(function):
         raise InputError(f"derivation: expected a function {name} in {file}, got none")
     return function, reference

@@ -24,7 +24,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from decolle_ref._util.check import Array, validate_choice
+from decolle_ref._util.check import Array, floats, validate_choice
 from decolle_ref.credit.cost import Cost
 from decolle_ref.credit.methods import bptt, eprop, feedback, instant, local, online, rtrl, superspike
 from decolle_ref.credit.methods.feedback import Route
@@ -159,7 +159,7 @@ def flat(gradient: Sequence[Synapses], layer: int | None = None) -> Array:
     vector
     """
     layers = gradient if layer is None else [gradient[layer]]
-    return np.concatenate([array.ravel() for synapses in layers for array in synapses])
+    return np.concatenate([floats("gradient", array).ravel() for synapses in layers for array in synapses])
 
 
 def relative_error(a: Array, b: Array) -> float:
@@ -167,12 +167,14 @@ def relative_error(a: Array, b: Array) -> float:
 
     Parameters
     ----------
-    a, b : vectors of one length
+    a, b : arrays of one shape, with at least one axis
 
     Returns
     -------
     float
     """
+    a = floats("a", a)
+    b = floats("b", b, *(a.shape or (a.size,)))
     return float(np.linalg.norm(a - b) / (np.linalg.norm(b) or 1))
 
 
@@ -187,6 +189,8 @@ def cosine(a: Array, b: Array) -> float:
     -------
     float
     """
+    a = floats("a", a, np.size(a))
+    b = floats("b", b, a.size)
     if not (a.any() or b.any()):
         return 1.0
     return float(np.clip(a @ b / ((np.linalg.norm(a) * np.linalg.norm(b)) or 1), -1, 1))
@@ -254,7 +258,7 @@ def table(comparisons: dict[str, Comparison]) -> str:
         cells = [f"{sizes[name]:.3f}" if sizes.get(name, 0) > 0 else "-" for name in names]
         near = (f"{cosine(g, exact):.4f}", f"{relative_error(g, exact):.3f}")
         rows.append((method, *near, *cells, f"{remainder(comparison):.0e}"))
-    return _aligned(rows)
+    return aligned(rows)
 
 
 def account(comparison: Comparison, method: str, reference: str) -> str:
@@ -282,9 +286,10 @@ def account(comparison: Comparison, method: str, reference: str) -> str:
             near = (f"{cosine(so_far, exact):.6f}", f"{relative_error(so_far, exact):.1e}")
             rows.append((name, f"{size:.4f}", *by_layer, *near))
     rows.append((f"= {reference}", "1", *("1" for _ in layers), "", ""))
-    return _aligned(rows)
+    return aligned(rows)
 
 
-def _aligned(rows: Sequence[Sequence[str]]) -> str:
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of cells as lines of text: the first column to the left, the others to the right."""
     first, *others = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join("  ".join([row[0].ljust(first), *map(str.rjust, row[1:], others)]) for row in rows)

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from decolle_ref._util.check import Array
+from decolle_ref._util.check import Array, floats
 from decolle_ref.credit.methods import bptt
 from decolle_ref.credit.neuron import spiking
 from decolle_ref.credit.neuron.spiking import Neuron, Paths, State, Synapses, Tape
@@ -86,7 +86,8 @@ def scaled(m: BackwardInputs, gradients: Gradients) -> Gradients:
     -------
     matrices by the same names
     """
-    return {name: (array.T if m.transposed else array) * m.factor for name, array in gradients.items()}
+    arrays = {name: floats(name, array) for name, array in gradients.items()}
+    return {name: (array.T if m.transposed else array) * m.factor for name, array in arrays.items()}
 
 
 def _shifted_gI(m: BackwardInputs, g: State) -> Array:

@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from decolle_ref._util.check import InputError, floats
+from decolle_ref._util.verdict import within
 from decolle_ref.credit.audit.hypotheses import BackwardCache, BackwardInputs, Explanation, Gradients, explanations
 from decolle_ref.credit.neuron import spiking
 
@@ -58,6 +60,7 @@ class DerivationReport:
         return "\n".join([*lines, f"worst entry: {place}, got {self.worst.got:.9g}, exact {self.worst.exact:.9g}"])
 
 
+@np.errstate(all="ignore")  # numbers near the end of the range may overflow; these are never exact
 def worst_entry(got: Gradients, exact: Gradients) -> Entry:
     """The entry of `got` with the largest relative error, over all its matrices.
 
@@ -71,14 +74,20 @@ def worst_entry(got: Gradients, exact: Gradients) -> Entry:
     Entry
     """
     entries = []
-    for name, array in got.items():
-        difference = np.abs(array - exact[name])
+    for name, value in got.items():
+        right = floats(name, exact[name])
+        array = floats(name, value, *right.shape)
+        if not right.shape or not right.size:
+            raise InputError(f"{name}: expected at least one entry, got shape {right.shape}")
+        difference = np.abs(array - right)
         index = tuple(int(i) for i in np.unravel_index(int(difference.argmax()), array.shape))
-        relative = float(difference[index] / (np.abs(exact[name]).max() or 1))
-        entries.append(Entry(name, index, float(array[index]), float(exact[name][index]), relative))
+        relative = float(difference[index] / (np.abs(right).max() or 1))
+        error = relative if np.isfinite(relative) else np.inf  # NaN is never the smaller error
+        entries.append(Entry(name, index, float(array[index]), float(right[index]), error))
     return max(entries, key=lambda entry: entry.error)
 
 
+@np.errstate(all="ignore")
 def explain(
     answers: Sequence[Gradients], inputs: Sequence[BackwardInputs], exact: Sequence[Gradients], tolerance: float
 ) -> tuple[Finding, ...]:
@@ -106,10 +115,8 @@ def explain(
 
 def _same(got: Gradients, other: Gradients, names: Sequence[str], tolerance: float) -> bool:
     """Do the named matrices agree?"""
-    return all(
-        np.abs(got[name] - other[name]).max() <= tolerance * max(np.abs(other[name]).max(), np.abs(got[name]).max())
-        for name in names
-    )
+    sizes = {name: np.max(np.abs([got[name], other[name]])) for name in names}
+    return all(within(got[name], other[name], tolerance * size).all() for name, size in sizes.items())
 
 
 def _likeness(got: Gradients, exact: Gradients, names: Sequence[str]) -> str:

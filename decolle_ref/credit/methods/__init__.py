@@ -11,6 +11,9 @@ Read in this order, each beside the one before it: the difference of two files i
 | `decolle` | what the rule of the core drops from its own exact local gradient [K20 Eq. 2, 3] |
 
 All modules are public.  A forward method is an object such as `rtrl.method`, to be used with `online.gradient`.
+
+`online.gradient` and `bptt.gradient` check the network, the input and the cost once; all other functions run at every
+step, and assume what these two have checked.
 """
 
 from decolle_ref.credit.methods import bptt, decolle, eprop, feedback, instant, local, online, rtrl, superspike

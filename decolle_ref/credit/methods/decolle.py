@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from decolle_ref._util.check import InputError
+from decolle_ref._util.check import InputError, floats
 from decolle_ref.decolle import rule
 from decolle_ref.decolle.network import Layer, Snapshot
 from decolle_ref.decolle.synapse import Weights
@@ -66,14 +66,20 @@ def step(layer: Layer, r: Weights, snapshot: Snapshot) -> tuple[Weights, Split]:
     """
     if snapshot.dU is None:
         raise InputError("snapshot: expected one with a target, got one without dU")
-    sigma_prime, neuron = layer.surrogate.derivative(snapshot.U), layer.neuron
+    n_in, n, neuron = layer.synapse.n_in, layer.synapse.n, layer.neuron
+    r_b = floats("r.b", r.b, len(r.b) if np.ndim(r.b) else 0, n)
+    r = Weights(floats("r.W", r.W, len(r_b), n, n_in), r_b)
+    P, U, dU = (
+        floats(letter, getattr(snapshot, letter), len(r_b), size) for letter, size in (("P", n_in), ("U", n), ("dU", n))
+    )
+    sigma_prime = layer.surrogate.derivative(U)
     missing = Weights(-neuron.delta[..., None] * r.W, -neuron.delta * r.b)  # of dU/dW and dU/db
     new_r = Weights(
-        neuron.gamma[..., None] * r.W + sigma_prime[:, :, None] * (snapshot.P[:, None, :] + missing.W),
+        neuron.gamma[..., None] * r.W + sigma_prime[:, :, None] * (P[:, None, :] + missing.W),
         neuron.gamma * r.b + sigma_prime * (1 + missing.b),
     )
-    reset = Weights(np.einsum("bi,bij->ij", snapshot.dU, missing.W), (snapshot.dU * missing.b).sum(axis=0))
-    return new_r, Split(rule.gradient(layer.synapse, snapshot.dU, snapshot.P), reset)
+    reset = Weights(np.einsum("bi,bij->ij", dU, missing.W), (dU * missing.b).sum(axis=0))
+    return new_r, Split(rule.gradient(layer.synapse, dU, P), reset)
 
 
 def total(split: Split) -> Weights:

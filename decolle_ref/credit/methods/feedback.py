@@ -20,7 +20,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from decolle_ref._util.check import Array, InputError, validate_shape
+from decolle_ref._util.check import Array, InputError, finite, floats
 
 Route = Callable[[Sequence[Array], Sequence[Array]], Sequence[Array]]
 """(errors of all layers, sigma' of all layers) -> errors of all layers; arrays (..., n)."""
@@ -86,7 +86,7 @@ def _validate(matrices: Sequence[Array], shapes: Sequence[tuple[int, int]], lett
     if len(matrices) != len(shapes):
         raise InputError(f"{letter}: expected {len(shapes)} matrices, one per hidden layer, got {len(matrices)}")
     for k, (matrix, shape) in enumerate(zip(matrices, shapes, strict=True), start=1):
-        validate_shape(f"{letter} {k}", matrix, shape)
+        floats(f"{letter} {k}", matrix, *shape)
 
 
 def sample_alignment(rng: np.random.Generator, sizes: Sequence[int], scale: float = 1.0) -> list[Array]:
@@ -101,7 +101,12 @@ def sample_alignment(rng: np.random.Generator, sizes: Sequence[int], scale: floa
     Returns
     -------
     one (n_(l+1), n_l) array per hidden layer
+
+    Raises
+    ------
+    InputError : for a scale that is not finite
     """
+    finite("scale", scale)
     return [rng.normal(0, scale / np.sqrt(n), (above, n)) for n, above in pairwise(sizes)]
 
 
@@ -117,5 +122,10 @@ def sample_direct(rng: np.random.Generator, sizes: Sequence[int], scale: float =
     Returns
     -------
     one (n_L, n_l) array per hidden layer
+
+    Raises
+    ------
+    InputError : for a scale that is not finite
     """
+    finite("scale", scale)
     return [rng.normal(0, scale / np.sqrt(n), (sizes[-1], n)) for n in sizes[:-1]]

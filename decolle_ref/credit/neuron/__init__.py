@@ -9,7 +9,8 @@ Read in this order:
 | `rate` | a layered network of rates without time, and its gradients [N19 Eq. 6] |
 | `rnn` | a recurrent network of rates, and its two exact gradients [N19 Eq. 7, 8] |
 
-All four modules are public.
+All four modules are public.  `spiking.step`, `spiking.presynaptic` and `spiking.rest` run at every step or start a run,
+and assume what `spiking.forward` checks.
 """
 
 from decolle_ref.credit.neuron import continuous, rate, rnn, spiking

@@ -20,7 +20,7 @@ True
 import numpy as np
 import numpy.typing as npt
 
-from decolle_ref._util.check import Array, finite, positive
+from decolle_ref._util.check import Array, finite, floats, positive
 
 
 def dU_dt(U: npt.ArrayLike, I: npt.ArrayLike, tau_mem: float) -> Array:
@@ -34,8 +34,13 @@ def dU_dt(U: npt.ArrayLike, I: npt.ArrayLike, tau_mem: float) -> Array:
     Returns
     -------
     array of the same shape, per second
+
+    Raises
+    ------
+    InputError : for arrays of two shapes, and a tau_mem that is not finite and > 0
     """
-    return np.asarray((np.asarray(I) - np.asarray(U)) / tau_mem)
+    U = floats("U", U)
+    return np.asarray((floats("I", I, *U.shape) - U) / positive("tau_mem", tau_mem, "seconds"))
 
 
 def dI_dt(I: npt.ArrayLike, tau_syn: float) -> Array:
@@ -49,8 +54,12 @@ def dI_dt(I: npt.ArrayLike, tau_syn: float) -> Array:
     Returns
     -------
     array of the same shape, per second
+
+    Raises
+    ------
+    InputError : for a tau_syn that is not finite and > 0
     """
-    return np.asarray(-np.asarray(I) / tau_syn)
+    return np.asarray(-floats("I", I) / positive("tau_syn", tau_syn, "seconds"))
 
 
 def psp(t: npt.ArrayLike, tau_mem: float, tau_syn: float) -> Array:

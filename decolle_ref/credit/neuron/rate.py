@@ -1,9 +1,11 @@
 """Networks without time: backpropagation, and what may stand in for it.  [N19 Box 2, Eq. 6, 14, Sec. V-A, Fig. 5]
 
     a^(l) = W^(l) y^(l-1),   y^(l) = sigma(a^(l)),   y^(0) = x
-    dL/dW_ij^(l) = delta_i^(l) y_j^(l-1),   delta^(l) = dL/da^(l)
+    dW_ij^(l) = delta_i^(l) y_j^(l-1)
 
-The methods differ only in delta, which the code calls dL_da.  At the top, delta^(L) = sigma'(a^(L)) dL/dy^(L); below:
+The methods differ only in delta, which the code calls dL_da.  With backpropagation delta is dL/da and dW is dL/dW; with
+local errors both are derivatives of the layer's own loss; with random feedback, dW of a hidden layer is in general not
+the gradient of any loss.  At the top, delta^(L) = sigma'(a^(L)) dL/dy^(L); below:
 
     backpropagation            delta_i^(l) = sigma'(a_i^(l)) sum_k delta_k^(l+1) W_ki^(l+1)
     feedback alignment         delta_i^(l) = sigma'(a_i^(l)) sum_k delta_k^(l+1) G_ki^(l+1)
@@ -20,11 +22,12 @@ The review prints Eq. 6 with the weights of layer l, where those of layer l+1 ar
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
-from decolle_ref._util.check import Array, validate_shape
+from decolle_ref._util.check import Array, InputError, floats, matrices
 from decolle_ref.decolle.surrogate import Function, Surrogate
 
 
@@ -72,10 +75,17 @@ def forward(f: Activation, W: Sequence[Array], x: Array) -> Record:
     Returns
     -------
     Record
+
+    Raises
+    ------
+    InputError : for shapes that do not fit
     """
     a: list[Array] = []
-    y = [x]
-    for weights in W:
+    y = [floats("x", x)]
+    if y[0].ndim != 2:
+        raise InputError(f"x: expected shape (batch, n_in), got {y[0].shape}")
+    sizes = [y[0].shape[1], *(len(weights) if np.ndim(weights) else 0 for weights in W)]
+    for weights in matrices("W", W, list(zip(sizes[1:], sizes[:-1], strict=True))):
         a.append(y[-1] @ weights.T)
         y.append(f.sigma(a[-1]))
     return Record(tuple(a), tuple(y))
@@ -96,7 +106,7 @@ def backpropagation(f: Activation, W: Sequence[Array], record: Record, dL_dy: Ar
 
     Raises
     ------
-    InputError : for dL_dy of another shape
+    InputError : for shapes that do not fit
     """
     return _layer_by_layer(f, W[1:], record, dL_dy)
 
@@ -115,13 +125,14 @@ def feedback_alignment(f: Activation, G: Sequence[Array], record: Record, dL_dy:
 
     Raises
     ------
-    InputError : for dL_dy of another shape
+    InputError : for shapes that do not fit
     """
     return _layer_by_layer(f, G, record, dL_dy)
 
 
 def _layer_by_layer(f: Activation, down: Sequence[Array], record: Record, dL_dy: Array) -> tuple[Array, ...]:
     dL_da = [_top(f, record, dL_dy)]
+    down = matrices("matrix", down, [(y.shape[1], x.shape[1]) for x, y in pairwise(record.a)])
     for a, matrix in zip(record.a[-2::-1], down[::-1], strict=True):
         dL_da.append(f.sigma_prime(a) * (dL_da[-1] @ matrix))
     return tuple(dL_da[::-1])
@@ -129,7 +140,7 @@ def _layer_by_layer(f: Activation, down: Sequence[Array], record: Record, dL_dy:
 
 def _top(f: Activation, record: Record, dL_dy: Array) -> Array:
     """delta^(L) = sigma'(a^(L)) dL/dy^(L)."""
-    validate_shape("dL_dy", dL_dy, record.y[-1].shape)  # else NumPy would broadcast it over the batch without a word
+    dL_dy = floats("dL_dy", dL_dy, *record.y[-1].shape)  # else NumPy would broadcast it over the batch without a word
     return np.asarray(f.sigma_prime(record.a[-1]) * dL_dy)
 
 
@@ -147,9 +158,10 @@ def direct_feedback_alignment(f: Activation, H: Sequence[Array], record: Record,
 
     Raises
     ------
-    InputError : for dL_dy of another shape
+    InputError : for shapes that do not fit
     """
     top = _top(f, record, dL_dy)
+    H = matrices("H", H, [(top.shape[1], a.shape[1]) for a in record.a[:-1]])
     return (*(f.sigma_prime(a) * (top @ matrix) for a, matrix in zip(record.a[:-1], H, strict=True)), top)
 
 
@@ -168,14 +180,17 @@ def local_errors(f: Activation, G: Sequence[Array], record: Record, target: Arra
 
     Raises
     ------
-    InputError : for dL_dy of another shape
+    InputError : for shapes that do not fit
     """
+    n_out = np.shape(target)[-1] if np.ndim(target) else 0
+    target = floats("target", target, len(record.y[0]), n_out)
+    G = matrices("G", G, [(n_out, a.shape[1]) for a in record.a[:-1]])
     hidden = zip(record.a[:-1], record.y[1:-1], G, strict=True)
     return (*(f.sigma_prime(a) * ((y @ g.T - target) @ g) for a, y, g in hidden), _top(f, record, dL_dy))
 
 
 def gradient(dL_da: Sequence[Array], record: Record) -> tuple[Array, ...]:
-    """dL/dW_ij^(l) = delta_i^(l) y_j^(l-1), summed over the batch.  [N19 Eq. 6]
+    """dW_ij^(l) = delta_i^(l) y_j^(l-1), summed over the batch; dL/dW if delta is dL/da.  [N19 Eq. 6]
 
     Parameters
     ----------
@@ -185,5 +200,10 @@ def gradient(dL_da: Sequence[Array], record: Record) -> tuple[Array, ...]:
     Returns
     -------
     dL/dW of every layer, (n, n_below)
+
+    Raises
+    ------
+    InputError : for shapes that do not fit
     """
+    dL_da = matrices("dL_da", dL_da, [a.shape for a in record.a])
     return tuple(delta.T @ y for delta, y in zip(dL_da, record.y[:-1], strict=True))

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from decolle_ref._util.check import Array, validate_shape
+from decolle_ref._util.check import Array, InputError, floats, matrices
 from decolle_ref.credit.neuron.rate import Activation, Record
 from decolle_ref.credit.neuron.spiking import Synapses
 
@@ -36,7 +36,15 @@ def forward(f: Activation, synapses: Sequence[Synapses], x: Array) -> Record:
     Returns
     -------
     Record of (T, batch, n) arrays
+
+    Raises
+    ------
+    InputError : for shapes that do not fit
     """
+    x = floats("x", x)
+    if x.ndim != 3 or not len(x):
+        raise InputError(f"x: expected shape (steps, batch, n_in) with steps >= 1, got {x.shape}")
+    synapses = _parse(synapses, x.shape[2])
     a = [np.zeros((x.shape[1], len(W)), x.dtype) for W, _ in synapses]
     steps: list[tuple[list[Array], list[Array]]] = []
     for x_n in x:
@@ -69,9 +77,10 @@ def bptt(f: Activation, synapses: Sequence[Synapses], record: Record, dL_dy: Arr
 
     Raises
     ------
-    InputError : for dL_dy of another shape
+    InputError : for shapes that do not fit
     """
-    validate_shape("dL_dy", dL_dy, record.y[-1].shape)
+    dL_dy = floats("dL_dy", dL_dy, *record.y[-1].shape)
+    synapses = _parse(synapses, record.y[0].shape[-1])
     later = [np.zeros_like(a[0]) for a in record.a]
     total = [Synapses(np.zeros_like(W), np.zeros_like(V)) for W, V in synapses]
     for n in range(len(dL_dy) - 1, 0, -1):
@@ -104,9 +113,10 @@ def rtrl(f: Activation, synapses: Sequence[Synapses], record: Record, dL_dy: Arr
 
     Raises
     ------
-    InputError : for dL_dy of another shape
+    InputError : for shapes that do not fit
     """
-    validate_shape("dL_dy", dL_dy, record.y[-1].shape)
+    dL_dy = floats("dL_dy", dL_dy, *record.y[-1].shape)
+    synapses = _parse(synapses, record.y[0].shape[-1])
     batch, layers = record.y[0].shape[1], range(len(synapses))
     z = [np.concatenate(pair, axis=-1) for pair in zip(record.y[:-1], record.y[1:], strict=True)]
     P = [[np.zeros((batch, len(synapses[l].W), len(synapses[m].W), z[m].shape[-1])) for m in layers] for l in layers]
@@ -123,3 +133,11 @@ def rtrl(f: Activation, synapses: Sequence[Synapses], record: Record, dL_dy: Arr
                 P[l][m] = f.sigma_prime(record.a[l][n])[:, :, None, None] * da_dW
         total = [t + np.einsum("bk,bkij->ij", dL_dy[n], p) for t, p in zip(total, P[-1], strict=True)]
     return tuple(Synapses(g[:, : W.shape[1]], g[:, W.shape[1] :]) for g, (W, _) in zip(total, synapses, strict=True))
+
+
+def _parse(synapses: Sequence[Synapses], n_in: int) -> tuple[Synapses, ...]:
+    """W and V of every layer as floats that fit each other and the input."""
+    sizes = [n_in, *(len(W) if np.ndim(W) else 0 for W, _ in synapses)]
+    W = matrices("W", [layer.W for layer in synapses], list(zip(sizes[1:], sizes[:-1], strict=True)))
+    V = matrices("V", [layer.V for layer in synapses], [(n, n) for n in sizes[1:]])
+    return tuple(map(Synapses, W, V))

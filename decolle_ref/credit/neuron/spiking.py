@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from decolle_ref._util.check import Array, InputError, finite, fraction, positive, validate_choice, validate_shape
+from decolle_ref._util.check import Array, InputError, finite, floats, fraction, positive, validate_choice
 from decolle_ref.decolle.surrogate import Surrogate, fast_sigmoid
 
 RESETS = ("through", "detach", "ignore")
@@ -125,7 +125,7 @@ def validate(cell: Neuron, synapses: Sequence[Synapses], x: npt.ArrayLike) -> No
     for k, layer in enumerate(synapses, start=1):
         for letter, array in zip("WV", layer, strict=True):
             if finite(f"layer {k} {letter}", array).dtype != np.float64:
-                raise InputError(f"layer {k} {letter}: expected float64, got {array.dtype}")
+                raise InputError(f"layer {k} {letter}: expected float64, got {np.asarray(array).dtype}")
 
 
 def _validate_shapes(cell: Neuron, synapses: Sequence[Synapses], x: Array) -> None:
@@ -137,9 +137,9 @@ def _validate_shapes(cell: Neuron, synapses: Sequence[Synapses], x: Array) -> No
         raise InputError("synapses: expected at least one layer, got none")
     n_below = x.shape[2]
     for k, (W, V) in enumerate(synapses, start=1):
-        n = max(1, len(W))
-        validate_shape(f"layer {k} W", W, (n, n_below))
-        validate_shape(f"layer {k} V", V, (n, n))
+        n = max(1, len(W) if np.ndim(W) else 0)
+        floats(f"layer {k} W", W, n, n_below)
+        floats(f"layer {k} V", V, n, n)
         n_below = n
 
 
@@ -170,22 +170,12 @@ def spikes(cell: Neuron, U: Array) -> Array:
 
 
 def sigma_prime(cell: Neuron, U: Array) -> Array:
-    """sigma'(U - theta), which stands for dS/dU.
-
-    Parameters
-    ----------
-    cell : Neuron
-    U : array of any shape
-
-    Returns
-    -------
-    array shaped like U
-    """
+    """sigma'(U - theta), which stands for dS/dU; shaped like U."""
     return cell.surrogate.derivative(U - cell.theta)
 
 
 def presynaptic(x: Array, S: Sequence[Array]) -> tuple[Array, ...]:
-    """S^(l-1), the spikes that reach layer l from below, for every layer l; S^(0) = x, (..., n_in)."""
+    """S^(l-1), the spikes that reach layer l from below, for every layer l; S^(0) = x, (..., n_in), as they are."""
     return (x, *S[:-1])
 
 
@@ -194,7 +184,7 @@ def step(
 ) -> tuple[tuple[State, ...], tuple[Array, ...]]:
     """(I[n], U[n], S^(0)[n]) -> (I[n+1], U[n+1]), S[n] of every layer.  [N19 Eq. 4, 5]
 
-    The review prints S^(l) in the feed-forward term of Eq. 4; S^(l-1) is meant.
+    The review prints S^(l) in the feed-forward term of Eq. 4; S^(l-1) is meant.  Assumes what `forward` checks.
 
     Parameters
     ----------
@@ -230,6 +220,7 @@ def forward(cell: Neuron, synapses: Sequence[Synapses], x: Array) -> Tape:
     ------
     InputError : for unstable decays and shapes that do not fit
     """
+    x = floats("x", x)
     _validate_shapes(cell, synapses, x)
     state = rest(synapses, x.shape[1])
     states, spikes_by_step = [], []
@@ -246,23 +237,43 @@ def forward(cell: Neuron, synapses: Sequence[Synapses], x: Array) -> Tape:
     )
 
 
+def trace_gain(cell: Neuron) -> float:
+    """1 / ((1 - alpha)(1 - beta)): the steady U, per unit of weight, of an input that spikes at every step."""
+    return 1 / ((1 - cell.alpha) * (1 - cell.beta))
+
+
 def init_weights(
-    rng: np.random.Generator, sizes: Sequence[int], W_scale: float, V_scale: float = 0.0
+    rng: np.random.Generator,
+    sizes: Sequence[int],
+    W_scale: float,
+    V_scale: float = 0.0,
+    W_mean: float = 0.0,
+    gain: float = 1.0,
 ) -> tuple[Synapses, ...]:
-    """W_ij ~ N(0, W_scale^2 / n_below), V_ij ~ N(0, V_scale^2 / n).
+    """W_ij ~ N(W_mean / n_below, W_scale^2 / n_below) / gain, V_ij ~ N(0, V_scale^2 / n) / gain.
+
+    With gain = `trace_gain(cell)`, inputs that spike in a share p of the steps raise U to p W_mean on average.
 
     Parameters
     ----------
-    rng : source of all numbers
-    sizes : n_in, n_1, ..., n_L
-    W_scale, V_scale : float
+    rng, sizes : source of all numbers; n_in, n_1, ..., n_L
+    W_scale, V_scale, W_mean, gain : float
 
     Returns
     -------
     W and V of every layer
+
+    Raises
+    ------
+    InputError : for a scale that is not finite
     """
+    for name, value in {"W_scale": W_scale, "V_scale": V_scale, "W_mean": W_mean, "gain": gain}.items():
+        finite(name, value)
     return tuple(
-        Synapses(rng.normal(0, W_scale / np.sqrt(m), (n, m)), rng.normal(0, 1, (n, n)) * (V_scale / np.sqrt(n)))
+        Synapses(
+            rng.normal(W_mean / m, W_scale / np.sqrt(m), (n, m)) / gain,
+            rng.normal(0, 1, (n, n)) * (V_scale / np.sqrt(n)) / gain,
+        )
         for m, n in pairwise(sizes)
     )
 
@@ -285,6 +296,5 @@ def parse_gradient(gradient: Sequence[Synapses], method: str) -> tuple[Synapses,
     """
     for k, layer in enumerate(gradient, start=1):
         for letter, array in zip("WV", layer, strict=True):
-            if not np.isfinite(array).all():
-                finite(f"{method}: dL/d{letter} of layer {k} (are the recurrent weights too large?)", array)
+            finite(f"{method}: dL/d{letter} of layer {k} (are the recurrent weights too large?)", array)
     return tuple(gradient)

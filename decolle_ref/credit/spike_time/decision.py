@@ -9,7 +9,8 @@
 
 import numpy as np
 
-from decolle_ref._util.check import Array
+from decolle_ref._util.check import Array, InputError, floats, labels
+from decolle_ref.decolle.surrogate import above_threshold
 
 
 def winner(z: Array) -> Array:
@@ -22,14 +23,29 @@ def winner(z: Array) -> Array:
     Returns
     -------
     integers, (..., batch)
+
+    Raises
+    ------
+    InputError : for NaN, and for no neurons
     """
+    z = _parse(z)
+    if np.isnan(z).any():
+        raise InputError("z: expected exp(t), or inf for no spike, got NaN")
     first = (z == z.min(axis=-1, keepdims=True)) & np.isfinite(z)
     return np.where(first.sum(axis=-1) == 1, first.argmax(axis=-1), -1)
 
 
+def _parse(z: Array) -> Array:
+    """z of at least one neuron."""
+    z = floats("z", z)
+    if z.ndim < 2 or not z.shape[-1]:
+        raise InputError(f"z: expected shape (..., batch, n) with n >= 1, got {z.shape}")
+    return z
+
+
 def _softmax(z: Array) -> tuple[Array, Array]:
     """exp(-z_k) / sum exp(-z), and the logarithm of the sum.  A silent neuron has 0; if all are silent, all have 0."""
-    fires = np.isfinite(z)
+    fires = z.real != np.inf  # NaN goes on to the loss
     early = np.where(fires, np.exp(-np.where(fires, z - _first(z), 0)), 0)
     total = early.sum(axis=-1, keepdims=True)
     total = np.where(fires.any(axis=-1, keepdims=True), total, 1)
@@ -39,7 +55,7 @@ def _softmax(z: Array) -> tuple[Array, Array]:
 def _first(z: Array) -> Array:
     """The least z, so that exp cannot underflow for all; 0 if all are silent."""
     least = z.real.min(axis=-1, keepdims=True)
-    return np.where(np.isfinite(least), least, 0)
+    return np.where(least == np.inf, 0, least)
 
 
 def loss(z: Array, target: Array) -> Array:
@@ -53,7 +69,13 @@ def loss(z: Array, target: Array) -> Array:
     Returns
     -------
     (...): one loss per network, inf where the target is silent
+
+    Raises
+    ------
+    InputError : for targets that are not one neuron per sample
     """
+    z = _parse(z)
+    target = labels("target", target, z.shape[-1], z.shape[-2:-1])
     z_target = np.take_along_axis(z, np.broadcast_to(target, z.shape[:-1])[..., None], axis=-1)
     return np.asarray((z_target + _softmax(z)[1]).sum(axis=(-1, -2)))
 
@@ -68,9 +90,15 @@ def error(z: Array, target: Array) -> Array:
     Returns
     -------
     array shaped like z
+
+    Raises
+    ------
+    InputError : as `loss`
     """
+    z = _parse(z)
+    target = labels("target", target, z.shape[-1], z.shape[-2:-1])
     dz = (np.arange(z.shape[-1]) == target[..., None]) - _softmax(z)[0]
-    return np.where(np.isfinite(z), dz, 0)
+    return np.where(z.real == np.inf, 0, dz)
 
 
 def weight_sum(W: Array) -> Array:
@@ -87,8 +115,15 @@ def weight_sum(W: Array) -> Array:
     -------
     (...): one cost per network
     """
-    missing = 1 - W.sum(axis=-1)
-    return np.asarray(np.where(missing.real > 0, missing, 0).sum(axis=-1))
+    missing = 1 - _weights(W).sum(axis=-1)
+    return np.asarray(np.where(missing.real <= 0, 0, missing).sum(axis=-1))
+
+
+def _weights(W: Array) -> Array:
+    W = floats("W", W)
+    if W.ndim < 2:
+        raise InputError(f"W: expected shape (..., n, m), got {W.shape}")
+    return W
 
 
 def weight_sum_gradient(W: Array) -> Array:
@@ -102,4 +137,6 @@ def weight_sum_gradient(W: Array) -> Array:
     -------
     array shaped like W
     """
-    return np.where(W.sum(axis=-1, keepdims=True) < 1, -np.ones_like(W), 0)
+    W = _weights(W)
+    missing = 1 - W.sum(axis=-1, keepdims=True)
+    return np.broadcast_to(-above_threshold(missing), W.shape).copy()

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from decolle_ref._util.check import Array, InputError, finite, validate_shape
+from decolle_ref._util.check import Array, InputError, as_array, finite, floats, validate_dtype, validate_shape
 
 FARTHEST = 300.0  # time constants from 0: exp does not overflow for sums, nor for spikes that come still later
 
@@ -40,7 +40,7 @@ def encode(t: npt.ArrayLike) -> Array:
     ------
     InputError : for NaN, -inf, and times so far from 0 that exp may overflow
     """
-    times = np.asarray(t, float)
+    times = as_array("t", t).astype(float)
     bad = ~((np.abs(times) <= FARTHEST) | (times == np.inf))
     if bad.any():
         expected = f"times within {FARTHEST:g} time constants of 0, or inf for no spike"
@@ -56,7 +56,7 @@ def validate(W: Sequence[npt.ArrayLike], z: npt.ArrayLike) -> None:
     W : one (..., n, m) array per layer
     z : (..., batch, n_in), spikes of the input
     """
-    arrivals = np.asarray(z)
+    arrivals = floats("z", z)
     if arrivals.ndim < 2 or not arrivals.shape[-1]:
         raise InputError(f"z: expected shape (..., batch, n_in) with n_in >= 1, got {arrivals.shape}")
     bad = ~(arrivals > 0)
@@ -70,6 +70,20 @@ def validate(W: Sequence[npt.ArrayLike], z: npt.ArrayLike) -> None:
         n = weights.shape[-2] if weights.ndim > 1 else 1
         validate_shape(f"layer {k} W", weights, (*networks, max(n, 1), m))
         m = n
+
+
+def _parse(W: Array, z: Array) -> tuple[Array, Array]:
+    """W and z of networks and inputs that fit each other."""
+    W, z = floats("W", W), floats("z", z)
+    if W.ndim < 2 or not W.shape[-1]:
+        raise InputError(f"W: expected shape (..., n, m) with m >= 1, got {W.shape}")
+    return W, floats("z", z, *W.shape[:-2], z.shape[-2] if z.ndim > 1 else 0, W.shape[-1])
+
+
+def _unknown(W: Array, z: Array) -> Array:
+    """Which neurons (..., batch, n) have a weight that is not finite, or an arrival that is NaN."""
+    known = np.asarray(np.isfinite(W).all(axis=-1))
+    return ~known[..., None, :] | np.isnan(z).any(axis=-1, keepdims=True)
 
 
 class _Prefixes(NamedTuple):
@@ -106,17 +120,25 @@ def fire(W: Array, z: Array) -> Spikes:
 
     Returns
     -------
-    Spikes of the n neurons
+    Spikes of the n neurons; NaN in W or z makes z and I of the neurons that it reaches NaN
+
+    Raises
+    ------
+    InputError : for shapes that do not fit
     """
+    W, z = _parse(W, z)
     order, z_next, w, wz = _prefixes(W, z)
     enough = w.real > 1
     crossing = wz / np.where(enough, w - 1, 1)
     reaches = enough & (crossing.real <= z_next)
     fires, last = np.asarray(reaches.any(axis=-1)), reaches.argmax(axis=-1)[..., None]
     rank = np.argsort(order, axis=-1, kind="stable")[..., None, :]
+    unknown = _unknown(W, z)
+    silent = np.where(unknown, np.nan, np.inf)
+    fires &= ~unknown
     return Spikes(
-        z=np.where(fires, np.take_along_axis(crossing, last, axis=-1)[..., 0], np.inf),
-        I=np.where(fires, np.take_along_axis(w - 1, last, axis=-1)[..., 0], np.inf),
+        z=np.where(fires, np.take_along_axis(crossing, last, axis=-1)[..., 0], silent),
+        I=np.where(fires, np.take_along_axis(w - 1, last, axis=-1)[..., 0], silent),
         C=fires[..., None] & (rank <= last),
     )
 
@@ -133,8 +155,13 @@ def derivatives(W: Array, z: Array, spikes: Spikes) -> tuple[Array, Array]:
     -------
     two (..., batch, n, m) arrays, 0 for a silent neuron
     """
-    C, I = spikes.C, spikes.I[..., None]
-    gap = np.where(C, z[..., None, :], 0) - np.where(C, spikes.z[..., None], 0)
+    W, z = _parse(W, z)
+    shape = (*z.shape[:-1], W.shape[-2])
+    I, fired = floats("I", spikes.I, *shape)[..., None], floats("spikes", spikes.z, *shape)[..., None]
+    C = as_array("C", spikes.C)
+    validate_shape("C", C, (*shape, W.shape[-1]))
+    validate_dtype("C", C, np.dtype(bool))
+    gap = np.where(C, z[..., None, :], 0) - np.where(C | np.isnan(fired), fired, 0)
     return gap / I, np.where(C, W[..., None, :, :], 0) / I
 
 
@@ -152,10 +179,11 @@ def margin(W: Array, z: Array) -> Array:
     -------
     (..., batch, n)
     """
+    W, z = _parse(W, z)
     _, z_next, w, wz = _prefixes(W, z)
     U = w - wz / z_next
     fired = np.cumsum(U >= 1, axis=-1) - (U >= 1) > 0
-    return np.asarray(np.where(fired, np.inf, np.abs(U - 1)).min(axis=-1))
+    return np.where(_unknown(W, z), np.nan, np.where(fired, np.inf, np.abs(U - 1)).min(axis=-1))
 
 
 def forward(W: Sequence[Array], z: Array) -> tuple[Spikes, ...]:
@@ -171,6 +199,8 @@ def forward(W: Sequence[Array], z: Array) -> tuple[Spikes, ...]:
     Spikes of every layer
     """
     layers: list[Spikes] = []
+    if not len(W):
+        raise InputError("W: expected at least one layer, got none")
     for weights in W:
         layers.append(fire(weights, layers[-1].z if layers else z))
     return tuple(layers)
@@ -192,6 +222,7 @@ def backward(W: Sequence[Array], z: Array, layers: Sequence[Spikes], dz: Array) 
     presynaptic, gradient = (z, *(layer.z for layer in layers[:-1])), []
     for weights, below, spikes in reversed(list(zip(W, presynaptic, layers, strict=True))):
         dz_dW, dz_dz = derivatives(weights, below, spikes)
+        dz = floats("dz", dz, *spikes.z.shape)
         gradient.append((dz[..., None] * dz_dW).sum(axis=-3))
         dz = (dz[..., None] * dz_dz).sum(axis=-2)
     return tuple(gradient[::-1]), dz

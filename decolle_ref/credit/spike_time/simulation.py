@@ -9,7 +9,7 @@ True
 
 import numpy as np
 
-from decolle_ref._util.check import Array
+from decolle_ref._util.check import Array, InputError, floats
 
 
 def potential(W: Array, t: Array, at: Array) -> Array:
@@ -25,7 +25,11 @@ def potential(W: Array, t: Array, at: Array) -> Array:
     -------
     (T, n)
     """
-    since = np.maximum(at[:, None] - t, 0)
+    W = floats("W", W)
+    if W.ndim != 2:
+        raise InputError(f"W: expected shape (n, m), got {W.shape}")
+    t, times = floats("t", t, W.shape[1]), floats("at", at, np.size(at))
+    since = np.maximum(times[:, None] - t, 0)
     return np.asarray(-np.expm1(-since) @ W.T)
 
 
@@ -44,6 +48,9 @@ def simulate(w: Array, t: Array) -> float:
     -------
     float, in synaptic time constants; inf if the neuron is silent
     """
+    w, t = floats("w", w, np.size(w)), floats("t", t, np.size(w))
+    if np.isnan(w).any() or np.isnan(t).any():
+        return np.nan
     arrivals = sorted((float(when), float(weight)) for when, weight in zip(t, w, strict=True) if when < np.inf)
     U = I = 0.0
     for k, (now, weight) in enumerate(arrivals):

@@ -79,7 +79,7 @@ class Arithmetic:
     def divide(self, a: Bounded, b: Bounded) -> Bounded:
         """a / b, where b is certainly not 0."""
         room = np.abs(b.value) - b.err
-        if (room <= 0).any():
+        if not (room > 0).all():
             raise InputError("divide: expected a divisor that is not 0 within its error, got one that may be")
         value = a.value / b.value
         return self.rounded(value, (a.err + np.abs(value) * b.err) / room)

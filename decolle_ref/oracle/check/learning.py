@@ -6,6 +6,7 @@ They have the form of those in `equations`.  The trace format calls dL/dY `e` an
 import numpy as np
 
 from decolle_ref._util.check import Array
+from decolle_ref._util.verdict import beyond
 from decolle_ref.decolle.layer import regularisers
 from decolle_ref.decolle.network import Layer
 from decolle_ref.decolle.objective import Objective, Regulariser, cross_entropy, smooth_l1
@@ -82,13 +83,13 @@ def _penalties(u: Array, layer: Layer, regulariser: Regulariser, arithmetic: Ari
     share = arithmetic.derived(np.asarray(1 / max(u[0].size, 1)))
     edge = arithmetic.derived(np.asarray(0.01))
     above = arithmetic.multiply(arithmetic.derived(np.asarray(regulariser.lambda1)), share)
-    active = _where(u + 0.01 > 0, np.abs(u + 0.01) <= edge.err + FLOAT64_UNIT, above)
+    active = _where(u + 0.01 > 0, ~beyond(u, -0.01, edge.err + FLOAT64_UNIT), above)
     below = arithmetic.multiply(arithmetic.derived(np.asarray(-regulariser.lambda2)), share)
     if regulariser.activity == "rate":
         below = arithmetic.multiply(below, arithmetic.function(rate.derivative, exact(u), 0.0))
     mean = _activity(u, rate, regulariser, arithmetic)
     goal = arithmetic.derived(np.asarray(0.1))
-    silent = _where(mean.value < 0.1, np.abs(mean.value - 0.1) <= mean.err + goal.err + FLOAT64_UNIT, below)
+    silent = _where(mean.value < 0.1, ~beyond(mean.value, 0.1, mean.err + goal.err + FLOAT64_UNIT), below)
     return active, silent
 
 

@@ -9,11 +9,13 @@
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 
 from decolle_ref._util.check import Array, validate_choice
+from decolle_ref._util.verdict import within
 from decolle_ref.oracle.check import equations, learning
 from decolle_ref.oracle.check.error_bounds import Arithmetic
 from decolle_ref.oracle.profile import Profile
@@ -32,11 +34,20 @@ class Slot(NamedTuple):
     bound: Array
 
     @property
+    def holds(self) -> Array:
+        """Where the equation holds; nowhere that a number is not finite."""
+        return within(self.got, self.expected, self.bound)
+
+    @property
     def ratio(self) -> Array:
-        """|got - expected| / bound: at most 1 where the equation holds; infinite where it must hold exactly."""
-        off = np.abs(self.got - self.expected)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.where(off == 0, 0.0, off / self.bound)
+        """|got - expected| / bound: at most 1 where the equation holds; infinite where a number is not finite.
+
+        It is infinite, too, where the equation must hold exactly and does not.
+        """
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            off = np.abs(self.got - self.expected)
+            ratio = np.where(off == 0, 0.0 * self.bound, off / self.bound)
+        return np.where(np.isfinite(ratio) & (self.bound < np.inf), ratio, np.inf)
 
 
 @dataclass(frozen=True)
@@ -66,6 +77,10 @@ class Verdict:
 
     def worst(self) -> dict[tuple[int, str], float]:
         """The largest ratio of every equation of every layer: which part of its bound each one used."""
+        return dict(self._worst)
+
+    @cached_property
+    def _worst(self) -> dict[tuple[int, str], float]:
         return {(slot.layer, slot.equation): float(slot.ratio.max(initial=0)) for slot in self.slots}
 
 
@@ -88,7 +103,8 @@ def check(trace: Trace) -> Verdict:
     validate_choice("profile level", trace.profile.level, ("L2",))
     arithmetic, names = Arithmetic(trace.profile), required(trace.case.about)
     layers = enumerate(trace.layers, start=1)
-    slots = [slot for k, operands in layers for slot in evaluate(k, operands, arithmetic, names)]
+    with np.errstate(all="ignore"):  # numbers near the end of the range may overflow; these never hold
+        slots = [slot for k, operands in layers for slot in evaluate(k, operands, arithmetic, names)]
     return Verdict(trace.profile, tuple(slots), first_failure(slots))
 
 
@@ -130,13 +146,15 @@ def first_failure(slots: list[Slot]) -> Failure | None:
     """
     failures = []
     for slot in slots:
-        ratio = slot.ratio
-        steps = np.flatnonzero((ratio > 1).reshape(len(ratio), -1).any(axis=1))
+        wrong = ~slot.holds
+        steps = np.flatnonzero(wrong.reshape(len(wrong), -1).any(axis=1))
         if len(steps):
-            failures.append((int(steps[0]), slot.layer, ORDER.index(slot.equation), slot, ratio[steps[0]]))
+            failures.append((int(steps[0]), slot.layer, ORDER.index(slot.equation), slot, wrong[steps[0]]))
     if not failures:
         return None
-    step, layer, _, slot, ratio = min(failures, key=lambda entry: entry[:3])
-    index = tuple(int(i) for i in np.unravel_index(ratio.argmax(), ratio.shape))
+    step, layer, _, slot, wrong = min(failures, key=lambda entry: entry[:3])
+    ratio = slot.ratio[step]
+    worst = np.where(wrong, ratio, -1.0).argmax()
+    index = tuple(int(i) for i in np.unravel_index(worst, ratio.shape))
     got, expected, bound = (float(x[step][index]) for x in (slot.got, slot.expected, slot.bound))
     return Failure(step, layer, slot.equation, index, got, expected, bound, float(ratio[index]))

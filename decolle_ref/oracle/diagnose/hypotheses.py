@@ -13,6 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from decolle_ref._util.verdict import beyond, within
 from decolle_ref.decolle.objective import smooth_l1, squared_error
 from decolle_ref.decolle.optim import SGD
 from decolle_ref.decolle.surrogate import above_threshold, at_threshold, logistic
@@ -64,9 +65,10 @@ def explain(trace: Trace, failure: Failure) -> list[str]:
         Names from HYPOTHESES; each holds at all steps of the layer.
     """
     operands, arithmetic = trace.layers[failure.layer - 1], Arithmetic(trace.profile)
-    (slot,) = residual.evaluate(failure.layer, operands, arithmetic, [failure.equation])
     mutants = HYPOTHESES.get(failure.equation, {})
-    return [name for name, mutant in mutants.items() if consistent(mutant(operands, arithmetic), slot)]
+    with np.errstate(all="ignore"):  # numbers near the end of the range may overflow; these are consistent with nothing
+        (slot,) = residual.evaluate(failure.layer, operands, arithmetic, [failure.equation])
+        return [name for name, mutant in mutants.items() if consistent(mutant(operands, arithmetic), slot)]
 
 
 def consistent(mutant: Bounded, right: Slot) -> bool:
@@ -82,8 +84,8 @@ def consistent(mutant: Bounded, right: Slot) -> bool:
     bool
         True only if somewhere the mutant and the right equation differ by more than twice the larger bound.
     """
-    meets = np.abs(right.got - mutant.value) <= mutant.err
-    differs = np.abs(mutant.value - right.expected) > 2 * np.maximum(mutant.err, right.bound)
+    meets = within(right.got, mutant.value, mutant.err)
+    differs = beyond(mutant.value, right.expected, 2 * np.maximum(mutant.err, right.bound))
     return bool(meets.all() and differs.any())
 
 
@@ -146,9 +148,9 @@ HYPOTHESES: dict[str, dict[str, Equation]] = {
         "U with delta = w": with_dialect(equations.U, refractory="w"),
         "U with delta = gamma w": with_dialect(equations.U, refractory="gamma_w"),
         "U with delta = (1 - gamma) w": with_dialect(equations.U, refractory="leak_w"),
-        "U reads P of the step before": without_step(with_trace(equations.U, P=earlier("P")), 0),
-        "U reads P of the step after": without_step(with_trace(equations.U, P=later("P")), -1),
-        "U reads R of the step after": without_step(with_trace(equations.U, R=later("R")), -1),
+        "U reads P of the step before": without_step("U", with_trace(equations.U, P=earlier("P")), 0),
+        "U reads P of the step after": without_step("U", with_trace(equations.U, P=later("P")), -1),
+        "U reads R of the step after": without_step("U", with_trace(equations.U, R=later("R")), -1),
         "U with W transposed": with_trace(equations.U, W=transposed_W),
     },
     "S": {
@@ -186,8 +188,8 @@ HYPOTHESES: dict[str, dict[str, Equation]] = {
         "delta with the wrong sign": scaled(learning.delta, -1.0),
     },
     "dW": {
-        "dW from P of the step before": without_step(with_trace(learning.dW, P=earlier("P")), 0),
-        "dW from P of the step after": without_step(with_trace(learning.dW, P=later("P")), -1),
+        "dW from P of the step before": without_step("dW", with_trace(learning.dW, P=earlier("P")), 0),
+        "dW from P of the step after": without_step("dW", with_trace(learning.dW, P=later("P")), -1),
         "dW from Q": with_trace(learning.dW, P=lambda x: x.trace["Q"]),
         "dW from the input": with_trace(learning.dW, P=lambda x: x.spikes_in),
         "dW averaged over the batch": averaged(learning.dW),

@@ -19,6 +19,7 @@ from decolle_ref.oracle.check.equations import Equation
 from decolle_ref.oracle.check.error_bounds import Arithmetic, Bounded, exact
 from decolle_ref.oracle.trace import Operands
 
+RIGHT = {**equations.FORWARD, **learning.BACKWARD}
 Gain = Callable[[Operands, Arithmetic], Bounded]
 
 
@@ -146,16 +147,19 @@ def accumulated(equation: Equation) -> Equation:
     return mutant
 
 
-def without_step(equation: Equation, step: int) -> Equation:
-    """The equation without its first or last step, which needs numbers from before the case or after the trace."""
+def without_step(name: str, mutant: Equation, step: int) -> Equation:
+    """A mutant of the equation `name` without its first or last step, for which it lacks numbers.
 
-    def mutant(operands: Operands, arithmetic: Arithmetic) -> Bounded:
-        value, err = equation(operands, arithmetic)
-        err = err.copy()
-        err[step] = np.inf
+    There the mutant has the right equation's value, and a bound that also reaches the number of the trace.
+    """
+
+    def shortened(operands: Operands, arithmetic: Arithmetic) -> Bounded:
+        value, err = (x.copy() for x in mutant(operands, arithmetic))
+        value[step] = RIGHT[name](operands, arithmetic).value[step]
+        err[step] = np.abs(operands.trace[name][step] - value[step])
         return Bounded(value, err)
 
-    return mutant
+    return shortened
 
 
 # Other forms of one equation

@@ -53,7 +53,7 @@ class SpikesOnlyVerdict:
         """The result in a word: fail; pass, only if nothing is left open; else inconclusive."""
         if self.failure is not None:
             return "fail"
-        return "pass" if self.undecided == 0 and self.width < 1 else "inconclusive"
+        return "pass" if self.undecided == 0 and 0 <= self.width < 1 else "inconclusive"
 
     def __bool__(self) -> bool:
         return self.status == "pass"
@@ -97,10 +97,11 @@ def check(trace: Trace) -> SpikesOnlyVerdict:
     """
     validate_choice("profile level", trace.profile.level, ("L0", "L1"))
     arithmetic = Intervals(trace.profile)
-    results = [follow(k, operands, arithmetic) for k, operands in enumerate(trace.layers, start=1)]
+    with np.errstate(all="ignore"):  # numbers near the end of the range may overflow; these decide nothing
+        results = [follow(k, operands, arithmetic) for k, operands in enumerate(trace.layers, start=1)]
     decided, spikes = sum(result.decided for result in results), sum(result.spikes for result in results)
     failure = first_failure([slot for result in results for slot in result.slots])
-    width = max(result.width for result in results)
+    width = float(np.max([result.width for result in results]))
     return SpikesOnlyVerdict(trace.profile, decided, 1 - decided / spikes, width, failure)
 
 
@@ -134,8 +135,9 @@ def follow(k: int, operands: Operands, arithmetic: Intervals) -> LayerResult:
         decayed = arithmetic.multiply(exact(operands.case["gamma"]), state.R)
         state = State(*filtered, arithmetic.add(decayed, neuron_spikes(operands, U, S[n])))
     slots = [_compared(k, operands, "Wb"[i], [row[i] for row in rows]) for i in range(2) if "W_final" in operands.trace]
-    width = max((_width(slot, operands) for slot in slots), default=0.0)
-    return LayerResult([Slot(k, "S", S, expected, np.zeros_like(S)), *slots], decided, S.size, width)
+    width = float(np.max([_width(slot, operands) for slot in slots], initial=0.0))
+    slots = [Slot(k, "S", S, expected, np.zeros_like(S)), *map(_known, slots)]
+    return LayerResult(slots, decided, S.size, width)
 
 
 def _weights(arrays: Mapping[str, Array], n: int | tuple[()] = ()) -> Two:
@@ -231,9 +233,19 @@ def _compared(k: int, operands: Operands, name: str, rows: list[Bounded]) -> Slo
 
 
 def _width(slot: Slot, operands: Operands) -> float:
-    """The largest ratio max |err| / max |change| of all steps; it is 0 where there is no error."""
+    """The largest ratio max |err| / max |change| of all steps; it is 0 where there is no error.
+
+    It is infinite where an expected number or its error is not finite.
+    """
+    if not (np.isfinite(slot.expected).all() and np.isfinite(slot.bound).all()):
+        return np.inf
     start = slot.got[:-1] if slot.equation in operands.trace else operands.case[slot.equation]
     axes = tuple(range(1, slot.got.ndim))
     change, err = np.abs(slot.expected[1:] - start).max(axis=axes), slot.bound[1:].max(axis=axes)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return float(np.where(err == 0, 0, err / change).max())
+    return float(np.where(err == 0, 0, err / change).max())
+
+
+def _known(slot: Slot) -> Slot:
+    """The slot without the numbers for which there is no finite bound: they are neither right nor wrong."""
+    known = np.isfinite(slot.expected) & np.isfinite(slot.bound)
+    return slot._replace(expected=np.where(known, slot.expected, slot.got), bound=np.where(known, slot.bound, 0))

@@ -118,5 +118,6 @@ def hull(low: Array, high: Array) -> Bounded:
 
 
 def rising(f: Function, x: Bounded) -> Bounded:
-    """f(x) for a function that never falls and that an implementation computes without an error."""
-    return hull(f(x.value - x.err), f(x.value + x.err))
+    """f(x) for a function that never falls and that an implementation computes without an error; NaN where x is."""
+    low, high = (np.where(np.isnan(end), np.nan, f(end)) for end in (x.value - x.err, x.value + x.err))
+    return hull(low, high)

@@ -1,0 +1,90 @@
+"""Build the classroom in a browser, a JupyterLite site:  python docs/lite/build.py SITE [--pyodide FOLDER]
+
+The site has the students' notebooks, the same notebooks with solutions, this package as a wheel, a landing page, and
+static pages of the notebooks with solutions and pictures.
+It needs no server but one for static files, such as `python -m http.server --directory SITE`.  Python itself, compiled
+to WebAssembly, comes from the address that JupyterLite names, or from FOLDER, an unpacked Pyodide distribution, so that
+nothing outside the site is needed.  Needs the extra `docs`.
+"""
+
+import argparse
+import html
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from pathlib import Path
+
+import nbformat
+
+LITE = Path(__file__).resolve().parent
+PROJECT = LITE.parent.parent
+SETUP = "%pip install -q decolle_ref matplotlib"  # without ipywidgets: teach.explore draws small multiples instead
+WHEELS = ("comm",)  # pure Python; the kernel needs it, and Pyodide does not bring it
+LINKS = {
+    "open": "lab/index.html?path={stem}.ipynb",
+    "solution": "lab/index.html?path=solutions/{stem}.ipynb",
+    "read": "static-notebooks/{stem}.html",
+}
+
+
+def notebooks(source: Path, target: Path) -> None:
+    """Copy the notebooks of a folder, each with a first cell that installs this package in the browser."""
+    target.mkdir(parents=True)
+    for path in sorted(source.glob("*.ipynb")):
+        notebook = nbformat.read(path, as_version=4)
+        notebook.cells.insert(0, nbformat.v4.new_code_cell(SETUP, id="setup"))
+        nbformat.write(notebook, target / path.name)
+
+
+def wheels(folder: Path) -> None:
+    """Build the wheel of this package, and fetch those that Pyodide does not bring."""
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
+    subprocess.run([*pip, "wheel", "-q", "--no-deps", "--wheel-dir", folder, PROJECT], check=True)
+    subprocess.run([*pip, "download", "-q", "--no-deps", "--dest", folder, *WHEELS], check=True)
+
+
+def landing(folder: Path) -> str:
+    """The landing page: a table of the notebooks by their titles."""
+    rows = []
+    for path in sorted(folder.glob("*.ipynb")):
+        title = nbformat.read(path, as_version=4).cells[0].source.splitlines()[0].lstrip("# ")
+        links = (f'<td><a href="{link.format(stem=path.stem)}">{text}</a>' for text, link in LINKS.items())
+        rows.append(f"  <tr><td>{html.escape(title)}{''.join(links)}")
+    return (LITE / "landing.html").read_text().replace("ROWS", "\n".join(rows))
+
+
+def pages(source: Path, folder: Path) -> None:
+    """Run the notebooks and write each with its outputs as one static page."""
+    command = [sys.executable, "-m", "nbconvert", "--to", "html", "--execute", "--output-dir", folder]
+    subprocess.run([*command, *sorted(source.glob("*.ipynb"))], check=True)
+
+
+def build(site: Path, pyodide: Path | None) -> None:
+    """Build the site into the folder `site`."""
+    students = PROJECT / "tutorials" / "student"
+    with tempfile.TemporaryDirectory() as scratch:
+        work = Path(scratch)
+        shutil.copy(LITE / "jupyter-lite.json", work)
+        notebooks(students, work / "files")
+        notebooks(PROJECT / "tutorials", work / "files" / "solutions")
+        wheels(work / "pypi")
+        options: list[str | Path] = []
+        if pyodide is not None:
+            with tarfile.open(work / "pyodide.tar.bz2", "w:bz2", compresslevel=1) as archive:
+                archive.add(pyodide, "pyodide")
+            options = ["--pyodide", work / "pyodide.tar.bz2"]
+        command = [sys.executable, "-m", "jupyter", "lite", "build", "--lite-dir", work, "--output-dir", site]
+        subprocess.run([*command, *options], check=True, cwd=work)
+    pages(PROJECT / "tutorials", site / "static-notebooks")
+    shutil.copy(site / "static" / "favicons" / "favicon.ico", site)
+    (site / "index.html").write_text(landing(students))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="Build the classroom in a browser.")
+    parser.add_argument("site", type=Path, metavar="SITE", help="folder of the site")
+    parser.add_argument("--pyodide", type=Path, metavar="FOLDER", help="an unpacked Pyodide distribution")
+    args = parser.parse_args()
+    build(args.site.resolve(), args.pyodide and args.pyodide.resolve())
