@@ -1,5 +1,6 @@
 import math
 import resource
+from contextlib import contextmanager
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -20,13 +21,15 @@ def write_picture(path, array):
     style.save(figure, path)
 
 
-@pytest.fixture
+@contextmanager
 def no_space():
-    """No file may become larger than 1 kB, as on a full disk."""
+    """No file may become larger than 1 kB, as on a full disk.  Not in the whole test, because pytest writes files."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1024, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_arrays_come_back_as_they_were(tmp_path):
@@ -71,16 +74,17 @@ def test_what_a_killed_writer_left_behind_is_removed_by_the_next_and_nothing_els
 @pytest.mark.parametrize(
     "write", (store.write_json, npy.write, write_arrays, write_picture), ids=("json", "npy", "npz", "png")
 )
-def test_a_full_disk_is_an_error_that_names_the_file(write, tmp_path, no_space):
+def test_a_full_disk_is_an_error_that_names_the_file(write, tmp_path):
     content = np.arange(2000.0) if write is not store.write_json else list(range(2000))
-    with pytest.raises(OSError, match="File too large") as refusal:
+    with pytest.raises(OSError, match="File too large") as refusal, no_space():
         write(tmp_path / "file", content)
     assert refusal.value.filename == str(tmp_path / "file")
     assert all(file.name == "file" and write is npy.write for file in tmp_path.iterdir())
 
 
-def test_a_new_folder_on_a_full_disk_names_the_file_and_leaves_nothing(tmp_path, no_space):
-    with pytest.raises(OSError, match="File too large") as refusal, store.new_folder(tmp_path / "new") as folder:
+def test_a_new_folder_on_a_full_disk_names_the_file_and_leaves_nothing(tmp_path):
+    refused = pytest.raises(OSError, match="File too large")
+    with refused as refusal, no_space(), store.new_folder(tmp_path / "new") as folder:
         npy.write(folder / "a.npy", np.arange(2000.0))
     assert refusal.value.filename == str(tmp_path / "new" / "a.npy")
     assert list(tmp_path.iterdir()) == []
