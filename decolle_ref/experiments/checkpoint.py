@@ -98,8 +98,11 @@ def parse(path: Path, arrays: Mapping[str, Array], name: str, field: Field) -> A
 def history(path: Path, arrays: Mapping[str, Array], name: str, row: Field, most: int) -> Array:
     """An array of at most `most` rows, each as the field `row` says.  Raises InputError as `parse` does."""
     with complete(path):
-        rows = min((most, *arrays[name].shape[:1]))
-    return parse(path, arrays, name, row._replace(shape=(rows, *row.shape)))
+        array = arrays[name]
+        if array.shape == (0,):  # there is no row yet that would show the shape of rows
+            array = array.reshape(0, *row.shape)
+        rows = min((most, *array.shape[:1]))
+    return parse(path, {name: array}, name, row._replace(shape=(rows, *row.shape)))
 
 
 def pack(carry: Carry) -> dict[str, Array]:
