@@ -12,6 +12,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from io import BytesIO
 from pathlib import Path
 from typing import IO, Any
 
@@ -90,10 +91,13 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    """Let `write` write a temporary file and rename it, so that a reader sees the old file or the new one, whole.
+    """Write what `write` writes to a temporary file and rename it, so that a reader sees the old file or the new one.
 
-    Temporary files that a killed writer left behind are removed.  An OSError names `path`.
+    `write` writes into memory: the libraries behind it neither say why a file could not be written nor clean up after
+    it.  Temporary files that a killed writer left behind are removed.  An OSError names `path`.
     """
+    content = BytesIO()
+    write(content)
     _remove_leftovers(path)
     prefix = f"{TEMPORARY}{path.name}."
     with (
@@ -102,7 +106,7 @@ def atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     ):
         try:
             _lock(file)
-            write(file)
+            file.write(content.getbuffer())
             file.flush()
             os.fsync(file.fileno())
             os.chmod(file.name, 0o644)

@@ -90,6 +90,7 @@ def _run(experiment: Experiment, args: argparse.Namespace) -> None:
 def _one_line_warnings() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("always", UserWarning)
+        warnings.simplefilter("ignore", DeprecationWarning)  # among libraries, which no user can mend
         warnings.simplefilter("ignore", RuntimeWarning)  # of numpy, about numbers that diverge: the run says where
         warnings.showwarning = _print_warning
         yield

@@ -11,7 +11,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -76,8 +75,6 @@ def save(figure: Any, path: Path) -> Path:
     """
     import matplotlib.pyplot as plt
 
-    picture = BytesIO()  # because the libraries that write pictures do not say why they could not write a file
-    figure.savefig(picture, format="png")
+    store.atomically(path, lambda file: figure.savefig(file, format="png"))
     plt.close(figure)
-    store.atomically(path, lambda file: file.write(picture.getvalue()))
     return path
