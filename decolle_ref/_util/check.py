@@ -225,7 +225,7 @@ def validate_dtype(name: str, array: Array, dtype: np.dtype[Any]) -> None:
         raise InputError(f"{name}: expected {dtype}, as the neuron has it, got {array.dtype}")
 
 
-def within(
+def between(
     name: str, value: npt.ArrayLike, low: Array | float = -np.inf, high: Array | float = np.inf, whole: bool = False
 ) -> Array:
     """`value` as an array of finite numbers from `low` to `high`, which broadcast to it; `whole`: without fraction."""

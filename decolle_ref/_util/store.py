@@ -26,9 +26,7 @@ TEMPORARY, END, RANDOM = ".decolle_ref-", ".part", 8  # .decolle_ref-NAME.XXXXXX
 
 def output_folder(path: str | Path) -> Path:
     """The folder at `path`, created if need be.  Raises InputError, in one line, if no file can be written there."""
-    if str(path) == "":
-        raise InputError("out: expected the name of a folder, got an empty one")
-    folder = Path(path)
+    folder = _named(path)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -36,6 +34,12 @@ def output_folder(path: str | Path) -> Path:
     except OSError as problem:
         raise InputError(f"out: expected a writable folder, got {folder} ({problem.strerror})") from None
     return folder
+
+
+def _named(path: str | Path) -> Path:
+    if str(path) == "":
+        raise InputError("out: expected the name of a folder, got an empty one")
+    return Path(path)
 
 
 @contextmanager
@@ -131,9 +135,7 @@ def new_folder(path: str | Path) -> Iterator[Path]:
 
     Raises InputError if `path` exists and is not an empty folder, or if it cannot be created.
     """
-    if str(path) == "":
-        raise InputError("out: expected the name of a folder, got an empty one")
-    target = Path(path).resolve()
+    target = _named(path).resolve()
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise InputError(f"out: expected a new or empty folder, got {path}, which has something in it")
     parent = output_folder(target.parent)

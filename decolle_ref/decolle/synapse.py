@@ -80,7 +80,7 @@ class Dense:
 
     def parse(self, weights: Weights) -> Weights:
         """`weights` as floats; raise InputError unless they have this synapse's shapes."""
-        return Weights(*(floats(x, array, *shape) for x, array, shape in zip("Wb", weights, self.shapes, strict=True)))
+        return _parse(weights, self.shapes)
 
     def validate(self, weights: Weights, dtype: np.dtype[Any], name: str) -> None:
         """Raise InputError unless `weights` has this synapse's shapes, only finite numbers, and `dtype`."""
@@ -205,7 +205,7 @@ class Conv2d:
 
     def parse(self, weights: Weights) -> Weights:
         """`weights` as floats; raise InputError unless they have this synapse's shapes."""
-        return Weights(*(floats(x, array, *shape) for x, array, shape in zip("Wb", weights, self.shapes, strict=True)))
+        return _parse(weights, self.shapes)
 
     def validate(self, weights: Weights, dtype: np.dtype[Any], name: str) -> None:
         """Raise InputError unless `weights` has this synapse's shapes, only finite numbers, and `dtype`."""
@@ -240,6 +240,10 @@ def _parse_pair(synapse: "Synapse", dU: Array, P: Array) -> tuple[Array, Array]:
     P = floats("P", P, ..., synapse.n_in)
     dU = floats("dU", dU, *P.shape[:-1], synapse.n)
     return dU.reshape(-1, synapse.n), P.reshape(-1, synapse.n_in)
+
+
+def _parse(weights: Weights, shapes: Sequence[tuple[int, ...]]) -> Weights:
+    return Weights(*(floats(letter, array, *shape) for letter, array, shape in zip("Wb", weights, shapes, strict=True)))
 
 
 def _validate(weights: Weights, shapes: Sequence[tuple[int, ...]], dtype: np.dtype[Any], name: str) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from decolle_ref._util import reading, store
-from decolle_ref._util.check import Array, InputError, validate_shape, within
+from decolle_ref._util.check import Array, InputError, between, validate_shape
 from decolle_ref.decolle.network import Carry
 from decolle_ref.decolle.optim import Moments
 from decolle_ref.decolle.synapse import Synapse, Weights
@@ -92,7 +92,7 @@ def parse(path: Path, arrays: Mapping[str, Array], name: str, field: Field) -> A
     with complete(path):
         array = arrays[name]
     validate_shape(f"{path} {name}", array, field.shape)
-    return within(f"{path} {name}", array, *field[1:])
+    return between(f"{path} {name}", array, *field[1:])
 
 
 def history(path: Path, arrays: Mapping[str, Array], name: str, row: Field, most: int) -> Array:
@@ -130,7 +130,7 @@ def unpack(path: Path, arrays: Mapping[str, Array], synapses: Sequence[Synapse],
         for pair in (w, *(Weights(*both) for both in zip(*(m[:2] for m in moments), strict=True))):
             synapse.validate(pair, np.dtype(dtype), f"{path} layer {k}")
         for letter, moment in zip("Wb", moments, strict=True):
-            within(f"{path} u of layer {k} {letter}", moment.u, low=0)
+            between(f"{path} u of layer {k} {letter}", moment.u, low=0)
     return Carry(weights, (), opt_state, updates=updates)
 
 

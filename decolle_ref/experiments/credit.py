@@ -121,7 +121,7 @@ def compare(
 
 
 def signs_of_life(network: Network) -> dict[str, list[float]]:
-    """Of each layer, spikes per neuron and step, and the share of neurons and steps where sigma' carries credit."""
+    """For each layer the spikes per neuron and step, and the share of neurons and steps where sigma' carries credit."""
     tape = spiking.forward(network.cell, network.synapses, network.x)
     top = float(network.cell.surrogate.derivative(np.zeros(())))
     live = [spiking.sigma_prime(network.cell, U) > TENTH * top for U in tape.U]

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from decolle_ref._util.check import Array, InputError, count, within
+from decolle_ref._util.check import Array, InputError, between, count
 from decolle_ref.data import authors, mnist
 from decolle_ref.data.encode import poisson_steps
 from decolle_ref.decolle import dialects, lif, network
@@ -141,7 +141,7 @@ class ReplayMnist(Run[Array]):
         mistakes = checkpoint.history(path, arrays, "mistakes", row, self.steps)
         firsts = np.arange(len(mistakes)) % self.batches * BATCH
         shown = np.minimum(BATCH, len(self.labels) - firsts)  # images in each batch
-        return within(f"{path} mistakes", mistakes, high=shown[:, None])
+        return between(f"{path} mistakes", mistakes, high=shown[:, None])
 
     def report(self, state: Array) -> tuple[Results, dict[str, Array]]:
         """The errors of all readouts beside the authors' last recorded ones, and the kernels."""

@@ -217,10 +217,11 @@ class Images(Run[State]):
         net, rows = self.net, {name: np.stack([getattr(row, name) for row in state.history]) for name in Epoch._fields}
         if self.settings.gradient == "float":  # every connection multiplies
             rows["backward"] = np.broadcast_to(macs(net), rows["backward"].shape)
-        weights = self.weights(state, self.steps)
+        weights, data = self.weights(state, self.steps), self.data
+        tested = self.accuracy(weights, data.x_test, data.labels_test) if self.settings.held_out else None
         return {
             "connections": self.topology.split("-")[2:],
-            "accuracy": self.accuracy(weights, self.data.x_test, self.data.labels_test),
+            "accuracy": float(rows["accuracy"][-1]) if tested is None else tested,
             "starving": starving(rows["error_spikes"]),
             "redundancy": self.redundancy(weights),
             "epochs": {

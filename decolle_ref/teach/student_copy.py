@@ -134,7 +134,8 @@ def write(source: Path, target: Path) -> list[str]:
     list of str
         What was out of date, as `drift` says it.
     """
-    made, stale = copies(source), drift(source, target)
+    made = copies(source)
+    stale = _drift(made, target)
     store.output_folder(target)
     for name, text in made.items():
         _write(target / name, text)
@@ -160,7 +161,11 @@ def drift(source: Path, target: Path) -> list[str]:
     list of str
         One line for each.
     """
-    made = copies(source)
+    return _drift(copies(source), target)
+
+
+def _drift(made: dict[str, str], target: Path) -> list[str]:
+    """One line for each notebook of the target that is not in `made` as it is there, and for each that is missing."""
     there = {path.name: path.read_text(encoding="utf-8") for path in target.glob("*.ipynb")}
     both = made.keys() & there.keys()
     lines = [f"{name}: has no student copy" for name in made.keys() - there.keys()]

@@ -1,5 +1,6 @@
 """Notebook 04: random feedback and local errors."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,22 @@ from decolle_ref.teach.task import Slip, Task
 
 def _slope(a: Array) -> Array:
     return rate.tanh.sigma_prime(a)
+
+
+def _wrong_batches(error: Callable[..., Any]) -> tuple[Slip, Slip]:
+    """The slips of every error of shape (batch, n) that concern its axes."""
+    return (
+        Slip(
+            "transposed",
+            lambda *p: error(*p).T,
+            "The result has one row for each sample of the batch, as a has.",
+        ),
+        Slip(
+            "summed over the batch",
+            lambda *p: error(*p).sum(axis=0),
+            "Every sample has errors of its own. The sum over the batch comes later, in dW.",
+        ),
+    )
 
 
 def _draw_alignment(rng: np.random.Generator) -> tuple[Any, ...]:
@@ -72,16 +89,7 @@ FEEDBACK_ALIGNMENT_ERROR = Task(
             lambda a, G, delta_above: _slope(a) * (delta_above @ G.T),
             "The error of neuron i is a sum over the neurons k above. Which axis of G, (n_above, n), counts k?",
         ),
-        Slip(
-            "transposed",
-            lambda a, G, delta_above: _feedback_alignment_error(a, G, delta_above).T,
-            "The result has one row for each sample of the batch, as a has.",
-        ),
-        Slip(
-            "summed over the batch",
-            lambda a, G, delta_above: _feedback_alignment_error(a, G, delta_above).sum(axis=0),
-            "Every sample has errors of its own. The sum over the batch comes later, in dW.",
-        ),
+        *_wrong_batches(_feedback_alignment_error),
     ),
     forms=(
         _alignment_by_the_package,
@@ -144,16 +152,7 @@ LOCAL_ERROR = Task(
             lambda a, G, target: np.tanh(a) @ G.T - target,
             "This is the error of the readout Y. Send it back to the neurons: G is used a second time.",
         ),
-        Slip(
-            "transposed",
-            lambda a, G, target: _local_error(a, G, target).T,
-            "The result has one row for each sample of the batch, as a has.",
-        ),
-        Slip(
-            "summed over the batch",
-            lambda a, G, target: _local_error(a, G, target).sum(axis=0),
-            "Every sample has errors of its own. The sum over the batch comes later, in dW.",
-        ),
+        *_wrong_batches(_local_error),
     ),
     forms=(
         _local_by_the_package,
