@@ -182,8 +182,10 @@ def test_events_that_the_file_cannot_hold_are_refused_and_nothing_is_written(tmp
     assert not list(tmp_path.iterdir())
 
 
-def test_tonic_reads_the_same_events_where_there_is_neither_overflow_nor_another_type(tmp_path, rng):
+def test_tonic_reads_the_same_events_where_there_is_neither_overflow_nor_another_type(tmp_path, rng, monkeypatch):
     io = pytest.importorskip("tonic.io", reason="needs tonic")
+    header = io.read_aedat_header_from_file
+    monkeypatch.setattr(io, "read_aedat_header_from_file", lambda path: header(path)[:2])  # 1.7.0 unpacks two of three
     events = np.empty(20_000, EVENT)
     events["x"], events["y"], events["p"] = (
         rng.integers(0, 128, 20_000),
