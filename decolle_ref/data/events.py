@@ -49,6 +49,7 @@ def read_bin(path: str | Path, side: int = SIDE) -> Array:
     Returns
     -------
     structured array of dtype EVENT, (events,)
+        It takes 13 bytes per event, and reading takes only 2 MB more.
 
     Raises
     ------
@@ -69,7 +70,7 @@ def read_bin(path: str | Path, side: int = SIDE) -> Array:
             chunk = events[start : start + CHUNK]
             content = file.read(RECORD * len(chunk))
             if len(content) < RECORD * len(chunk):
-                raise InputError(f"{path}: expected {size} bytes, got {RECORD * start + len(content)}")
+                raise InputError(f"{path}: expected {size} bytes, got the end at byte {RECORD * start + len(content)}")
             _decode(content, chunk)
             validate_side(path, chunk, side, lambda event, start=start: RECORD * (start + event))  # type: ignore[misc]
     return events

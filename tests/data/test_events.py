@@ -1,6 +1,7 @@
 """Event arrays, and the files of 5 bytes per event."""
 
 import re
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -41,6 +42,16 @@ def test_a_file_that_ends_within_an_event_is_refused_with_the_place(tmp_path):
     path.write_bytes(bytes(12))
     with pytest.raises(InputError, match=re.escape(f"{path}: expected 5 bytes per event, got 2 at byte 10, the last")):
         read_bin(path)
+
+
+def test_reading_takes_the_array_and_two_megabytes_more(tmp_path):
+    (tmp_path / "a.bin").write_bytes(bytes(5 * 400_000))
+    tracemalloc.start()
+    try:
+        size = read_bin(tmp_path / "a.bin").nbytes
+        assert tracemalloc.get_traced_memory()[1] < size + 2_000_000
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize(
