@@ -3,8 +3,8 @@
 >>> layer = {"n_in": 3, "n": 2, "n_out": 1, "loss": "squared_error", "reduction": "sum"}
 >>> width(layer)
 2
->>> about = {"dialect": "paper", "steps": 10, "batch": 1, "constants": "tau", "initial_state": "rest", "layers": [layer]}
->>> shapes(about | {"targets": False, "learn": False})["layer1_W"]
+>>> about = {"dialect": "paper", "steps": 10, "batch": 1, "constants": "tau", "initial_state": "rest"}
+>>> shapes(about | {"targets": False, "learn": False, "layers": [layer]})["layer1_W"]
 (2, 3)
 """
 
