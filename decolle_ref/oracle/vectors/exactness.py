@@ -20,12 +20,13 @@ from typing import Any
 import numpy as np
 
 from decolle_ref._util.check import Array
-from decolle_ref.cases import Case
+from decolle_ref.cases import Case, description
 from decolle_ref.decolle.dialects import Dialect
 from decolle_ref.decolle.readout import Mask
 from decolle_ref.oracle.vectors.exact_layer import ExactLayer, exact_layer, inputs_of, mask_of, surrogate_of
 from decolle_ref.oracle.vectors.number_kinds import SLOPES, SURROGATES, Need, Numbers, counted, floats
 
+LARGEST = 1 << 20  # numbers of a trace
 ADAMAX = {"kind": "adamax", "beta1": 0.0, "beta2": 0.95, "eps": 1e-8}
 INNER = ("u", "winners")  # names in a row that are not in the trace
 
@@ -90,6 +91,8 @@ def run(case: Case) -> Row:
 def portable(about: dict[str, Any], dialect: Dialect) -> bool:
     """Whether `run` can run a case: rational surrogates and rates, no cross-entropy, pooling that compares U itself.
 
+    The trace has at most 2^20 numbers.
+
     Parameters
     ----------
     about : the contents of case.json
@@ -103,7 +106,8 @@ def portable(about: dict[str, Any], dialect: Dialect) -> bool:
     rational = all(layer.get("surrogate", dialect.surrogate) in SURROGATES for layer in layers)
     pooled = dialect.pooling == "pool_S" and any("pool" in layer for layer in layers)
     reads_exp = dialect.regulariser_reads == "logistic" and any(layer.get("lambda2") for layer in layers)
-    return rational and not pooled and not reads_exp and all(layer["loss"] in SLOPES for layer in layers)
+    rational = rational and not pooled and not reads_exp and all(layer["loss"] in SLOPES for layer in layers)
+    return rational and description.trace_size(about, about["targets"]) <= LARGEST
 
 
 def _stacked(rows: list[Row]) -> Row:
