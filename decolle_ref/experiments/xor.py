@@ -95,6 +95,11 @@ class Settings(CommonSettings):
 
     networks: int = option(100, "number of networks, each with a seed of its own, counted from --seed", quick=10)
 
+    @property
+    def seeds(self) -> range:
+        """The seeds of all networks."""
+        return range(self.seed, self.seed + self.networks)
+
 
 class Xor(SingleStep):
     """The run: it trains all networks in parallel, with the weight-sum cost and without it."""
@@ -102,7 +107,7 @@ class Xor(SingleStep):
     tick_name, parts = "update", 2 * EPOCHS
 
     def __init__(self, settings: Settings, workers: ThreadPoolExecutor, data: None = None) -> None:
-        self.seeds = range(settings.seed, settings.seed + settings.networks)
+        self.seeds = settings.seeds
 
     def compute(self, monitor: Monitor) -> Report:
         """The number of networks that learned, and the first network for the figure."""

@@ -13,7 +13,7 @@ from decolle_ref import experiments
 from decolle_ref._util import reading, store
 from decolle_ref._util.check import Array, InputError
 from decolle_ref.cli.main import commands, main, parser
-from decolle_ref.experiments import harness, options
+from decolle_ref.experiments import harness, options, summary
 from decolle_ref.experiments.checkpoint import Field
 from decolle_ref.experiments.harness import Experiment, Interrupted
 from decolle_ref.experiments.options import option
@@ -168,7 +168,7 @@ def test_quick_changes_what_was_not_given_and_marks_the_result(tmp_path):
     assert (quick.length, quick.repeats, quick.seed) == (5, 3, 0)
     results = harness.run(WALKS, quick, tmp_path, quiet=True)
     assert results["comparable"] is False
-    assert harness.one_line(WALKS, results).endswith(" (quick: not comparable)")
+    assert summary.one_line(WALKS, results).endswith(" (quick: not comparable)")
 
 
 @pytest.mark.parametrize("name", experiments.NAMES)
