@@ -52,7 +52,8 @@ class Processes(ThreadPoolExecutor):
         except EOFError:
             answered, answer = False, None
         process.join()
-        self._living.discard(process)
+        with self._starting:
+            self._living.discard(process)
         if not answered:
             raise ChildProcessError(f"its process ended with exit code {process.exitcode}")
         return answer

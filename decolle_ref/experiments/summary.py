@@ -73,8 +73,10 @@ def headline(experiment: Experiment, results: Results) -> Headline:
     """The numbers of one result that come first: those that the experiment names, or the first ones."""
     if experiment.headline is not None:
         return experiment.headline(results)
-    single = [(path, float(x)) for path, x in numbers(results).items() if x.ndim == 0]
-    return Headline("", "", dict(single[:FIRST]))
+    every = numbers(results).items()
+    single = {path: float(x) for path, x in every if x.ndim == 0}
+    entries = {f"{path}[{k}]": float(value) for path, x in every if x.ndim == 1 for k, value in enumerate(x)}
+    return Headline("", "", dict([*(single or entries).items()][:FIRST]))
 
 
 def point(experiment: Experiment, all_results: Sequence[Results]) -> dict[str, Any]:
@@ -96,11 +98,13 @@ def point(experiment: Experiment, all_results: Sequence[Results]) -> dict[str, A
 
 def with_spread(mean: float, spread: float | None) -> str:
     """`9.1 +- 1.2`: two digits of the spread, and the mean as finely; without a spread, four digits of the mean."""
-    if not spread:
+    if spread is None:
         return f"{mean:.4g}"
+    if spread == 0:
+        return f"{mean:.4g} +- 0"
     decimals = 1 - math.floor(math.log10(spread))
     if decimals > 5:
-        return f"{mean:.{max(2, decimals + math.floor(math.log10(abs(mean) or 1)))}e} +- {spread:.1e}"
+        return f"{mean:.3g} +- {spread:.1e}"
     return f"{mean:.{max(0, decimals)}f} +- {spread:.{max(0, decimals)}f}"
 
 
@@ -110,16 +114,18 @@ def label(results: Results) -> str:
 
 
 def table(results: Results) -> str:
-    """The headline of every point of a sweep as a Markdown table, one row per point."""
+    """The headline of every point of a sweep as a Markdown table with a title, one row per point."""
     names = list(dict.fromkeys(name for row in results["points"] for name in row["headline"]))
-    columns = [" ".join(filter(None, (label(results), name))) for name in names]
     varied = [name for name in results["varied"] if name != "seed"]
-    rows = [[*varied, "seeds", *columns]]
+    rows = [[*varied, "seeds", *(name or label(results) for name in names)]]
     for row in results["points"]:
-        shown = [with_spread(x["mean"], x["spread"]) for x in (row["headline"].get(name) for name in names) if x]
+        numbers = [row["headline"].get(name) for name in names]
+        shown = [with_spread(x["mean"], x["spread"]) if x else "" for x in numbers]
         rows.append([*(text(row["settings"][name]) for name in varied), str(len(row["seeds"])), *shown])
     lines = [f"| {' | '.join(row)} |" for row in rows]
-    return "\n".join([lines[0], f"|{' --- |' * len(rows[0])}", *lines[1:]])
+    mark = "" if results["comparable"] else NOT_COMPARABLE
+    title = f"{results['experiment']}, {label(results) or 'numbers'}: mean +- standard deviation over the seeds{mark}"
+    return "\n".join([title, "", lines[0], f"|{' --- |' * len(rows[0])}", *lines[1:]])
 
 
 def text(value: Any) -> str:
@@ -131,19 +137,24 @@ def text(value: Any) -> str:
 
 def sweep_line(results: Results) -> str:
     """The result of a sweep in one line: mean and spread, or the lowest and the highest mean and where they are."""
-    points, unit = results["points"], f" {results['unit']}" if results["unit"] else ""
-    words = []
-    for name in points[0]["headline"]:
-        rows = [(row["headline"][name], row["settings"]) for row in points if name in row["headline"]]
-        low, high = (choose(rows, key=lambda row: row[0]["mean"]) for choose in (min, max))
-        ends = (low,) if len(points) == 1 else (low, high)
-        words.append(f"{name} {' to '.join(with_spread(x['mean'], x['spread']) + unit + _at(at) for x, at in ends)}")
-    seeds = f"{len(results['varied']['seed'])} seeds"
-    count = seeds if len(points) == 1 else f"{len(points)} points of {seeds}"
+    points = results["points"]
+    words = [f"{name} {_extremes(results, name)}".strip() for name in points[0]["headline"]]
+    seeds = len(results["varied"]["seed"])
+    count = f"{seeds} seed{'s' if seeds > 1 else ''}"
+    count = count if len(points) == 1 else f"{len(points)} points of {count}"
     mark = "" if results["comparable"] else NOT_COMPARABLE
     what = f"{results['what']} " if results["what"] else ""
-    return f"{results['experiment']}: {count}, {what}{', '.join(map(str.strip, words))}{mark}"
+    return f"{results['experiment']}: {count}, {what}{', '.join(words)}{mark}"
 
 
-def _at(settings: Mapping[str, Any]) -> str:
-    return f" ({', '.join(f'{name} {text(value)}' for name, value in settings.items())})" if settings else ""
+def _extremes(results: Results, name: str) -> str:
+    rows = [(row["headline"][name], row["settings"]) for row in results["points"] if name in row["headline"]]
+    low, high = (choose(rows, key=lambda row: row[0]["mean"]) for choose in (min, max))
+    unit = f" {results['unit']}" if results["unit"] else ""
+    if low[0]["mean"] == high[0]["mean"]:
+        return with_spread(low[0]["mean"], low[0]["spread"]) + unit
+    return " to ".join(f"{with_spread(x['mean'], x['spread'])}{unit} ({_where(at)})" for x, at in (low, high))
+
+
+def _where(settings: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {text(value)}" for name, value in settings.items())
