@@ -132,7 +132,9 @@ def text(value: Any) -> str:
     """A setting's value as it is written on the command line and in the name of a folder."""
     if isinstance(value, list | tuple):
         return ",".join(map(text, value))
-    return str(int(value)) if isinstance(value, float) and value.is_integer() and abs(value) < 1e16 else str(value)
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e16:
+        return str(int(value))
+    return str(value).replace("e+", "e") if isinstance(value, float) else str(value)
 
 
 def sweep_line(results: Results) -> str:

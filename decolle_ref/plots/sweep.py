@@ -33,7 +33,12 @@ def plot(results: dict[str, Any]) -> Any:
     with figure_style() as plt:
         columns = min(PANELS, len(names)) or 1
         figure, axes = plt.subplots(
-            rows, columns, squeeze=False, sharex=True, figsize=(1.6 + 2.4 * columns, 0.6 + 2.6 * rows)
+            rows,
+            columns,
+            squeeze=False,
+            sharex=True,
+            sharey=bool(results["what"]),
+            figsize=(1.6 + 2.4 * columns, 0.6 + 2.6 * rows),
         )
         for axis in axes.flat[len(names) :]:
             axis.set_axis_off()
@@ -67,7 +72,9 @@ def _panel(axis: Any, results: dict[str, Any], name: str, first: Sequence[str], 
         color, marker = CYCLE[k % len(CYCLE)], MARKERS[k % len(MARKERS)]
         for at, number in numbers.items():
             values = number["values"]
-            axis.plot([x[at]] * len(values), values, ls="", marker=marker, ms=3, mew=0, color=color, alpha=0.45)
+            axis.plot(
+                [x[at] + APART / 2] * len(values), values, ls="", marker=marker, ms=4, mew=0, color=color, alpha=0.6
+            )
         means, spreads = zip(*((n["mean"], n["spread"] or 0) for n in numbers.values()), strict=True)
         style = LINE_STYLES[k % len(LINE_STYLES)]
         axis.errorbar(x.values(), means, spreads, color=color, ls=style, marker="_", ms=9, capsize=3, label=line)
