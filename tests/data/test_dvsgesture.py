@@ -73,7 +73,7 @@ def test_gestures_are_the_same_in_many_chunks(folder, rng, monkeypatch):
         ("class,start,end\n1,2,3\n", "expected b'class,startTime_usec,endTime_usec' at byte 0, got b'class,start,end'"),
         (TITLE, "expected 1 to 100 gestures, got 0"),
         (TITLE + 101 * "1,2,3\n", "expected 1 to 100 gestures, got 101"),
-        (TITLE + "1,2,3\n2,x,5\n", "at byte 40, got b'2,x,5'"),
+        (TITLE + "1,2,3\n2,x,5\n", "expected a line like class,start,end at byte 40, got b'2,x,5'"),
         (TITLE + "1,-2,3\n", "at byte 34, got b'1,-2,3'"),
         (TITLE + "1,2," + 30 * "9", "at byte 34, got b'1,2,9999"),
         (TITLE + "1,2,3\n12,4,5\n", "expected a class up to 11 and start <= end at byte 40, got Label(label=12, "),
