@@ -7,7 +7,7 @@ readout of the third layer ("one additional fully connected layer without spikin
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
@@ -129,9 +129,10 @@ class Model(NamedTuple):
 def build(settings: Settings) -> tuple[Model, Carry]:
     """All networks, and their initial weights, sampled with the seed."""
     rng, dialect = settings.rng(WEIGHTS), dialects.named(settings.dialect)
-    net, weights = layers(settings, dialect, rng)
+    net, weights = layers(settings, dialect, rng, SHAPE, STAGES, SCALE, CLASSES)
     optimiser, schedule = Adamax(beta2=settings.beta2), halving(settings)
-    learner = Learner([learning_rates(settings, k, layer) for k, layer in enumerate(net)], optimiser, schedule)
+    rates = [learning_rates(settings.learning_rate, layer, FASTER if k == 0 else 1) for k, layer in enumerate(net)]
+    learner = Learner(rates, optimiser, schedule)
     opt_state = learner.init(weights)
     learning_rate: Array = np.asarray(settings.output_learning_rate, np.float32)
     top_learner = Learner([Weights(learning_rate, learning_rate)], optimiser, schedule, update_layer=fast.update_layer)
@@ -147,27 +148,46 @@ def build(settings: Settings) -> tuple[Model, Carry]:
     return Model(net, top, reference, learner, top_learner), Carry(tuple(weights), (), opt_state)
 
 
-def layers(settings: Settings, dialect: Dialect, rng: np.random.Generator) -> tuple[Network, list[Weights]]:
-    """The spiking layers and their weights."""
+class NeuronSettings(Protocol):
+    """The settings of the neurons, which all experiments with convolutional layers have."""
+
+    @property
+    def tau_mem(self) -> float: ...
+    @property
+    def tau_syn(self) -> float: ...
+    @property
+    def refractory_strength(self) -> float: ...
+
+
+def layers(
+    settings: NeuronSettings,
+    dialect: Dialect,
+    rng: np.random.Generator,
+    shape: tuple[int, int, int],
+    stages: Sequence[tuple[int, int]],
+    scales: Sequence[float],
+    classes: int,
+) -> tuple[Network, list[Weights]]:
+    """The spiking layers for images of a shape, with stages of (channels, size of the pool), and their weights."""
     net: list[Layer] = []
-    weights, shape = [], SHAPE
-    for (channels, size), scale in zip(STAGES, SCALE, strict=True):
+    weights = []
+    for (channels, size), scale in zip(stages, scales, strict=True):
         synapse = Conv2d(shape, channels, KERNEL, padding=PADDING)
         neuron = lif.neuron(
             settings.tau_mem, settings.tau_syn, w=settings.refractory_strength, dtype=np.float32, dialect=dialect
         )
         pool = None if size == 1 else MaxPool(synapse.shape, size)
         shape = synapse.shape if pool is None else pool.shape_out
-        G = readout.sample_readout(rng, int(np.prod(shape)), CLASSES, dtype=np.float32)
+        G = readout.sample_readout(rng, int(np.prod(shape)), classes, dtype=np.float32)
         net.append(network.with_dialect(dialect, Layer(synapse, neuron, G, objective=OBJECTIVE, pool=pool)))
         weights.append(synapse.init_weights(rng, neuron, scale))
     return tuple(net), weights
 
 
-def learning_rates(settings: Settings, k: int, layer: Layer) -> Weights:
-    """The learning rates of layer k (from 0); that of W is per unit of normalised trace."""
-    learning_rate: Array = np.asarray(settings.learning_rate, np.float32)
-    return Weights(W=learning_rate * (FASTER if k == 0 else 1) / lif.trace_gain(layer.neuron), b=learning_rate)
+def learning_rates(learning_rate: float, layer: Layer, faster: float) -> Weights:
+    """The learning rates of a layer; that of W is `faster` times as large, per unit of normalised trace."""
+    rate: Array = np.asarray(learning_rate, np.float32)
+    return Weights(W=rate * faster / lif.trace_gain(layer.neuron), b=rate)
 
 
 def pairs(opt_states: Sequence[Any]) -> OptState:
@@ -188,19 +208,19 @@ def mini_batches(seed: int, samples: int, batch: int, n: int) -> Array:
     return order[: batches * batch].reshape(batches, batch)
 
 
-def one_hot(labels: Array) -> Array:
-    """The targets of every readout: (n, CLASSES)."""
-    return np.eye(CLASSES, dtype=np.float32)[labels]
+def one_hot(labels: Array, classes: int = CLASSES) -> Array:
+    """The targets of every readout: (n, classes)."""
+    return np.eye(classes, dtype=np.float32)[labels]
 
 
-def masks(settings: Settings, net: Network, rng: np.random.Generator, *lead: int) -> list[Mask] | None:
-    """Dropout masks by layer, of shape (*lead, width) or (*lead, CLASSES) as in the dialect; None without dropout."""
-    if settings.dropout == 0:
+def masks(dropout: float, net: Network, rng: np.random.Generator, *lead: int) -> list[Mask] | None:
+    """Dropout masks by layer, of shape (*lead, width) or (*lead, classes) as in the dialect; None without dropout."""
+    if dropout == 0:
         return None
     layer_masks = []
     for layer in net:
-        size = network.width(layer) if layer.dropout == "activity" else CLASSES
-        layer_masks.append(readout.sample_mask(rng, settings.dropout, layer.dropout, (*lead, size), np.float32))
+        size = network.width(layer) if layer.dropout == "activity" else len(layer.readout.c)
+        layer_masks.append(readout.sample_mask(rng, dropout, layer.dropout, (*lead, size), np.float32))
     return layer_masks
 
 
