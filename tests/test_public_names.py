@@ -128,6 +128,7 @@ PUBLIC = {
         "convert",
         "digits",
         "encode",
+        "events",
         "location",
         "mnist",
         "moving_bar",

@@ -3,6 +3,7 @@
     location           the folder that holds the files
     mnist, cifar10     images
     digits             generated digits, for when MNIST is absent
+    events             recordings of event cameras as arrays, and the files of N-MNIST
     moving_bar         generated events of an event camera, and their frames
     authors, convert   what the authors of [K20] recorded, and how it is extracted from their repository
     encode             rates to spikes
@@ -11,6 +12,6 @@
 Nothing is downloaded unless `mnist.download` or `cifar10.download` is called.
 """
 
-from decolle_ref.data import augment, authors, cifar10, convert, digits, encode, location, mnist, moving_bar
+from decolle_ref.data import augment, authors, cifar10, convert, digits, encode, events, location, mnist, moving_bar
 
-__all__ = ["augment", "authors", "cifar10", "convert", "digits", "encode", "location", "mnist", "moving_bar"]
+__all__ = ["augment", "authors", "cifar10", "convert", "digits", "encode", "events", "location", "mnist", "moving_bar"]
