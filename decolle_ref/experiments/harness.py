@@ -8,6 +8,7 @@ stopped at any moment can be resumed with `resume`, and its result is the same i
 """
 
 import os
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -100,6 +101,10 @@ class Run(ABC, Generic[State]):
 
     def status(self, state: State) -> str:
         """The text behind the progress bar."""
+        return ""
+
+    def forecast(self, done: int) -> str:
+        """The expected duration and memory of a long run after so many steps; empty if it is short."""
         return ""
 
 
@@ -268,6 +273,8 @@ def _all_steps(
         run_folder.put_aside(folder, experiment.module)
         state = job.begin()
         save(state)
+    if not quiet and (forecast := job.forecast(job.done(state))):
+        print(f"{experiment.name}: {forecast}", file=sys.stderr)
     unit = job.tick_name or job.step_name
     progress = Progress(experiment.name, job.ticks(job.steps), job.ticks(job.done(state)), quiet, unit)
     with closing(progress) as bar, stop_requests() as stopped:
