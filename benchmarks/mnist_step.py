@@ -112,7 +112,8 @@ def main() -> None:
         def numpy_training_step() -> None:
             nonlocal opt_state, n
             n += 1
-            stepper.step(carry.weights, inputs[n % 10][None], target, masks(settings.dropout, model.network, rng, args.batch))
+            mask = masks(settings.dropout, model.network, rng, args.batch)
+            stepper.step(carry.weights, inputs[n % 10][None], target, mask)
             opt_state = stepper.update(model.learner, carry.weights[:layers], opt_state, n)
 
         def torch_training_step() -> None:

@@ -3,6 +3,7 @@
 Three layers of 64, 128 and 128 channels, 7x7, padding 2, pooling 2, 1, 2, each with its own dense random readout of the
 classes, dropout of 0.5 before it, smooth L1 and Adamax.  The input are two images of counts: 32x32 for each polarity.
 
+>>> from decolle_ref.decolle.network import width
 >>> net = build(EventSettings(), classes=11).network
 >>> [(layer.synapse.shape, width(layer)) for layer in net]
 [((64, 30, 30), 14400), ((128, 13, 13), 21632), ((128, 11, 11), 3200)]
@@ -14,9 +15,9 @@ from typing import NamedTuple
 import numpy as np
 
 from decolle_ref._util.check import InputError, positive
-from decolle_ref.decolle import dialects, readout
+from decolle_ref.decolle import dialects, lif, readout
 from decolle_ref.decolle.learner import Learner
-from decolle_ref.decolle.network import Carry, Network, width
+from decolle_ref.decolle.network import Carry, Network
 from decolle_ref.decolle.optim import Adamax, stepwise
 from decolle_ref.experiments.options import CommonSettings, option
 from decolle_ref.experiments.poisson_mnist_network import layers, learning_rates
@@ -85,7 +86,10 @@ def stages(relative_width: float) -> list[tuple[int, int]]:
 def build(settings: EventSettings, classes: int) -> Model:
     """The network of [K20 Table 2], its learner, and its initial weights, sampled with the seed."""
     shape, dialect = (2, settings.size, settings.size), dialects.named(settings.dialect)
-    net, weights = layers(settings, dialect, settings.rng(WEIGHTS), shape, stages(settings.width), SCALES, classes)
+    neuron = lif.neuron(
+        settings.tau_mem, settings.tau_syn, w=settings.refractory_strength, dtype=np.float32, dialect=dialect
+    )
+    net, weights = layers(neuron, dialect, settings.rng(WEIGHTS), shape, stages(settings.width), SCALES, classes)
     rates = [learning_rates(settings.learning_rate, layer, FASTER if k == 0 else 1) for k, layer in enumerate(net)]
     drops = range(settings.divide_every, settings.mini_batches, settings.divide_every)
     schedule = stepwise(tuple(settings.updates_per_batch * k for k in drops), 1 / DIVISOR)

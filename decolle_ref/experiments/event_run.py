@@ -55,8 +55,8 @@ def milestones(settings: EventSettings) -> list[int]:
     return sorted({*range(settings.test_every, settings.mini_batches, settings.test_every), settings.mini_batches})
 
 
-def validate(data: Data, settings: EventSettings) -> None:
-    """Raise InputError unless there is a mini-batch of recordings, and a label for each."""
+def validate_recordings(data: Data, size: int) -> None:
+    """Raise InputError unless there are recordings for training and testing, with frames of one size, and labels."""
     pairs = ("training", data.recordings, data.labels), ("test", data.test_recordings, data.test_labels)
     for name, recordings, labels in pairs:
         if len(recordings) != len(labels):
@@ -67,8 +67,8 @@ def validate(data: Data, settings: EventSettings) -> None:
             expected, got = f"0..{len(data.classes) - 1}", f"{labels.min()}..{labels.max()}"
             raise InputError(f"{name} labels: expected integers {expected}, got {got}")
         for recording in recordings:
-            if recording.shape != (2, settings.size, settings.size):
-                raise InputError(f"{name} recordings: expected frames of side {settings.size}, got {recording.shape}")
+            if recording.shape != (2, size, size):
+                raise InputError(f"{name} recordings: expected frames of side {size}, got {recording.shape}")
 
 
 class EventRun(Run[State]):
@@ -78,7 +78,11 @@ class EventRun(Run[State]):
 
     def __init__(self, settings: EventSettings, workers: ThreadPoolExecutor, data: Data) -> None:
         self.settings, self.steps, self.workers, self.data = settings, settings.mini_batches, workers, data
-        validate(data, settings)
+        validate_recordings(data, settings.size)
+        longest = max(recording.steps for recording in data.test_recordings)
+        if longest <= settings.burn_in:
+            raise InputError(f"test recordings: expected one longer than the burn-in, got at most {longest} ms")
+        self.test_steps = min(settings.test_steps, longest)
         self.network, self.learner, self.start = build(settings, len(data.classes))
         n = settings.mini_batches * settings.batch
         self.order = mini_batches(settings.seed, n, settings.batch, len(data.recordings))
@@ -112,7 +116,7 @@ class EventRun(Run[State]):
         training = _seconds(lambda: self.learn(start, 0, silent(), range(TRIAL_STEPS)))
         testing = _seconds(lambda: self.test_batch(start, some, TRIAL_STEPS))
         shown = (self.steps - done) * settings.steps * training
-        shown += tests * -(-len(self.data.test_recordings) // settings.batch) * settings.test_steps * testing
+        shown += tests * -(-len(self.data.test_recordings) // settings.batch) * self.test_steps * testing
         duration = f"{shown / 60:.0f} minutes" if shown < 5400 else f"{shown / 3600:.1f} hours"
         return f"about {duration} on this machine as busy as now, {peak_memory() / 2**30:.1f} GiB of memory"
 
@@ -159,7 +163,7 @@ class EventRun(Run[State]):
         for first in range(0, n, batch):
             monitor.say(f"testing on recording {first} of {n}")
             some = slice(first, min(n, first + batch))
-            more_mistakes, more_activity = self.test_batch(carry, some, self.settings.test_steps)
+            more_mistakes, more_activity = self.test_batch(carry, some, self.test_steps)
             mistakes, activity = mistakes + more_mistakes, activity + more_activity
         return mistakes / n, activity / n
 

@@ -168,7 +168,7 @@ class PoissonMnist(Run[State]):
             spikes(settings, rng, images),
             range(settings.burn_in, steps),
             lambda: answers(model, carry.weights, stepper),
-            lambda: masks(settings.dropout, model.network, rng, stepper.steps, len(images)) if settings.test_dropout else None,
+            lambda: masks(settings.test_dropout * settings.dropout, model.network, rng, stepper.steps, len(images)),
         )
 
     def pack(self, state: State) -> dict[str, Array]:

@@ -7,7 +7,7 @@ readout of the third layer ("one additional fully connected layer without spikin
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from decolle_ref.data.encode import poisson_steps
 from decolle_ref.decolle import convnet, dialects, lif, network, readout
 from decolle_ref.decolle.dialects import Dialect
 from decolle_ref.decolle.learner import Learner, OptState
+from decolle_ref.decolle.lif import LIF
 from decolle_ref.decolle.network import Carry, Layer, Network
 from decolle_ref.decolle.objective import Objective, smooth_l1
 from decolle_ref.decolle.optim import Adamax, Schedule, stepwise
@@ -129,7 +130,10 @@ class Model(NamedTuple):
 def build(settings: Settings) -> tuple[Model, Carry]:
     """All networks, and their initial weights, sampled with the seed."""
     rng, dialect = settings.rng(WEIGHTS), dialects.named(settings.dialect)
-    net, weights = layers(settings, dialect, rng, SHAPE, STAGES, SCALE, CLASSES)
+    neuron = lif.neuron(
+        settings.tau_mem, settings.tau_syn, w=settings.refractory_strength, dtype=np.float32, dialect=dialect
+    )
+    net, weights = layers(neuron, dialect, rng, SHAPE, STAGES, SCALE, CLASSES)
     optimiser, schedule = Adamax(beta2=settings.beta2), halving(settings)
     rates = [learning_rates(settings.learning_rate, layer, FASTER if k == 0 else 1) for k, layer in enumerate(net)]
     learner = Learner(rates, optimiser, schedule)
@@ -148,19 +152,8 @@ def build(settings: Settings) -> tuple[Model, Carry]:
     return Model(net, top, reference, learner, top_learner), Carry(tuple(weights), (), opt_state)
 
 
-class NeuronSettings(Protocol):
-    """The settings of the neurons, which all experiments with convolutional layers have."""
-
-    @property
-    def tau_mem(self) -> float: ...
-    @property
-    def tau_syn(self) -> float: ...
-    @property
-    def refractory_strength(self) -> float: ...
-
-
 def layers(
-    settings: NeuronSettings,
+    neuron: LIF,
     dialect: Dialect,
     rng: np.random.Generator,
     shape: tuple[int, int, int],
@@ -173,9 +166,6 @@ def layers(
     weights = []
     for (channels, size), scale in zip(stages, scales, strict=True):
         synapse = Conv2d(shape, channels, KERNEL, padding=PADDING)
-        neuron = lif.neuron(
-            settings.tau_mem, settings.tau_syn, w=settings.refractory_strength, dtype=np.float32, dialect=dialect
-        )
         pool = None if size == 1 else MaxPool(synapse.shape, size)
         shape = synapse.shape if pool is None else pool.shape_out
         G = readout.sample_readout(rng, int(np.prod(shape)), classes, dtype=np.float32)

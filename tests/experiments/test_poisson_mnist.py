@@ -211,7 +211,8 @@ def test_the_network_is_the_papers():
 def test_dropout_falls_where_the_dialect_has_it():
     for dialect, place in (("paper", "activity"), ("dcll", "Y")):
         model, _ = build(replace(SMALL, dialect=dialect))
-        for mask, layer in zip(masks(SMALL.dropout, model.network, np.random.default_rng(0), 4), model.network, strict=True):
+        net, rng = model.network, np.random.default_rng(0)
+        for mask, layer in zip(masks(SMALL.dropout, net, rng, 4), net, strict=True):
             shape = (4, network.width(layer) if place == "activity" else CLASSES)
             assert getattr(mask, place).shape == shape
 
