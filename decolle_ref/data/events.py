@@ -18,6 +18,7 @@ recordings of a larger camera mark an overflow of the time by y = 240; the files
 """
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,7 @@ import numpy.typing as npt
 from decolle_ref._util import reading, store
 from decolle_ref._util.check import Array, InputError, as_array
 
-__all__ = ["EVENT", "parse", "read_bin", "write_bin"]
+__all__ = ["EVENT", "parse", "read_bin", "validate_side", "write_bin"]
 
 EVENT = np.dtype([("x", "<u2"), ("y", "<u2"), ("p", "?"), ("t", "<i8")])
 """One event: column, row (0 is the top), polarity (True is brighter, False darker) and time in microseconds."""
@@ -36,12 +37,14 @@ CHUNK = 1 << 16  # events decoded at a time
 SIDE, END = 1 << 8, 1 << 23  # x and y are below SIDE, t is below END
 
 
-def read_bin(path: str | Path) -> Array:
+def read_bin(path: str | Path, side: int = SIDE) -> Array:
     """The events of a file with 5 bytes per event, in the order of the file.
 
     Parameters
     ----------
     path : str or Path
+    side : int
+        x and y must be below it.
 
     Returns
     -------
@@ -50,7 +53,8 @@ def read_bin(path: str | Path) -> Array:
     Raises
     ------
     InputError
-        If the file cannot be read or does not consist of whole events.
+        If the file cannot be read, does not consist of whole events or has one outside of the image; the message names
+        the byte.
     """
     path = Path(path)
     with reading.opened(path, "a file of events") as file:
@@ -67,6 +71,7 @@ def read_bin(path: str | Path) -> Array:
             if len(content) < RECORD * len(chunk):
                 raise InputError(f"{path}: expected {size} bytes, got {RECORD * start + len(content)}")
             _decode(content, chunk)
+            validate_side(path, chunk, side, lambda event, start=start: RECORD * (start + event))  # type: ignore[misc]
     return events
 
 
@@ -75,6 +80,25 @@ def _decode(content: bytes, events: Array) -> None:
     x, y, high, middle, low = np.frombuffer(content, np.uint8).reshape(-1, RECORD).T
     events["x"], events["y"], events["p"] = x, y, high >> 7
     events["t"] = (high & 0x7F).astype(np.int64) << 16 | middle.astype(np.int64) << 8 | low
+
+
+def validate_side(path: Path, events: Array, side: int, place: Callable[[int], int]) -> None:
+    """Raise InputError unless x and y of all events in a file are below `side`.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    events : structured array of dtype EVENT, (events,)
+    side : int
+    place : function of int
+        The byte of the file at which the event of an index begins.
+    """
+    outside = np.flatnonzero((events["x"] >= side) | (events["y"] >= side))
+    if outside.size:
+        first = int(outside[0])
+        x, y = events["x"][first], events["y"][first]
+        raise InputError(f"{path}: expected x and y below {side} in the event at byte {place(first)}, got {x} and {y}")
 
 
 def write_bin(path: str | Path, events: Array) -> None:

@@ -64,3 +64,23 @@ def test_events_of_other_integer_types_are_parsed_and_other_arrays_refused():
     for wrong in (np.zeros((2, 2), EVENT), np.zeros(3), EVENT, [1, 2]):
         with pytest.raises(InputError, match=r"^a: expected one axis and the fields x, y, p and t"):
             parse("a", wrong, 4, 10)
+
+
+def test_tonic_reads_the_same_events(tmp_path, rng):
+    io = pytest.importorskip("tonic.io", reason="needs tonic")
+    content = rng.integers(0, 256, (1000, 5), np.uint8)
+    content[:, 1] %= 240  # which it takes for a mark
+    (tmp_path / "a.bin").write_bytes(content.tobytes())
+    theirs = io.read_mnist_file(str(tmp_path / "a.bin"), EVENT[["x", "y", "t", "p"]])
+    for field in ("x", "y", "p", "t"):
+        np.testing.assert_array_equal(theirs[field], read_bin(tmp_path / "a.bin")[field])
+
+
+def test_an_event_outside_the_image_is_refused_with_its_place(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "CHUNK", 2)
+    path = tmp_path / "a.bin"
+    write_bin(path, np.array([(0, 0, 1, 1), (33, 33, 1, 2), (2, 3, 0, 3), (5, 34, 1, 4)], EVENT))
+    message = f"{path}: expected x and y below 34 in the event at byte 15, got 5 and 34"
+    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+        read_bin(path, side=34)
+    assert len(read_bin(path, side=35)) == 4
