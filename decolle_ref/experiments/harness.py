@@ -27,6 +27,7 @@ from decolle_ref.fast import worker_pool
 
 State = TypeVar("State")
 Results = dict[str, Any]
+Report = tuple[Results, Mapping[str, Array]]
 NOT_COMPARABLE = " (quick: not comparable)"
 
 
@@ -106,9 +107,6 @@ class Run(ABC, Generic[State]):
     def forecast(self, done: int) -> str:
         """The expected duration and memory of a long run after so many steps; empty if it is short."""
         return ""
-
-
-Report = tuple[Results, Mapping[str, Array]]
 
 
 class SingleStep(Run[Report | None]):
