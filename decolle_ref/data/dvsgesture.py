@@ -230,7 +230,7 @@ def clips() -> tuple[Gesture, ...]:
     """
     folder = location.find_folder("dvsgesture/clips")
     paths = {label: folder / f"{label:02d}.bin" for label in range(1, CLASSES + 1)}
-    found = tuple(Gesture(label, read_bin(path, SIDE)) for label, path in paths.items() if path.is_file())
+    found = tuple(Gesture(label, read_bin(path, SIDE)) for label, path in paths.items() if path.exists())
     if not found:
         raise InputError(f"data: expected clips such as 01.bin in {folder}, found none")
     return found

@@ -17,7 +17,7 @@ from decolle_ref.data import dvsgesture
 from decolle_ref.data.dvsgesture import SIDE, Gesture
 from decolle_ref.data.frames import Recording, bin_events
 from decolle_ref.experiments.event_network import EventSettings
-from decolle_ref.experiments.event_run import Data, EventRun, one_line
+from decolle_ref.experiments.event_run import Data, EventRun, headline, one_line
 from decolle_ref.experiments.harness import Experiment
 from decolle_ref.experiments.options import option
 
@@ -71,6 +71,7 @@ EXPERIMENT = Experiment(
     settings=Settings,
     make=make,
     one_line=one_line,
+    headline=headline,
     example="--clips --width 0.25 --batch 10 --mini-batches 8",
     cuts_batches=True,
 )

@@ -21,7 +21,7 @@ from decolle_ref.experiments import checkpoint
 from decolle_ref.experiments.checkpoint import Field
 from decolle_ref.experiments.environment import peak_memory
 from decolle_ref.experiments.event_network import TEST, TRAIN, EventSettings, build
-from decolle_ref.experiments.harness import Monitor, Results, Run, silent
+from decolle_ref.experiments.harness import Headline, Monitor, Results, Run, silent
 from decolle_ref.experiments.poisson_mnist_network import masks, mini_batches, one_hot
 from decolle_ref.experiments.votes import Votes, poll
 from decolle_ref.fast import NetworkStepper
@@ -245,9 +245,14 @@ def _by_layer(columns: Array) -> dict[str, Any]:
     return {f"layer {k + 1}": column for k, column in enumerate(columns.tolist())}
 
 
+def headline(results: Results) -> Headline:
+    """The last test error of every layer."""
+    return Headline("test error", "%", {name: 100 * error[-1] for name, error in results["error"].items()})
+
+
 def one_line(results: Results) -> str:
     """The result in one line."""
-    errors = ", ".join(f"{name} {100 * error[-1]:.1f} %" for name, error in results["error"].items())
+    errors = ", ".join(f"{name} {error:.1f} %" for name, error in headline(results).numbers.items())
     n, seed = results["recordings"]["test"], results["settings"]["seed"]
     end = f"on {n} recordings after {results['mini_batches'][-1]} mini-batches, seed {seed}"
     return f"{results['experiment']}: test error {errors}, {end}"

@@ -16,7 +16,7 @@ from decolle_ref._util.check import Array, InputError
 from decolle_ref.data import nmnist
 from decolle_ref.data.frames import Recording, bin_events
 from decolle_ref.experiments.event_network import EventSettings
-from decolle_ref.experiments.event_run import Data, EventRun, one_line
+from decolle_ref.experiments.event_run import Data, EventRun, headline, one_line
 from decolle_ref.experiments.harness import Experiment
 from decolle_ref.experiments.options import CommonSettings, option
 
@@ -85,6 +85,7 @@ EXPERIMENT = Experiment(
     settings=Settings,
     make=make,
     one_line=one_line,
+    headline=headline,
     example="--fold 1 --threads 2",
     cuts_batches=True,
 )

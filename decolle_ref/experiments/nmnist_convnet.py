@@ -16,7 +16,7 @@ from decolle_ref.data.frames import Recording
 from decolle_ref.decolle import convnet
 from decolle_ref.decolle.convnet import Net
 from decolle_ref.experiments import event_run, nmnist
-from decolle_ref.experiments.convnet import Convnet, one_line
+from decolle_ref.experiments.convnet import Convnet, headline, one_line
 from decolle_ref.experiments.convnet import Settings as ConvnetSettings
 from decolle_ref.experiments.event_network import stages
 from decolle_ref.experiments.harness import Experiment
@@ -76,6 +76,7 @@ EXPERIMENT = Experiment(
     settings=Settings,
     make=make,
     one_line=one_line,
+    headline=headline,
     example="--epochs 10 --threads 2",
     cuts_batches=True,
 )

@@ -36,5 +36,6 @@ __all__ = [
     "style",
     "superspike",
     "surrogates",
+    "sweep",
     "xor",
 ]
