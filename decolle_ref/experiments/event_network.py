@@ -12,61 +12,32 @@ classes, dropout of 0.5 before it, smooth L1 and Adamax.  The input are two imag
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import numpy as np
-
-from decolle_ref._util.check import InputError, positive
-from decolle_ref.decolle import dialects, lif, readout
+from decolle_ref._util.check import positive
 from decolle_ref.decolle.learner import Learner
 from decolle_ref.decolle.network import Carry, Network
 from decolle_ref.decolle.optim import Adamax, stepwise
-from decolle_ref.experiments.options import CommonSettings, option
-from decolle_ref.experiments.poisson_mnist_network import layers, learning_rates
+from decolle_ref.experiments.options import option
+from decolle_ref.experiments.poisson_mnist_network import WEIGHTS, SequenceSettings, layers, learning_rates
 
 STAGES = ((64, 2), (128, 1), (128, 2))  # channels and size of the pool  [K20 Table 2]
 SCALES = 16.0, 8.0, 8.0  # of the initial weights: the input is far sparser than the layers' spikes
 FASTER = 8.0  # ratio of the learning rate of layer 1 to that of the others, for the same reason
 DIVISOR = 5.0  # of the learning rates  [K20 Sec. 4.3]
-WEIGHTS, ORDER, TRAIN, TEST = range(4)  # the purpose of each random stream
 
 
 @dataclass(frozen=True)
-class EventSettings(CommonSettings):
+class EventSettings(SequenceSettings):
     """The settings of a run; the defaults are the paper's network and regime."""
 
     mini_batches: int = option(3000, "number of mini-batches", quick=2)
     batch: int = option(72, "recordings per mini-batch", quick=4)
     width: float = option(1.0, "channels relative to the paper's 64, 128, 128", quick=0.0625, above_zero=True)
     size: int = option(32, "height and width of a frame in pixels, after summing blocks of pixels", quick=16)
-    dialect: str = option("paper", "variant of DECOLLE", choices=dialects.DIALECTS)
     steps: int = option(500, "training: ms per sequence, from a random moment of the recording")
-    burn_in: int = option(50, "ms without learning or votes at the beginning of a sequence", least=0)
     test_steps: int = option(1800, "test: ms per sequence, from the start of the recording")
     test_every: int = option(100, "mini-batches between two tests")
-    dropout: float = option(0.5, "probability that the readout does not read a neuron")
     test_dropout: bool = option(True, "leave dropout active at test, as the paper does")
-    learning_rate: float = option(5e-3, "learning rate per unit of normalised trace")
     divide_every: int = option(1000, "mini-batches after which the learning rate is divided by 5")
-    beta2: float = option(0.95, "decay of Adamax's maximum")
-    refractory_strength: float = option(0.0, "strength of the refractory term")
-    tau_mem: float = option(0.020, "membrane time constant, in seconds", above_zero=True)
-    tau_syn: float = option(0.0075, "synaptic time constant, in seconds", above_zero=True)
-
-    def __post_init__(self) -> None:
-        Adamax(beta2=self.beta2)  # raises where it makes no sense
-        super().__post_init__()
-        readout.drop_count("dropout", self.dropout)  # raises where it makes no sense
-        shortest = min(self.steps, self.test_steps)
-        if self.burn_in >= shortest:
-            raise InputError(f"burn_in: expected fewer steps than the {shortest} shown, got {self.burn_in}")
-
-    @property
-    def updates_per_batch(self) -> int:
-        """One update at every step after burn-in."""
-        return self.steps - self.burn_in
-
-    def rng(self, *stream: int) -> np.random.Generator:
-        """A separate random stream for each purpose, so that a run can be resumed at any mini-batch."""
-        return np.random.default_rng((self.seed, *stream))
 
 
 class Model(NamedTuple):
@@ -85,11 +56,8 @@ def stages(relative_width: float) -> list[tuple[int, int]]:
 
 def build(settings: EventSettings, classes: int) -> Model:
     """The network of [K20 Table 2], its learner, and its initial weights, sampled with the seed."""
-    shape, dialect = (2, settings.size, settings.size), dialects.named(settings.dialect)
-    neuron = lif.neuron(
-        settings.tau_mem, settings.tau_syn, w=settings.refractory_strength, dtype=np.float32, dialect=dialect
-    )
-    net, weights = layers(neuron, dialect, settings.rng(WEIGHTS), shape, stages(settings.width), SCALES, classes)
+    shape = 2, settings.size, settings.size
+    net, weights = layers(settings.neuron, settings.rng(WEIGHTS), shape, stages(settings.width), SCALES, classes)
     rates = [learning_rates(settings.learning_rate, layer, FASTER if k == 0 else 1) for k, layer in enumerate(net)]
     drops = range(settings.divide_every, settings.mini_batches, settings.divide_every)
     schedule = stepwise(tuple(settings.updates_per_batch * k for k in drops), 1 / DIVISOR)

@@ -20,9 +20,9 @@ from decolle_ref.decolle.network import Carry, width
 from decolle_ref.experiments import checkpoint
 from decolle_ref.experiments.checkpoint import Field
 from decolle_ref.experiments.environment import peak_memory
-from decolle_ref.experiments.event_network import TEST, TRAIN, EventSettings, build
+from decolle_ref.experiments.event_network import EventSettings, build
 from decolle_ref.experiments.harness import Headline, Monitor, Results, Run, silent
-from decolle_ref.experiments.poisson_mnist_network import masks, mini_batches, one_hot
+from decolle_ref.experiments.poisson_mnist_network import TEST, TRAIN, masks, mini_batches, one_hot
 from decolle_ref.experiments.votes import Votes, poll
 from decolle_ref.fast import NetworkStepper
 from decolle_ref.spikegrad.operations import count_fans

@@ -15,7 +15,6 @@ from decolle_ref import fast
 from decolle_ref._util.check import Array, InputError, count
 from decolle_ref.data.encode import poisson_steps
 from decolle_ref.decolle import convnet, dialects, lif, network, readout
-from decolle_ref.decolle.dialects import Dialect
 from decolle_ref.decolle.learner import Learner, OptState
 from decolle_ref.decolle.lif import LIF
 from decolle_ref.decolle.network import Carry, Layer, Network
@@ -37,27 +36,16 @@ WEIGHTS, ORDER, TRAIN, TEST = range(4)  # the purpose of each random stream
 
 
 @dataclass(frozen=True)
-class Settings(CommonSettings):
-    """The settings of a run."""
+class SequenceSettings(CommonSettings):
+    """The settings of a network that learns at every step of a sequence after burn-in."""
 
-    samples: int = option(3968, "training images, shown in whole mini-batches", quick=128, extendable=True)
     dialect: str = option("paper", "variant of DECOLLE", choices=dialects.DIALECTS)
-    output_layer: bool = option(True, "train a linear layer on top of the third layer")
-    convnet: bool = option(False, "train the conventional network beside it, on the same mini-batches")
-    batch: int = option(64, "images per mini-batch")
-    steps: int = option(500, "training: ms per image")
-    burn_in: int = option(50, "ms without learning or votes at the beginning of an image", least=0)
-    test_images: int = option(1024, "number of test images", quick=64)
-    test_steps: int = option(300, "test: ms per image (the paper has 1000)")
-    input_rate_hz: float = option(50.0, "input rate of a white pixel, in Hz")
+    steps: int = option(500, "training: ms per sequence")
+    burn_in: int = option(50, "ms without learning or votes at the beginning of a sequence", least=0)
+    test_steps: int = option(1000, "test: ms per sequence")
     dropout: float = option(0.5, "probability that the readout does not read a neuron")
-    final_test: bool = option(False, "at the end, classify all test images, shown for 1 s each, as in the paper")
-    test_dropout: bool = option(False, "leave dropout active at test")
     learning_rate: float = option(5e-3, "learning rate per unit of normalised trace")
-    output_learning_rate: float = option(1e-3, "learning rate of the output layer")
-    convnet_learning_rate: float = option(3e-4, "learning rate of the conventional network")
     beta2: float = option(0.95, "decay of Adamax's maximum")
-    halve_at: tuple[int, ...] = option((960, 1984, 2944), "numbers of samples at which all learning rates are halved")
     refractory_strength: float = option(0.0, "strength of the refractory term; the authors' script has none")
     tau_mem: float = option(0.020, "membrane time constant, in seconds", above_zero=True)
     tau_syn: float = option(0.0075, "synaptic time constant, in seconds", above_zero=True)
@@ -65,25 +53,52 @@ class Settings(CommonSettings):
     def __post_init__(self) -> None:
         Adamax(beta2=self.beta2)  # raises where it makes no sense
         super().__post_init__()
-        count("samples", self.samples, self.batch)
         readout.drop_count("dropout", self.dropout)  # raises where it makes no sense
         shortest = min(self.steps, self.test_steps)
         if self.burn_in >= shortest:
             raise InputError(f"burn_in: expected fewer steps than the {shortest} shown, got {self.burn_in}")
 
     @property
-    def batches(self) -> int:
-        """The number of mini-batches."""
-        return self.samples // self.batch
-
-    @property
     def updates_per_batch(self) -> int:
         """One update at every step after burn-in."""
         return self.steps - self.burn_in
 
+    @property
+    def neuron(self) -> LIF:
+        """The neuron of all layers."""
+        dialect = dialects.named(self.dialect)
+        return lif.neuron(self.tau_mem, self.tau_syn, w=self.refractory_strength, dtype=np.float32, dialect=dialect)
+
     def rng(self, *stream: int) -> np.random.Generator:
         """A separate random stream for each purpose, so that a run can be resumed at any mini-batch."""
         return np.random.default_rng((self.seed, *stream))
+
+
+@dataclass(frozen=True)
+class Settings(SequenceSettings):
+    """The settings of a run."""
+
+    samples: int = option(3968, "training images, shown in whole mini-batches", quick=128, extendable=True)
+    output_layer: bool = option(True, "train a linear layer on top of the third layer")
+    convnet: bool = option(False, "train the conventional network beside it, on the same mini-batches")
+    batch: int = option(64, "images per mini-batch")
+    test_images: int = option(1024, "number of test images", quick=64)
+    test_steps: int = option(300, "test: ms per image (the paper has 1000)")
+    input_rate_hz: float = option(50.0, "input rate of a white pixel, in Hz")
+    final_test: bool = option(False, "at the end, classify all test images, shown for 1 s each, as in the paper")
+    test_dropout: bool = option(False, "leave dropout active at test")
+    output_learning_rate: float = option(1e-3, "learning rate of the output layer")
+    convnet_learning_rate: float = option(3e-4, "learning rate of the conventional network")
+    halve_at: tuple[int, ...] = option((960, 1984, 2944), "numbers of samples at which all learning rates are halved")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        count("samples", self.samples, self.batch)
+
+    @property
+    def batches(self) -> int:
+        """The number of mini-batches."""
+        return self.samples // self.batch
 
 
 class Data(NamedTuple):
@@ -129,11 +144,8 @@ class Model(NamedTuple):
 
 def build(settings: Settings) -> tuple[Model, Carry]:
     """All networks, and their initial weights, sampled with the seed."""
-    rng, dialect = settings.rng(WEIGHTS), dialects.named(settings.dialect)
-    neuron = lif.neuron(
-        settings.tau_mem, settings.tau_syn, w=settings.refractory_strength, dtype=np.float32, dialect=dialect
-    )
-    net, weights = layers(neuron, dialect, rng, SHAPE, STAGES, SCALE, CLASSES)
+    rng = settings.rng(WEIGHTS)
+    net, weights = layers(settings.neuron, rng, SHAPE, STAGES, SCALE, CLASSES)
     optimiser, schedule = Adamax(beta2=settings.beta2), halving(settings)
     rates = [learning_rates(settings.learning_rate, layer, FASTER if k == 0 else 1) for k, layer in enumerate(net)]
     learner = Learner(rates, optimiser, schedule)
@@ -154,7 +166,6 @@ def build(settings: Settings) -> tuple[Model, Carry]:
 
 def layers(
     neuron: LIF,
-    dialect: Dialect,
     rng: np.random.Generator,
     shape: tuple[int, int, int],
     stages: Sequence[tuple[int, int]],
@@ -169,7 +180,7 @@ def layers(
         pool = None if size == 1 else MaxPool(synapse.shape, size)
         shape = synapse.shape if pool is None else pool.shape_out
         G = readout.sample_readout(rng, int(np.prod(shape)), classes, dtype=np.float32)
-        net.append(network.with_dialect(dialect, Layer(synapse, neuron, G, objective=OBJECTIVE, pool=pool)))
+        net.append(network.with_dialect(neuron.dialect, Layer(synapse, neuron, G, objective=OBJECTIVE, pool=pool)))
         weights.append(synapse.init_weights(rng, neuron, scale))
     return tuple(net), weights
 
