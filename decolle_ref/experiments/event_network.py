@@ -57,7 +57,7 @@ def stages(relative_width: float) -> list[tuple[int, int]]:
 def build(settings: EventSettings, classes: int) -> Model:
     """The network of [K20 Table 2], its learner, and its initial weights, sampled with the seed."""
     shape = 2, settings.size, settings.size
-    net, weights = layers(settings.neuron, settings.rng(WEIGHTS), shape, stages(settings.width), SCALES, classes)
+    net, weights = layers(settings, settings.rng(WEIGHTS), shape, stages(settings.width), SCALES, classes)
     rates = [learning_rates(settings.learning_rate, layer, FASTER if k == 0 else 1) for k, layer in enumerate(net)]
     drops = range(settings.divide_every, settings.mini_batches, settings.divide_every)
     schedule = stepwise(tuple(settings.updates_per_batch * k for k in drops), 1 / DIVISOR)

@@ -145,7 +145,7 @@ class Model(NamedTuple):
 def build(settings: Settings) -> tuple[Model, Carry]:
     """All networks, and their initial weights, sampled with the seed."""
     rng = settings.rng(WEIGHTS)
-    net, weights = layers(settings.neuron, rng, SHAPE, STAGES, SCALE, CLASSES)
+    net, weights = layers(settings, rng, SHAPE, STAGES, SCALE, CLASSES)
     optimiser, schedule = Adamax(beta2=settings.beta2), halving(settings)
     rates = [learning_rates(settings.learning_rate, layer, FASTER if k == 0 else 1) for k, layer in enumerate(net)]
     learner = Learner(rates, optimiser, schedule)
@@ -165,7 +165,7 @@ def build(settings: Settings) -> tuple[Model, Carry]:
 
 
 def layers(
-    neuron: LIF,
+    settings: SequenceSettings,
     rng: np.random.Generator,
     shape: tuple[int, int, int],
     stages: Sequence[tuple[int, int]],
@@ -174,13 +174,13 @@ def layers(
 ) -> tuple[Network, list[Weights]]:
     """The spiking layers for images of a shape, with stages of (channels, size of the pool), and their weights."""
     net: list[Layer] = []
-    weights = []
+    weights, dialect, neuron = [], dialects.named(settings.dialect), settings.neuron
     for (channels, size), scale in zip(stages, scales, strict=True):
         synapse = Conv2d(shape, channels, KERNEL, padding=PADDING)
         pool = None if size == 1 else MaxPool(synapse.shape, size)
         shape = synapse.shape if pool is None else pool.shape_out
         G = readout.sample_readout(rng, int(np.prod(shape)), classes, dtype=np.float32)
-        net.append(network.with_dialect(neuron.dialect, Layer(synapse, neuron, G, objective=OBJECTIVE, pool=pool)))
+        net.append(network.with_dialect(dialect, Layer(synapse, neuron, G, objective=OBJECTIVE, pool=pool)))
         weights.append(synapse.init_weights(rng, neuron, scale))
     return tuple(net), weights
 
