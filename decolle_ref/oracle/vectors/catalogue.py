@@ -168,13 +168,28 @@ def select(profile: Profile, seed: int, only: str = "") -> list[Vector]:
     InputError
         If no id has this part.
     """
-    dtype = "float64" if profile.format in ("float64", "fixed") else "float32"
+    dtype = dtype_of(profile)
     stored = [quantised(vector, profile) for vector in catalogue(dtype)]
     vectors = [*stored, *random_vectors(seed, dtype, profile.quantise, RANDOM_VECTORS)]
     chosen = [vector for vector in vectors if only in vector.id]
     if not chosen:
         raise InputError(f"only: expected a part of a vector's id, got {only!r}, which none has")
     return chosen
+
+
+def dtype_of(profile: Profile) -> str:
+    """The dtype of the cases for a backend, which holds every number of its format.
+
+    Parameters
+    ----------
+    profile : the backend's arithmetic
+
+    Returns
+    -------
+    str
+        "float32" or "float64".
+    """
+    return "float64" if profile.format in ("float64", "fixed") else "float32"
 
 
 def quantised(vector: Vector, profile: Profile) -> Vector:
