@@ -39,7 +39,44 @@ from decolle_ref.oracle.vectors.properties import (
 )
 from decolle_ref.oracle.vectors.random_cases import vector
 
-RELEASED: tuple[tuple[int, bool], ...] = ()  # seed, and whether it is plain
+PLAIN = (
+    1679,
+    1259,
+    1383,
+    1408,
+    1040,
+    2041,
+    1378,
+    1687,
+    939,
+    275,
+    793,
+    935,
+    1074,
+    1312,
+    104,
+    2249,
+    199,
+    460,
+    1903,
+    107,
+    329,
+    1322,
+    801,
+    1201,
+    56,
+    533,
+    909,
+    1004,
+    69,
+    106,
+    6,
+    8,
+    749,
+    867,
+)
+FULL = (683, 959, 458, 881, 1966, 447, 1999, 2194, 660, 138, 1058, 330, 2246, 191, 90, 349, 608, 949, 281)
+RELEASED = (*((seed, True) for seed in PLAIN), *((seed, False) for seed in FULL))  # seed, and whether it is plain
 
 
 def pairs(dtype: str) -> Iterator[Vector]:
