@@ -125,12 +125,13 @@ def proofs(about: About, arrays: Arrays) -> Iterator[Property]:
     if about["targets"]:
         moves += _of_loss(about["layers"])
     if about["learn"]:
-        yield claims("weights that move", _moved)
+        yield claims("weights that move", moved)
         moves += _of_learning(about)
     yield _early(shows(*moves))
 
 
-def _moved(t: Arrays, arrays: Arrays) -> bool:
+def moved(t: Arrays, arrays: Arrays) -> bool:
+    """Whether the weights of some layer are others at the end."""
     return any((t[f"{name}_final"] != x).any() for name, x in arrays.items() if letter(name) == "W")
 
 
@@ -204,14 +205,14 @@ def choose(
     Returns
     -------
     list of seeds
-        The best first; fewer if the others add nothing.
+        The best first.
     """
     found = [(seed, meets(seed, plain)) for seed in seeds]
-    chosen, known = [], set(covered)
-    for _ in range(count):
-        seed, pairs = max(found, key=lambda entry: len(entry[1] - known))
-        if not pairs - known:
-            break
+    chosen: list[list[int]] = []
+    known = set(covered)
+    while found and len(chosen) < count:
+        best = max(range(len(found)), key=lambda k: len(found[k][1] - known))
+        seed, pairs = found.pop(best)
         chosen.append(seed)
         known |= pairs
     return chosen

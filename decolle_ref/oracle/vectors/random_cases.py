@@ -128,7 +128,7 @@ def as_dtype(pair: Pair, dtype: str) -> Pair:
     return about | {"dtype": dtype}, {name: arrays[name].astype(kinds[name]) for name in cases.shapes(about)}
 
 
-def on_grid(pair: Pair, seed: int, alphas: Sequence[float] = (0.5, 0.75)) -> Pair:
+def on_grid(pair: Pair, seed: int | list[int], alphas: Sequence[float] = (0.5, 0.75)) -> Pair:
     """The same network with decays from `alphas` and 1/2, and small multiples of powers of two; boxcar, SGD."""
     about, arrays = pair
     rng, dialect, new = np.random.default_rng(seed), Case(about, {}).dialect(), dict(arrays)
