@@ -21,6 +21,7 @@ from decolle_ref._util.check import Array, InputError
 from decolle_ref._util.check import count as natural
 from decolle_ref.decolle.dialects import DIALECTS
 from decolle_ref.decolle.objective import LOSSES, REDUCTIONS
+from decolle_ref.decolle.optim import Adamax
 from decolle_ref.oracle.profile import Profile
 from decolle_ref.oracle.vectors import choices, situations
 from decolle_ref.oracle.vectors.exactness import ADAMAX
@@ -186,10 +187,12 @@ def quantised(vector: Vector, profile: Profile) -> Vector:
     Vector
     """
     about = dict(vector.about)
-    if profile.fixed and about.get("optimiser", {}).get("kind") == "adamax":
-        settings = _quantised_entries(about["optimiser"], about["optimiser"].keys() - {"kind"}, profile)
-        settings["eps"] = max(settings.get("eps", 0.0), 2.0 ** -(profile.fraction_bits // 2))  # u is a divisor
-        about["optimiser"] = settings
+    if about.get("optimiser", {}).get("kind") == "adamax":
+        settings = about["optimiser"]
+        if profile.fixed:
+            settings = _quantised_entries(settings, settings.keys() - {"kind"}, profile)
+        least = profile.least_divisor  # eps may be all that Adamax divides by
+        about["optimiser"] = settings | {"eps": max(settings.get("eps", Adamax().eps), least)}
     about["layers"] = [_quantised_entries(layer, ("lambda1", "lambda2"), profile) for layer in about["layers"]]
     return replace(quantised_arrays(vector, profile.quantise), about=about)
 
