@@ -95,6 +95,7 @@ class Connections:
 
     def winners(self, U, key):
         """The winner of every window: the first of the largest keys; in one variation the last of those."""
+        assert self.pool is not None
         windows = self.pool.windows()
         keys = key[:, windows]
         best = keys.argmax(axis=-1)

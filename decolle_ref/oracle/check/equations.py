@@ -109,13 +109,19 @@ def S(operands: Operands, arithmetic: Arithmetic) -> Bounded:
 
 @recorded
 def Y(operands: Operands, arithmetic: Arithmetic) -> Bounded:
-    """Y = G sigma(U) + c, or G S + c.  [K20 Sec. 3.2]"""
+    """Y = G sigma(U) + c, or G S + c, where dropout multiplies what G reads, or Y.  [K20 Sec. 3.2]"""
     G, c = operands.case["G"], operands.case["c"]
     activity = exact(operands.trace["S"])
     if operands.layer.activity == "primitive":
         activity = arithmetic.sigma(operands.layer.surrogate, read(operands, arithmetic)[0])
+    activity = dropped(arithmetic, operands.mask.activity, activity)
     value, size, err = activity.value @ G.T, np.abs(activity.value) @ np.abs(G).T, activity.err @ np.abs(G).T
-    return arithmetic.total(value, size + err, err, G.shape[1], exact(c))
+    return dropped(arithmetic, operands.mask.Y, arithmetic.total(value, size + err, err, G.shape[1], exact(c)))
+
+
+def dropped(arithmetic: Arithmetic, factors: Array | float, x: Bounded) -> Bounded:
+    """x times the factors of dropout; x itself where there are none."""
+    return x if np.ndim(factors) == 0 else arithmetic.multiply(exact(np.asarray(factors)), x)
 
 
 FORWARD: dict[str, Equation] = {"Q": Q, "P": P, "R": R, "U": U, "S": S, "Y": Y}
