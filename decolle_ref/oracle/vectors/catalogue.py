@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from decolle_ref._util.check import Array, InputError
+from decolle_ref.decolle.optim import Adamax
 from decolle_ref.oracle.profile import Profile
 from decolle_ref.oracle.vectors import choices, pairs, ranges, situations
 from decolle_ref.oracle.vectors.fresh import MIXED, exact_vectors, mixed_vectors, quantised_arrays
@@ -145,10 +146,12 @@ def quantised(vector: Vector, profile: Profile) -> Vector:
     Vector
     """
     about = dict(vector.about)
-    if profile.fixed and about.get("optimiser", {}).get("kind") == "adamax":
-        settings = _quantised_entries(about["optimiser"], about["optimiser"].keys() - {"kind"}, profile)
-        settings["eps"] = max(settings.get("eps", 0.0), 2.0 ** -(profile.fraction_bits // 2))  # u is a divisor
-        about["optimiser"] = settings
+    if about.get("optimiser", {}).get("kind") == "adamax":
+        settings = about["optimiser"]
+        if profile.fixed:
+            settings = _quantised_entries(settings, settings.keys() - {"kind"}, profile)
+        least = profile.least_divisor  # eps may be all that Adamax divides by
+        about["optimiser"] = settings | {"eps": max(settings.get("eps", Adamax().eps), least)}
     about["layers"] = [_quantised_entries(layer, ("lambda1", "lambda2"), profile) for layer in about["layers"]]
     return replace(quantised_arrays(vector, profile.quantise), about=about)
 
