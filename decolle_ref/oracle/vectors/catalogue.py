@@ -22,7 +22,7 @@ from decolle_ref._util.check import count as natural
 from decolle_ref.decolle.dialects import DIALECTS
 from decolle_ref.decolle.objective import LOSSES, REDUCTIONS
 from decolle_ref.oracle.profile import Profile
-from decolle_ref.oracle.vectors import choices, situations
+from decolle_ref.oracle.vectors import choices, pairs, ranges, situations
 from decolle_ref.oracle.vectors.exactness import ADAMAX
 from decolle_ref.oracle.vectors.properties import About, Pair, Vector, check, claims, each, lively
 from decolle_ref.oracle.vectors.random_cases import as_dtype, conv, dense, random_case
@@ -43,6 +43,10 @@ FAMILIES: tuple[Family, ...] = (  # in the order of the catalogue
     choices.dynamics,
     choices.regularisers,
     choices.learning,
+    ranges.ranges,
+    ranges.saturation,
+    ranges.large,
+    pairs.pairs,
 )
 
 
