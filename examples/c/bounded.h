@@ -19,7 +19,7 @@ static num value(num a) { return a; }
 static struct {
     int fixed, bits;                 /* fixed point; the bits of a significand */
     double smallest, unit, tiny;     /* the smallest normal number; |fl(z) - z| <= unit |z| + tiny */
-    double sums, factors;            /* the units of sums, if they are another format's, and of the factors of products */
+    double sums, factors;            /* the units of sums and of the factors of products, if they are another format's */
     double quantum, step, low, high; /* of fixed point: one quantum, one rounding, the limits */
     double ulps;                     /* the largest error of sigma, in units of the last place of 1 */
 } own = {0};
@@ -39,8 +39,8 @@ static void read_profile(char *path)
     char *slash = strrchr(path, '/');
     if (slash != NULL) *slash = '\0';
     const char *p = blank(slash == NULL ? read_text(".", path) : read_text(path, slash + 1));
-    known_keys(p, " name format accumulate products flush sigma_ulps integer_bits fraction_bits rounding level lfsr_taps"
-                  " lfsr_seed ");
+    known_keys(p, " name format accumulate products flush sigma_ulps integer_bits fraction_bits rounding level"
+                  " lfsr_taps lfsr_seed ");
     static const char *const flushes[] = {"false", "true", NULL};
     const int format = json_choice(p, "format", FORMATS, FLOAT32), sums = json_choice(p, "accumulate", ACCUMULATES, 2);
     const int products = json_choice(p, "products", PRODUCTS, 0), rounding = json_choice(p, "rounding", ROUNDINGS, 0);

@@ -3,8 +3,8 @@
  *     cc -O2 -std=c99 -o check check.c -lm
  *     ./check CASE TRACE [PROFILE.json]        the profile is CASE/../profile.json if it is not given
  *
- * Every equation is evaluated on the trace's own numbers, within a bound on the error of the arithmetic that the profile
- * declares (bounded.h), as `decolle-ref oracle check` does.  What is not judged is named NOT CHECKED, never a pass.
+ * Every equation is evaluated on the trace's own numbers, within a bound on the error of the arithmetic that the
+ * profile declares (bounded.h), as `decolle-ref oracle check` does.  What is not judged is NOT CHECKED, never a pass.
  * Exit code 0: every equation holds.  1: one does not.  2: no verdict.
  */
 #define _POSIX_C_SOURCE 200112L
@@ -27,7 +27,7 @@ static long judged, missing;
 static void judge(const Shown *s, int series, long t, long i, double got, Bounded expected)
 {
     const double off = fabs(got - expected.v), ratio = off == 0 ? 0 : isfinite(off) ? off / expected.e : INFINITY;
-    const long rank = (t * s->of->count + s->k) * SERIES + (series + 2) % SERIES; /* within a step, W and b come first */
+    const long rank = (t * s->of->count + s->k) * SERIES + (series + 2) % SERIES; /* W and b come first */
     judged++;
     if (isfinite(off) && isfinite(expected.e) && off <= expected.e) {
         used = fmax(used, ratio);
@@ -49,7 +49,8 @@ static void judge_updates(const Shown *s, int series, long size)
         judge(s, series, 0, i, s->x[series][i], exact(start[i]));
         for (long t = 0; t < s->of->steps; t++) {
             Bounded after = exact(s->x[series][t * size + i]);
-            if (s->of->n + t >= s->of->burn_in) after = minus(after, change(s->of, rate[i], g[t * size + i], &moments));
+            const Bounded lr = s->of->scheduled ? times(exact(s->of->schedule[t]), exact(rate[i])) : exact(rate[i]);
+            if (s->of->n + t >= s->of->burn_in) after = minus(after, change(s->of, lr, g[t * size + i], &moments));
             if (t + 1 < s->of->steps) judge(s, series, t + 1, i, s->x[series][(t + 1) * size + i], after);
             else if (last != NULL) judge(s, series, t + 1, i, last[i], after);
         }
@@ -64,7 +65,8 @@ static void judge_layer(const Shown *s, long shape[SERIES][6], int count)
         if (series >= OF_W) judge_updates(s, series, size);
         else
             for (long t = 0; t < s->of->steps; t++)
-                for (long i = 0; i < size; i++) judge(s, series, t, i, s->x[series][t * size + i], equations[series](s, t, i));
+                for (long i = 0; i < size; i++)
+                    judge(s, series, t, i, s->x[series][t * size + i], equations[series](s, t, i));
     }
 }
 
@@ -93,7 +95,7 @@ static Shown read_layer_shown(const Case *of, const char *folder, int k, const n
     Shown s = {of, &of->layers[k - 1], S_in, {0}, {0}, k};
     long shape[SERIES][6];
     const int count = shapes(of, s.L, shape) == OF_E ? OF_E : of->learn ? SERIES : OF_W;
-    for (int series = 0; series < count; series++) s.x[series] = read_shown(folder, k, SERIES_NAMES[series], shape[series]);
+    for (int q = 0; q < count; q++) s.x[q] = read_shown(folder, k, SERIES_NAMES[q], shape[q]);
     for (int of_b = 0; of_b < 2 && of->learn; of_b++) {
         const char *name = of_b ? "b_final" : "W_final";
         if (is_there(folder, k, name)) s.last[of_b] = read_shown(folder, k, name, shape[OF_W + of_b] + 1);
@@ -107,7 +109,8 @@ static Shown read_layer_shown(const Case *of, const char *folder, int k, const n
 static void print_place(const Layer *L)
 {
     static const char *const axes[] = {"input", "input", "neuron", "neuron", "neuron", "output", "output", "neuron"};
-    const long width[] = {L->n_in, L->n_in, L->n, L->n, L->n_read, L->n_out, L->n_out, L->n}, i = failure.index, K = L->kernel;
+    const long width[] = {L->n_in, L->n_in, L->n, L->n, L->n_read, L->n_out, L->n_out, L->n};
+    const long i = failure.index, K = L->kernel;
     const char *name = SERIES_NAMES[failure.series];
     printf("first failure: step %ld, layer %ld, %s", failure.step, failure.layer, name);
     if (failure.series < OF_DW)
@@ -122,7 +125,8 @@ static int verdict(const Case *of)
     if (failure.rank >= 0) {
         printf("FAIL\n");
         print_place(&of->layers[failure.layer - 1]);
-        printf("  got       %-24.17g %a\n  expected  %-24.17g %a\n", failure.got, failure.got, failure.expected, failure.expected);
+        printf("  got       %-24.17g %a\n", failure.got, failure.got);
+        printf("  expected  %-24.17g %a\n", failure.expected, failure.expected);
         if (failure.bound == 0) printf("  it must hold exactly\n");
         else printf("  off by    %.3g times the bound %.2g\n", failure.ratio, failure.bound);
         return 1;

@@ -1,4 +1,4 @@
-/* The equations of check.c, one function each: entry i of a series at step t, from the trace's own numbers, with a bound.
+/* The equations of check.c, one function each: entry i of a series at step t from the trace's own numbers, with a bound.
  * They share nothing with equations.h, so that a mistake there cannot hide itself.
  */
 typedef struct {
@@ -125,6 +125,14 @@ static Bounded S(const Shown *s, long t, long i)
 
 /* ---- The readout, its error and the way back ---- */
 
+/* x of output or transmitted neuron i, times its factor of dropout */
+static Bounded dropped(const Shown *s, int after_G, long t, long b, long i, Bounded x)
+{
+    const long width = after_G ? s->L->n_out : s->L->n_read;
+    if (s->L->mask == NULL || s->of->dialect.after_G != after_G) return x;
+    return times(exact(s->L->mask[(t * s->of->batch + b) * width + i]), x);
+}
+
 static Bounded Y(const Shown *s, long t, long i)
 {
     const Layer *L = s->L;
@@ -134,9 +142,10 @@ static Bounded Y(const Shown *s, long t, long i)
     double size = 0;
     for (long v = 0; v < L->n_read; v++) {
         Bounded a = s->of->dialect.spikes ? exact(spikes[v]) : function(sigma(L->surrogate, transmitted(s, t, b, v)));
+        a = dropped(s, 0, t, b, v, a);
         sum.v += G[v] * a.v, sum.e += fabs(G[v]) * a.e, size += fabs(G[v]) * (fabs(a.v) + a.e);
     }
-    return total(sum, size, (double)L->n_read, 1, &c, 1);
+    return dropped(s, 1, t, b, k, total(sum, size, (double)L->n_read, 1, &c, 1));
 }
 
 /* softmax(Y)_k (sum of the target) - target_k */
@@ -180,8 +189,9 @@ static void penalties(const Shown *s, long t, long b, double u, int pooled, Boun
     Bounded below = times(derived(-lambda2, 1), share), mean = exact(0);
     double size = 0;
     for (long m = 0; m < rows * count; m++) {
-        const long sample = L->membrane ? b : m / count;
-        const double x = pooled ? transmitted(s, t, sample, m % count) : s->x[OF_U][(t * s->of->batch + sample) * count + m % count];
+        const long sample = L->membrane ? b : m / count, v = m % count;
+        const num *U = s->x[OF_U] + (t * s->of->batch + sample) * L->n;
+        const double x = pooled ? transmitted(s, t, sample, v) : U[v];
         const Bounded a = L->membrane ? exact(x) : function(sigma(L->rate, x));
         mean.v += a.v, mean.e += a.e, size += fabs(a.v) + a.e;
     }
@@ -194,15 +204,21 @@ static void penalties(const Shown *s, long t, long b, double u, int pooled, Boun
 static Bounded delta(const Shown *s, long t, long i)
 {
     const Layer *L = s->L;
-    const long b = i / L->n, neuron = i % L->n, p = L->pool, y = neuron / L->width % L->height / p, x = neuron % L->width / p;
-    const long rows = L->height / p, columns = L->width / p, v = (neuron / L->places * rows + y) * columns + x;
+    const long b = i / L->n, neuron = i % L->n, rows = L->height / L->pool, columns = L->width / L->pool;
+    const long y = neuron / L->width % L->height / L->pool, x = neuron % L->width / L->pool;
+    const long v = (neuron / L->places * rows + y) * columns + x;
     const num *U = s->x[OF_U] + (t * s->of->batch + b) * L->n, *e = s->x[OF_E] + (t * s->of->batch + b) * L->n_out;
     const int regularised = L->lambda1 > 0 || L->lambda2 > 0;
     Bounded sum = exact(0), terms[3];
     if (y < rows && x < columns && winner(L, &s->of->dialect, v, U) == neuron) {
         double size = 0;
-        for (long k = 0; k < L->n_out; k++) sum.v += e[k] * L->G[k * L->n_read + v], size += fabs(e[k] * L->G[k * L->n_read + v]);
-        sum = terms[0] = times(total(sum, size, L->n_out, 1, NULL, 0), function(slope(L->surrogate, U[neuron])));
+        for (long k = 0; k < L->n_out; k++) {
+            const Bounded back = dropped(s, 1, t, b, k, exact(e[k]));
+            const double G = L->G[k * L->n_read + v];
+            sum.v += G * back.v, sum.e += fabs(G) * back.e, size += fabs(G) * (fabs(back.v) + back.e);
+        }
+        sum = dropped(s, 0, t, b, v, total(sum, size, L->n_out, 1, NULL, 0));
+        sum = terms[0] = times(sum, function(slope(L->surrogate, U[neuron])));
         if (regularised) penalties(s, t, b, U[neuron], 1, terms + 1), sum = gathered(terms, 3);
     }
     terms[0] = sum;
@@ -237,15 +253,15 @@ typedef struct {
 } Moments;
 
 /* lr g, or Adamax's (lr / (1 - beta1^t)) m / u; replaces the moments by the new ones */
-static Bounded change(const Case *of, double lr, double g, Moments *moments)
+static Bounded change(const Case *of, Bounded lr, double g, Moments *moments)
 {
     const Bounded one = exact(1), beta1 = derived(of->beta1, 1);
-    if (!of->adamax) return times(exact(lr), exact(g));
+    if (!of->adamax) return times(lr, exact(g));
     const double t = (double)++moments->updates;
     const Bounded kept = times(derived(of->beta2, 1), moments->u), now = plus(exact(fabs(g)), derived(of->eps, 1));
     const Bounded mean = plus(times(beta1, moments->m), times(minus(one, beta1), exact(g)));
     const Bounded correction = over(one, minus(one, derived(pow(of->beta1, t), 2 * t)));
     moments->m = of->beta1 == 0 ? exact(g) : mean;
     moments->u = larger(kept, now);
-    return times(times(exact(lr), of->beta1 == 0 ? one : correction), over(moments->m, moments->u));
+    return times(times(lr, of->beta1 == 0 ? one : correction), over(moments->m, moments->u));
 }

@@ -17,8 +17,9 @@ from decolle_ref.cases.simulation import describe_trace
 from decolle_ref.oracle.check import residual
 from decolle_ref.oracle.profile import PROFILES, Profile, describe
 from decolle_ref.oracle.trace import parse_trace, shapes
+from decolle_ref.oracle.vectors import mixed_cases
 from decolle_ref.oracle.vectors.catalogue import dtype_of, quantised
-from decolle_ref.oracle.vectors.properties import trace
+from decolle_ref.oracle.vectors.properties import Vector, trace
 from tests.support.c_programs import CC, EXAMPLES, fixed_point, needs_cc, run
 from tests.support.vectors import vectors
 
@@ -36,6 +37,7 @@ IDS = (
     "sgd",
     "split",
     "no-targets",
+    *range(8),  # random cases
 )
 DECLARED = [*PROFILES.values(), Profile("floor", "fixed", rounding="floor"), Profile("flush", flush=True)]
 
@@ -53,11 +55,20 @@ def check(tmp_path_factory):
 
 @cache
 def prepared(id, profile):
-    """A vector in a profile's format, and the reference's trace rounded to it."""
-    vector = quantised(vectors(dtype_of(profile))[id], profile)
+    """A vector, or the random case of a seed, in a profile's format, and the reference's trace rounded to it."""
+    vector = quantised(vectors(dtype_of(profile))[id] if isinstance(id, str) else mixed(id, profile), profile)
     needed = shapes(vector.about)
     arrays = {name: x for name, x in trace(vector).items() if name in needed}
     return vector, {name: profile.quantise(x).astype(vector.about["dtype"]) for name, x in arrays.items()}
+
+
+def mixed(seed, profile):
+    """A random case of the whole format: dropout, schedules, pools, regularisers, mixed layers."""
+    about, arrays = mixed_cases.mixed_case([seed])
+    about = {"name": f"mixed-{seed}", **about, "dtype": dtype_of(profile)}
+    arrays = {name: x if name == "inputs" else x.astype(about["dtype"]) for name, x in arrays.items()}
+    arrays = {name: x for name, x in arrays.items() if name in cases.shapes(about)}
+    return Vector(about["name"], about, arrays, "", lambda vector, trace: None)
 
 
 def judged_in_python(vector, arrays, profile):
@@ -104,8 +115,8 @@ def test_the_reference_gets_the_same_verdict_in_c(profile, check, tmp_path):
     """The reference in float64, rounded to the format: a pass in wide formats, a failure by rounding in narrow ones."""
     words = {}
     for id in IDS:
-        write(tmp_path / id, *prepared(id, profile), profile)
-        words[id] = agree(check, tmp_path / id, *prepared(id, profile), profile)
+        write(tmp_path / str(id), *prepared(id, profile), profile)
+        words[id] = agree(check, tmp_path / str(id), *prepared(id, profile), profile)
     assert profile.format not in ("float64", "float32") or set(words.values()) == {"PASS"}, words
 
 
