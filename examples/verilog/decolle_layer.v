@@ -30,7 +30,9 @@ module decolle_layer #(
     output reg gradient_valid,          // dW_i0 ... dW_i,N_IN-1 db_i, for i = 0, 1, ...
     output reg signed [31:0] gradient,
     input wire host_write,
+    /* verilator lint_off UNUSED */  // an address has as many bits as the memory needs
     input wire [31:0] host_address,
+    /* verilator lint_on UNUSED */
     input wire signed [31:0] host_write_data,
     output wire signed [31:0] host_data
 );
@@ -46,16 +48,20 @@ module decolle_layer #(
 
     reg [2:0] state;
     reg [4:0] job, next_job;
-    reg [31:0] term, b, i, j, k, in_b, n_b, out_b, in_i, n_k;  // synthesis drops the bits that stay 0
-    reg [31:0] a_first, b_first, a_last, b_last, a_stride, b_stride, count, target_address;
-    reg [31:0] a_at, b_at;
+    reg [ADDRESS-1:0] term, b, i, j, k, in_b, n_b, out_b, in_i, n_k;
     reg more, minus;
 
+    /* verilator lint_off WIDTH */  // indices have the bits of an address; the sum of several has 32
+    /* verilator lint_off UNUSED */
+    reg [31:0] a_first, b_first, a_last, b_last, a_stride, b_stride, count, target_address;
+    reg [31:0] a_at, b_at;
     `include "addresses.vh"
     `include "next_job.vh"
-
-    wire at_last = more && term == count;
     wire issued = term == (more ? count : count - 1);
+    wire at_last = more && term == count;
+    /* verilator lint_on UNUSED */
+    /* verilator lint_on WIDTH */
+
 
     assign busy = job != IDLE;
     assign observe = state == SET && (targets ? job == GRADIENT : job == RESET) && i == 0 && j == 0 && b == 0;
@@ -67,7 +73,7 @@ module decolle_layer #(
     wire divided;
     reg signed [63:0] dividend, divisor;
     reg negative;  // U < 0
-    reg signed [31:0] largest, result;
+    reg signed [31:0] maximum, result;
 
     wire writes = state == FINISH && !divides || state == DIVIDE && divided;
     wire divides = SURROGATE >= 2 && (job == SIGMA || job == SQUARE) || MEAN != 0 && job == ERROR || job == RATIO;
@@ -94,25 +100,29 @@ module decolle_layer #(
         .clk(clk), .start(state == FINISH && divides), .a(dividend), .b(divisor), .done(divided), .quotient(quotient)
     );
 
+    function signed [63:0] wide(input signed [31:0] value);
+        wide = {{32{value[31]}}, value};
+    endfunction
+
     function signed [31:0] saturate(input signed [63:0] value);
         saturate = value > MOST ? MOST[31:0] : value < LEAST ? LEAST[31:0] : value[31:0];
     endfunction
 
     wire signed [31:0] clipped = SMOOTH_L1 == 0 ? x : x > ONE ? ONE : x < -ONE ? -ONE : x;
     wire signed [31:0] arch = saturate(((sum >>> 1) + 64'sd32768) >>> 16);  // half of the sum as a number
-    wire signed [63:0] loudest = (gradient < 0 ? -64'sd1 : 64'sd1) * gradient + EPS;
+    wire signed [31:0] magnitude = (gradient < 0 ? -gradient : gradient) + EPS;
 
     always @* begin
-        dividend = x * 64'sd65536;
-        divisor = largest;
+        dividend = {{16{x[31]}}, x, 16'd0};
+        divisor = wide(maximum);
         case (job)
-            SIGMA: divisor = slope;
+            SIGMA: divisor = wide(slope);
             SQUARE: begin
                 dividend = 64'sd1 << 48;
                 divisor = sum;
             end
             ERROR: begin
-                dividend = clipped;
+                dividend = wide(clipped);
                 divisor = BATCH * N_OUT;
             end
             default: ;
@@ -128,7 +138,7 @@ module decolle_layer #(
             ERROR: result = MEAN != 0 ? quotient[31:0] : clipped;
             SLOPE: result = slope;
             SQUARE: result = quotient[31:0];
-            MAXIMUM: result = x > saturate(loudest) ? x : saturate(loudest);
+            MAXIMUM: result = x > saturate(wide(magnitude)) ? x : saturate(wide(magnitude));
             RATIO: result = saturate(quotient);
             default: ;
         endcase
@@ -164,7 +174,7 @@ module decolle_layer #(
                         if (job == SIGMA) negative <= x < 0;
                         if (job == GRADIENT) gradient <= x;
                         if (job == GRADIENT) gradient_valid <= 1;
-                        if (job == MAXIMUM) largest <= result;
+                        if (job == MAXIMUM) maximum <= result;
                         job <= next_job;
                         state <= SET;
                         move_on;

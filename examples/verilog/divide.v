@@ -14,12 +14,14 @@ module divide #(
 );
     reg negative, busy;
     reg [WIDTH-1:0] left, divisor, result;  // `left`: the bits of the dividend that are still to come
+    /* verilator lint_off UNUSED */  // the highest bits stay 0
     reg [WIDTH:0] rest;
-    reg [6:0] count;
 
     wire signed [63:0] dividend = 2 * a + b;
     // floor(-n / d) = -floor((n + d - 1) / d)
     wire signed [63:0] magnitude = dividend < 0 ? 2 * b - 1 - dividend : dividend;
+    /* verilator lint_on UNUSED */
+    reg [6:0] count;
     wire [WIDTH:0] shifted = {rest[WIDTH-1:0], left[WIDTH-1]};
     wire fits = shifted >= {1'b0, divisor};
 

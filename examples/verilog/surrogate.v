@@ -10,7 +10,6 @@ module surrogate #(
     output reg signed [31:0] slope     // sigma'(x) of a boxcar or piecewise_linear; else 1 + s |x|
 );
     localparam signed [31:0] ONE = 65536, HALF = 32768;
-    localparam signed [31:0] SHARPNESS = SURROGATE == 3 ? 10 : 1;
 
     wire signed [31:0] m = x < 0 ? -x : x;
     wire signed [31:0] near = m < ONE ? m : ONE;
@@ -25,8 +24,8 @@ module surrogate #(
             sigma = near;                                         // then 1/2 +- near (2 - near) / 2
             slope = ONE - near;                                   // max(0, 1 - |x|)
         end else begin
-            sigma = x;                                            // then 1/2 + x / (1 + s |x|)
-            slope = ONE + SHARPNESS * m;                          // then 1 / (1 + s |x|)^2
+            sigma = x;                                                      // then 1/2 + x / (1 + s |x|)
+            slope = ONE + (SURROGATE == 3 ? (m <<< 3) + (m <<< 1) : m);     // then 1 / (1 + s |x|)^2
         end
     end
 endmodule
