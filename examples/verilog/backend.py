@@ -6,8 +6,6 @@ DECOLLE's layers learn locally, so nothing goes back down a stack: a layer runs 
 layer below, before the next one starts.  Icarus Verilog (`iverilog`, `vvp`) does the simulation.
 """
 
-import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -111,6 +109,20 @@ def scratch() -> str:
 
 
 kept: list[Any] = []
+
+
+def cycles(about: dict[str, Any], number: int, learn: bool) -> int:
+    """The clock cycles of one step: one, t + 3 for each sum of t products, and 61 more for each division."""
+    at = {name: int(x) for name, x in parameters(about, number).items()}
+    B, I, N, K = (at[name] for name in ("BATCH", "N_IN", "N", "N_OUT"))
+    smooth, parabolic, divided = at["SURROGATE"] >= 2, at["SURROGATE"] == 1, 61
+    sigma = 0 if at["READS_SPIKES"] else 4 + 5 * parabolic + divided * smooth
+    step = 1 + B * (I * 2 * 5 + N * ((I + 5) + 4 + sigma) + K * (N + 4) + N * 5)
+    if not at["TARGETS"]:
+        return step
+    step += B * (K * (5 + divided * at["MEAN"]) + N * (4 + (4 + divided) * smooth + (K + 3) + 4))
+    update = (4 + 4 + divided if at["ADAMAX"] else 0) + 5
+    return step + N * (I + 1) * (B + 3 + learn * update)
 
 
 def shapes(about: dict[str, Any], number: int) -> dict[str, tuple[int, ...]]:
