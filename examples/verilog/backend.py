@@ -3,9 +3,11 @@
     decolle-ref oracle run --profile Q8.16 examples/verilog/backend.py:backend
 
 DECOLLE's layers learn locally, so nothing goes back down a stack: a layer runs through all steps on the spikes of the
-layer below, before the next one starts.  Icarus Verilog (`iverilog`, `vvp`) does the simulation.
+layer below, before the next one starts.  Icarus Verilog (`iverilog`, `vvp`) does the simulation, or Verilator if the
+environment variable DECOLLE_SIMULATOR says `verilator`: it takes longer to compile, and runs faster.
 """
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -27,7 +29,7 @@ SOURCES = ("decolle_layer.v", "mac.v", "divide.v", "surrogate.v")
 Q8_16 = PROFILES["Q8.16"]
 SURROGATES = ("boxcar", "piecewise_linear", "fast_sigmoid", "fast_sigmoid_10")
 GAINS, REFRACTORY = ("one", "leak", "inverse"), ("w", "gamma_w", "leak_w")
-FINALS = ("W_final", "b_final", "P_final", "Q_final", "R_final")
+MOST_CYCLES = 10_000_000  # for Icarus Verilog, about a minute
 
 
 def parameters(about: dict[str, Any], number: int) -> dict[str, int]:
@@ -61,13 +63,19 @@ def parameters(about: dict[str, Any], number: int) -> dict[str, int]:
 
 
 @cache
-def compiled(settings: tuple[tuple[str, int], ...], folder: str) -> Path:
-    """The test bench with these parameters, compiled by Icarus."""
-    program = Path(folder) / f"{abs(hash(settings))}.vvp"
-    chosen = [f"-Pbench.{name}={int(value)}" for name, value in settings]
+def compiled(settings: tuple[tuple[str, int], ...], folder: str) -> tuple[str, ...]:
+    """The test bench with these parameters as a command; it is compiled in a folder of its own."""
+    build = tempfile.mkdtemp(dir=folder)
     files = [str(HERE / file) for file in ("bench.sv", *SOURCES)]
-    run("iverilog", "-g2012", f"-I{HERE}", "-s", "bench", *chosen, "-o", str(program), *files)
-    return program
+    if os.environ.get("DECOLLE_SIMULATOR") == "verilator":
+        chosen = [f"-G{name}={int(value)}" for name, value in settings]
+        quiet = ("-Wno-fatal", "-Wno-WIDTH", "-Wno-lint", "-CFLAGS", "-O1")
+        command = ("verilator", "--binary", "--timing", *quiet, f"-I{HERE}", "--top-module", "bench")
+        subprocess.run([*command, *chosen, "--Mdir", build, *files], check=True, capture_output=True)
+        return (f"{build}/Vbench",)
+    chosen = [f"-Pbench.{name}={int(value)}" for name, value in settings]
+    run("iverilog", "-g2012", f"-I{HERE}", "-s", "bench", *chosen, "-o", f"{build}/bench.vvp", *files)
+    return ("vvp", "-n", f"{build}/bench.vvp")
 
 
 def run(*command: str) -> None:
@@ -88,6 +96,9 @@ def validate(about: dict[str, Any], arrays: dict[str, Array]) -> None:
     if (arrays["inputs"] < 0).any() or (arrays["inputs"] != np.floor(arrays["inputs"])).any():
         raise NotImplementedError("inputs: expected counts, got others")
     integers("inputs", arrays["inputs"], 32768)
+    total = sum(cycles(about, k, about["learn"]) for k in range(1, len(about["layers"]) + 1)) * about["steps"]
+    if total > MOST_CYCLES and os.environ.get("DECOLLE_SIMULATOR") != "verilator":
+        raise NotImplementedError(f"steps: expected at most {MOST_CYCLES} clock cycles for Icarus Verilog, got {total}")
 
 
 def simulate(about: dict[str, Any], hex: Path, out: Path) -> None:
@@ -97,7 +108,7 @@ def simulate(about: dict[str, Any], hex: Path, out: Path) -> None:
     for number in range(1, len(about["layers"]) + 1):
         program = compiled(tuple(parameters(about, number).items()), scratch())
         plus = {"hex": hex, "inputs": inputs, "out": out, "layer": number, "learn_from": learn_from}
-        run("vvp", "-n", str(program), *(f"+{name}={value}" for name, value in plus.items()))
+        run(*program, *(f"+{name}={value}" for name, value in plus.items()))
         inputs = out / f"layer{number}_S.hex"
 
 

@@ -33,10 +33,10 @@ def layout(**sizes):
 class Host:
     """Reads and writes the memory of the layer, and runs steps."""
 
-    def __init__(self, dut, layer):
-        self.dut, self.layer = dut, layer
-        batch, n_in, n, n_out = len(layer.P), len(layer.gain_P), len(layer.gamma), len(layer.c)
-        self.at = layout(N_IN=n_in, N=n, N_OUT=n_out, BATCH=batch)
+    def __init__(self, dut, case):
+        sizes = {"N_IN": "n_in", "N": "n", "N_OUT": "n_out"}
+        self.dut = dut
+        self.at = layout(BATCH=case["batch"], **{name: case["layers"][0][key] for name, key in sizes.items()})
 
     async def write(self, base, array, stride=0):
         """Write rows, whose first words are `stride` apart."""
@@ -107,11 +107,11 @@ async def the_layer_is_its_integer_model(dut):
     case = cases.read(Path(os.environ["DECOLLE_CASE"]))
     trace = {name: x * fixed_point.ONE for name, x in fixed_point.backend(case.about, case.arrays).items()}
     (model,) = fixed_point.layers(case.about, case.arrays)
-    host = Host(dut, model)
+    host = Host(dut, case.about)
     for name in ("start", "learn", "host_write", "host_address"):
         getattr(dut, name).value = 0
     dut.targets.value, dut.reset.value = 1, 1
-    cocotb.start_soon(Clock(dut.clk, 2, "ns").start())
+    cocotb.start_soon(Clock(dut.clk, 2, "step").start())
     await RisingEdge(dut.clk)
     await FallingEdge(dut.clk)
     dut.reset.value = 0

@@ -1,10 +1,8 @@
 """The layer in Verilog against its integer model, bit for bit; and by the oracle, by lint and by synthesis."""
 
 import importlib.util
-import os
 import shutil
 import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -153,7 +151,7 @@ def test_cocotb_reads_the_numbers_of_the_integer_model(dialect, tmp_path, monkey
     about, arrays = make(dialect, 3, sizes=(4, 3), steps=4, batch=2, layer=layer, optimiser=SGD)
     write(tmp_path / "case", about, arrays)
     monkeypatch.setenv("DECOLLE_CASE", str(tmp_path / "case"))
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(VERILOG), str(EXAMPLES.parent), *sys.path]))
+    monkeypatch.syspath_prepend(VERILOG)  # the simulator imports from the paths of this process
     names = ("N_IN", "N", "N_OUT", "BATCH", "P_READS_NEW", "U_READS_NEW", "ABOVE", "READS_SPIKES", "SURROGATE")
     chosen = {name: int(x) for name, x in verilog.parameters(about, 1).items() if name in (*names, "SMOOTH_L1", "MEAN")}
     icarus, top = runners.get_runner("icarus"), "decolle_layer"
