@@ -43,7 +43,7 @@ FLOATS = {
 MOST_SIGMA_ERROR = 1 / 8  # with a larger one, another sigma would pass
 FORMATS = ("float64", "float32", "bfloat16", "fixed")
 LEVELS = ("L0", "L1", "L2")
-ROUNDINGS = {"nearest": 0.5, "floor": 1.0}  # the largest error of one rounding, in quanta
+ROUNDINGS = {"nearest": 0.5, "floor": 1.0, "stochastic": 1.0}  # the largest error of one rounding, in quanta
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,9 @@ class Profile:
     flush : whether subnormal numbers become 0
     sigma_ulps : the largest error of sigma and sigma', in units of the last place of 1
     integer_bits, fraction_bits : a fixed-point number is k 2^-fraction_bits within +-2^integer_bits; it saturates
-    rounding : "nearest" or "floor", in fixed point
+    rounding : "nearest", "floor" or "stochastic", in fixed point
+    lfsr_taps, lfsr_seed : of stochastic rounding: the shift register that makes its random numbers, by its taps, the
+        bits of an integer, and its first state; the bounds do not use them, but a model of the device does
     level : the trace has everything ("L2"), spikes and the weights of every step ("L1"), or spikes and the final
         weights ("L0")
 
@@ -78,6 +80,8 @@ class Profile:
     integer_bits: int = 8
     fraction_bits: int = 16
     rounding: str = "nearest"
+    lfsr_taps: int = 0
+    lfsr_seed: int = 0
     level: str = "L2"
 
     def __post_init__(self) -> None:
@@ -92,6 +96,8 @@ class Profile:
             bits = self.integer_bits + self.fraction_bits
             expected = "expected at most 52, which float64 holds"
             raise InputError(f"profile integer_bits + fraction_bits: {expected}, got {bits}")
+        for name in ("lfsr_taps", "lfsr_seed"):  # an all-zero register stays so
+            count(f"profile {name}", getattr(self, name), 1 if self.rounding == "stochastic" else 0)
         not_negative("profile sigma_ulps", self.sigma_ulps)
         if self.sigma_ulps * (self.quantum if self.fixed else 2 * FLOATS[self.format].unit) > MOST_SIGMA_ERROR:
             expected = f"expected an error below {MOST_SIGMA_ERROR} of 1"
