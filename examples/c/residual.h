@@ -32,6 +32,19 @@ static double slope(int surrogate, double x)
     return 1 / ((1 + s * m) * (1 + s * m));
 }
 
+/* sigma never falls, so it lies between its values at the ends of an interval. */
+static Bounded sigma_of(int surrogate, Bounded u)
+{
+    return declared(hull(sigma(surrogate, u.v - u.e), sigma(surrogate, u.v + u.e)));
+}
+
+/* sigma' is largest where u is nearest to 0, and smallest at an end. */
+static Bounded slope_of(int surrogate, Bounded u)
+{
+    const double low = u.v - u.e, high = u.v + u.e;
+    return declared(hull(fmin(slope(surrogate, low), slope(surrogate, high)), slope(surrogate, clip(0, low, high))));
+}
+
 /* ---- The neuron: entry i of (batch, width) at step t ---- */
 
 /* decay x + g in, where the implementation derives the gain g from the decay */
@@ -98,29 +111,47 @@ static Bounded U(const Shown *s, long t, long i)
     return total(sum, size, L->fan_in, 1, more, 2);
 }
 
-/* The neuron whose U window v of a sample transmits: the first with the largest U, or sigma(U). */
-static long winner(const Layer *L, const Dialect *d, long v, const num *U)
+/* Neuron m of window v, in reading order. */
+static long in_window(const Layer *L, long v, long m)
 {
     const long p = L->pool, columns = L->width / p, rows = L->height / p;
-    const long corner = (v / (rows * columns) * L->height + v / columns % rows * p) * L->width + v % columns * p;
-    long best = corner;
-    for (long m = 1; m < p * p; m++) {
-        const long i = corner + m / p * L->width + m % p;
-        const int more = d->pool_S ? sigma(L->surrogate, U[i]) > sigma(L->surrogate, U[best]) : U[i] > U[best];
-        if (more) best = i;
-    }
-    return best;
+    return (v / (rows * columns) * L->height + v / columns % rows * p + m / p) * L->width + v % columns * p + m % p;
 }
 
-static double transmitted(const Shown *s, long t, long b, long v)
+/* Whether neuron m may win window v: its key is U, or sigma(U) within its error; of equal keys the first one wins. */
+static int may_win(const Shown *s, const num *U, long v, long m)
+{
+    const Layer *L = s->L;
+    const double x = U[in_window(L, v, m)];
+    for (long j = 0; j < L->pool * L->pool; j++) {
+        const double y = U[in_window(L, v, j)];
+        if (j < m ? y == x : 0) return 0;
+        if (!s->of->dialect.pool_S && y > x) return 0;
+        if (!s->of->dialect.pool_S) continue;
+        const Bounded a = sigma_of(L->surrogate, exact(x)), b = sigma_of(L->surrogate, exact(y));
+        if (a.v + a.e < b.v - b.e || (j < m && a.v + a.e <= b.v - b.e)) return 0;
+    }
+    return 1;
+}
+
+/* The U that window v of sample b transmits; an interval where several neurons may have won. */
+static Bounded transmitted(const Shown *s, long t, long b, long v)
 {
     const num *U = s->x[OF_U] + (t * s->of->batch + b) * s->L->n;
-    return U[winner(s->L, &s->of->dialect, v, U)];
+    double low = INFINITY, high = -INFINITY;
+    if (s->L->pool == 1) return exact(U[v]);
+    for (long m = 0; m < s->L->pool * s->L->pool; m++) {
+        const double x = U[in_window(s->L, v, m)];
+        if (may_win(s, U, v, m)) low = fmin(low, x), high = fmax(high, x);
+    }
+    return hull(low, high);
 }
 
 static Bounded S(const Shown *s, long t, long i)
 {
-    return exact(fires(s, transmitted(s, t, i / s->L->n_read, i % s->L->n_read)));
+    const Bounded u = transmitted(s, t, i / s->L->n_read, i % s->L->n_read);
+    const int low = fires(s, u.v - u.e), high = fires(s, u.v + u.e);
+    return exact(low == high ? low : rint(clip(s->x[OF_S][t * s->of->batch * s->L->n_read + i], 0, 1)));
 }
 
 /* ---- The readout, its error and the way back ---- */
@@ -141,7 +172,7 @@ static Bounded Y(const Shown *s, long t, long i)
     Bounded sum = exact(0), c = exact(L->c[k]);
     double size = 0;
     for (long v = 0; v < L->n_read; v++) {
-        Bounded a = s->of->dialect.spikes ? exact(spikes[v]) : function(sigma(L->surrogate, transmitted(s, t, b, v)));
+        Bounded a = s->of->dialect.spikes ? exact(spikes[v]) : sigma_of(L->surrogate, transmitted(s, t, b, v));
         a = dropped(s, 0, t, b, v, a);
         sum.v += G[v] * a.v, sum.e += fabs(G[v]) * a.e, size += fabs(G[v]) * (fabs(a.v) + a.e);
     }
@@ -180,7 +211,7 @@ static Bounded where(int condition, int undecided, Bounded x)
 }
 
 /* dL/du of the regularisers for one of the u of step t: those of the pool's winners, or all U. */
-static void penalties(const Shown *s, long t, long b, double u, int pooled, Bounded terms[2])
+static void penalties(const Shown *s, long t, long b, Bounded u, int pooled, Bounded terms[2])
 {
     const Layer *L = s->L;
     const long count = pooled ? L->n_read : L->n, rows = L->membrane ? 1 : s->of->batch, N = s->of->batch * count;
@@ -191,39 +222,53 @@ static void penalties(const Shown *s, long t, long b, double u, int pooled, Boun
     for (long m = 0; m < rows * count; m++) {
         const long sample = L->membrane ? b : m / count, v = m % count;
         const num *U = s->x[OF_U] + (t * s->of->batch + sample) * L->n;
-        const double x = pooled ? transmitted(s, t, sample, v) : U[v];
-        const Bounded a = L->membrane ? exact(x) : function(sigma(L->rate, x));
+        const Bounded x = pooled ? transmitted(s, t, sample, v) : exact(U[v]);
+        const Bounded a = L->membrane ? x : sigma_of(L->rate, x);
         mean.v += a.v, mean.e += a.e, size += fabs(a.v) + a.e;
     }
     mean = times(total(mean, size, (double)(rows * count), 0, NULL, 0), derived(1.0 / (double)(rows * count), 1));
-    if (!L->membrane) below = times(below, function(slope(L->rate, u)));
-    terms[0] = where(u + 0.01 > 0, !(fabs(u + 0.01) > edge.e + U64), times(derived(lambda1, 1), share));
+    if (!L->membrane) below = times(below, slope_of(L->rate, u));
+    terms[0] = where(u.v + 0.01 > 0, !(fabs(u.v + 0.01) > u.e + edge.e + U64), times(derived(lambda1, 1), share));
     terms[1] = where(mean.v < 0.1, !(fabs(mean.v - 0.1) > mean.e + goal.e + U64), below);
+}
+
+/* delta of window v, for the neuron that wins it */
+static Bounded delta_of_window(const Shown *s, long t, long b, long v)
+{
+    const Layer *L = s->L;
+    const num *e = s->x[OF_E] + (t * s->of->batch + b) * L->n_out;
+    const Bounded u = transmitted(s, t, b, v);
+    Bounded sum = exact(0), terms[3];
+    double size = 0;
+    for (long k = 0; k < L->n_out; k++) {
+        const Bounded back = dropped(s, 1, t, b, k, exact(e[k]));
+        const double G = L->G[k * L->n_read + v];
+        sum.v += G * back.v, sum.e += fabs(G) * back.e, size += fabs(G) * (fabs(back.v) + back.e);
+    }
+    sum = dropped(s, 0, t, b, v, total(sum, size, L->n_out, 1, NULL, 0));
+    terms[0] = times(sum, slope_of(L->surrogate, u));
+    if (L->lambda1 == 0 && L->lambda2 == 0) return terms[0];
+    penalties(s, t, b, u, 1, terms + 1);
+    return gathered(terms, 3);
 }
 
 static Bounded delta(const Shown *s, long t, long i)
 {
     const Layer *L = s->L;
-    const long b = i / L->n, neuron = i % L->n, rows = L->height / L->pool, columns = L->width / L->pool;
-    const long y = neuron / L->width % L->height / L->pool, x = neuron % L->width / L->pool;
-    const long v = (neuron / L->places * rows + y) * columns + x;
-    const num *U = s->x[OF_U] + (t * s->of->batch + b) * L->n, *e = s->x[OF_E] + (t * s->of->batch + b) * L->n_out;
-    const int regularised = L->lambda1 > 0 || L->lambda2 > 0;
-    Bounded sum = exact(0), terms[3];
-    if (y < rows && x < columns && winner(L, &s->of->dialect, v, U) == neuron) {
-        double size = 0;
-        for (long k = 0; k < L->n_out; k++) {
-            const Bounded back = dropped(s, 1, t, b, k, exact(e[k]));
-            const double G = L->G[k * L->n_read + v];
-            sum.v += G * back.v, sum.e += fabs(G) * back.e, size += fabs(G) * (fabs(back.v) + back.e);
-        }
-        sum = dropped(s, 0, t, b, v, total(sum, size, L->n_out, 1, NULL, 0));
-        sum = terms[0] = times(sum, function(slope(L->surrogate, U[neuron])));
-        if (regularised) penalties(s, t, b, U[neuron], 1, terms + 1), sum = gathered(terms, 3);
+    const long b = i / L->n, neuron = i % L->n, p = L->pool, rows = L->height / p, columns = L->width / p;
+    const long y = neuron / L->width % L->height, x = neuron % L->width;
+    const num *U = s->x[OF_U] + (t * s->of->batch + b) * L->n;
+    Bounded terms[3] = {exact(0)};
+    if (y / p < rows && x / p < columns) {
+        const long v = (neuron / L->places * rows + y / p) * columns + x / p;
+        int wins = may_win(s, U, v, y % p * p + x % p), winners = 0;
+        for (long m = 0; wins && m < p * p; m++) winners += may_win(s, U, v, m);
+        if (wins) terms[0] = delta_of_window(s, t, b, v);
+        if (winners > 1) terms[0] = hull(fmin(terms[0].v - terms[0].e, 0), fmax(terms[0].v + terms[0].e, 0));
     }
-    terms[0] = sum;
-    if (regularised && L->unpooled) penalties(s, t, b, U[neuron], 0, terms + 1), sum = gathered(terms, 3);
-    return sum;
+    if (!L->unpooled || (L->lambda1 == 0 && L->lambda2 == 0)) return terms[0];
+    penalties(s, t, b, exact(U[neuron]), 0, terms + 1);
+    return gathered(terms, 3);
 }
 
 /* ---- Learning ---- */
