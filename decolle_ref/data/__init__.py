@@ -3,6 +3,9 @@
     location           the folder that holds the files
     mnist, cifar10     images
     digits             generated digits, for when MNIST is absent
+    events, aedat      recordings of event cameras as arrays, and the two formats of their files
+    nmnist, dvsgesture such recordings of digits and of gestures
+    frames             events to integer frames, and the stream of a mini-batch
     moving_bar         generated events of an event camera, and their frames
     authors, convert   what the authors of [K20] recorded, and how it is extracted from their repository
     encode             rates to spikes
@@ -11,6 +14,36 @@
 Nothing is downloaded unless `mnist.download` or `cifar10.download` is called.
 """
 
-from decolle_ref.data import augment, authors, cifar10, convert, digits, encode, location, mnist, moving_bar
+from decolle_ref.data import (
+    aedat,
+    augment,
+    authors,
+    cifar10,
+    convert,
+    digits,
+    dvsgesture,
+    encode,
+    events,
+    frames,
+    location,
+    mnist,
+    moving_bar,
+    nmnist,
+)
 
-__all__ = ["augment", "authors", "cifar10", "convert", "digits", "encode", "location", "mnist", "moving_bar"]
+__all__ = [
+    "aedat",
+    "augment",
+    "authors",
+    "cifar10",
+    "convert",
+    "digits",
+    "dvsgesture",
+    "encode",
+    "events",
+    "frames",
+    "location",
+    "mnist",
+    "moving_bar",
+    "nmnist",
+]

@@ -7,26 +7,27 @@ one folder: checkpoint.npz while it runs; at the end NAME.npz, which the figure 
 stopped at any moment can be resumed with `resume`, and its result is the same in every bit.
 """
 
-import os
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from decolle_ref._util import store
 from decolle_ref._util.check import Array, finite
 from decolle_ref._util.progress import Progress
 from decolle_ref.experiments import checkpoint, run_folder
-from decolle_ref.experiments.environment import stop_requests, versions
+from decolle_ref.experiments.environment import cores, stop_requests, versions
 from decolle_ref.experiments.options import extendable, plain
 from decolle_ref.fast import worker_pool
 
 State = TypeVar("State")
 Results = dict[str, Any]
-NOT_COMPARABLE = " (quick: not comparable)"
+Report = tuple[Results, Mapping[str, Array]]
 
 
 class Interrupted(Exception):
@@ -102,8 +103,9 @@ class Run(ABC, Generic[State]):
         """The text behind the progress bar."""
         return ""
 
-
-Report = tuple[Results, Mapping[str, Array]]
+    def forecast(self, done: int) -> str:
+        """The expected duration and memory of a long run after so many steps; empty if it is short."""
+        return ""
 
 
 class SingleStep(Run[Report | None]):
@@ -137,6 +139,14 @@ class SingleStep(Run[Report | None]):
         return state
 
 
+class Headline(NamedTuple):
+    """The numbers of a result that come first where several runs are summarised."""
+
+    what: str
+    unit: str  # "" if there is none
+    numbers: dict[str, float]  # by name, in this unit
+
+
 @dataclass(frozen=True)
 class Experiment:
     """The description of an experiment, for the command line and the figures.
@@ -150,6 +160,7 @@ class Experiment:
     make: Callable[[Any, ThreadPoolExecutor, Any], Run[Any]]
     one_line: Callable[[Results], str]
     table: Callable[[Results], str] | None = None
+    headline: Callable[[Results], Headline] | None = None
     group: str = "learn"  # of commands: "learn" or "experiments"
     example: str = "--quick"
     download: Callable[..., object] | None = None  # fetches its data: download(quiet=...)
@@ -180,6 +191,7 @@ def run(
     threads: int | None = None,
     data: Any = None,
     draw: Callable[[Results], object] = lambda results: None,
+    stopped: Callable[[], bool] | None = None,
 ) -> Results:
     """Run an experiment into the folder `out`.
 
@@ -199,6 +211,8 @@ def run(
         Data to use in place of the files on disk.
     draw
         Called with the results, to draw the figures before another process may write into the folder.
+    stopped
+        Says whether the run has to stop, in place of Ctrl-C, which only the main thread of a process can receive.
 
     Returns
     -------
@@ -214,7 +228,8 @@ def run(
     """
     folder = store.output_folder(out)
     with store.locked(folder):
-        results, arrays = _compute(experiment, settings, folder, resume, quiet, threads, data)
+        all_steps = partial(_all_steps, experiment, settings, folder, resume, quiet, stopped)
+        results, arrays = _compute(experiment, settings, threads, data, all_steps)
         store.validate_json(run_folder.RESULTS, results)
         if arrays:
             store.write_arrays(folder / f"{experiment.module}.npz", experiment.arrays_kind, arrays, {})
@@ -224,36 +239,26 @@ def run(
 
 
 def _compute(
-    experiment: Experiment, settings: Any, folder: Path, resume: bool, quiet: bool, threads: int | None, data: Any
+    experiment: Experiment, settings: Any, threads: int | None, data: Any, all_steps: Callable[[Run[Any]], Any]
 ) -> Report:
     """The contents of results.json, with all on which a result depends, and the arrays for the figure."""
-    count = (os.cpu_count() or 1) if threads is None else threads
+    count = cores() if threads is None else threads
     workers, blas_threads = (count, 1) if experiment.cuts_batches else (1, count)
     with worker_pool(workers, blas_threads) as pool:
         job = experiment.make(settings, pool, data)
-        numbers, arrays = job.report(_all_steps(experiment, job, settings, folder, resume, quiet))
+        numbers, arrays = job.report(all_steps(job))
     about = {"experiment": experiment.name, "comparable": not settings.quick, "settings": plain(settings)}
     return {**about, "versions": versions(), **numbers}, arrays
 
 
-def one_line(experiment: Experiment, results: Results) -> str:
-    """The result in one line, marked if the run was a quick one.
-
-    Parameters
-    ----------
-    experiment, results
-        The experiment, and what `run` returned.
-
-    Returns
-    -------
-    str
-        One line.
-    """
-    return experiment.one_line(results) + ("" if results["comparable"] else NOT_COMPARABLE)
-
-
 def _all_steps(
-    experiment: Experiment, job: Run[State], settings: Any, folder: Path, resume: bool, quiet: bool
+    experiment: Experiment,
+    settings: Any,
+    folder: Path,
+    resume: bool,
+    quiet: bool,
+    stopped_by: Callable[[], bool] | None,
+    job: Run[State],
 ) -> State:
     """Run all remaining steps, or until the user stops the run; save checkpoints on the way."""
     path, kind = folder / checkpoint.NAME, experiment.checkpoint_kind
@@ -266,11 +271,12 @@ def _all_steps(
         state = job.unpack(path, checkpoint.load(path, kind, plain(settings), extendable(settings)))
     else:
         run_folder.put_aside(folder, experiment.module)
-        state = job.begin()
-        save(state)
+        save(state := job.begin())
+    if not quiet and (forecast := job.forecast(job.done(state))):
+        print(f"{experiment.name}: {forecast}", file=sys.stderr)
     unit = job.tick_name or job.step_name
     progress = Progress(experiment.name, job.ticks(job.steps), job.ticks(job.done(state)), quiet, unit)
-    with closing(progress) as bar, stop_requests() as stopped:
+    with closing(progress) as bar, stop_requests(stopped_by) as stopped:
         while (done := job.done(state)) < job.steps:
             state = _one_step(job, state, done, bar, stopped)
             done += 1
@@ -282,14 +288,13 @@ def _all_steps(
 
 
 def _one_step(job: Run[State], state: State, done: int, bar: Progress, stopped: Callable[[], bool]) -> State:
-    monitor = Monitor(bar, stopped, job.status(state))
+    monitor, place = Monitor(bar, stopped, job.status(state)), f"in {job.step_name} {done + 1} of {job.steps}"
     try:
         after = job.step(state, monitor)
     except Stop:
-        where = f"stopped in {job.step_name} {done + 1} of {job.steps}"
-        raise Interrupted(f"{where}; --resume repeats it") from None
+        raise Interrupted(f"stopped {place}; --resume repeats it") from None
     for name, array in job.pack(after).items():
         if array.dtype.kind == "f":
-            finite(f"diverged in {job.step_name} {done + 1} of {job.steps}, {name}", array)
+            finite(f"diverged {place}, {name}", array)
     bar.advance(job.status(after), by=job.ticks(done + 1) - job.ticks(done) - monitor.ticks)
     return after

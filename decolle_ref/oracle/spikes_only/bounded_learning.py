@@ -8,10 +8,12 @@ from decolle_ref._util.check import Array
 from decolle_ref.decolle.layer import Layer, regularisers
 from decolle_ref.decolle.objective import Regulariser
 from decolle_ref.decolle.optim import Adamax
-from decolle_ref.oracle.check.error_bounds import Bounded, exact
+from decolle_ref.oracle.check.equations import dropped
+from decolle_ref.oracle.check.error_bounds import Bounded, chosen, exact, hull
 from decolle_ref.oracle.check.learning import correction, error, running_mean
+from decolle_ref.oracle.check.pooling import routed
 from decolle_ref.oracle.profile import FLOATS
-from decolle_ref.oracle.spikes_only.intervals import Intervals, chosen, hull, is_exactly, rising
+from decolle_ref.oracle.spikes_only.intervals import Intervals, is_exactly, rising
 from decolle_ref.oracle.trace import Operands
 
 Two = tuple[Bounded, Bounded]  # for W and for b, or Adamax's m and u
@@ -31,8 +33,7 @@ def gradients(operands: Operands, arithmetic: Intervals, n: int, read: Reached) 
     """dL/dW_ij = delta_i P_j and dL/db_i = delta_i, summed over the batch.  [K20 Eq. 3]"""
     (U, u, wins, P), (_, of_U) = read, regularisers(operands.layer)
     delta = error_signal(operands, arithmetic, n, u)
-    if wins is not None:
-        delta = _routed(operands, delta, wins)
+    delta = routed(operands, delta, wins)
     if of_U is not None:
         delta = arithmetic.gathered(delta, *penalties(operands.layer, of_U, arithmetic, U))
     gradient, terms = operands.layer.synapse.gradient, delta.value.size // len(operands.case["b"])
@@ -45,9 +46,11 @@ def error_signal(operands: Operands, arithmetic: Intervals, n: int, u: Bounded) 
     """delta_i = (sum_k G_ki e_k) sigma'(u_i), plus the regularisers, for the transmitted u.  [K20 Eq. 3, 4]"""
     G, c, layer = exact(operands.case["G"]), exact(operands.case["c"]), operands.layer
     read = arithmetic.sigma(layer.surrogate, u) if layer.activity == "primitive" else exact(operands.trace["S"][n])
-    Y = arithmetic.product(lambda G, a: a @ G.T, G, read, G.value.shape[1], c)
-    e = error(layer.objective, Y, operands.case["target"][n], arithmetic)
-    back = arithmetic.product(lambda G, e: e @ G, G, e, len(G.value))
+    before_G, after_G = (x if np.ndim(x) == 0 else np.asarray(x)[n] for x in operands.mask)
+    read = dropped(arithmetic, before_G, read)
+    Y = dropped(arithmetic, after_G, arithmetic.product(lambda G, a: a @ G.T, G, read, G.value.shape[1], c))
+    e = dropped(arithmetic, after_G, error(layer.objective, Y, operands.case["target"][n], arithmetic))
+    back = dropped(arithmetic, before_G, arithmetic.product(lambda G, e: e @ G, G, e, len(G.value)))
     delta = arithmetic.multiply(back, arithmetic.slope(layer.surrogate, u))
     of_u, _ = regularisers(layer)
     if of_u is not None:
@@ -82,18 +85,6 @@ def _mean(arithmetic: Intervals, x: Bounded) -> Bounded:
     return arithmetic.multiply(whole, arithmetic.derived(np.asarray(1 / terms)))
 
 
-def _routed(operands: Operands, delta: Bounded, wins: Array) -> Bounded:
-    """delta at the winner of each window, 0 elsewhere; between the two where several neurons may be the winner."""
-    assert operands.layer.pool is not None
-    windows = operands.layer.pool.windows()
-    value, err = (np.zeros(wins.shape) for _ in delta)
-    value[..., windows], err[..., windows] = delta.value[..., None], delta.err[..., None]
-    several = np.zeros(wins.shape, bool)
-    several[..., windows] = wins[..., windows].sum(axis=-1, keepdims=True) > 1
-    between = hull(np.minimum(value - err, 0), np.maximum(value + err, 0))
-    return chosen(wins, chosen(several, between, Bounded(value, err)), exact(np.zeros(())))
-
-
 def start_moments(operands: Operands) -> Moments:
     """Adamax's m and u at the start of the case; 0 by default."""
 
@@ -103,9 +94,11 @@ def start_moments(operands: Operands) -> Moments:
     return {x: (start(f"m_{x}"), start(f"u_{x}")) for x in "Wb"}
 
 
-def changes(operands: Operands, arithmetic: Intervals, g: Two, moments: Moments, t: int) -> tuple[Two, Moments]:
+def changes(operands: Operands, arithmetic: Intervals, g: Two, moments: Moments, t: int, n: int) -> tuple[Two, Moments]:
     """The t-th update subtracts lr g, or (lr / (1 - beta1^t)) m / u, from W and b; returns it and the new m and u."""
     after, (ratio_W, ratio_b), rates = moments, g, [exact(operands.case[f"rate_{x}"]) for x in "Wb"]
+    if operands.schedule is not None:
+        rates = [arithmetic.multiply(exact(operands.schedule[n]), rate) for rate in rates]
     if isinstance(operands.optimiser, Adamax):
         corrected = correction(operands.optimiser.beta1, t, arithmetic)
         rates = [arithmetic.multiply(rate, corrected) for rate in rates]
