@@ -7,7 +7,7 @@ refractory strength w is threshold, and gamma is alpha, since the reset fades as
 dialect's axes, and whether mem is recorded before or after the reset.  All numbers of the probe are multiples of powers
 of two that float32 holds exactly, so a match is equality to the last bit, and some membranes equal their threshold.
 
-Such a neuron cannot have a gamma other than alpha, time constants that differ between its inputs, or DECOLLE's learning.
+Such a neuron cannot have a gamma other than alpha, decays that differ between its inputs, or DECOLLE's learning.
 """
 
 from collections.abc import Callable, Iterator, Mapping

@@ -1,6 +1,6 @@
 """snnTorch: find the convention that its neurons follow (probe.py).
 
-    python examples/third_party/snntorch_check.py
+python examples/third_party/snntorch_check.py
 """
 
 import snntorch as snn
