@@ -45,7 +45,9 @@ def learned(monkeypatch):
 
 
 def run(out, varied, executor=None, **options):
-    return sweep.run(WALKS, ONE, varied, out, quiet=True, executor=executor or AtOnce(), **options)
+    return sweep.run(
+        WALKS, ONE, varied, out, quiet=True, workers=sweep.Workers(executor=executor or AtOnce()), **options
+    )
 
 
 @pytest.mark.parametrize("executor", (AtOnce, lambda: ThreadPoolExecutor(3)))
