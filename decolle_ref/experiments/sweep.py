@@ -182,8 +182,9 @@ def _work_all(to_do: Mapping[str, Job], total: int, stop: Path, workers: Workers
         while left:
             done, left = wait(left, POLL, FIRST_COMPLETED)
             for future in done:
-                problems[names[future]] = _problem(future)
-                bar.advance(f"{names[future]}: {problems[names[future]] or 'finished'}")
+                name, problem = names[future], _problem(future)
+                problems[name] = problem
+                bar.advance(f"{name}: {problem or 'finished'}", by=0 if problem else 1)
             if stopped() and not stop.exists():
                 stop.touch()
                 for future in left if executor is None else ():
