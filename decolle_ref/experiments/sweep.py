@@ -56,7 +56,7 @@ class Workers:
     threads : int or None
         Number of threads of each run; None: the processes share the cores, and with an executor it is one.
     executor : concurrent.futures.Executor or None
-        Calls `work`, in processes or threads that reach the same folder.
+        Calls `work`, in processes that reach the same folder; with `draw`, they have one thread each, as figures need.
     """
 
     jobs: int = 1
@@ -165,8 +165,8 @@ def _prepare(
             with store.locked(store.output_folder(path)):
                 if not resume:
                     run_folder.put_aside(path, experiment.module)
-            stop, threads = str(folder / STOP), workers.threads_of_a_run
-            to_do[name] = Job(experiment.name, asdict(settings), str(path), stop, threads, draw)
+            threads, place = workers.threads_of_a_run, folder.absolute()  # a worker may be in another folder
+            to_do[name] = Job(experiment.name, asdict(settings), str(place / name), str(place / STOP), threads, draw)
     return to_do
 
 

@@ -62,6 +62,20 @@ def test_in_any_executor_every_run_leaves_the_bytes_of_a_run_alone(executor, tmp
                 assert several.read_bytes() == (tmp_path / "alone" / name).read_bytes()
 
 
+def test_workers_may_be_in_another_folder(tmp_path, monkeypatch):
+    class Elsewhere(AtOnce):
+        def submit(self, function, /, *args, **options):
+            monkeypatch.chdir(tmp_path / "elsewhere")
+            future = super().submit(function, *args, **options)
+            monkeypatch.chdir(tmp_path)
+            return future
+
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert len(run("relative", SEEDS, Elsewhere())["points"]) == 1
+    assert not list((tmp_path / "elsewhere").iterdir())
+
+
 def test_results_are_mean_and_standard_deviation_over_the_seeds_of_every_point(tmp_path):
     results = run(tmp_path, PRODUCT)
     assert results == json.loads((tmp_path / "results.json").read_text())
