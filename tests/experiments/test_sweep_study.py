@@ -28,9 +28,8 @@ def start(out, *options):
 
 def arrays_and_results(out):
     """The files that hold numbers, with their bytes."""
-    return {
-        path.relative_to(out): path.read_bytes() for path in out.rglob("*") if path.suffix in (".json", ".npz", ".md")
-    }
+    paths = (path for path in out.rglob("*") if path.suffix in (".json", ".npz", ".md"))
+    return {path.relative_to(out): path.read_bytes() for path in paths}
 
 
 def in_use(out):
