@@ -162,21 +162,21 @@ def _line(path: Path, file: IO[bytes]) -> bytes:
 
 def _pieces(path: Path, file: IO[bytes]) -> Iterator[_Piece]:
     """The events of all packets of polarities, at most CHUNK bytes at a time."""
-    size = os.fstat(file.fileno()).st_size
-    while (place := file.tell()) < size:
-        kind, width, overflow, number = _packet(path, place, _read(path, file, PACKET.size))
-        start, end = place + PACKET.size, place + PACKET.size + width * number
-        if end > size:
-            raise InputError(f"{path}: expected {end - start} bytes of events at byte {start}, got {size - start}")
+    size, place = os.fstat(file.fileno()).st_size, file.tell()
+    while place < size:
+        kind, width, overflow, number = _packet(path, place, _read(path, file, place, PACKET.size))
+        start, place = place + PACKET.size, place + PACKET.size + width * number
+        if place > size:
+            raise InputError(f"{path}: expected {place - start} bytes of events at byte {start}, got {size - start}")
         if kind != POLARITY:
-            file.seek(end)
+            file.seek(place)
             continue
-        for first in range(start, end, CHUNK):
-            yield _Piece(first, overflow, _read(path, file, min(CHUNK, end - first)))
+        for first in range(start, place, CHUNK):
+            yield _Piece(first, overflow, _read(path, file, first, min(CHUNK, place - first)))
 
 
-def _read(path: Path, file: IO[bytes], size: int) -> bytes:
-    place = file.tell()
+def _read(path: Path, file: IO[bytes], place: int, size: int) -> bytes:
+    """So many bytes of a file that is at this place."""
     content = file.read(size)
     if len(content) < size:
         raise InputError(f"{path}: expected {size} bytes at byte {place}, got {len(content)}")
@@ -186,17 +186,13 @@ def _read(path: Path, file: IO[bytes], size: int) -> bytes:
 def _packet(path: Path, place: int, header: bytes) -> tuple[int, int, int, int]:
     """Type, size of an event, overflow and number of events of a packet, if its header does not contradict itself."""
     kind, _, width, offset, overflow, capacity, number, valid = PACKET.unpack(header)
-    other = kind != POLARITY
-    for name, good, expected, actual in (
-        ("type", kind >= 0, ">= 0", kind),
-        ("size of an event", width > 0 if other else width == EVENT_BYTES, "> 0" if other else EVENT_BYTES, width),
-        ("offset of the time", other or offset == TIME_OFFSET, TIME_OFFSET, offset),
-        ("overflow", overflow >= 0, ">= 0", overflow),
-        ("number of events", 0 <= number <= capacity, f"0 to {capacity}", number),
-        ("number of valid events", 0 <= valid <= number, f"0 to {number}", valid),
-    ):
-        if not good:
-            raise InputError(f"{path}: expected as {name} {expected} in the packet at byte {place}, got {actual}")
+    sizes = (width, offset) == (EVENT_BYTES, TIME_OFFSET) if kind == POLARITY else width > 0
+    if not (sizes and kind >= 0 and overflow >= 0 and 0 <= valid <= number <= capacity):
+        raise InputError(
+            f"{path}: expected a packet at byte {place} with type and overflow >= 0, valid <= number <= capacity (and "
+            f"size {EVENT_BYTES}, offset {TIME_OFFSET} for polarities), got type {kind}, overflow {overflow}, "
+            f"valid {valid}, number {number}, capacity {capacity}, size {width}, offset {offset}"
+        )
     return kind, width, overflow, number
 
 

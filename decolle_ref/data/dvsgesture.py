@@ -76,7 +76,9 @@ def class_names() -> tuple[str, ...]:
         If the file is missing or does not name each class once.
     """
     path = _find("gesture_mapping.csv")
-    rows = [match.groups() for _, match in _rows(path, rb"([a-z_]{1,99}) *,([0-9]{1,2})", b"action,label")]
+    rows = [
+        match.groups() for _, match in _rows(path, rb"([a-z_]{1,99}) *,([0-9]{1,2})", "name,class", b"action,label")
+    ]
     names = {int(label): name.decode() for name, label in rows}
     if sorted(int(label) for _, label in rows) != list(range(1, CLASSES + 1)):
         raise InputError(f"{path}: expected the names of the classes 1 to {CLASSES}, got {sorted(names)}")
@@ -122,7 +124,9 @@ def trials(split: str) -> tuple[str, ...]:
     """
     validate_choice("split", split, LISTS)
     path = _find(LISTS[split])
-    names = tuple(match[0].decode() for _, match in _rows(path, rb"user[0-9]{2}_[a-z_]{1,99}\.aedat"))
+    names = tuple(
+        match[0].decode() for _, match in _rows(path, rb"user[0-9]{2}_[a-z_]{1,99}\.aedat", "user01_led.aedat")
+    )
     if not names or len(set(names)) < len(names):
         raise InputError(f"{path}: expected the names of recordings, each once, got {len(names)} names")
     return names
@@ -132,8 +136,8 @@ def _find(name: str) -> Path:
     return location.find(f"dvsgesture/{name}", f", or unpack the archive of {URL} there")
 
 
-def _rows(path: Path, pattern: bytes, header: bytes = b"") -> Iterator[tuple[int, re.Match[bytes]]]:
-    """(byte, match) of each line of a text but the header; InputError for a line that does not match."""
+def _rows(path: Path, pattern: bytes, example: str, header: bytes = b"") -> Iterator[tuple[int, re.Match[bytes]]]:
+    """(byte, match) of each line of a text but the header; InputError for a line that is not like the example."""
     place = 0
     for line in reading.read_bytes(path, "a text", reading.LARGEST).splitlines(keepends=True):
         text = line.strip()
@@ -144,7 +148,7 @@ def _rows(path: Path, pattern: bytes, header: bytes = b"") -> Iterator[tuple[int
         elif match:
             yield place, match
         elif text:
-            raise InputError(f"{path}: expected {pattern!r} at byte {place}, got {text[:40]!r}")
+            raise InputError(f"{path}: expected a line like {example} at byte {place}, got {text[:40]!r}")
         place += len(line)
 
 
@@ -167,14 +171,15 @@ def read_labels(path: str | Path) -> tuple[Label, ...]:
         names the byte.
     """
     path = Path(path)
-    rows = _rows(path, rb"([0-9]{1,2}),([0-9]{1,18}),([0-9]{1,18})", b"class,startTime_usec,endTime_usec")
+    pattern, header = rb"([0-9]{1,2}),([0-9]{1,18}),([0-9]{1,18})", b"class,startTime_usec,endTime_usec"
+    rows = _rows(path, pattern, "class,start,end", header)
     labels = {place: Label(*map(int, match.groups())) for place, match in rows}
     if not 1 <= len(labels) <= MOST:
         raise InputError(f"{path}: expected 1 to {MOST} gestures, got {len(labels)}")
     for place, label in labels.items():
         if not (1 <= label.label <= CLASSES and label.start <= label.end):
             raise InputError(f"{path}: expected a class up to {CLASSES} and start <= end at byte {place}, got {label}")
-        if sum(other.start <= label.start < other.end for other in labels.values()) > 2:  # or memory might not suffice
+        if sum(other.start <= label.start < other.end for other in labels.values()) > 2:  # each is a copy
             raise InputError(f"{path}: expected at most two gestures at once, got a third at byte {place}")
     return tuple(labels.values())
 

@@ -79,6 +79,17 @@ def test_a_header_ends_at_its_last_line_or_else_before_the_first_line_without_a_
     assert read_aedat(file(header=b"#!AER-DAT3.1\n")).tolist() == []
 
 
+@pytest.mark.parametrize(
+    ("lines", "place"), [(b"#" + 9000 * b"x" + b"\n", 14), (300 * (b"#" + 4000 * b"x" + b"\n"), 14 + 263 * 4002)]
+)
+def test_a_header_without_an_end_in_sight_is_refused(file, lines, place):
+    """Of lines of at most 4 KiB it may have 1 MiB."""
+    path = file(header=b"#!AER-DAT3.1\r\n" + lines)
+    for read in (read_aedat, lambda path: list(stream_aedat(path))):
+        with pytest.raises(InputError, match=f"expected a line of the header at byte {place}, got one without an end"):
+            read(path)
+
+
 END = len(HEADER)
 
 
@@ -92,7 +103,6 @@ END = len(HEADER)
         (b"#!AER-DAT3.14\n", r"expected the line b'#!AER-DAT3.1' at byte 0, got b'#!AER-DAT3.14\n'"),
         (b"#!AER-DAT3.1\r\n#Format: PNGFrames\r\n", "expected b'RAW' in the line at byte 14, got b'PNGFrames'"),
         (b"#!AER-DAT3.1\r\n#Format", "expected a line of the header at byte 14, got one without an end"),
-        (b"#!AER-DAT3.1\r\n#" + 9000 * b"x", "expected a line of the header at byte 14, got one without an end"),
         (HEADER + bytes(27), f"expected 28 bytes at byte {END}, got 27"),
         (HEADER + packed(FEW)[:-1], f"expected 16 bytes of events at byte {END + 28}, got 15"),
         (
@@ -105,15 +115,24 @@ END = len(HEADER)
         ),
         (
             HEADER + packed(FEW) + packed(FEW, Packet(number=-2, capacity=2)),
-            f"expected as number of events 0 to 2 in the packet at byte {END + 44}, got -2",
+            f"expected a packet at byte {END + 44} with",
         ),
-        (HEADER + packed(FEW, Packet(capacity=1)), f"number of events 0 to 1 in the packet at byte {END}, got 2"),
-        (HEADER + packed(FEW, Packet(valid=3)), f"number of valid events 0 to 2 in the packet at byte {END}, got 3"),
-        (HEADER + packed(FEW, Packet(width=16)), f"as size of an event 8 in the packet at byte {END}, got 16"),
-        (HEADER + packed(FEW, Packet(kind=3, width=0)), f"size of an event > 0 in the packet at byte {END}, got 0"),
-        (HEADER + packed(FEW, Packet(offset=0)), f"as offset of the time 4 in the packet at byte {END}, got 0"),
-        (HEADER + packed(FEW, Packet(overflow=-1)), f"as overflow >= 0 in the packet at byte {END}, got -1"),
-        (HEADER + packed(FEW, Packet(kind=-32767)), f"as type >= 0 in the packet at byte {END}, got -32767"),
+        (
+            HEADER + packed(FEW, Packet(number=-2, capacity=2)),
+            "overflow 0, valid -2, number -2, capacity 2, size 8, off",
+        ),
+        (HEADER + packed(FEW, Packet(capacity=1)), "got type 1, overflow 0, valid 2, number 2, capacity 1"),
+        (HEADER + packed(FEW, Packet(valid=3)), "got type 1, overflow 0, valid 3, number 2, capacity 2"),
+        (HEADER + packed(FEW, Packet(valid=-1)), "got type 1, overflow 0, valid -1, number 2, capacity 2"),
+        (HEADER + packed(FEW, Packet(width=16)), "capacity 2, size 16, offset 4"),
+        (
+            HEADER + packed(FEW, Packet(kind=3, width=0)),
+            "got type 3, overflow 0, valid 2, number 2, capacity 2, size 0",
+        ),
+        (HEADER + packed(FEW, Packet(kind=3, width=-8)), "capacity 2, size -8, offset 4"),
+        (HEADER + packed(FEW, Packet(offset=0)), "capacity 2, size 8, offset 0"),
+        (HEADER + packed(FEW, Packet(overflow=-1)), "got type 1, overflow -1, valid 2"),
+        (HEADER + packed(FEW, Packet(kind=-32767)), "got type -32767, overflow 0, valid 2"),
         (
             HEADER + packed(FEW) + packed([*FEW, (0, 0, 0, -5)]),
             f"expected a time >= 0 in the event at byte {END + 44 + 28 + 16}, got -5",

@@ -67,13 +67,21 @@ def test_gestures_are_the_same_in_many_chunks(folder, rng, monkeypatch):
     assert cut(path) == whole and len(whole[0][1]) > 30
 
 
+def test_a_recording_of_a_larger_image_is_refused(folder):
+    path = record(folder, range(129), [(1, 0, 5)])
+    with pytest.raises(
+        InputError, match=r"user22_led.aedat: expected x and y below 128 in the event at byte 1157, got 128"
+    ):
+        gestures(path)
+
+
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
         ("class,start,end\n1,2,3\n", "expected b'class,startTime_usec,endTime_usec' at byte 0, got b'class,start,end'"),
         (TITLE, "expected 1 to 100 gestures, got 0"),
         (TITLE + 101 * "1,2,3\n", "expected 1 to 100 gestures, got 101"),
-        (TITLE + "1,2,3\n2,x,5\n", "at byte 40, got b'2,x,5'"),
+        (TITLE + "1,2,3\n2,x,5\n", "expected a line like class,start,end at byte 40, got b'2,x,5'"),
         (TITLE + "1,-2,3\n", "at byte 34, got b'1,-2,3'"),
         (TITLE + "1,2," + 30 * "9", "at byte 34, got b'1,2,9999"),
         (TITLE + "1,2,3\n12,4,5\n", "expected a class up to 11 and start <= end at byte 40, got Label(label=12, "),

@@ -1,6 +1,7 @@
 """Event arrays, and the files of 5 bytes per event."""
 
 import re
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -43,6 +44,16 @@ def test_a_file_that_ends_within_an_event_is_refused_with_the_place(tmp_path):
         read_bin(path)
 
 
+def test_reading_takes_the_array_and_two_megabytes_more(tmp_path):
+    (tmp_path / "a.bin").write_bytes(bytes(5 * 400_000))
+    tracemalloc.start()
+    try:
+        size = read_bin(tmp_path / "a.bin").nbytes
+        assert tracemalloc.get_traced_memory()[1] < size + 2_000_000
+    finally:
+        tracemalloc.stop()
+
+
 @pytest.mark.parametrize(
     ("field", "value", "limit"), [("x", 256, 255), ("y", 256, 255), ("t", 2**23, 2**23 - 1), ("t", -1, 2**23 - 1)]
 )
@@ -61,6 +72,8 @@ def test_events_of_other_integer_types_are_parsed_and_other_arrays_refused():
         parse("a", np.array([(9, 1, 2, 2)], types), 4, 10)
     with pytest.raises(InputError, match=r"^a: expected integers for t, got dtype float64$"):
         parse("a", np.zeros(2, [("x", int), ("y", int), ("p", int), ("t", float)]), 4, 10)
+    with pytest.raises(InputError, match=r"^a: expected integers for x, got dtype \('<i8', \(2,\)\)$"):
+        parse("a", np.zeros(2, [("x", "<i8", 2), ("y", int), ("p", int), ("t", int)]), 4, 10)
     for wrong in (np.zeros((2, 2), EVENT), np.zeros(3), EVENT, [1, 2]):
         with pytest.raises(InputError, match=r"^a: expected one axis and the fields x, y, p and t"):
             parse("a", wrong, 4, 10)

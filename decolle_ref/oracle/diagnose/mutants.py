@@ -174,7 +174,9 @@ def filtered(name: str, decay: str, gain: Gain) -> Equation:
             x = operands.spikes_in if neuron.U_reads else equations.shifted(operands.spikes_in)
         else:
             x = operands.trace["Q"] if neuron.P_reads else operands.before("Q")
-        after = equations.filtered(operands, arithmetic, decay, gain(operands, arithmetic), operands.before(name), x)
+        after = equations.filtered(
+            operands, arithmetic, decay, gain(operands, arithmetic), exact(operands.before(name)), exact(x)
+        )
         return equations.started(operands, name, after)
 
     return mutant
