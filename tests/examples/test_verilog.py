@@ -132,7 +132,9 @@ def test_the_layer_has_one_multiplier_and_no_latch():
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-@pytest.mark.parametrize("settings", [{}, {"SURROGATE": 1, "READS_SPIKES": 1}, {"SURROGATE": 3, "MEAN": 1, "ADAMAX": 1}])
+@pytest.mark.parametrize(
+    "settings", [{}, {"SURROGATE": 1, "READS_SPIKES": 1}, {"SURROGATE": 3, "MEAN": 1, "ADAMAX": 1}]
+)
 def test_the_layer_passes_lint(settings):
     verilator = shutil.which("verilator")
     if verilator is None:
