@@ -36,8 +36,9 @@ def test_a_command_that_the_readme_lacks_ends_the_script(tmp_path):
 
 def test_every_test_that_needs_another_framework_runs_in_a_step_that_has_it():
     """Elsewhere it is skipped."""
-    for framework in ("torch", "jax", "snntorch", "norse", "spikingjelly"):
-        step = rf"(pip install|for library in) .*\b{framework}\b"
+    packages = {name: name for name in ("torch", "jax", "snntorch", "norse", "spikingjelly")}
+    for framework, package in (packages | {"distributed": "dask"}).items():
+        step = rf"(pip install|for library in) .*\b{package}\b"
         (at, *_) = [n for n, line in enumerate(LINES) if re.search(step, line)]
         ran = "\n".join(line for line in LINES[at:] if "pytest" in line)
         needing = [
