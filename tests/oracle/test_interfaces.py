@@ -128,9 +128,12 @@ def test_what_a_backend_does_not_support_is_neither_pass_nor_failure(tmp_path):
         return right(about, arrays)
 
     conv = [v for v in select(FLOAT32, 0) if v.id.startswith(("conv", "silent"))]
-    outcomes = list(runner.run(Backend("modest", modest, FLOAT32), conv))
-    assert {outcome.status for outcome in outcomes} == {"unsupported", "pass"} and runner.passed(outcomes)
-    assert not runner.passed([outcome for outcome in outcomes if outcome.status == "unsupported"])
+    backend = Backend("modest", modest, FLOAT32)
+    outcomes = tuple(runner.run(backend, conv))
+    assert {outcome.status for outcome in outcomes} == {"unsupported", "pass"}
+    assert Run(backend, outcomes, 0, selected=True).verdict == "passed"
+    refused = tuple(outcome for outcome in outcomes if outcome.status == "unsupported")
+    assert Run(backend, refused, 0, selected=True).verdict == "not covered"
     script = tmp_path / "backend.py"
     script.write_text("import sys; print('no convolution', file=sys.stderr); sys.exit(3)")
     (outcome,) = runner.run(backends.program([sys.executable, str(script)], FLOAT32), conv[:1])
