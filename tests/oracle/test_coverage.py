@@ -13,6 +13,7 @@ from decolle_ref.oracle.profile import PROFILES
 from decolle_ref.oracle.runner import Outcome
 from decolle_ref.oracle.vectors import features, pairs, select
 from decolle_ref.oracle.vectors.features import FACTORS, FEATURES, by_layer, pairs_of, possible_pairs
+from decolle_ref.oracle.vectors.fresh import fresh_ids
 from decolle_ref.oracle.verdict import Run, must_pass
 from tests.support.vectors import vectors
 
@@ -116,8 +117,9 @@ def test_one_dialect_in_full_is_enough_and_each_of_its_vectors_is_needed(name, l
 
 
 def test_every_vector_of_the_must_pass_list_exists():
+    ids = {*vectors("float64"), *fresh_ids(7)}
+    assert {vector.id for vector in select(FLOAT32, 7, "random")} == set(fresh_ids(7))
     for profile in PROFILES.values():
-        ids = {vector.id for vector in select(profile, 7)}
         for group in must_pass(profile)[0].groups:
             assert {name.replace("*", "7") for name in group} <= ids
 

@@ -74,7 +74,8 @@ def test_the_catalogue_covers_what_it_promises():
     every = vectors("float64").values()
     layers = [layer for vector in every for layer in vector.about["layers"]]
     assert len({vector.id for vector in every}) == len(every) == 147
-    assert {vector.about["dialect"] for vector in every} == set(DIALECTS)
+    named = {vector.about["dialect"] for vector in every if isinstance(vector.about["dialect"], str)}
+    assert named == set(DIALECTS) and any(isinstance(vector.about["dialect"], dict) for vector in every)
     assert {(layer["loss"], layer["reduction"]) for layer in layers} == {
         (loss, reduction) for loss in ("squared_error", "smooth_l1", "cross_entropy") for reduction in ("sum", "mean")
     }
