@@ -8,6 +8,7 @@ import warnings
 
 import pytest
 
+from decolle_ref.cases import Case, identify
 from decolle_ref.oracle import backends, profile, runner
 from decolle_ref.oracle.vectors.properties import Vector
 from tests.support.c_programs import EXAMPLES, SGD, make
@@ -182,3 +183,12 @@ def test_the_authors_package_under_another_dialect_is_refused(theirs):
     outcome = runner.judge(theirs, as_vector("dcll"))
     assert outcome.status == "unsupported"
     assert "dialect: expected decolle, decolle-base, decolle-nonorm, got dcll" in str(outcome)
+
+
+@pytest.mark.parametrize("dialect", ["decolle", "decolle-base", "decolle-nonorm"])
+def test_identify_names_the_class_of_the_authors_package_from_its_potentials(theirs, dialect):
+    vector = as_vector(dialect)
+    trace = backends.answer(theirs, vector.about, vector.arrays)
+    unnamed = Case(vector.about | {"dialect": None}, vector.arrays)
+    recorded = {name: trace[name] for name in ("layer1_U", "layer1_S", "layer2_U", "layer2_S")}
+    assert identify(unnamed, vector.about, recorded).dialects == (dialect,)
