@@ -179,6 +179,7 @@ PUBLIC = {
         "style",
         "superspike",
         "surrogates",
+        "sweep",
         "xor",
     ],
     "decolle_ref.teach": ["Slip", "Task", "Verdict", "check", "derivation", "explore", "judge", "registry"],

@@ -21,10 +21,10 @@ from decolle_ref._util.check import InputError, first_line
 from decolle_ref.cases import Case
 from decolle_ref.oracle import report
 from decolle_ref.oracle.backends import Backend, Unsupported, answer
-from decolle_ref.oracle.check import residual
+from decolle_ref.oracle.check import ends, residual
 from decolle_ref.oracle.diagnose import hypotheses
 from decolle_ref.oracle.spikes_only import driven, exact
-from decolle_ref.oracle.trace import Trace, parse_trace
+from decolle_ref.oracle.trace import LOSS, MEMORY, STATE, Trace, parse_trace
 from decolle_ref.oracle.vectors.features import Feature, by_layer
 from decolle_ref.oracle.vectors.properties import Vector
 
@@ -150,10 +150,11 @@ def check(trace: Trace, id: str, why: str, is_exact: bool = False) -> Outcome:
     if trace.profile.level != "L2":
         result = (exact.check(trace) if is_exact else None) or driven.check(trace)
         return Outcome(id, result.status, str(result), why, {"status": result.status, "undecided": result.undecided})
-    verdict = residual.check(trace)
+    verdict = ends.check(trace, residual.check(trace))
     if verdict.failure is None:
         return Outcome(id, "pass", report.text(verdict), why, report.content(verdict))
-    causes = hypotheses.explain(trace, verdict.failure)
+    is_end = verdict.failure.equation in (LOSS, *STATE, *MEMORY)
+    causes = () if is_end else hypotheses.explain(trace, verdict.failure)
     text, details = report.text(verdict, causes), report.content(verdict, causes)
     return Outcome(id, "fail", text, why, details, report.excerpt(trace, verdict.failure))
 
