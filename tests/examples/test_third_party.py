@@ -154,15 +154,14 @@ def theirs():
     python = os.environ.get("DECOLLE_PYTHON", "")
     if shutil.which(python) is None:
         pytest.skip("DECOLLE_PYTHON names no Python with the package decolle")
-    return backends.program([python, str(FOLDER / "decolle_program.py")], profile.PROFILES["float64"])
+    return backends.program([python, str(FOLDER / "decolle_program.py")], profile.read(FOLDER / "decolle.json"))
 
 
 def as_vector(dialect, **changes):
     """A case with one learning rate for W and one for b."""
-    about, arrays = make(dialect, 3, batch=3, burn_in=2, dtype="float64", **changes)
-    arrays = {name: x if name == "inputs" else x.astype("float64") for name, x in arrays.items()}
+    about, arrays = make(dialect, 3, batch=3, burn_in=2, **changes)
     for name in arrays:
-        arrays[name] = arrays[name] * 0 + 0.01 if "_rate_" in name else arrays[name]
+        arrays[name][:] = 0.01 if "_rate_" in name else arrays[name]
     return Vector(dialect, about, arrays, why="", property=lambda vector, trace: None)
 
 
