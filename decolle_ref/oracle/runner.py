@@ -20,10 +20,9 @@ from typing import Any
 from decolle_ref._util import reading
 from decolle_ref._util.check import InputError, first_line
 from decolle_ref.cases import Case
-from decolle_ref.oracle import report
+from decolle_ref.oracle import diagnose, report
 from decolle_ref.oracle.backends import Backend, Unsupported, answer
 from decolle_ref.oracle.check import residual
-from decolle_ref.oracle.diagnose import hypotheses
 from decolle_ref.oracle.profile import describe
 from decolle_ref.oracle.spikes_only import driven
 from decolle_ref.oracle.trace import Trace, parse_trace
@@ -152,7 +151,7 @@ def check(trace: Trace, id: str, why: str) -> Outcome:
     verdict = residual.check(trace)
     if verdict.failure is None:
         return Outcome(id, "pass", report.text(verdict), why, report.content(verdict))
-    causes = hypotheses.explain(trace, verdict.failure)
+    causes = diagnose.explain_all(trace, verdict)
     text, details = report.text(verdict, causes), report.content(verdict, causes)
     return Outcome(id, "fail", text, why, details, report.excerpt(trace, verdict.failure))
 
