@@ -154,7 +154,13 @@ class Layer:
         """The input of every weight at every place, 0 for padding: (B, places, weights per neuron)."""
         return np.where(self.fan_in >= 0, P[:, self.fan_in], 0)
 
-    def forward(self, S_in: Array) -> dict[str, Array]:
+    def dropped(self, place: str, t: int, x: Array) -> Array:
+        """x times the factors of dropout, if the case has any at this place."""
+        if "mask" not in self.arrays or place != self.dialect.dropout:
+            return x
+        return narrow(self.arrays["mask"][t] * x)
+
+    def forward(self, S_in: Array, t: int) -> dict[str, Array]:
         """One step up to the readout; `advance` then replaces the old state by the new one."""
         at, d = self.arrays, self.dialect
         self.new_Q = narrow(at["beta"] * self.Q + self.gain_Q * S_in)
@@ -167,17 +173,19 @@ class Layer:
         u = np.take_along_axis(U, self.winners, axis=1)
         S = self.spike(u)
         activity = S if d.readout == "spikes" else sigma(self.surrogate, u)
-        Y = narrow(activity @ at["G"].T + at["c"] * ONE)
+        Y = narrow(self.dropped("before_G", t, activity) @ at["G"].T + at["c"] * ONE)
+        Y = self.dropped("after_G", t, Y)
         return {"Q": Q, "P": P, "R": self.R, "U": U, "S": S, "Y": Y}
 
-    def local_gradients(self, row: dict[str, Array], target: Array) -> dict[str, Array]:
+    def local_gradients(self, row: dict[str, Array], t: int) -> dict[str, Array]:
         """The error of this step and the gradients."""
-        d = saturate(row["Y"] - target)
+        d = saturate(row["Y"] - self.arrays["target"][t])
         d = np.clip(d, -ONE, ONE) if self.loss == "smooth_l1" else d
         e = nearest(d, d.size) if self.mean else d
         u = np.take_along_axis(row["U"], self.winners, axis=1)
         delta = np.zeros_like(row["U"])
-        error = narrow(narrow(e @ self.arrays["G"]) * slope(self.surrogate, u))
+        back = self.dropped("before_G", t, narrow(self.dropped("after_G", t, e) @ self.arrays["G"]))
+        error = narrow(back * slope(self.surrogate, u))
         np.put_along_axis(delta, self.winners, error, axis=1)
         per_channel = delta.reshape(len(delta), len(self.b), -1)  # (B, channels, places)
         dW = narrow(np.einsum("bop,bpk->ok", per_channel, self.inputs_of_weights(row["P"])))
@@ -185,12 +193,14 @@ class Layer:
         W = self.W.reshape(self.shape_W)
         return {"e": e, "delta": delta, "dW": dW.reshape(self.shape_W), "db": db, "W": W, "b": self.b}
 
-    def learn(self, row: dict[str, Array], adamax: tuple[int, int] | None) -> None:
+    def learn(self, row: dict[str, Array], adamax: tuple[int, int] | None, factor: Array | None) -> None:
         """One update of W and b by SGD or Adamax, with beta1 = 0, so that m is the gradient."""
         rate_W, rate_b, dW = self.arrays["rate_W"], self.arrays["rate_b"], row["dW"].reshape(self.W.shape)
         if adamax is not None:
             self.m_W, self.m_b = dW, row["db"]
         rate_W = rate_W if rate_W.ndim == 1 else rate_W.reshape(self.W.shape)
+        if factor is not None:
+            rate_W, rate_b = narrow(factor * rate_W), narrow(factor * rate_b)
         self.W, self.u_W = update(self.W, self.u_W, dW, rate_W, adamax)
         self.b, self.u_b = update(self.b, self.u_b, row["db"], rate_b, adamax)
 
@@ -238,14 +248,15 @@ def backend(about: dict[str, Any], arrays: dict[str, Array]) -> dict[str, Array]
     """Run a case; returns the arrays of its trace by name, time first."""
     stack, adamax = layers(about, arrays), optimiser(about)
     inputs = integers("inputs", arrays["inputs"], 32768)  # counts may exceed the range of numbers
+    schedule = integers("schedule", arrays["schedule"]) if "schedule" in arrays else [None] * len(inputs)
     series: dict[str, list[Array]] = {}
     for t, S_in in enumerate(inputs):
         for k, layer in enumerate(stack, start=1):
-            row = layer.forward(S_in)
+            row = layer.forward(S_in, t)
             if about["targets"]:
-                row |= layer.local_gradients(row, layer.arrays["target"][t])
+                row |= layer.local_gradients(row, t)
             if about["learn"] and about.get("n", 0) + t >= about.get("burn_in", 0):
-                layer.learn(row, adamax)
+                layer.learn(row, adamax, schedule[t])
             layer.advance(row["U"])
             S_in = row["S"]
             for name, x in row.items():

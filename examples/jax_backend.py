@@ -17,14 +17,14 @@ from jax import lax
 
 # The choices of each dialect; case.json may also choose axis by axis.
 AXES = (
-    "P_reads U_reads gains refractory threshold surrogate readout pooling regulariser_reads regulariser_place".split()
-)
+    "P_reads U_reads gains refractory threshold surrogate readout dropout pooling regulariser_reads regulariser_place"
+).split()
 CHOICES = {
-    "paper": "old_Q old_P one w at_or_above logistic sigma pool_U primitive pooled",
-    "dcll": "new_Q new_P inverse gamma_w above logistic sigma pool_S primitive unpooled",
-    "decolle": "old_Q new_P leak leak_w above fast_sigmoid_10 spikes pool_U logistic pooled",
-    "decolle-base": "old_Q new_P inverse w above fast_sigmoid_10 spikes pool_U logistic pooled",
-    "decolle-nonorm": "old_Q new_P one w at_or_above boxcar spikes pool_U logistic pooled",
+    "paper": "old_Q old_P one w at_or_above logistic sigma before_G pool_U primitive pooled",
+    "dcll": "new_Q new_P inverse gamma_w above logistic sigma after_G pool_S primitive unpooled",
+    "decolle": "old_Q new_P leak leak_w above fast_sigmoid_10 spikes before_G pool_U logistic pooled",
+    "decolle-base": "old_Q new_P inverse w above fast_sigmoid_10 spikes before_G pool_U logistic pooled",
+    "decolle-nonorm": "old_Q new_P one w at_or_above boxcar spikes before_G pool_U logistic pooled",
 }
 DIALECTS = {name: dict(zip(AXES, row.split(), strict=True)) for name, row in CHOICES.items()}
 
@@ -102,7 +102,7 @@ def integrate(axes, arrays, state, S_in):
     return after, after if axes["U_reads"] == "new_P" else state
 
 
-def local_loss(layer, axes, arrays, state_read, target):
+def local_loss(layer, axes, arrays, state_read, target, mask):
     """L as a function of W, b and the zeros added to U and Y; also returns U, S, Y and the spikes before the pool."""
     sigma, slope = SURROGATES[layer.get("surrogate", axes["surrogate"])]
     spike = SPIKES[axes["threshold"]]
@@ -113,7 +113,8 @@ def local_loss(layer, axes, arrays, state_read, target):
     def loss(weights, zeros):
         U = drive(layer, weights, state_read["P"]) - arrays["delta"] * state_read["R"] + zeros["U"]
         u = pooled(layer, U, sigma if axes["pooling"] == "pool_S" else lambda x: x)
-        Y = read(u) @ arrays["G"].T + arrays["c"] + zeros["Y"]
+        before_G, after_G = (1 if mask is None or axes["dropout"] != x else mask for x in ("before_G", "after_G"))
+        Y = after_G * ((before_G * read(u)) @ arrays["G"].T + arrays["c"]) + zeros["Y"]
         L = 0.0 if target is None else REDUCTIONS[layer["reduction"]](LOSSES[layer["loss"]](Y, target))
         loud = U if axes.get("regulariser_place") == "unpooled" else u
         return L + penalty(layer, loud, u, rate(u)), ({"U": U, "S": spike(u), "Y": Y}, spike(U))
@@ -151,10 +152,10 @@ def penalty(layer, loud, U, rate):
     return layer.get("lambda1", 0) * relu(loud + 0.01).mean() + layer.get("lambda2", 0) * relu(0.1 - active).mean()
 
 
-def update(about, arrays, weights, opt_state, gradient, t):
-    """The t-th update by SGD or Adamax, with a learning rate per input."""
+def update(about, arrays, weights, opt_state, gradient, t, factor):
+    """The t-th update by SGD or Adamax, with a learning rate per input times the factor of the schedule."""
     settings = about.get("optimiser", {"kind": "adamax"})
-    rate = {x: arrays[f"rate_{x}"] for x in "Wb"}
+    rate = {x: factor * arrays[f"rate_{x}"] for x in "Wb"}
     if settings["kind"] == "sgd":
         return {x: weights[x] - rate[x] * gradient[x] for x in "Wb"}, opt_state
     beta1, beta2, eps = (settings.get(x, default) for x, default in (("beta1", 0.0), ("beta2", 0.95), ("eps", 1e-8)))
@@ -164,13 +165,14 @@ def update(about, arrays, weights, opt_state, gradient, t):
     return moved, {"m": m, "u": u}
 
 
-def layer_step(about, layer, axes, arrays, carry, S_in, target, n, t):
+def layer_step(about, layer, axes, arrays, carry, S_in, now, n, t):
     """One step of one layer: (carry, incoming spikes) -> (carry, row of the trace)."""
+    target, mask, factor = now
     state, weights, opt_state = carry
     after, state_read = integrate(axes, arrays, state, S_in)
     B, dtype = about["batch"], arrays["W"].dtype
     zeros = {"U": jnp.zeros((B, layer["n"]), dtype), "Y": jnp.zeros((B, layer["n_out"]), dtype)}
-    loss = local_loss(layer, axes, arrays, state_read, target)
+    loss = local_loss(layer, axes, arrays, state_read, target, mask)
     (gradient, back), (out, spikes) = jax.grad(loss, argnums=(0, 1), has_aux=True)(weights, zeros)
     row = {"Q": state_read["Q"], "P": state_read["P"], "R": state_read["R"], **out}
     if target is not None:
@@ -178,29 +180,30 @@ def layer_step(about, layer, axes, arrays, carry, S_in, target, n, t):
     after["R"] = arrays["gamma"] * state["R"] + spikes
     if about["learn"]:
         row |= weights
-        moved = update(about, arrays, weights, opt_state, gradient, t)
+        moved = update(about, arrays, weights, opt_state, gradient, t, factor)
         learns = n >= about.get("burn_in", 0)
         weights, opt_state = jax.tree.map(lambda new, old: jnp.where(learns, new, old), moved, (weights, opt_state))
     return (after, weights, opt_state), row
 
 
-def run(about, axes, layer_arrays, inputs, targets):
+def run(about, axes, layer_arrays, inputs, schedule, targets, masks):
     """The scan over time, which `backend` compiles for the structure of the case."""
     carry = [start(about, layer, arrays) for layer, arrays in zip(about["layers"], layer_arrays, strict=True)]
     n0, burn_in, t0 = about.get("n", 0), about.get("burn_in", 0), about.get("updates", 0)
 
     def step(carry, now):
-        n, S, goals = now
+        n, S, factor, goals, factors = now
         t = t0 + 1 + n - jnp.maximum(n0, burn_in)
         after, rows = [], []
-        for layer, arrays, layer_carry, goal in zip(about["layers"], layer_arrays, carry, goals, strict=True):
-            new, row = layer_step(about, layer, axes, arrays, layer_carry, S, goal, n, t)
+        every = zip(about["layers"], layer_arrays, carry, goals, factors, strict=True)
+        for layer, arrays, layer_carry, goal, mask in every:
+            new, row = layer_step(about, layer, axes, arrays, layer_carry, S, (goal, mask, factor), n, t)
             after.append(new)
             rows.append(row)
             S = row["S"]
         return after, rows
 
-    return lax.scan(step, carry, (n0 + jnp.arange(about["steps"]), inputs, targets))
+    return lax.scan(step, carry, (n0 + jnp.arange(about["steps"]), inputs, schedule, targets, masks))
 
 
 def backend(about, arrays):
@@ -214,8 +217,9 @@ def backend(about, arrays):
         split = [
             {name.split("_", 1)[1]: a for name, a in case.items() if name.startswith(f"layer{k}_")} for k in layers
         ]
-        targets = [layer.pop("target", None) for layer in split]
-        operands = [constants(axes, layer) for layer in split], case["inputs"], targets
+        targets, masks = ([layer.pop(x, None) for layer in split] for x in ("target", "mask"))
+        schedule = case.get("schedule", np.ones(about["steps"]))
+        operands = [constants(axes, layer) for layer in split], case["inputs"], schedule, targets, masks
         operands = jax.tree.map(lambda a: a.astype(about["dtype"]), operands)
         end, rows = jax.jit(partial(run, about, axes))(*operands)
     trace = {f"layer{k}_{x}": np.asarray(a) for k, row in zip(layers, rows, strict=True) for x, a in row.items()}

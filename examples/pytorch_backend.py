@@ -13,14 +13,14 @@ import torch.nn.functional as F
 
 # The choices of each dialect; case.json may also choose axis by axis.
 AXES = (
-    "P_reads U_reads gains refractory threshold surrogate readout pooling regulariser_reads regulariser_place".split()
-)
+    "P_reads U_reads gains refractory threshold surrogate readout dropout pooling regulariser_reads regulariser_place"
+).split()
 CHOICES = {
-    "paper": "old_Q old_P one w at_or_above logistic sigma pool_U primitive pooled",
-    "dcll": "new_Q new_P inverse gamma_w above logistic sigma pool_S primitive unpooled",
-    "decolle": "old_Q new_P leak leak_w above fast_sigmoid_10 spikes pool_U logistic pooled",
-    "decolle-base": "old_Q new_P inverse w above fast_sigmoid_10 spikes pool_U logistic pooled",
-    "decolle-nonorm": "old_Q new_P one w at_or_above boxcar spikes pool_U logistic pooled",
+    "paper": "old_Q old_P one w at_or_above logistic sigma before_G pool_U primitive pooled",
+    "dcll": "new_Q new_P inverse gamma_w above logistic sigma after_G pool_S primitive unpooled",
+    "decolle": "old_Q new_P leak leak_w above fast_sigmoid_10 spikes before_G pool_U logistic pooled",
+    "decolle-base": "old_Q new_P inverse w above fast_sigmoid_10 spikes before_G pool_U logistic pooled",
+    "decolle-nonorm": "old_Q new_P one w at_or_above boxcar spikes before_G pool_U logistic pooled",
 }
 DIALECTS = {name: dict(zip(AXES, row.split(), strict=True)) for name, row in CHOICES.items()}
 
@@ -96,7 +96,7 @@ class Layer:
         """A copy in the dtype of the case."""
         return torch.tensor(array, dtype=self.dtype)
 
-    def forward(self, S_in):
+    def forward(self, S_in, mask):
         """One step; replaces the state.  Returns Q, P, R as U read them, U, S, Y, and u; the graph starts at W, b."""
         old = self.Q, self.P
         self.Q = self.beta * self.Q + self.gain_Q * S_in
@@ -106,7 +106,8 @@ class Layer:
         U = self.drive(P) - self.delta * R
         u = self.pooled(U)
         read = self.spike if self.axes["readout"] == "spikes" else self.sigma
-        Y = F.linear(Activity.apply(u, read, self.slope), self.G, self.c)
+        Y = F.linear(mask.get("before_G", 1) * Activity.apply(u, read, self.slope), self.G, self.c)
+        Y = mask.get("after_G", 1) * Y
         self.R = self.gamma * R + self.spike(U.detach())
         return {"Q": Q, "P": P, "R": R, "U": U, "S": self.spike(u.detach()), "Y": Y}, u
 
@@ -157,9 +158,9 @@ class SGD:
         self.parameter, self.rate = parameter, rate
 
     @torch.no_grad()
-    def step(self):
+    def step(self, factor):
         """One update from the parameter's .grad."""
-        self.parameter -= self.rate * self.parameter.grad
+        self.parameter -= factor * self.rate * self.parameter.grad
 
 
 class Adamax:
@@ -170,13 +171,13 @@ class Adamax:
         self.beta1, self.beta2, self.eps = beta1, beta2, eps
 
     @torch.no_grad()
-    def step(self):
+    def step(self, factor):
         """m <- beta1 m + (1 - beta1) g;  u <- max(beta2 u, |g| + eps);  W <- W - lr / (1 - beta1^t) m / u."""
         g = self.parameter.grad
         self.t += 1
         self.m = self.beta1 * self.m + (1 - self.beta1) * g
         self.u = torch.maximum(self.beta2 * self.u, g.abs() + self.eps)
-        self.parameter -= self.rate / (1 - self.beta1**self.t) * (self.m / self.u)
+        self.parameter -= factor * self.rate / (1 - self.beta1**self.t) * (self.m / self.u)
 
 
 def optimisers(about, layer, array_of):
@@ -210,7 +211,8 @@ def backend(about, arrays):
     for step in range(about["steps"]):
         S = stack[0].tensor(arrays["inputs"][step])
         for k, (layer, layer_optimisers) in enumerate(zip(stack, optimisers_of, strict=True), start=1):
-            row, u = layer.forward(S)
+            mask = {axes["dropout"]: layer.tensor(arrays[f"layer{k}_mask"][step])} if f"layer{k}_mask" in arrays else {}
+            row, u = layer.forward(S, mask)
             S = row["S"]
             if about["targets"]:
                 target = layer.tensor(arrays[f"layer{k}_target"][step])
@@ -221,7 +223,7 @@ def backend(about, arrays):
                 series.setdefault(f"layer{k}_{name}", []).append(tensor.detach().numpy().copy())
             if about.get("n", 0) + step >= about.get("burn_in", 0):
                 for optimiser in layer_optimisers:
-                    optimiser.step()
+                    optimiser.step(arrays["schedule"][step] if "schedule" in arrays else 1)
     trace = {name: np.stack(rows) for name, rows in series.items()}
     for k, layer in enumerate(stack, start=1):
         trace |= {f"layer{k}_{x}_final": getattr(layer, x).detach().numpy().copy() for x in "Wb"}

@@ -16,6 +16,7 @@ EXTRAS = {
     "cycler": "plots",
     "tqdm": "_util",
     "threadpoolctl": "fast",
+    "distributed": "experiments",
     "pytest": "oracle",
     "ipywidgets": "teach",
 }  # which folder may use which optional package

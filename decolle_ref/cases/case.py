@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from decolle_ref._util import npy, store
-from decolle_ref._util.check import Array, InputError
+from decolle_ref._util.check import Array, InputError, not_negative
 from decolle_ref.cases import description, schema
 from decolle_ref.cases.layer_arrays import LayerArrays
 from decolle_ref.decolle import dialects, lif, network
@@ -30,7 +30,8 @@ from decolle_ref.decolle.learner import Learner
 from decolle_ref.decolle.lif import LIF
 from decolle_ref.decolle.network import Carry, Layer
 from decolle_ref.decolle.objective import LOSSES, Objective, Regulariser
-from decolle_ref.decolle.optim import SGD, Adamax, Optimiser
+from decolle_ref.decolle.optim import SGD, Adamax, Optimiser, Schedule, constant
+from decolle_ref.decolle.readout import Mask
 from decolle_ref.decolle.surrogate import SURROGATES, Surrogate
 from decolle_ref.decolle.synapse import Weights
 
@@ -98,13 +99,29 @@ class Case:
             return None
         learning_rates = [layer.learning_rates for layer in self.layer_arrays]
         optimiser = _optimiser(**self.about.get("optimiser", {}))
-        return Learner(learning_rates, optimiser, burn_in=self.about.get("burn_in", 0))
+        return Learner(learning_rates, optimiser, self._schedule(), self.about.get("burn_in", 0))
+
+    def _schedule(self) -> Schedule:
+        """The number of updates so far -> the factor of the learning rates, which the case gives for every step."""
+        if self.about.get("schedule") != "given":
+            return constant
+        not_negative("schedule", self.arrays["schedule"])
+        start = max(0, self.about.get("burn_in", 0) - self.about.get("n", 0)) - int(self.about.get("updates", 0))
+        return lambda updates: float(self.arrays["schedule"][start + updates])
 
     def targets(self) -> Iterator[list[Array]] | None:
         """One list of targets per step, one target (batch, n_out) per layer; None where the case has no targets."""
         if not self.about["targets"]:
             return None
         return ([layer["target"][n] for layer in self.layer_arrays] for n in range(self.about["steps"]))
+
+    def masks(self) -> Iterator[list[Mask]] | None:
+        """One list of dropout factors per step, one Mask per layer; None where the case has no dropout."""
+        if self.about.get("dropout") != "given":
+            return None
+        place = self.dialect().value("dropout")
+        factors = [layer["mask"] for layer in self.layer_arrays]
+        return ([Mask(**{place: mask[n]}) for mask in factors] for n in range(self.about["steps"]))
 
     def _layer(self, arrays: LayerArrays, dialect: Dialect) -> Layer:
         about = self.about["layers"][arrays.k]

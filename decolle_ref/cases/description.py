@@ -3,8 +3,8 @@
 >>> layer = {"n_in": 3, "n": 2, "n_out": 1, "loss": "squared_error", "reduction": "sum"}
 >>> width(layer)
 2
->>> about = {"steps": 10, "batch": 1, "constants": "tau", "initial_state": "rest", "targets": False, "learn": False}
->>> shapes(about | {"layers": [layer]})["layer1_W"]
+>>> about = {"dialect": "paper", "steps": 10, "batch": 1, "constants": "tau", "initial_state": "rest"}
+>>> shapes(about | {"targets": False, "learn": False, "layers": [layer]})["layer1_W"]
 (2, 3)
 """
 
@@ -16,6 +16,7 @@ from typing import Any
 
 from decolle_ref._util.check import InputError
 from decolle_ref.cases.layer_arrays import CONSTANTS
+from decolle_ref.decolle.dialects import DIALECTS
 from decolle_ref.decolle.pool import MaxPool
 from decolle_ref.decolle.synapse import Conv2d, Dense, Synapse
 
@@ -88,6 +89,8 @@ def shapes(about: Mapping[str, Any]) -> Shapes:
         The shape of each array by the name of its file.
     """
     expected: Shapes = {"inputs": (about["steps"], about["batch"], about["layers"][0]["n_in"])}
+    if about["learn"] and about.get("schedule") == "given":
+        expected["schedule"] = (about["steps"],)
     for k, layer in enumerate(about["layers"], start=1):
         expected |= {f"layer{k}_{name}": shape for name, shape in _layer_shapes(about, layer).items()}
     return expected
@@ -100,6 +103,8 @@ def _layer_shapes(about: Mapping[str, Any], layer: Mapping[str, Any]) -> Shapes:
     expected |= dict(zip(CONSTANTS[about["constants"]], ((n_in,), (n_in,), (n,)), strict=True))
     if about["initial_state"] == "given":
         expected |= {"P0": (B, n_in), "Q0": (B, n_in), "R0": (B, n)}
+    if about.get("dropout") == "given":
+        expected["mask"] = (T, B, n_out if _drops_Y(about) else width(layer))
     if about["targets"]:
         expected["target"] = (T, B, n_out)
     if about["learn"]:
@@ -107,6 +112,15 @@ def _layer_shapes(about: Mapping[str, Any], layer: Mapping[str, Any]) -> Shapes:
         if about.get("memory") == "given":
             expected |= {"m_W": W, "u_W": W, "m_b": b, "u_b": b}
     return expected
+
+
+def _drops_Y(about: Mapping[str, Any]) -> bool:
+    """Whether the dialect's dropout acts after G, on Y."""
+    dialect = about["dialect"]
+    if dialect is None:
+        return False
+    place = DIALECTS[dialect].dropout if isinstance(dialect, str) else dialect["dropout"]
+    return bool(place == "after_G")
 
 
 def _sizes(about: Mapping[str, Any]) -> Iterator[tuple[str, int]]:

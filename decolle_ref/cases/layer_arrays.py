@@ -5,6 +5,7 @@
     G, c                     Readout
     w                        w of `lif.neuron`, the refractory strength from which the dialect computes delta
     P0, Q0, R0               State at the start of the run
+    mask                     the one field of Mask that the dialect's dropout chooses
     rate_W, rate_b           learning rates of W and b
     m_W, u_W, m_b, u_b       Moments of W and b: the optimiser's state opt_state ("memory" in case.json)
 

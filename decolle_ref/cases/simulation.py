@@ -58,7 +58,7 @@ def simulate(case: Case, gradients: bool = False) -> dict[str, Array]:
     if size > description.LARGEST_TRACE:
         raise InputError(f"trace: expected at most {description.LARGEST_TRACE} numbers, got {size} (split the steps)")
     series: dict[str, list[Array]] = {}
-    for carry, snapshots in network.run(layers, before, case.inputs, case.targets(), case.learner()):
+    for carry, snapshots in network.run(layers, before, case.inputs, case.targets(), case.learner(), case.masks()):
         for k, (layer, weights, snapshot) in enumerate(zip(layers, before.weights, snapshots, strict=True), start=1):
             for name, array in _rows(layer, weights, snapshot, gradients):
                 series.setdefault(f"layer{k}_{name}", []).append(array)

@@ -39,7 +39,9 @@ def add(p: argparse.ArgumentParser) -> None:
 
     q = commands.add_parser("export", help="write all vectors as case folders")
     q.add_argument("--out", type=Path, required=True, help="a new or empty folder")
-    q.add_argument("--dtype", choices=("float32", "float64"), default="float32")
+    q.add_argument("--dtype", choices=("float32", "float64"), help="of all arrays (default float32)")
+    q.add_argument("--profile", type=Path, help="round to this number format (a name or a JSON file); adds bounds")
+    q.add_argument("--hex", action="store_true", help="also write memory files for $readmemh; needs fixed point")
     q.set_defaults(run=export)
 
     q = commands.add_parser("list", help="list the vectors, each with the mistake that it would catch")
@@ -111,7 +113,10 @@ def check(args: argparse.Namespace) -> int:
 
 def export(args: argparse.Namespace) -> int:
     """`decolle-ref oracle export --out DIR`."""
-    vector_export.export(args.out, args.dtype)
+    if args.profile and args.dtype:
+        raise InputError("dtype: expected none beside --profile, which has its own, got one")
+    declared = profile.read(args.profile) if args.profile else None
+    vector_export.export(args.out, args.dtype or "float32", declared, args.hex)
     print(f"wrote {args.out}")
     return 0
 

@@ -3,6 +3,8 @@
     location           the folder that holds the files
     mnist, cifar10     images
     digits             generated digits, for when MNIST is absent
+    events, aedat      recordings of event cameras as arrays, and the two formats of their files
+    nmnist, dvsgesture such recordings of digits and of gestures
     moving_bar         generated events of an event camera, and their frames
     authors, convert   what the authors of [K20] recorded, and how it is extracted from their repository
     encode             rates to spikes
@@ -11,6 +13,34 @@
 Nothing is downloaded unless `mnist.download` or `cifar10.download` is called.
 """
 
-from decolle_ref.data import augment, authors, cifar10, convert, digits, encode, location, mnist, moving_bar
+from decolle_ref.data import (
+    aedat,
+    augment,
+    authors,
+    cifar10,
+    convert,
+    digits,
+    dvsgesture,
+    encode,
+    events,
+    location,
+    mnist,
+    moving_bar,
+    nmnist,
+)
 
-__all__ = ["augment", "authors", "cifar10", "convert", "digits", "encode", "location", "mnist", "moving_bar"]
+__all__ = [
+    "aedat",
+    "augment",
+    "authors",
+    "cifar10",
+    "convert",
+    "digits",
+    "dvsgesture",
+    "encode",
+    "events",
+    "location",
+    "mnist",
+    "moving_bar",
+    "nmnist",
+]

@@ -55,6 +55,35 @@ def find(name: str, hint: str = "") -> Path:
     """
     path = folder() / name
     if not path.is_file():
-        advice = f"set DECOLLE_REF_DATA to the folder that has it{hint}"
-        raise InputError(f"data: expected {name} in {folder()}, found no such file ({advice})")
+        raise InputError(_missing(name, "file", hint))
     return path
+
+
+def find_folder(name: str, hint: str = "") -> Path:
+    """The path of a folder of data files.
+
+    Parameters
+    ----------
+    name : str
+        The path within the data folder, such as "nmnist/Train".
+    hint : str
+        Further advice for the error message.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    InputError
+        If there is no such folder.
+    """
+    path = folder() / name
+    if not path.is_dir():
+        raise InputError(_missing(name, "folder", hint))
+    return path
+
+
+def _missing(name: str, kind: str, hint: str) -> str:
+    advice = f"set DECOLLE_REF_DATA to the folder that has it{hint}"
+    return f"data: expected {name} in {folder()}, found no such {kind} ({advice})"

@@ -9,7 +9,7 @@ The bar leaves the image on one side and enters it on the other.  Every time is 
 and pixels send events without a cause (noise).
 
 >>> events = record(np.random.default_rng(0), "right", side=8)
->>> events.dtype.names, bool((np.diff(events["t"].astype(int)) >= 0).all())
+>>> events.dtype.names, bool((np.diff(events["t"]) >= 0).all())
 (('x', 'y', 'p', 't'), True)
 >>> frames(events, side=8, steps=100).shape  # 1 ms each, polarities x rows x columns
 (100, 128)
@@ -18,11 +18,9 @@ and pixels send events without a cause (noise).
 import numpy as np
 
 from decolle_ref._util.check import Array, InputError, count, fraction, not_negative, positive, validate_choice
+from decolle_ref.data.events import EVENT
 
-__all__ = ["DIRECTIONS", "EVENT", "frames", "record"]
-
-EVENT = np.dtype([("x", "<u2"), ("y", "<u2"), ("p", "u1"), ("t", "<u4")])
-"""One event: column, row (0 is the top), polarity (1 brighter, 0 darker) and time in microseconds."""
+__all__ = ["DIRECTIONS", "frames", "record"]
 
 DIRECTIONS = ("right", "left", "down", "up")
 MICROSECONDS = 1_000_000
@@ -136,7 +134,7 @@ def frames(events: Array, side: int, steps: int, dt_us: int = 1000) -> Array:
     Raises
     ------
     InputError
-        For an event outside the image or of another polarity, and for a number below 1.
+        For an event outside the image, of another polarity or before time 0, and for a number below 1.
     """
     count("side", side)
     count("steps", steps)
@@ -144,8 +142,10 @@ def frames(events: Array, side: int, steps: int, dt_us: int = 1000) -> Array:
     for name, limit in (("x", side), ("y", side), ("p", 2)):
         if (events[name] >= limit).any():
             raise InputError(f"{name}: expected less than {limit}, got {events[name].max()}")
+    if (events["t"] < 0).any():
+        raise InputError(f"t: expected 0 or more, got {events['t'].min()}")
     bins = events["t"] // dt_us
     inside = events[bins < steps]
     counts = np.zeros((steps, 2, side, side), np.int64)
-    np.add.at(counts, (inside["t"] // dt_us, inside["p"], inside["y"], inside["x"]), 1)
+    np.add.at(counts, (inside["t"] // dt_us, inside["p"].astype(int), inside["y"], inside["x"]), 1)
     return counts.reshape(steps, -1)

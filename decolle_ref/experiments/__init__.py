@@ -6,8 +6,9 @@ Read `regression` first, the first experiment of the DECOLLE paper, then `poisso
 
 import importlib
 
-from decolle_ref.experiments.harness import Experiment, one_line, run
+from decolle_ref.experiments.harness import Experiment, run
 from decolle_ref.experiments.options import settings_of
+from decolle_ref.experiments.summary import one_line
 
 __all__ = ["NAMES", "Experiment", "experiment", "one_line", "run", "settings_of"]
 

@@ -24,7 +24,7 @@ from decolle_ref.decolle.optim import Adamax
 from decolle_ref.decolle.synapse import Synapse, Weights
 from decolle_ref.experiments import checkpoint
 from decolle_ref.experiments.checkpoint import Field
-from decolle_ref.experiments.harness import Experiment, Monitor, Results, Run
+from decolle_ref.experiments.harness import Experiment, Headline, Monitor, Results, Run
 from decolle_ref.experiments.options import CommonSettings, option
 from decolle_ref.experiments.poisson_mnist_network import (
     CLASSES,
@@ -166,12 +166,18 @@ def one_line(results: Results) -> str:
     return f"convnet: test error {100 * results['error']:.2f} % after {length}"
 
 
+def headline(results: Results) -> Headline:
+    """The test error after the last epoch."""
+    return Headline("test error", "%", {"": 100 * results["error"]})
+
+
 EXPERIMENT = Experiment(
     name="convnet",
     summary="the conventional network on MNIST, trained by backpropagation [K20 Sec. 4.2]",
     settings=Settings,
     make=Convnet,
     one_line=one_line,
+    headline=headline,
     example="--epochs 2 --threads 2",
     download=mnist.download,
     cuts_batches=True,

@@ -64,6 +64,11 @@ class Settings(CommonSettings):
             raise InputError("method: local needs --cost local, a loss without a filter in every layer, got --cost top")
 
     @property
+    def seeds(self) -> range:
+        """The seeds of all networks."""
+        return range(self.seed, self.seed + self.networks)
+
+    @property
     def names(self) -> tuple[str, ...]:
         """The methods to compare."""
         return self.methods or tuple(m for m in dropped.RULES if self.cost == "local" or m != "local")
@@ -139,7 +144,7 @@ class Credit(SingleStep):
     def compute(self, monitor: Monitor) -> Report:
         """The numbers of every method, their table, and an account in words of each method named in the settings."""
         settings = self.settings
-        networks = [sample_network(settings, settings.seed + k) for k in range(settings.networks)]
+        networks = [sample_network(settings, seed) for seed in settings.seeds]
         comparisons = [compare(settings, network, monitor.tick) for network in networks]
         methods = {m: _numbers([c[m] for c in comparisons]) for m in settings.names}
         life = [signs_of_life(network) for network in networks]

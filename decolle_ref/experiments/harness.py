@@ -7,26 +7,25 @@ one folder: checkpoint.npz while it runs; at the end NAME.npz, which the figure 
 stopped at any moment can be resumed with `resume`, and its result is the same in every bit.
 """
 
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from decolle_ref._util import store
 from decolle_ref._util.check import Array, finite
 from decolle_ref._util.progress import Progress
 from decolle_ref.experiments import checkpoint, run_folder
-from decolle_ref.experiments.environment import stop_requests, versions
+from decolle_ref.experiments.environment import cores, stop_requests, versions
 from decolle_ref.experiments.options import extendable, plain
 from decolle_ref.fast import worker_pool
 
 State = TypeVar("State")
 Results = dict[str, Any]
-NOT_COMPARABLE = " (quick: not comparable)"
 
 
 class Interrupted(Exception):
@@ -137,6 +136,14 @@ class SingleStep(Run[Report | None]):
         return state
 
 
+class Headline(NamedTuple):
+    """The numbers of a result that come first where several runs are summarised."""
+
+    what: str
+    unit: str  # "" if there is none
+    numbers: dict[str, float]  # by name, in this unit
+
+
 @dataclass(frozen=True)
 class Experiment:
     """The description of an experiment, for the command line and the figures.
@@ -150,6 +157,7 @@ class Experiment:
     make: Callable[[Any, ThreadPoolExecutor, Any], Run[Any]]
     one_line: Callable[[Results], str]
     table: Callable[[Results], str] | None = None
+    headline: Callable[[Results], Headline] | None = None
     group: str = "learn"  # of commands: "learn" or "experiments"
     example: str = "--quick"
     download: Callable[..., object] | None = None  # fetches its data: download(quiet=...)
@@ -180,6 +188,7 @@ def run(
     threads: int | None = None,
     data: Any = None,
     draw: Callable[[Results], object] = lambda results: None,
+    stopped: Callable[[], bool] | None = None,
 ) -> Results:
     """Run an experiment into the folder `out`.
 
@@ -199,6 +208,8 @@ def run(
         Data to use in place of the files on disk.
     draw
         Called with the results, to draw the figures before another process may write into the folder.
+    stopped
+        Says whether the run has to stop, in place of Ctrl-C, which only the main thread of a process can receive.
 
     Returns
     -------
@@ -214,7 +225,8 @@ def run(
     """
     folder = store.output_folder(out)
     with store.locked(folder):
-        results, arrays = _compute(experiment, settings, folder, resume, quiet, threads, data)
+        all_steps = partial(_all_steps, experiment, settings, folder, resume, quiet, stopped)
+        results, arrays = _compute(experiment, settings, threads, data, all_steps)
         store.validate_json(run_folder.RESULTS, results)
         if arrays:
             store.write_arrays(folder / f"{experiment.module}.npz", experiment.arrays_kind, arrays, {})
@@ -224,36 +236,26 @@ def run(
 
 
 def _compute(
-    experiment: Experiment, settings: Any, folder: Path, resume: bool, quiet: bool, threads: int | None, data: Any
+    experiment: Experiment, settings: Any, threads: int | None, data: Any, all_steps: Callable[[Run[Any]], Any]
 ) -> Report:
     """The contents of results.json, with all on which a result depends, and the arrays for the figure."""
-    count = (os.cpu_count() or 1) if threads is None else threads
+    count = cores() if threads is None else threads
     workers, blas_threads = (count, 1) if experiment.cuts_batches else (1, count)
     with worker_pool(workers, blas_threads) as pool:
         job = experiment.make(settings, pool, data)
-        numbers, arrays = job.report(_all_steps(experiment, job, settings, folder, resume, quiet))
+        numbers, arrays = job.report(all_steps(job))
     about = {"experiment": experiment.name, "comparable": not settings.quick, "settings": plain(settings)}
     return {**about, "versions": versions(), **numbers}, arrays
 
 
-def one_line(experiment: Experiment, results: Results) -> str:
-    """The result in one line, marked if the run was a quick one.
-
-    Parameters
-    ----------
-    experiment, results
-        The experiment, and what `run` returned.
-
-    Returns
-    -------
-    str
-        One line.
-    """
-    return experiment.one_line(results) + ("" if results["comparable"] else NOT_COMPARABLE)
-
-
 def _all_steps(
-    experiment: Experiment, job: Run[State], settings: Any, folder: Path, resume: bool, quiet: bool
+    experiment: Experiment,
+    settings: Any,
+    folder: Path,
+    resume: bool,
+    quiet: bool,
+    stopped_by: Callable[[], bool] | None,
+    job: Run[State],
 ) -> State:
     """Run all remaining steps, or until the user stops the run; save checkpoints on the way."""
     path, kind = folder / checkpoint.NAME, experiment.checkpoint_kind
@@ -270,7 +272,7 @@ def _all_steps(
         save(state)
     unit = job.tick_name or job.step_name
     progress = Progress(experiment.name, job.ticks(job.steps), job.ticks(job.done(state)), quiet, unit)
-    with closing(progress) as bar, stop_requests() as stopped:
+    with closing(progress) as bar, stop_requests(stopped_by) as stopped:
         while (done := job.done(state)) < job.steps:
             state = _one_step(job, state, done, bar, stopped)
             done += 1

@@ -61,6 +61,11 @@ class CommonSettings:
     seed: int = option(0, "seed of everything random", least=0)
     quick: bool = option(False, "same code and network on less data; the result is marked as not comparable")
 
+    @property
+    def seeds(self) -> range:
+        """All seeds that a run of these settings uses, each for a network or a training of its own."""
+        return range(self.seed, self.seed + 1)
+
     def __post_init__(self) -> None:
         for f in fields(self):
             _validate(f, getattr(self, f.name))

@@ -33,7 +33,7 @@ from decolle_ref.decolle.objective import cross_entropy
 from decolle_ref.decolle.optim import Adamax, stepwise, update_each
 from decolle_ref.decolle.surrogate import fast_sigmoid, sharpened
 from decolle_ref.experiments.checkpoint import Field
-from decolle_ref.experiments.harness import Experiment, Monitor, Results
+from decolle_ref.experiments.harness import Experiment, Headline, Monitor, Results
 from decolle_ref.experiments.options import option
 from decolle_ref.experiments.study import Study, StudySettings, Unit
 
@@ -216,12 +216,19 @@ def one_line(results: Results) -> str:
     )
 
 
+def headline(results: Results) -> Headline:
+    """The accuracy by rule at the end, as a mean over the trainings."""
+    ends = {rule: numbers["accuracy_end"] for rule, numbers in results["rules"].items()}
+    return Headline("patterns learned", "%", {rule: 100 * float(np.mean(end)) for rule, end in ends.items()})
+
+
 EXPERIMENT = Experiment(
     name="patterns",
     summary="classify random spike patterns by backpropagation through time [N19 Eq. 7]",
     settings=Settings,
     make=Patterns,
     one_line=one_line,
+    headline=headline,
     table=table,
     example="--repeats 1",
 )

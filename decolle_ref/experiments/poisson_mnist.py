@@ -18,7 +18,7 @@ from decolle_ref.decolle.network import Carry
 from decolle_ref.experiments import checkpoint
 from decolle_ref.experiments.checkpoint import Field
 from decolle_ref.experiments.environment import peak_memory
-from decolle_ref.experiments.harness import Experiment, Monitor, Results, Run
+from decolle_ref.experiments.harness import Experiment, Headline, Monitor, Results, Run
 from decolle_ref.experiments.poisson_mnist_network import (
     TEST,
     TRAIN,
@@ -208,10 +208,15 @@ class PoissonMnist(Run[State]):
         }, {}
 
 
+def headline(results: Results) -> Headline:
+    """The test error of every readout at the end."""
+    last = results["final"] or {name: error[-1] for name, error in results["error"].items()}
+    return Headline("test error", "%", {name: 100 * error for name, error in last.items()})
+
+
 def one_line(results: Results) -> str:
     """The result in one line."""
-    last = results["final"] or {name: error[-1] for name, error in results["error"].items()}
-    errors = ", ".join(f"{name} {100 * error:.2f} %" for name, error in last.items())
+    errors = ", ".join(f"{name} {error:.2f} %" for name, error in headline(results).numbers.items())
     seed = results["settings"]["seed"]
     return f"poisson-mnist: test error {errors} after {results['samples'][-1]} samples, seed {seed}"
 
@@ -222,6 +227,7 @@ EXPERIMENT = Experiment(
     settings=Settings,
     make=PoissonMnist,
     one_line=one_line,
+    headline=headline,
     example="--samples 640 --threads 2",
     download=mnist.download,
     cuts_batches=True,

@@ -24,7 +24,7 @@ from decolle_ref.decolle.optim import Adamax, stepwise
 from decolle_ref.decolle.synapse import Dense, Weights
 from decolle_ref.experiments import checkpoint
 from decolle_ref.experiments.checkpoint import Field
-from decolle_ref.experiments.harness import Experiment, Monitor, Results, Run
+from decolle_ref.experiments.harness import Experiment, Headline, Monitor, Results, Run
 from decolle_ref.experiments.options import CommonSettings, option
 
 STEPS = 500
@@ -240,11 +240,18 @@ def one_line(results: Results) -> str:
     return f"regression: mean squared error (spike rate) {text} after {len(results['epochs']['mse'])} epochs"
 
 
+def headline(results: Results) -> Headline:
+    """The error of every layer after training."""
+    names = [f"{name} of layer {k}" for k, name in enumerate(results["targets"], 1)]
+    return Headline("mean squared error", "", dict(zip(names, results["after"]["mse"], strict=True)))
+
+
 EXPERIMENT = Experiment(
     name="regression",
     summary="three layers learn three functions of time [K20 Sec. 4.1, Fig. 1]",
     settings=Settings,
     make=Regression,
     one_line=one_line,
+    headline=headline,
     example="--epochs 20 --layers 128 128 128",
 )

@@ -8,7 +8,7 @@ from decolle_ref._util.check import InputError
 from decolle_ref.experiments import checkpoint
 
 RESULTS = "results.json"
-FILES = ("{}.npz", "{}.png", "{}_*.png")  # the arrays and figures of an experiment
+FILES = ("{}.npz", "{}.png", "{}_*.png", "sweep.*")  # arrays and figures of an experiment, or of a sweep
 
 
 def put_aside(folder: Path, module: str) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from decolle_ref._util.check import Array
 from decolle_ref.data import augment, cifar10
-from decolle_ref.experiments.harness import Experiment
+from decolle_ref.experiments.harness import Experiment, Headline
 from decolle_ref.experiments.options import option
 from decolle_ref.experiments.spikegrad_images import Data, Images, ImageSettings, one_line
 from decolle_ref.spikegrad import network
@@ -62,6 +62,7 @@ EXPERIMENT = Experiment(
     settings=Settings,
     make=SpikeGradCifar10,
     one_line=one_line,
+    headline=lambda results: Headline("test accuracy", "%", {"": 100 * results["accuracy"]}),
     example="--width 0.25 --augment",
     download=cifar10.download,
 )

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from decolle_ref.data import mnist
-from decolle_ref.experiments.harness import Experiment
+from decolle_ref.experiments.harness import Experiment, Headline
 from decolle_ref.experiments.spikegrad_images import Data, Images, ImageSettings, one_line
 from decolle_ref.spikegrad import network
 
@@ -43,6 +43,7 @@ EXPERIMENT = Experiment(
     settings=Settings,
     make=SpikeGradMnist,
     one_line=one_line,
+    headline=lambda results: Headline("test accuracy", "%", {"": 100 * results["accuracy"]}),
     example="--alpha 50 --epochs 5",
     download=mnist.download,
 )

@@ -23,6 +23,11 @@ class StudySettings(CommonSettings):
 
     repeats: int = option(5, "number of seeds, counted from --seed", quick=2)
 
+    @property
+    def seeds(self) -> range:
+        """The seeds of all trainings."""
+        return range(self.seed, self.seed + self.repeats)
+
 
 class Unit(NamedTuple):
     """One training of a study: one variant with one seed.  It does not depend on the other trainings."""
@@ -42,7 +47,7 @@ class Study(Run[tuple[Any, ...]]):
     result: type[Any]
 
     def __init__(self, settings: Any, workers: ThreadPoolExecutor, data: None = None) -> None:
-        self.settings, self.seeds = settings, range(settings.seed, settings.seed + settings.repeats)
+        self.settings, self.seeds = settings, settings.seeds
         self.units = [Unit(variant, seed) for variant, seed in product(self.variants, self.seeds)]
         self.steps = len(self.units)
 

@@ -35,7 +35,7 @@ from decolle_ref.data.encode import poisson
 from decolle_ref.decolle.optim import Adamax, Schedule, stepwise, update_each
 from decolle_ref.decolle.surrogate import fast_sigmoid, sharpened
 from decolle_ref.experiments.checkpoint import Field
-from decolle_ref.experiments.harness import Experiment, Monitor, Results
+from decolle_ref.experiments.harness import Experiment, Headline, Monitor, Results
 from decolle_ref.experiments.options import option
 from decolle_ref.experiments.study import Study, StudySettings, Unit
 
@@ -222,11 +222,18 @@ def one_line(results: Results) -> str:
     )
 
 
+def headline(results: Results) -> Headline:
+    """The distance with the kept weights by variant, relative to silence, as a mean over the trainings."""
+    kept = {variant: numbers["distance_kept"] for variant, numbers in results["variants"].items()}
+    return Headline("relative distance", "%", {variant: 100 * float(np.mean(x)) for variant, x in kept.items()})
+
+
 EXPERIMENT = Experiment(
     name="superspike",
     summary="learn a train of spikes by forward traces [N19 Eq. 9-13]",
     settings=Settings,
     make=SuperSpike,
     one_line=one_line,
+    headline=headline,
     example="--repeats 1 --trials 100",
 )

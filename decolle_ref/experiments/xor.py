@@ -19,7 +19,7 @@ import numpy as np
 
 from decolle_ref._util.check import Array
 from decolle_ref.credit import spike_time
-from decolle_ref.experiments.harness import Experiment, Monitor, Report, Results, SingleStep
+from decolle_ref.experiments.harness import Experiment, Headline, Monitor, Report, Results, SingleStep
 from decolle_ref.experiments.options import CommonSettings, option
 
 SIZES = (2, 4, 2)
@@ -95,6 +95,11 @@ class Settings(CommonSettings):
 
     networks: int = option(100, "number of networks, each with a seed of its own, counted from --seed", quick=10)
 
+    @property
+    def seeds(self) -> range:
+        """The seeds of all networks."""
+        return range(self.seed, self.seed + self.networks)
+
 
 class Xor(SingleStep):
     """The run: it trains all networks in parallel, with the weight-sum cost and without it."""
@@ -102,7 +107,7 @@ class Xor(SingleStep):
     tick_name, parts = "update", 2 * EPOCHS
 
     def __init__(self, settings: Settings, workers: ThreadPoolExecutor, data: None = None) -> None:
-        self.seeds = range(settings.seed, settings.seed + settings.networks)
+        self.seeds = settings.seeds
 
     def compute(self, monitor: Monitor) -> Report:
         """The number of networks that learned, and the first network for the figure."""
@@ -183,11 +188,19 @@ def one_line(results: Results) -> str:
     )
 
 
+def headline(results: Results) -> Headline:
+    """The share of networks that learned, with and without the weight-sum cost."""
+    learned = {"with the weight-sum cost": "learned", "without it": "learned_without_waking"}
+    shares = {name: 100 * results[key] / results["networks"] for name, key in learned.items()}
+    return Headline("networks that learned", "%", shares)
+
+
 EXPERIMENT = Experiment(
     name="xor",
     summary="temporal exclusive or by gradients of spike times [N19 Fig. 7]",
     settings=Settings,
     make=Xor,
     one_line=one_line,
+    headline=headline,
     example="--networks 20",
 )

@@ -206,7 +206,7 @@ def excerpt(trace: Trace, failure: Failure) -> Case | None:
         about["updates"] = trace.layers[0].updates + int(trace.layers[0].learns[: steps.start].sum())
         if isinstance(trace.layers[0].optimiser, Adamax):
             about["memory"] = "given"
-    arrays = {"inputs": case.inputs[steps]}
+    arrays = {name: x[steps] for name, x in case.arrays.items() if name in ("inputs", "schedule")}
     with np.errstate(all="ignore"):  # numbers near the end of the range may overflow
         for k, operands in enumerate(trace.layers, start=1):
             start = _start(operands, steps)
@@ -222,8 +222,7 @@ def _start(operands: Operands, steps: slice) -> dict[str, Array]:
     for x in "PQ":
         arrays[f"{x}0"] = operands.before(x)[n] if operands.layer.neuron.U_reads else operands.trace[x][n]
     arrays["R0"] = operands.trace["R"][n]
-    if "target" in arrays:
-        arrays["target"] = arrays["target"][steps]
+    arrays |= {name: arrays[name][steps] for name in ("target", "mask") if name in arrays}
     if operands.optimiser is not None:
         arrays |= {x: operands.trace[x][n] for x in "Wb"}
     if isinstance(operands.optimiser, Adamax):

@@ -22,6 +22,7 @@ from decolle_ref.decolle.dialects import Dialect
 from decolle_ref.decolle.lif import LIF
 from decolle_ref.decolle.network import Layer
 from decolle_ref.decolle.optim import Optimiser
+from decolle_ref.decolle.readout import KEEP, Mask
 from decolle_ref.oracle.profile import Profile
 
 FORWARD = ("Q", "P", "R", "U", "S", "Y")
@@ -44,6 +45,7 @@ class Operands:
     optimiser : None where the case does not learn
     updates : how many updates the optimiser made before the first step
     learns : (T,), whether each step updates the weights
+    schedule : (T,), the factor of the learning rates at each step, or None where it is 1
     """
 
     layer: Layer
@@ -54,6 +56,13 @@ class Operands:
     optimiser: Optimiser | None
     updates: int
     learns: Array
+    schedule: Array | None = None
+
+    @property
+    def mask(self) -> Mask:
+        """The factors of dropout at all steps."""
+        factors = self.case.get("mask")
+        return KEEP if factors is None else Mask(**{self.dialect.value("dropout"): factors})
 
     @property
     def u(self) -> Array:
@@ -209,11 +218,13 @@ def _operands(case: Case, arrays: Mapping[str, Array]) -> list[Operands]:
     learns = steps >= learner.burn_in if learner else np.zeros(len(steps), bool)
     updates = int(about.get("updates", 0)) if about.get("memory") == "given" else 0  # fresh moments count from 0
     optimiser = learner.optimiser if learner else None
+    schedule = case.arrays["schedule"].astype(np.float64) if "schedule" in case.arrays else None
     layers, spikes = [], np.asarray(case.inputs, np.float64)
     for k, layer in enumerate(case.network(), start=1):
         trace = _of_layer(arrays, k)
         layer_case = {name: x.astype(np.float64) for name, x in _of_layer(case.arrays, k).items()}
-        layers.append(Operands(_in_float64(layer), dialect, layer_case, trace, spikes, optimiser, updates, learns))
+        how = optimiser, updates, learns, schedule
+        layers.append(Operands(_in_float64(layer), dialect, layer_case, trace, spikes, *how))
         spikes = trace["S"]
     return layers
 

@@ -33,5 +33,6 @@ __all__ = [
     "style",
     "superspike",
     "surrogates",
+    "sweep",
     "xor",
 ]

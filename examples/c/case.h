@@ -8,21 +8,22 @@ static const char *const LOSSES[] = {"squared_error", "smooth_l1", "cross_entrop
 static const char *const NO_YES[] = {"false", "true", NULL}, *const ACTIVITIES[] = {"rate", "membrane", NULL};
 static const char *const DTYPES[] = {"float32", "float64", NULL}, *const REDUCTIONS[] = {"sum", "mean", NULL};
 static const char *const STARTS[] = {"rest", "given", NULL}, *const MEMORIES[] = {"fresh", "given", NULL};
+static const char *const DROPOUTS[] = {"none", "given", NULL}, *const SCHEDULES[] = {"constant", "given", NULL};
 static const char *const OPTIMISERS[] = {"sgd", "adamax", NULL};
 static const char *const SURROGATES[] = {"logistic", "fast_sigmoid_10", "boxcar", "fast_sigmoid", "piecewise_linear",
                                          "exponential", NULL};
 
 typedef struct {
-    int new_Q, new_P, gains, refractory, above, surrogate, spikes, pool_S, logistic_rate, unpooled;
+    int new_Q, new_P, gains, refractory, above, surrogate, spikes, pool_S, logistic_rate, unpooled, after_G;
 } Dialect;
 
 static const char *const DIALECT_NAMES[] = {"paper", "dcll", "decolle", "decolle-base", "decolle-nonorm", NULL};
 static const Dialect DIALECTS[] = {
-    {0, 0, GAINS_ONE, DELTA_W, 0, LOGISTIC, 0, 0, 0, 0},
-    {1, 1, GAINS_INVERSE, DELTA_GAMMA_W, 1, LOGISTIC, 0, 1, 0, 1},
-    {0, 1, GAINS_LEAK, DELTA_LEAK_W, 1, FAST_SIGMOID_10, 1, 0, 1, 0},
-    {0, 1, GAINS_INVERSE, DELTA_W, 1, FAST_SIGMOID_10, 1, 0, 1, 0},
-    {0, 1, GAINS_ONE, DELTA_W, 0, BOXCAR, 1, 0, 1, 0},
+    {0, 0, GAINS_ONE, DELTA_W, 0, LOGISTIC, 0, 0, 0, 0, 0},
+    {1, 1, GAINS_INVERSE, DELTA_GAMMA_W, 1, LOGISTIC, 0, 1, 0, 1, 1},
+    {0, 1, GAINS_LEAK, DELTA_LEAK_W, 1, FAST_SIGMOID_10, 1, 0, 1, 0, 0},
+    {0, 1, GAINS_INVERSE, DELTA_W, 1, FAST_SIGMOID_10, 1, 0, 1, 0, 0},
+    {0, 1, GAINS_ONE, DELTA_W, 0, BOXCAR, 1, 0, 1, 0, 0},
 };
 
 /* A dense layer is a convolution of an image of 1 x 1 places and n_in channels, with a kernel of 1 x 1. */
@@ -34,7 +35,7 @@ typedef struct {
     int surrogate, loss, mean, membrane; /* membrane: lambda2 acts on U, else on the rate of U */
     int rate, unpooled;                  /* the surrogate of the rate; unpooled: lambda1 acts before the pool */
     num lambda1, lambda2;
-    num *W, *b, *G, *c, *alpha, *beta, *gamma, *w, *target, *rate_W, *rate_b;
+    num *W, *b, *G, *c, *alpha, *beta, *gamma, *w, *target, *mask, *rate_W, *rate_b;
     num *gain_Q, *gain_P, *delta_R;                 /* they follow from the dialect */
     num *P, *Q, *R, *new_P, *new_Q;                 /* (batch, n_in), R: (batch, n) */
     num *U, *S, *Y, *e, *delta, *dW, *db;           /* of this step */
@@ -44,10 +45,10 @@ typedef struct {
 
 typedef struct {
     const char *text, *folder;
-    int dtype, targets, learn, given, adamax, memory, count;
+    int dtype, targets, learn, given, adamax, memory, dropout, scheduled, count;
     long steps, batch, n, burn_in, updates;
     double beta1;
-    num beta2, eps, *inputs;
+    num beta2, eps, *inputs, *schedule;
     Dialect dialect;
     Layer *layers;
 } Case;
@@ -75,6 +76,7 @@ static Dialect read_dialect(const char *about)
     static const char *const refractory[] = {"w", "gamma_w", "leak_w", NULL};
     static const char *const threshold[] = {"at_or_above", "above", NULL}, *const pools[] = {"pool_U", "pool_S", NULL};
     static const char *const rates[] = {"primitive", "logistic", NULL}, *const places[] = {"pooled", "unpooled", NULL};
+    static const char *const drops[] = {"before_G", "after_G", NULL};
     const char *d = member(about, "dialect");
     if (d == NULL || *d != '{') return DIALECTS[json_choice(about, "dialect", DIALECT_NAMES, -1)];
     known_keys(d, " P_reads U_reads gains refractory threshold decay surrogate readout dropout pooling "
@@ -85,6 +87,7 @@ static Dialect read_dialect(const char *about)
         json_choice(d, "threshold", threshold, -1), json_choice(d, "surrogate", SURROGATES, -1),
         json_choice(d, "readout", reads, -1), json_choice(d, "pooling", pools, -1),
         json_choice(d, "regulariser_reads", rates, 0), json_choice(d, "regulariser_place", places, 0),
+        json_choice(d, "dropout", drops, -1),
     };
     return spelled;
 }
@@ -192,6 +195,7 @@ static void read_layer(const Case *of, Layer *L, const char *about, int k)
     L->Q = of->given ? read_numbers(of, k, "Q0", SHAPE(B, n_in)) : numbers(in);
     L->R = of->given ? read_numbers(of, k, "R0", SHAPE(B, n)) : numbers(out);
     L->target = of->targets ? read_numbers(of, k, "target", SHAPE(T, B, L->n_out)) : NULL;
+    L->mask = of->dropout ? read_numbers(of, k, "mask", SHAPE(T, B, of->dialect.after_G ? L->n_out : L->n_read)) : NULL;
     L->rate_W = of->learn ? read_rates(of, L, k) : NULL;
     L->rate_b = of->learn ? read_numbers(of, k, "rate_b", SHAPE(C)) : NULL;
     L->m_W = of->memory ? read_numbers(of, k, "m_W", shape_W) : numbers(weights);
@@ -216,7 +220,7 @@ static Case read_case(const char *folder)
     of.folder = folder;
     const char *about = blank(of.text), *format = member(about, "format"), *layers = member(about, "layers"), *p;
     known_keys(about, " format version name why dialect dtype constants dt steps batch initial_state targets learn"
-                      " burn_in n updates optimiser memory layers ");
+                      " burn_in n updates optimiser memory dropout schedule layers ");
     if (format == NULL || strncmp(format, "\"decolle_ref case\"", 18) != 0 || json_number(about, "version", 0) != 1)
         fail("case.json: expected a decolle_ref case of version 1, got something else");
     static const char *const constants[] = {"decay", NULL};
@@ -246,6 +250,8 @@ static Case read_case(const char *folder)
         of.eps = number("eps", json_number(optimiser, "eps", 1e-8));
         if (of.eps <= 0) fail("eps: expected more than 0, got %g", value(of.eps));
     }
+    of.dropout = json_choice(about, "dropout", DROPOUTS, 0);
+    of.scheduled = of.learn && json_choice(about, "schedule", SCHEDULES, 0);
     of.memory = of.adamax && json_choice(about, "memory", MEMORIES, 0);
 
     if (layers == NULL) fail("layers: expected a list, got none");
@@ -258,5 +264,6 @@ static Case read_case(const char *folder)
     }
     if (of.count == 0) fail("layers: expected at least one, got none");
     of.inputs = read_numbers(&of, 0, "inputs", SHAPE(of.steps, of.batch, of.layers[0].n_in));
+    of.schedule = of.scheduled ? read_numbers(&of, 0, "schedule", SHAPE(of.steps)) : NULL;
     return of;
 }

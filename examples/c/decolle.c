@@ -23,8 +23,8 @@
 
 /* ---- One step ---- */
 
-/* One sample: the state, the spikes and the readout. */
-static void forward(const Dialect *d, Layer *L, long b, const num *S_in)
+/* One sample: the state, the spikes and the readout; mask_a and mask_Y are the factors of dropout, or NULL. */
+static void forward(const Dialect *d, Layer *L, long b, const num *S_in, const num *mask_a, const num *mask_Y)
 {
     num *Q = L->Q + b * L->n_in, *P = L->P + b * L->n_in, *R = L->R + b * L->n, *U = L->U + b * L->n;
     num *new_Q = L->new_Q + b * L->n_in, *new_P = L->new_P + b * L->n_in;
@@ -41,13 +41,13 @@ static void forward(const Dialect *d, Layer *L, long b, const num *S_in)
     for (int v = 0; v < L->n_read; v++) {
         winners[v] = winner(L, v, L->rank);
         S[v] = spike(d, U[winners[v]]);
-        activity[v] = d->spikes ? S[v] : sigma(L->surrogate, U[winners[v]]);
+        activity[v] = dropped(mask_a, v, d->spikes ? S[v] : sigma(L->surrogate, U[winners[v]]));
     }
-    for (int k = 0; k < L->n_out; k++) L->Y[b * L->n_out + k] = readout(L, k, activity);
+    for (int k = 0; k < L->n_out; k++) L->Y[b * L->n_out + k] = readout(L, k, activity, mask_Y);
 }
 
 /* One sample: e, and delta of the winning neurons; delta of the others is 0. */
-static void local_gradients(Layer *L, long b, long batch, const num *target)
+static void local_gradients(Layer *L, long b, long batch, const num *target, const num *mask_a, const num *mask_Y)
 {
     num *Y = L->Y + b * L->n_out, *e = L->e + b * L->n_out, *U = L->U + b * L->n, *delta = L->delta + b * L->n;
     const int *winners = L->winner + b * L->n_read, regularised = L->lambda1 > 0 || L->lambda2 > 0;
@@ -57,7 +57,7 @@ static void local_gradients(Layer *L, long b, long batch, const num *target)
     for (int i = 0; i < L->n; i++) delta[i] = 0;
     for (int v = 0; v < L->n_read; v++) {
         num *to = &delta[winners[v]];
-        *to = error_signal(L, v, e, U[winners[v]]);
+        *to = error_signal(L, v, e, U[winners[v]], mask_a, mask_Y);
         if (regularised) *to += penalty(L, batch, U[winners[v]], silent);
     }
     for (int i = 0; regularised && L->unpooled && i < L->n; i++) delta[i] += share(loud(L, U[i]), batch * L->n);
@@ -71,12 +71,13 @@ static void gradients(Layer *L, long batch, const num *P)
     }
 }
 
-static void learn(const Case *of, Layer *L)
+/* `factor` is that of the schedule at this step, or NULL. */
+static void learn(const Case *of, Layer *L, const num *factor)
 {
     for (long j = 0; j < (long)L->channels * L->fan_in; j++)
-        update(of, &L->W[j], &L->m_W[j], &L->u_W[j], L->dW[j], L->rate_W[j]);
+        update(of, &L->W[j], &L->m_W[j], &L->u_W[j], L->dW[j], dropped(factor, 0, L->rate_W[j]));
     for (int o = 0; o < L->channels; o++)
-        update(of, &L->b[o], &L->m_b[o], &L->u_b[o], L->db[o], L->rate_b[o]);
+        update(of, &L->b[o], &L->m_b[o], &L->u_b[o], L->db[o], dropped(factor, 0, L->rate_b[o]));
 }
 
 /* Replaces the old state by the new one. */
@@ -99,12 +100,21 @@ static void step(Case *of, long t, const Record *records)
     const num *S_in = of->inputs + t * of->batch * of->layers[0].n_in;
     for (int k = 0; k < of->count; k++) {
         Layer *L = &of->layers[k];
-        for (long b = 0; b < of->batch; b++) forward(d, L, b, S_in + b * L->n_in);
-        for (long b = 0; of->targets && b < of->batch; b++)
-            local_gradients(L, b, of->batch, L->target + (t * of->batch + b) * L->n_out);
+        for (long b = 0; b < of->batch; b++) {
+            const long row = t * of->batch + b;
+            const num *mask = L->mask == NULL ? NULL : L->mask + row * (d->after_G ? L->n_out : L->n_read);
+            const num *mask_a = d->after_G ? NULL : mask, *mask_Y = d->after_G ? mask : NULL;
+            forward(d, L, b, S_in + b * L->n_in, mask_a, mask_Y);
+        }
+        for (long b = 0; of->targets && b < of->batch; b++) {
+            const long row = t * of->batch + b;
+            const num *mask = L->mask == NULL ? NULL : L->mask + row * (d->after_G ? L->n_out : L->n_read);
+            const num *mask_a = d->after_G ? NULL : mask, *mask_Y = d->after_G ? mask : NULL;
+            local_gradients(L, b, of->batch, L->target + row * L->n_out, mask_a, mask_Y);
+        }
         if (of->targets) gradients(L, of->batch, d->new_P ? L->new_P : L->P);
         write_step(of, L, &records[k]);
-        if (learns) learn(of, L);
+        if (learns) learn(of, L, of->schedule == NULL ? NULL : of->schedule + t);
         advance(d, L, of->batch);
         S_in = L->S;
     }

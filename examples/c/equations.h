@@ -96,12 +96,15 @@ static int winner(const Layer *L, int v, const num *rank)
 
 /* ---- The readout and its error ---- */
 
-/* Y_k = sum_v G_kv a_v + c_k, where a = sigma(U) or S */
-static num readout(const Layer *L, int k, const num *activity)
+/* x times a factor of dropout, if the case has any */
+static num dropped(const num *mask, int i, num x) { return mask == NULL ? x : narrow(mul(mask[i], x)); }
+
+/* Y_k = sum_v G_kv a_v + c_k, where a = sigma(U) or S, and dropout multiplies a or Y */
+static num readout(const Layer *L, int k, const num *activity, const num *mask_Y)
 {
     wide sum = 0;
     for (int v = 0; v < L->n_read; v++) sum += mul(L->G[(long)k * L->n_read + v], activity[v]);
-    return narrow(sum + widen(L->c[k]));
+    return dropped(mask_Y, k, narrow(sum + widen(L->c[k])));
 }
 
 /* e = dLoss/dY: d = Y - target, or clip(d, -1, 1); over B n_out where the loss is a mean */
@@ -146,12 +149,12 @@ static num penalty(const Layer *L, long batch, num U, int silent)
     return share(above - (silent ? narrow(mul(L->lambda2, slope)) : 0), batch * L->n_read);
 }
 
-/* delta_i = (sum_k G_ki e_k) sigma'(U_i) */
-static num error_signal(const Layer *L, int v, const num *e, num U)
+/* delta_i = (sum_k G_ki e_k) sigma'(U_i), with the factors of dropout before or after G */
+static num error_signal(const Layer *L, int v, const num *e, num U, const num *mask_a, const num *mask_Y)
 {
     wide sum = 0;
-    for (int k = 0; k < L->n_out; k++) sum += mul(L->G[(long)k * L->n_read + v], e[k]);
-    return narrow(mul(narrow(sum), sigma_slope(L->surrogate, U)));
+    for (int k = 0; k < L->n_out; k++) sum += mul(L->G[(long)k * L->n_read + v], dropped(mask_Y, k, e[k]));
+    return narrow(mul(dropped(mask_a, v, narrow(sum)), sigma_slope(L->surrogate, U)));
 }
 
 /* ---- Learning ---- */

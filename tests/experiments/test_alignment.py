@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from decolle_ref._util import reading
 from decolle_ref._util.check import InputError
-from decolle_ref.experiments import alignment, harness, settings_of
+from decolle_ref.experiments import alignment, harness, settings_of, summary
 from decolle_ref.experiments import alignment_networks as networks
 from decolle_ref.experiments.alignment import EXPERIMENT, LEARNED, at_end
 from decolle_ref.experiments.alignment_networks import BP, CONTROL, DFA, FA
@@ -72,7 +72,7 @@ def test_a_quick_run_writes_results_and_a_figure(tmp_path):
     np.testing.assert_allclose(arrays["rate_angle"][0], 0, atol=ACOS_ROUNDING)  # backpropagation, to itself
     assert (arrays["rate_angle"][4] == 90).all()  # the control does not move hidden layers
     assert (tmp_path / "results.json").exists() and save_figures(tmp_path, results)[0].exists()
-    assert harness.one_line(EXPERIMENT, results).endswith(" (quick: not comparable)")
+    assert summary.one_line(EXPERIMENT, results).endswith(" (quick: not comparable)")
     assert alignment.table(results).count("\n") == 1 + 5 + 4
 
 

@@ -17,7 +17,7 @@ from decolle_ref.data import digits
 from decolle_ref.decolle import convnet
 from decolle_ref.decolle.synapse import Weights
 from decolle_ref.experiments import convnet as experiment
-from decolle_ref.experiments import harness
+from decolle_ref.experiments import harness, summary
 from decolle_ref.experiments.convnet import EXPERIMENT, Convnet, Settings
 from decolle_ref.experiments.environment import versions
 from decolle_ref.experiments.harness import Interrupted
@@ -124,8 +124,8 @@ def test_results_say_what_they_depend_on(finished):
     assert results["settings"] == asdict(SMALL) and results["versions"] == versions()
     assert {name: len(values) for name, values in results["epochs"].items()} == {"error": 4, "loss": 4}
     line = f"convnet: test error {100 * results['error']:.2f} % after 4 epochs, seed 0"
-    assert harness.one_line(EXPERIMENT, results) == line
-    assert harness.one_line(EXPERIMENT, results | {"comparable": False}) == line + " (quick: not comparable)"
+    assert summary.one_line(EXPERIMENT, results) == line
+    assert summary.one_line(EXPERIMENT, results | {"comparable": False}) == line + " (quick: not comparable)"
 
 
 def test_the_figure_is_drawn_from_the_results(finished, tmp_path):

@@ -2,63 +2,18 @@
 
 import importlib
 import json
-import signal
-from dataclasses import dataclass, fields, replace
-from typing import NamedTuple
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
 
 from decolle_ref import experiments
 from decolle_ref._util import reading, store
-from decolle_ref._util.check import Array, InputError
+from decolle_ref._util.check import InputError
 from decolle_ref.cli.main import commands, main, parser
-from decolle_ref.experiments import harness, options
-from decolle_ref.experiments.checkpoint import Field
-from decolle_ref.experiments.harness import Experiment, Interrupted
-from decolle_ref.experiments.options import option
-from decolle_ref.experiments.study import Study, StudySettings
-
-
-class Walk(NamedTuple):
-    """Where a random walk went."""
-
-    path: Array
-    end: float
-
-
-@dataclass(frozen=True)
-class Settings(StudySettings):
-    """Random walks of some length."""
-
-    length: int = option(50, "steps of a walk", quick=5)
-
-
-class Walks(Study):
-    """A study small enough to be stopped anywhere."""
-
-    variants, result = ("left", "right"), Walk
-    stop_at = diverge_at = None
-
-    def learn(self, unit, monitor):
-        if Walks.stop_at == unit:
-            signal.raise_signal(signal.SIGINT)
-        monitor.tick("walking")
-        rng = np.random.default_rng((unit.seed, unit.variant == "left"))
-        path = rng.normal(size=self.settings.length).cumsum()
-        if Walks.diverge_at == unit:
-            path[1] = np.inf
-        return Walk(path, float(path[-1]))
-
-    def fields(self, unit):
-        return {"path": Field((self.settings.length,)), "end": Field()}
-
-    def report(self, state):
-        ends = {variant: [float(w.end) for w in walks] for variant, walks in self.by_variant(state).items()}
-        return {"ends": ends}, {"paths": np.array([w.path for w in state])}
-
-
-WALKS = Experiment("walks", "random walks", Settings, Walks, lambda results: f"walks: {results['ends']['left'][0]:.2f}")
+from decolle_ref.experiments import harness, options, summary
+from decolle_ref.experiments.harness import Interrupted
+from tests.support.walks import WALKS, Settings, Walks
 
 
 @pytest.fixture
@@ -168,7 +123,7 @@ def test_quick_changes_what_was_not_given_and_marks_the_result(tmp_path):
     assert (quick.length, quick.repeats, quick.seed) == (5, 3, 0)
     results = harness.run(WALKS, quick, tmp_path, quiet=True)
     assert results["comparable"] is False
-    assert harness.one_line(WALKS, results).endswith(" (quick: not comparable)")
+    assert summary.one_line(WALKS, results).endswith(" (quick: not comparable)")
 
 
 @pytest.mark.parametrize("name", experiments.NAMES)

@@ -8,7 +8,7 @@ import pytest
 from decolle_ref import gradcheck
 from decolle_ref._util import reading
 from decolle_ref._util.check import InputError
-from decolle_ref.experiments import harness, landscape, settings_of
+from decolle_ref.experiments import harness, landscape, settings_of, summary
 from decolle_ref.experiments.landscape import CELL, EXPERIMENT, Settings, Walk
 from decolle_ref.plots.landscape import save_figures
 
@@ -151,9 +151,9 @@ def test_classes_differ_by_the_input_that_is_the_more_active(rng):
 
 def test_a_run_leaves_results_arrays_and_a_figure_and_can_be_repeated(folder, results, tmp_path):
     assert json.loads((folder / "results.json").read_text()) == results
-    assert harness.one_line(EXPERIMENT, results).startswith("landscape: loss ")
-    assert harness.one_line(EXPERIMENT, results).endswith(" (quick: not comparable)")
-    assert "quick" not in harness.one_line(EXPERIMENT, results | {"comparable": True})
+    assert summary.one_line(EXPERIMENT, results).startswith("landscape: loss ")
+    assert summary.one_line(EXPERIMENT, results).endswith(" (quick: not comparable)")
+    assert "quick" not in summary.one_line(EXPERIMENT, results | {"comparable": True})
     assert save_figures(folder, results)[0].read_bytes().startswith(b"\x89PNG")
     assert sorted(p.name for p in folder.iterdir()) == ["landscape.npz", "landscape.png", "results.json"]
     assert harness.run(EXPERIMENT, settings_of(Settings, quick=True), tmp_path, quiet=True) == results

@@ -9,7 +9,7 @@ from decolle_ref._util.check import InputError
 from decolle_ref.credit import cost as costs
 from decolle_ref.credit.audit import dropped
 from decolle_ref.credit.methods import bptt, feedback, online
-from decolle_ref.experiments import harness, patterns, settings_of
+from decolle_ref.experiments import harness, patterns, settings_of, summary
 from decolle_ref.experiments.patterns import EXPERIMENT, Settings
 from decolle_ref.plots.patterns import save_figures
 
@@ -63,7 +63,7 @@ def test_learning_raises_the_accuracy_and_a_run_leaves_its_results_and_a_figure(
     assert json.loads((tmp_path / "results.json").read_text()) == results
     assert save_figures(tmp_path, results)[0].stat().st_size > 10_000
     assert (
-        "(quick: not comparable)" in harness.one_line(EXPERIMENT, results)
+        "(quick: not comparable)" in summary.one_line(EXPERIMENT, results)
         and len(patterns.table(results).splitlines()) == 6
     )
     with pytest.raises(InputError, match="seed: expected an integer >= 0, got -1"):

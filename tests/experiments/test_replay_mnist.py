@@ -8,7 +8,7 @@ from decolle_ref._util.check import InputError
 from decolle_ref.data import authors, mnist
 from decolle_ref.data.convert import convert_mnist
 from decolle_ref.decolle import dialects, network
-from decolle_ref.experiments import harness, replay, replay_mnist
+from decolle_ref.experiments import harness, replay, replay_mnist, summary
 from decolle_ref.experiments.replay_mnist import NETWORKS, READOUTS, Settings
 from decolle_ref.fast import NetworkStepper, worker_pool
 from decolle_ref.plots.replay import save_figures
@@ -103,7 +103,7 @@ def test_a_run_leaves_errors_kernels_and_a_figure(in_data_folder, stored, tmp_pa
     assert list(results["error"]["mnist_long"]) == list(READOUTS[:3])
     assert list(results["error"]["mnist_short"]) == list(READOUTS)
     assert results["recorded"] == {}  # the curves are not in this data folder
-    line = harness.one_line(replay.EXPERIMENT, results)
+    line = summary.one_line(replay.EXPERIMENT, results)
     assert line.startswith("replay mnist: error on 70 test images: mnist_long layer 1 ") and "\n" not in line
     arrays, _ = reading.read_arrays(tmp_path / "new" / "replay.npz", replay.EXPERIMENT.arrays_kind)
     np.testing.assert_array_equal(arrays["mnist_short_kernels"], stored["mnist_short"]["layer1_W"][:, 0])

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from decolle_ref.experiments import harness, scaling
+from decolle_ref.experiments import harness, scaling, summary
 from decolle_ref.experiments.options import CommonSettings
 from decolle_ref.experiments.scaling import EXPERIMENT
 from decolle_ref.plots.scaling import save_figures
@@ -73,7 +73,7 @@ def test_a_quick_run_writes_results_and_a_figure(tmp_path, monkeypatch):
     monkeypatch.setattr(scaling, "SWEEPS", dict.fromkeys(scaling.METHODS, small))
     results = harness.run(EXPERIMENT, CommonSettings(quick=True), tmp_path, quiet=True)
     assert (tmp_path / "results.json").exists() and save_figures(tmp_path, results)[0].exists()
-    assert harness.one_line(EXPERIMENT, results).endswith(" (quick: not comparable)")
+    assert summary.one_line(EXPERIMENT, results).endswith(" (quick: not comparable)")
     assert scaling.table(results).count("\n") == 1 + len(scaling.METHODS)
     assert not results["within"]  # at these sizes objects outweigh arrays, and the verdict says so
 

@@ -11,7 +11,7 @@ from decolle_ref._util import reading
 from decolle_ref._util.check import InputError
 from decolle_ref.cli.main import main
 from decolle_ref.decolle.synapse import Weights
-from decolle_ref.experiments import harness, spikegrad_images
+from decolle_ref.experiments import harness, spikegrad_images, summary
 from decolle_ref.experiments import spikegrad_mnist as experiment
 from decolle_ref.experiments.harness import Interrupted
 from decolle_ref.experiments.spikegrad_images import Data
@@ -192,8 +192,8 @@ def test_results_say_what_they_depend_on(finished):
     assert results == finished[1]
     assert results["settings"] == asdict(SMALL) and results["comparable"] is True
     assert results["connections"] == ["P4", "8", "10"]
-    assert harness.one_line(EXPERIMENT, results).startswith("spikegrad-mnist: test accuracy ")
-    assert "not comparable" in harness.one_line(EXPERIMENT, results | {"comparable": False})
+    assert summary.one_line(EXPERIMENT, results).startswith("spikegrad-mnist: test accuracy ")
+    assert "not comparable" in summary.one_line(EXPERIMENT, results | {"comparable": False})
 
 
 def test_figures_are_drawn_from_the_results(finished):

@@ -10,7 +10,7 @@ from decolle_ref.credit import cost as costs
 from decolle_ref.credit.audit import dropped
 from decolle_ref.credit.methods import bptt
 from decolle_ref.credit.neuron.spiking import Paths
-from decolle_ref.experiments import harness, settings_of, superspike
+from decolle_ref.experiments import harness, settings_of, summary, superspike
 from decolle_ref.experiments.superspike import EXPERIMENT, Settings
 from decolle_ref.plots.superspike import save_figures
 
@@ -68,7 +68,7 @@ def test_a_quick_run_leaves_results_and_a_figure(tmp_path):
     assert json.loads((tmp_path / "results.json").read_text()) == results
     assert results["seeds"] == [2, 3] and set(results["variants"]) == set(superspike.VARIANTS)
     assert save_figures(tmp_path, results)[0].stat().st_size > 10_000
-    assert "(quick: not comparable)" in harness.one_line(EXPERIMENT, results)
+    assert "(quick: not comparable)" in summary.one_line(EXPERIMENT, results)
     with pytest.raises(InputError, match="seed: expected an integer >= 0, got -1"):
         Settings(seed=-1)
 

@@ -7,7 +7,7 @@ from decolle_ref import gradcheck
 from decolle_ref._util import reading
 from decolle_ref._util.check import InputError
 from decolle_ref.credit import spike_time
-from decolle_ref.experiments import harness, settings_of, xor
+from decolle_ref.experiments import harness, settings_of, summary, xor
 from decolle_ref.experiments.xor import EXPERIMENT, Settings
 from decolle_ref.plots.style import save
 from decolle_ref.plots.xor import plot, save_figures
@@ -61,9 +61,9 @@ def test_the_stored_run_can_be_read_and_drawn(finished):
 def test_a_quick_run_is_the_same_with_fewer_networks_and_says_so(tmp_path, finished):
     results = harness.run(EXPERIMENT, settings_of(Settings, quick=True), tmp_path / "new", quiet=True)
     assert results["networks"] == 10
-    assert harness.one_line(EXPERIMENT, results).startswith("xor: learned by ")
-    assert harness.one_line(EXPERIMENT, results).endswith(" (quick: not comparable)")
-    assert "quick" not in harness.one_line(EXPERIMENT, finished[1])
+    assert summary.one_line(EXPERIMENT, results).startswith("xor: learned by ")
+    assert summary.one_line(EXPERIMENT, results).endswith(" (quick: not comparable)")
+    assert "quick" not in summary.one_line(EXPERIMENT, finished[1])
     assert results["shown"]["winner"] == results["shown"]["target"]
     assert results["learned"] >= 9
 

@@ -33,6 +33,7 @@ from decolle_ref.data.convert import CURVES, convert_curves
 from decolle_ref.data.convert import read as read_clone
 from decolle_ref.experiments import checkpoint, harness, poisson_mnist, poisson_mnist_network
 from decolle_ref.oracle import profile
+from tests.support import fuzz_events
 from tests.support.cases import convolutional, make
 from tests.support.clone import FloatStorage, Tensor, write_objects, write_torch
 from tests.support.mutations import mutated
@@ -169,6 +170,13 @@ READERS = {
     ),
     "profile": Reader(write_profile, lambda folder, out: profile.read(folder / "mine.json")),
 }
+EVENT_READERS = {
+    "events": Reader(fuzz_events.write_events, fuzz_events.read_events),
+    "aedat": Reader(fuzz_events.write_aedat, fuzz_events.read_aedat),
+    "nmnist": Reader(fuzz_events.write_nmnist, fuzz_events.read_nmnist),
+    "dvsgesture": Reader(fuzz_events.write_dvsgesture, fuzz_events.read_dvsgesture, "dvsgesture/user01_led.aedat"),
+}
+READERS |= EVENT_READERS
 
 
 def stop(*_: Any) -> None:

@@ -18,7 +18,8 @@ NUMBERS: tuple[str, ...] = ("0", "-1", "1", "2", "65", "1e999", "-1e999", "1e308
 NUMBERS += ("4294967295", "9223372036854775807", "9223372036854775808", "1" + 400 * "0", "9" * 5000)
 STRINGS = ("", "../../escaped", "/tmp/escaped", "a\0b", "\ud800", "\udfff", "a\nb", "x" * 3000, "NaN", "null", "..")
 VALUES = (None, True, False, [], {}, [[]], -1, 0, 1, 2, 3, 0.5, -0.5, 1e300, 10000, 2**31, 2**63, 10**30, *STRINGS)
-MARKS = (b"PK\1\2", b"PK\3\4", b"PK\5\6", b"\x93NUMPY", b"{'descr'", b"\x1f\x8b")  # of archives, arrays, gzip files
+MARKS: tuple[bytes, ...] = (b"PK\1\2", b"PK\3\4", b"PK\5\6", b"\x93NUMPY", b"{'descr'", b"\x1f\x8b")
+MARKS += (b"#!END-HEADER\r\n",)  # of archives, arrays, gzip files, AEDAT files
 
 
 def pick(rng: Rng, options: Sequence[T]) -> T:

@@ -106,13 +106,19 @@ def S(operands: Operands, arithmetic: Arithmetic) -> Bounded:
 
 
 def Y(operands: Operands, arithmetic: Arithmetic) -> Bounded:
-    """Y = G sigma(U) + c, or G S + c.  [K20 Sec. 3.2]"""
+    """Y = G sigma(U) + c, or G S + c, where dropout multiplies what G reads, or Y.  [K20 Sec. 3.2]"""
     G, c = operands.case["G"], operands.case["c"]
     read = exact(operands.trace["S"])
     if operands.layer.activity == "primitive":
         read = arithmetic.function(operands.layer.surrogate.primitive, exact(operands.u), 1.0)
+    read = dropped(arithmetic, operands.mask.activity, read)
     value, size, err = read.value @ G.T, np.abs(read.value) @ np.abs(G).T, read.err @ np.abs(G).T
-    return arithmetic.total(value, size + err, err, G.shape[1], exact(c))
+    return dropped(arithmetic, operands.mask.Y, arithmetic.total(value, size + err, err, G.shape[1], exact(c)))
+
+
+def dropped(arithmetic: Arithmetic, factors: Array | float, x: Bounded) -> Bounded:
+    """x times the factors of dropout; x itself where there are none."""
+    return x if np.ndim(factors) == 0 else arithmetic.multiply(exact(np.asarray(factors)), x)
 
 
 FORWARD: dict[str, Equation] = {"Q": Q, "P": P, "R": R, "U": U, "S": S, "Y": Y}

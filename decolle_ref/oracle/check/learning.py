@@ -12,7 +12,7 @@ from decolle_ref.decolle.network import Layer
 from decolle_ref.decolle.objective import Objective, Regulariser, cross_entropy, smooth_l1
 from decolle_ref.decolle.optim import Adamax
 from decolle_ref.decolle.surrogate import Surrogate
-from decolle_ref.oracle.check.equations import Equation
+from decolle_ref.oracle.check.equations import Equation, dropped
 from decolle_ref.oracle.check.error_bounds import FLOAT64_UNIT, Arithmetic, Bounded, exact
 from decolle_ref.oracle.trace import Operands
 
@@ -66,7 +66,10 @@ def backward(operands: Operands, arithmetic: Arithmetic, slope: Bounded) -> Boun
     """delta with another slope in place of sigma'(U)."""
     u, (of_u, of_U) = operands.u, regularisers(operands.layer)
     G, e, layer = operands.case["G"], operands.trace["e"], operands.layer
-    back = arithmetic.total(e @ G, np.abs(e) @ np.abs(G), np.zeros_like(e @ G), len(G))
+    e_of_G = dropped(arithmetic, operands.mask.Y, exact(e))
+    value, size, err = e_of_G.value @ G, np.abs(e_of_G.value) @ np.abs(G), e_of_G.err @ np.abs(G)
+    back = arithmetic.total(value, size + err, err, len(G))
+    back = dropped(arithmetic, operands.mask.activity, back)
     delta = arithmetic.multiply(back, slope)
     if of_u is not None:
         delta = arithmetic.gathered(delta, *_penalties(u, layer, of_u, arithmetic))
@@ -151,22 +154,32 @@ def _updated(operands: Operands, arithmetic: Arithmetic, name: str) -> Bounded:
 
 def _changes(operands: Operands, arithmetic: Arithmetic, name: str, gradient: Array) -> Bounded:
     """lr g, or Adamax's (lr / (1 - beta1^t)) m / u, where m and u follow from the gradients that were written down."""
-    rate = exact(np.broadcast_to(operands.case[f"rate_{name}"], gradient.shape[1:]))
+    rate = rates(operands, arithmetic, name)
     if not isinstance(operands.optimiser, Adamax):
         return arithmetic.multiply(rate, exact(gradient))
     m, u = (exact(operands.case.get(f"{x}_{name}", np.zeros(gradient.shape[1:]))) for x in "mu")
     beta1, beta2 = (arithmetic.derived(np.asarray(x)) for x in (operands.optimiser.beta1, operands.optimiser.beta2))
     eps, t, changes = arithmetic.derived(np.asarray(operands.optimiser.eps)), operands.updates, []
-    for g, learns in zip(gradient, operands.learns, strict=True):
+    for g, learns, *now in zip(gradient, operands.learns, *rate, strict=True):
         if learns:
             t += 1
             m = running_mean(arithmetic, m, exact(g), beta1)
             u = arithmetic.maximum(arithmetic.multiply(beta2, u), arithmetic.add(exact(np.abs(g)), eps))
-            scaled = arithmetic.multiply(rate, correction(operands.optimiser.beta1, t, arithmetic))
+            scaled = arithmetic.multiply(Bounded(*now), correction(operands.optimiser.beta1, t, arithmetic))
             changes.append(arithmetic.multiply(scaled, arithmetic.divide(m, u)))
         else:
             changes.append(exact(np.zeros_like(g)))
     return Bounded(*(np.stack(x) for x in zip(*changes, strict=True)))
+
+
+def rates(operands: Operands, arithmetic: Arithmetic, name: str) -> Bounded:
+    """The learning rates of W or b at every step, with the factors of the schedule: (T, ...)."""
+    rate, shape = operands.case[f"rate_{name}"], operands.case[name].shape
+    rate = np.broadcast_to(rate, (len(operands.learns), *shape))
+    if operands.schedule is None:
+        return exact(rate)
+    factors = operands.schedule.reshape(-1, *(1,) * len(shape))
+    return arithmetic.multiply(exact(factors), exact(rate))
 
 
 def correction(beta1: float, t: int, arithmetic: Arithmetic) -> Bounded:

@@ -8,6 +8,7 @@ from decolle_ref._util.check import Array
 from decolle_ref.decolle.layer import Layer, regularisers
 from decolle_ref.decolle.objective import Regulariser
 from decolle_ref.decolle.optim import Adamax
+from decolle_ref.oracle.check.equations import dropped
 from decolle_ref.oracle.check.error_bounds import Bounded, exact
 from decolle_ref.oracle.check.learning import correction, error, running_mean
 from decolle_ref.oracle.profile import FLOATS
@@ -45,9 +46,11 @@ def error_signal(operands: Operands, arithmetic: Intervals, n: int, u: Bounded) 
     """delta_i = (sum_k G_ki e_k) sigma'(u_i), plus the regularisers, for the transmitted u.  [K20 Eq. 3, 4]"""
     G, c, layer = exact(operands.case["G"]), exact(operands.case["c"]), operands.layer
     read = arithmetic.sigma(layer.surrogate, u) if layer.activity == "primitive" else exact(operands.trace["S"][n])
-    Y = arithmetic.product(lambda G, a: a @ G.T, G, read, G.value.shape[1], c)
-    e = error(layer.objective, Y, operands.case["target"][n], arithmetic)
-    back = arithmetic.product(lambda G, e: e @ G, G, e, len(G.value))
+    before_G, after_G = (x if np.ndim(x) == 0 else np.asarray(x)[n] for x in operands.mask)
+    read = dropped(arithmetic, before_G, read)
+    Y = dropped(arithmetic, after_G, arithmetic.product(lambda G, a: a @ G.T, G, read, G.value.shape[1], c))
+    e = dropped(arithmetic, after_G, error(layer.objective, Y, operands.case["target"][n], arithmetic))
+    back = dropped(arithmetic, before_G, arithmetic.product(lambda G, e: e @ G, G, e, len(G.value)))
     delta = arithmetic.multiply(back, arithmetic.slope(layer.surrogate, u))
     of_u, _ = regularisers(layer)
     if of_u is not None:
@@ -103,9 +106,11 @@ def start_moments(operands: Operands) -> Moments:
     return {x: (start(f"m_{x}"), start(f"u_{x}")) for x in "Wb"}
 
 
-def changes(operands: Operands, arithmetic: Intervals, g: Two, moments: Moments, t: int) -> tuple[Two, Moments]:
+def changes(operands: Operands, arithmetic: Intervals, g: Two, moments: Moments, t: int, n: int) -> tuple[Two, Moments]:
     """The t-th update subtracts lr g, or (lr / (1 - beta1^t)) m / u, from W and b; returns it and the new m and u."""
     after, (ratio_W, ratio_b), rates = moments, g, [exact(operands.case[f"rate_{x}"]) for x in "Wb"]
+    if operands.schedule is not None:
+        rates = [arithmetic.multiply(exact(operands.schedule[n]), rate) for rate in rates]
     if isinstance(operands.optimiser, Adamax):
         corrected = correction(operands.optimiser.beta1, t, arithmetic)
         rates = [arithmetic.multiply(rate, corrected) for rate in rates]

@@ -129,7 +129,7 @@ def follow(k: int, operands: Operands, arithmetic: Intervals) -> LayerResult:
         if operands.learns[n]:
             updates += 1
             gradient = gradients(operands, arithmetic, n, Reached(U, u, wins, P))
-            (dW, db), moments = changes(operands, arithmetic, gradient, moments, updates)
+            (dW, db), moments = changes(operands, arithmetic, gradient, moments, updates, n)
             weights = arithmetic.subtract(weights[0], dW), arithmetic.subtract(weights[1], db)
         rows.append(weights)
         decayed = arithmetic.multiply(exact(operands.case["gamma"]), state.R)

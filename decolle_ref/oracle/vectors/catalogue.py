@@ -22,7 +22,7 @@ from decolle_ref._util.check import count as natural
 from decolle_ref.decolle.dialects import DIALECTS
 from decolle_ref.decolle.objective import LOSSES, REDUCTIONS
 from decolle_ref.oracle.profile import Profile
-from decolle_ref.oracle.vectors import choices, situations
+from decolle_ref.oracle.vectors import choices, pairs, ranges, situations
 from decolle_ref.oracle.vectors.exactness import ADAMAX
 from decolle_ref.oracle.vectors.properties import About, Pair, Vector, check, claims, each, lively
 from decolle_ref.oracle.vectors.random_cases import as_dtype, conv, dense, random_case
@@ -43,6 +43,10 @@ FAMILIES: tuple[Family, ...] = (  # in the order of the catalogue
     choices.dynamics,
     choices.regularisers,
     choices.learning,
+    ranges.ranges,
+    ranges.saturation,
+    ranges.large,
+    pairs.pairs,
 )
 
 
@@ -164,13 +168,28 @@ def select(profile: Profile, seed: int, only: str = "") -> list[Vector]:
     InputError
         If no id has this part.
     """
-    dtype = "float64" if profile.format in ("float64", "fixed") else "float32"
+    dtype = dtype_of(profile)
     stored = [quantised(vector, profile) for vector in catalogue(dtype)]
     vectors = [*stored, *random_vectors(seed, dtype, profile.quantise, RANDOM_VECTORS)]
     chosen = [vector for vector in vectors if only in vector.id]
     if not chosen:
         raise InputError(f"only: expected a part of a vector's id, got {only!r}, which none has")
     return chosen
+
+
+def dtype_of(profile: Profile) -> str:
+    """The dtype of the cases for a backend, which holds every number of its format.
+
+    Parameters
+    ----------
+    profile : the backend's arithmetic
+
+    Returns
+    -------
+    str
+        "float32" or "float64".
+    """
+    return "float64" if profile.format in ("float64", "fixed") else "float32"
 
 
 def quantised(vector: Vector, profile: Profile) -> Vector:

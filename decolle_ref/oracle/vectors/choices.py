@@ -89,11 +89,11 @@ def convolutions(dtype: str) -> Iterator[Vector]:
     why = "a window that is not full pooled all the same, R kept per window and not per neuron, average for maximum"
     pair = with_arrays(random_case(141, stack, "decolle", steps=16), b=-0.9)
     last = claims(
-        "neurons outside all windows to spike", lambda t, a: t["layer1_R"].reshape(16, 2, 2, 6, 5)[..., 4].any()
+        "neurons outside all windows to spike", lambda t, a: t["layer1_R"].reshape(16, -1, 2, 6, 5)[..., 4].any()
     )
     yield vector(dtype, "conv-pool-leftover", why, pair, lively, last)
     why = "of several largest U in a window not the first chosen, or the error shared among them"
-    pair = on_grid(random_case(142, [conv((1, 5, 5), 2, 2, pool=2, n_out=2)], rate=0.25), 142)
+    pair = on_grid(random_case(142, [conv((1, 5, 5), 2, 2, pool=2, n_out=2)], rate=0.25, batch=2), 142)
     pair = with_arrays(pair, W=0.25, b=-0.5)
     yield exact_vector(dtype, "conv-pool-ties", why, pair, claims("ties that matter", _ties_matter))
     stack = [conv((1, 6, 6), 2, 3, pool=2, surrogate=None), *dense(8, 3, surrogate=None)]

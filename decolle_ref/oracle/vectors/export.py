@@ -16,8 +16,9 @@ from decolle_ref._util import npy, store
 from decolle_ref._util.check import InputError, first_line
 from decolle_ref.cases import Case
 from decolle_ref.cases.simulation import describe_trace
-from decolle_ref.oracle.vectors import exactness
-from decolle_ref.oracle.vectors.catalogue import catalogue
+from decolle_ref.oracle.profile import Profile, describe
+from decolle_ref.oracle.vectors import exactness, golden_bounds, memory_files
+from decolle_ref.oracle.vectors.catalogue import catalogue, dtype_of, quantised
 from decolle_ref.oracle.vectors.properties import About, Arrays, Vector, check
 
 FORMAT, VERSION = "decolle_ref vectors", 2
@@ -39,13 +40,16 @@ def golden(vector: Vector) -> Arrays | None:
     return exactness.run(case) if exactness.portable(vector.about, case.dialect()) else None
 
 
-def export(folder: str | Path, dtype: str = "float64") -> str:
+def export(folder: str | Path, dtype: str = "float64", profile: Profile | None = None, hex: bool = False) -> str:
     """Write the catalogue: one case folder per vector, golden traces, and index.json.
 
     Parameters
     ----------
     folder : a new or empty folder
     dtype : "float32" or "float64"
+    profile : if given, all numbers are rounded to its format first, in its dtype; profile.json states it, and the
+        bounds lie beside the golden traces
+    hex : whether to write the arrays of each case and of its golden trace as memory files, too
 
     Returns
     -------
@@ -55,27 +59,47 @@ def export(folder: str | Path, dtype: str = "float64") -> str:
     Raises
     ------
     InputError
-        If the folder is not empty, or the property of a vector does not hold; then nothing is written.
+        If the folder is not empty, or the property of a vector does not hold; then nothing is written.  Also for memory
+        files without a profile in fixed point.
     """
+    if hex:
+        memory_files.validate(profile)
+    dtype = dtype if profile is None else dtype_of(profile)
     with store.new_folder(folder) as path:
-        entries = [_write(path, vector) for vector in catalogue(dtype)]
-        about = {"format": FORMAT, "version": VERSION, "dtype": dtype, "vectors": entries}
+        entries = []
+        for vector in catalogue(dtype):
+            check(vector)
+            entries.append(_write(path, vector if profile is None else quantised(vector, profile), profile, hex))
+        about: About = {"format": FORMAT, "version": VERSION, "dtype": dtype, "vectors": entries}
+        if profile is not None:
+            store.write_json(path / "profile.json", describe(profile))
+            about["profile"] = describe(profile)
         store.write_json(path / "index.json", about | {"sha256": _hashes(path)})
         return _hash(path / "index.json")
 
 
-def _write(path: Path, vector: Vector) -> About:
+def _write(path: Path, vector: Vector, profile: Profile | None, hex: bool) -> About:
     """Write one vector; returns its entry in the index."""
-    check(vector)
     cases.write(path / vector.id, vector.about, vector.arrays)
     trace = golden(vector)
+    folders = {"": vector.arrays} if trace is None else {"": vector.arrays, "golden": trace}
     if trace is not None:
-        folder = path / vector.id / "golden"
-        folder.mkdir()
-        store.write_json(folder / "trace.json", describe_trace(vector.about))
-        for name, x in trace.items():
-            npy.write(folder / f"{name}.npy", x)
+        _write_arrays(path / vector.id / "golden", trace)
+        store.write_json(path / vector.id / "golden" / "trace.json", describe_trace(vector.about))
+        if profile is not None:
+            _write_arrays(path / vector.id / "bounds", golden_bounds.bounds(vector, trace, profile))
+    if hex and profile is not None:
+        for name, arrays in folders.items():
+            target = path / vector.id / "hex" / name
+            target.mkdir()
+            memory_files.write(target, arrays, profile)
     return {"id": vector.id, "why": vector.why, "golden": trace is not None, "bits": vector.bits}
+
+
+def _write_arrays(folder: Path, arrays: Arrays) -> None:
+    folder.mkdir()
+    for name, x in arrays.items():
+        npy.write(folder / f"{name}.npy", x)
 
 
 def verify(folder: str | Path) -> About:

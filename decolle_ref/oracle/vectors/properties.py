@@ -16,7 +16,7 @@ import numpy as np
 
 from decolle_ref._util.check import Array, InputError
 from decolle_ref.cases import Case, simulate
-from decolle_ref.decolle.dialects import AXES, named
+from decolle_ref.decolle.dialects import AXES
 from decolle_ref.oracle.vectors import exactness, number_kinds
 
 LIVELY = 0.02, 0.8  # the fraction of spikes of a lively layer
@@ -62,7 +62,7 @@ def axes(**options: str) -> Change:
     """Another dialect: one or more axes changed."""
 
     def apply(about: About, arrays: Arrays) -> Pair:
-        dialect = named(about["dialect"])
+        dialect = Case(about, arrays).dialect()
         return {**about, "dialect": {axis: getattr(dialect, axis) for axis in AXES} | options}, arrays
 
     return Change(f"{options}", apply)

@@ -16,12 +16,12 @@ from decolle_ref import cases
 from decolle_ref._util.check import Array, float_dtype
 from decolle_ref.cases import Case
 from decolle_ref.decolle import lif
-from decolle_ref.decolle.dialects import named
 from decolle_ref.decolle.synapse import Conv2d
 from decolle_ref.oracle.vectors import exactness, number_kinds
 from decolle_ref.oracle.vectors.exactness import ADAMAX
 from decolle_ref.oracle.vectors.properties import About, Arrays, Pair, Property, Vector, each, exact, letter
 
+BATCHES = 1, 3, 8, 2, 5  # by the seed, where a case does not choose
 SINGLE = 24  # bits of the significand of float32
 
 
@@ -46,26 +46,38 @@ def _entry(n_in: int, n: int, settings: About) -> About:
 
 
 def random_case(
-    seed: int | list[int], stack: list[About], dialect: str = "paper", rate: float = 0.4, **keys: Any
+    seed: int | list[int],
+    stack: list[About],
+    dialect: str | dict[str, str] = "paper",
+    rate: float = 0.4,
+    most: int = 1,
+    **keys: Any,
 ) -> Pair:
     """A random network in float64: its decays, weights, readout, targets and learning rates.
 
     Weights and learning rates are divided by the steady trace, so that networks of all dialects are about equally
-    lively.  `rate` is the fraction of input spikes; `keys` replace entries of case.json.
+    lively.  `rate` is the fraction of inputs other than 0, which are counts up to `most`; `keys` replace entries of
+    case.json.
     """
     rng = np.random.default_rng(seed)
-    about: About = {"dialect": dialect, "dtype": "float64", "constants": "decay", "steps": 24, "batch": 2}
+    batch = BATCHES[int(np.sum(seed)) % len(BATCHES)]
+    about: About = {"dialect": dialect, "dtype": "float64", "constants": "decay", "steps": 24, "batch": batch}
     about |= {"initial_state": "rest", "targets": True, "learn": True, "optimiser": ADAMAX, "layers": stack} | keys
     spikes = rng.random((about["steps"], about["batch"], stack[0]["n_in"])) < rate
-    arrays: Arrays = {"inputs": spikes.astype(np.uint8)}
+    counts = rng.integers(1, most + 1, spikes.shape) if most > 1 else 1
+    arrays: Arrays = {"inputs": (counts * spikes).astype(np.uint8)}
     for k, layer in enumerate(stack, start=1):
         arrays |= {f"layer{k}_{name}": x for name, x in _random_layer(rng, about, layer).items()}
+    if most > 1:
+        arrays["layer1_W"] *= 2 / (1 + most)
+    if about.get("schedule") == "given":
+        arrays["schedule"] = rng.integers(1, 9, about["steps"]) / 8
     return about, arrays
 
 
 def _random_layer(rng: np.random.Generator, about: About, layer: About) -> Arrays:
     n_in, n, n_out, shape_W, shape_b = layer["n_in"], layer["n"], layer["n_out"], *cases.connections(layer)[0].shapes
-    dialect, alpha, beta, gamma = named(about["dialect"]), *_random_decays(rng, n_in, n)
+    dialect, alpha, beta, gamma = Case(about, {}).dialect(), *_random_decays(rng, n_in, n)
     gain = lif.trace_gain(lif.from_decays(alpha, beta, gamma, dialect=dialect))
     if len(shape_W) > 2:  # a weight is shared by a whole channel
         channels = gain.reshape(shape_W[1], -1)
@@ -83,7 +95,22 @@ def _random_layer(rng: np.random.Generator, about: About, layer: About) -> Array
     }
     if layer["loss"] == "cross_entropy":
         random["target"] = rng.uniform(0, 1, random["target"].shape)
-    return {name: np.asarray(x) for name, x in random.items()} | {"alpha": alpha, "beta": beta, "gamma": gamma}
+    decays = {"alpha": alpha, "beta": beta, "gamma": gamma}
+    return {name: np.asarray(x) for name, x in (random | _random_start(rng, about, layer, gain)).items()} | decays
+
+
+def _random_start(rng: np.random.Generator, about: About, layer: About, gain: Array) -> Arrays:
+    """The initial state, the optimiser's memory and the factors of dropout, as far as the case has them."""
+    shapes = {x.partition("_")[2]: shape for x, shape in cases.shapes(about | {"layers": [layer]}).items()}
+    start: Arrays = {}
+    for name in ("P0", "Q0", "R0") if "P0" in shapes else ():
+        start[name] = rng.uniform(0.25, 1, shapes[name]) * (np.mean(gain) if name == "P0" else 1)
+    for name in ("m_W", "m_b", "u_W", "u_b") if "m_W" in shapes else ():
+        low = -1 if name[0] == "m" else 0.5
+        start[name] = rng.uniform(low, 1, shapes[name]) / 4
+    if "mask" in shapes:
+        start["mask"] = np.where(rng.random(shapes["mask"]) < 0.2, 0, 1.25)
+    return start
 
 
 def _random_decays(rng: np.random.Generator, n_in: int, n: int) -> tuple[Array, Array, Array]:
@@ -103,7 +130,7 @@ def as_dtype(pair: Pair, dtype: str) -> Pair:
 def on_grid(pair: Pair, seed: int, alphas: Sequence[float] = (0.5, 0.75)) -> Pair:
     """The same network with decays from `alphas` and 1/2, and small multiples of powers of two; boxcar, SGD."""
     about, arrays = pair
-    rng, dialect, new = np.random.default_rng(seed), named(about["dialect"]), dict(arrays)
+    rng, dialect, new = np.random.default_rng(seed), Case(about, {}).dialect(), dict(arrays)
     for k, layer in enumerate(about["layers"], start=1):
         size = {name: arrays[f"layer{k}_{name}"].shape for name in ("W", "b", "G", "target", "rate_W", "rate_b")}
         alpha = np.full(layer["n_in"], 0.5) if "conv" in layer else rng.choice(alphas, layer["n_in"])

@@ -56,7 +56,7 @@ def dyadic(dtype: str) -> Iterator[Vector]:
     for k, name in enumerate(DIALECTS):
         why = "any rounding at all: every number is exact in {} bits, whatever the order of sums"
         still = random_case(160 + k, dense(6, 5, 4), name, targets=False, learn=False)
-        moving = random_case(170 + k, dense(6, 5, n_out=2), name, burn_in=3)
+        moving = random_case(170 + k, dense(6, 5, n_out=2), name, burn_in=3, batch=(1, 2, 4)[k % 3])
         pair = on_grid(still, 160 + k)
         yield exact_vector(dtype, f"dyadic-{name}", why.format(24), pair, lively)
         pair = on_grid(still, 165 + k, (0.5,))
@@ -84,8 +84,8 @@ def inputs(dtype: str) -> Iterator[Vector]:
     )
     why = "spikes of one step handled one after the other, or all but one lost"
     yield vector(dtype, "simultaneous", why, pair, together)
-    many = np.random.default_rng(182).integers(0, 6, (24, 2, 6))
-    pair = with_arrays(random_case(182, dense(6, 5)), inputs=lambda x: (many * x).astype("u1"), b=-0.8)
+    many = np.random.default_rng(182).integers(0, 6, (24, 8, 6))
+    pair = with_arrays(random_case(182, dense(6, 5), batch=8), inputs=lambda x: (many * x).astype("u1"), b=-0.8)
     clipped = shows((array("inputs", lambda x: np.minimum(x, 1)), "Q P U"))
     yield vector(dtype, "frames", "counts of more than one event taken for one", pair, clipped, lively)
     pair = with_arrays(pair, inputs=lambda x: x.astype("<i4") * 100, W=lambda W: W / 100, rate_W=lambda r: r / 100)

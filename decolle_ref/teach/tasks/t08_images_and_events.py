@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from decolle_ref._util.check import Array
-from decolle_ref.data import moving_bar
+from decolle_ref.data import events, moving_bar
 from decolle_ref.decolle.pool import MaxPool
 from decolle_ref.decolle.synapse import Conv2d, Weights
 from decolle_ref.teach.task import Slip, Task
@@ -238,9 +238,9 @@ def _draw_events(rng: np.random.Generator) -> tuple[Any, ...]:
 
 
 def _bins(x: Array, y: Array, p: Array, t: Array, side: int, steps: int) -> Array:
-    events = np.zeros(len(t), moving_bar.EVENT)
-    events["x"], events["y"], events["p"], events["t"] = x, y, p, t
-    return moving_bar.frames(events, side, steps).reshape(steps, 2, side, side)
+    recording = np.zeros(len(t), events.EVENT)
+    recording["x"], recording["y"], recording["p"], recording["t"] = x, y, p, t
+    return moving_bar.frames(recording, side, steps).reshape(steps, 2, side, side)
 
 
 def _bins_by_loop(x: Array, y: Array, p: Array, t: Array, side: int, steps: int) -> Array:
