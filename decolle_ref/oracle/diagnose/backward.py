@@ -25,7 +25,7 @@ from decolle_ref.oracle.diagnose.changes import (
 from decolle_ref.oracle.diagnose.estimates import Family
 from decolle_ref.oracle.diagnose.hypothesis import Form, Hypothesis, Inapplicable
 from decolle_ref.oracle.diagnose.membrane import silent
-from decolle_ref.oracle.diagnose.readout import TRIPLES
+from decolle_ref.oracle.diagnose.readout import TRIPLES, masks
 from decolle_ref.oracle.diagnose.regularising import has_regulariser, regularisers
 from decolle_ref.oracle.diagnose.site import Site
 
@@ -144,6 +144,7 @@ def _last_winner(site: Site) -> Bounded:
 
 
 delta: list[Hypothesis | Family] = [
+    *masks("delta"),
     Hypothesis(
         "delta without sigma'", form=lambda site: learning.backward(site, site.arithmetic, exact(np.ones_like(site.u)))
     ),

@@ -109,7 +109,7 @@ def changed(name: str, changes: Callable[[Site], Callable[[Array], Bounded]]) ->
         change, zero = changes(site), exact(np.zeros(site.case[name].shape))
         steps = [change(g) if learns else zero for g, learns in zip(site.trace[f"d{name}"], site.learns, strict=True)]
         whole = Bounded(*(np.stack(x) for x in zip(*steps, strict=True)))
-        rate = exact(np.broadcast_to(site.case[f"rate_{name}"], whole.value.shape[1:]))
+        rate = learning.rates(site, site.arithmetic, name)
         before = exact(site.trace[name])
         after = site.arithmetic.subtract(before, site.arithmetic.multiply(rate, whole))
         return pinned(site, name, after)

@@ -9,11 +9,13 @@ from decolle_ref.decolle.dialects import AXES
 from decolle_ref.decolle.objective import cross_entropy, smooth_l1, softmax, squared_error
 from decolle_ref.decolle.surrogate import SURROGATES, Surrogate, identity, logistic
 from decolle_ref.oracle.check import learning
+from decolle_ref.oracle.check.equations import dropped
 from decolle_ref.oracle.check.error_bounds import Bounded, exact
 from decolle_ref.oracle.diagnose.changes import (
     lags,
     like,
     of_trace,
+    only_if,
     plus,
     times,
     with_case,
@@ -37,8 +39,10 @@ def _reading(f: Callable[[Site], Array]) -> Form:
     def form(site: Site) -> Bounded:
         a, G = like(f(site), site.trace["S"]), site.case["G"]
         one = site.arithmetic.function(lambda x: x, exact(a), 1.0)  # a is computed by the implementation, too
-        value, size, err = a @ G.T, np.abs(a) @ np.abs(G).T, one.err @ np.abs(G).T
-        return site.arithmetic.total(value, size + err, err, G.shape[1], exact(site.case["c"]))
+        one = dropped(site.arithmetic, site.mask.activity, one)
+        value, size, err = one.value @ G.T, np.abs(one.value) @ np.abs(G).T, one.err @ np.abs(G).T
+        whole = site.arithmetic.total(value, size + err, err, G.shape[1], exact(site.case["c"]))
+        return dropped(site.arithmetic, site.mask.Y, whole)
 
     return form
 
@@ -83,7 +87,28 @@ def _softmax_of(f: Callable[[Array], Array]) -> Callable[[Bounded, Site, Array],
     return result
 
 
+def masks(name: str) -> list[Hypothesis]:
+    """Mistakes in dropout, for Y or for delta."""
+
+    def hypothesis(words: str, f: Callable[[Array], Array]) -> Hypothesis:
+        masked = with_case(mask=lambda site: f(site.case["mask"]))
+        return Hypothesis(f"{name}, where {words}", only_if(lambda site: "mask" in site.case, masked))
+
+    return [
+        hypothesis("dropout is left out", np.ones_like),
+        hypothesis("dropout does not scale up what it keeps", lambda x: (x > 0).astype(np.float64)),
+        hypothesis("dropout acts twice", lambda x: x * x),
+        hypothesis("dropout drops what it must keep", lambda x: x.max() - x),
+        hypothesis("dropout takes the mask of the step before", lambda x: lagged(x, 1)),
+        hypothesis("dropout takes the first mask at all steps", lambda x: np.broadcast_to(x[:1], x.shape)),
+        hypothesis(
+            "dropout takes the first sample's mask in all samples", lambda x: np.broadcast_to(x[:, :1], x.shape)
+        ),
+    ]
+
+
 Y: list[Hypothesis | Family] = [
+    *masks("Y"),
     Hypothesis("Y without c", with_case(c=lambda site: 0 * site.case["c"])),
     Hypothesis("Y reads S", with_layer(activity=lambda layer: "spike")),
     Hypothesis("Y reads sigma(U)", with_layer(activity=lambda layer: "primitive")),

@@ -14,7 +14,7 @@ from decolle_ref.oracle.profile import Profile
 from decolle_ref.oracle.trace import Operands, Trace
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Site(Operands):
     """One layer of a trace and its surroundings.
 

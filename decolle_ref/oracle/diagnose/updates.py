@@ -18,7 +18,7 @@ from decolle_ref.oracle.diagnose.changes import (
 from decolle_ref.oracle.diagnose.estimates import Family, percent
 from decolle_ref.oracle.diagnose.hypothesis import Edit, Form, Hypothesis, Inapplicable
 from decolle_ref.oracle.diagnose.optimisers import Rule, adaptive, pinned, rules
-from decolle_ref.oracle.diagnose.site import Site
+from decolle_ref.oracle.diagnose.site import Site, lagged
 
 
 def _rate(name: str, f: Callable[[Site], Array]) -> Edit:
@@ -140,6 +140,26 @@ def rates(name: str, other: str) -> list[Hypothesis]:
     ]
 
 
+def schedules(name: str) -> list[Hypothesis]:
+    """Other factors of the learning rate."""
+
+    def hypothesis(words: str, f: Callable[[Array], Array]) -> Hypothesis:
+        def schedule(site: Site) -> Array:
+            if site.schedule is None:
+                raise Inapplicable
+            return f(site.schedule)
+
+        return Hypothesis(f"{name}, where the schedule of the learning rate {words}", with_parts(schedule=schedule))
+
+    return [
+        hypothesis("is left out", np.ones_like),
+        hypothesis("is one step late", lambda x: lagged(x, 1)),
+        hypothesis("is one step early", lambda x: lagged(x, -1)),
+        hypothesis("acts twice", lambda x: x * x),
+        hypothesis("stays at its first factor", lambda x: np.full_like(x, x[0])),
+    ]
+
+
 def estimated(name: str) -> list[Family]:
     """Numbers of the update that are estimated."""
     rate = f"rate_{name}"
@@ -178,7 +198,7 @@ def estimated(name: str) -> list[Family]:
 
 
 def _table(name: str, other: str) -> list[Hypothesis | Family]:
-    return [*steps(name), *rates(name, other), *rules(name), *estimated(name)]
+    return [*steps(name), *rates(name, other), *schedules(name), *rules(name), *estimated(name)]
 
 
 W = _table("W", "b")
