@@ -135,6 +135,21 @@ def _winner(key: Callable[[Array], Array]) -> Form:
     return equation("delta", only_if(lambda site: site.layer.pool is not None, with_layer(pool_key=lambda layer: key)))
 
 
+def _routed(key: Callable[[Array], Array]) -> Form:
+    """The error with sigma' of the right winner, given to another one."""
+
+    def form(site: Site) -> Bounded:
+        pool = site.layer.pool
+        if pool is None or has_regulariser(site):
+            raise Inapplicable
+        slope = site.arithmetic.function(site.layer.surrogate.derivative, exact(site.u), 0.0)
+        small = learning.backward(_unpooled(site), site.arithmetic, slope)
+        other = pool.winners(key(site.trace["U"]))
+        return Bounded(*(pool.route(x, other) for x in small))
+
+    return form
+
+
 def _last_winner(site: Site) -> Bounded:
     pool = site.layer.pool
     if pool is None:
@@ -206,6 +221,9 @@ delta: list[Hypothesis | Family] = [
     Hypothesis("delta shared among the neurons of a pool's window", form=_spread(True)),
     Hypothesis("delta given to the last of several largest U in a window", form=_last_winner),
     Hypothesis("delta given to the smallest U in each window", form=_winner(np.negative)),
+    Hypothesis(
+        "delta given to the smallest U in each window, though sigma' is that of the largest", form=_routed(np.negative)
+    ),
     Hypothesis("delta given to the U of largest size in each window", form=_winner(np.abs)),
     Family(
         "delta with another slope of sigma': sigma'(k U)",

@@ -129,11 +129,6 @@ def function_of(f: Callable[[Array], Array]) -> Result:
     return lambda made, site, got: Bounded(f(made.value), made.err)
 
 
-def from_got(f: Callable[[Array], Array]) -> Result:
-    """Numbers that follow from the trace's own, such as one row for all."""
-    return lambda made, site, got: exact(f(got))
-
-
 def recursive(decay: float) -> Result:
     """The result plus `decay` times that of the step before, as the trace has it."""
 

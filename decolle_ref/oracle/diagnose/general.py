@@ -5,8 +5,9 @@ from collections.abc import Callable
 import numpy as np
 
 from decolle_ref._util.check import Array
+from decolle_ref._util.verdict import within
 from decolle_ref.oracle.check.error_bounds import Bounded, exact
-from decolle_ref.oracle.diagnose.changes import LAGS, edge, from_got, mapped, recursive, times
+from decolle_ref.oracle.diagnose.changes import LAGS, edge, mapped, recursive, times
 from decolle_ref.oracle.diagnose.estimates import Family, percent
 from decolle_ref.oracle.diagnose.hypothesis import Hypothesis, Inapplicable, Result
 from decolle_ref.oracle.diagnose.site import Site, lagged
@@ -104,10 +105,11 @@ def _rows_for_columns(x: Array, site: Site) -> Array:
     raise Inapplicable
 
 
-def _same_row(got: Array) -> Array:
-    if len(got) < 3 or not got.any():
+def _same_row(made: Bounded, site: Site, got: Array) -> Bounded:
+    """The last row at all steps, which is not simply the first one kept."""
+    if len(got) < 3 or not got.any() or within(got[-1], made.value[0], made.err[0]).all():
         raise Inapplicable
-    return np.broadcast_to(got[-1:], got.shape)
+    return exact(np.broadcast_to(got[-1:], got.shape))
 
 
 def _clip(made: Bounded, site: Site, got: Array) -> Bounded:
@@ -161,7 +163,7 @@ def table(name: str) -> list[Hypothesis | Family]:
     """The mistakes that the equation of this name can have as any other can."""
     made: list[Hypothesis | Family] = [
         Hypothesis(f"{name} is 0 everywhere", result=times(lambda site: 0.0)),
-        Hypothesis(f"{name} shows one row at all steps: it is recorded without a copy", result=from_got(_same_row)),
+        Hypothesis(f"{name} shows one row at all steps: it is recorded without a copy", result=_same_row, whole=True),
         *(
             Hypothesis(f"{name} is recorded, or computed, {words}", result=_shifted(lag), unknown=edge(lag))
             for lag, words in LAGS.items()
@@ -173,14 +175,18 @@ def table(name: str) -> list[Hypothesis | Family]:
             f"{name} is never negative",
             result=lambda made, site, got: site.arithmetic.maximum(made, exact(np.zeros(()))),
         ),
-        Hypothesis(f"{name} is clipped", result=_clip, detail=lambda site: _clipped_at(site, name)),
+        Hypothesis(f"{name} is clipped", result=_clip, detail=lambda site: _clipped_at(site, name), whole=True),
         Hypothesis(f"{name} wraps round beyond the range of the format", result=_wrapped),
         *rounded(name),
     ]
+    if name == "e":  # its own table has limits
+        made = [each for each in made if each.name != "e is clipped"]
     if name in PER_SAMPLE:
         made += batches(name)
     if name in ("dW", "db", "W", "b"):
-        made += [Hypothesis(f"{name} has its rows in reverse order", result=mapped(lambda x, site: x[:, ::-1]))]
+        made += [
+            Hypothesis(f"{name} has its rows in reverse order", result=mapped(lambda x, site: x[:, ::-1]), whole=True)
+        ]
     if name in ("W", "b"):
         return made
     return [

@@ -168,9 +168,13 @@ def _shared(x: str) -> list[Hypothesis | Family]:
         Hypothesis(f"{name} without the first sample", _delta(samples(slice(1, None)))),
         Hypothesis(f"{name} without the last sample", _delta(samples(slice(None, -1)))),
         *(Hypothesis(f"{name} of the first {n} samples alone", _delta(samples(slice(0, n)))) for n in (2, 3, 4, 5, 6)),
-        Hypothesis(f"{name} with gradients that flow back through R, too", form=through_R(True)(x)),
-        Hypothesis(f"{name} with gradients that flow back through R of one step, too", form=through_R(False)(x)),
-        Hypothesis(f"{name} with the gradient of the layer above, through its P and Q", result=plus(from_later(x))),
+        Hypothesis(f"{name} with gradients that flow back through R, too", form=through_R(True)(x), whole=True),
+        Hypothesis(
+            f"{name} with gradients that flow back through R of one step, too", form=through_R(False)(x), whole=True
+        ),
+        Hypothesis(
+            f"{name} with the gradient of the layer above, through its P and Q", result=plus(from_later(x)), whole=True
+        ),
         Hypothesis(f"{name} of delta without its sign", _delta(np.abs)),
         Hypothesis(f"{name} of e for delta", with_trace(delta=lambda site: like(site.trace["e"], site.trace["delta"]))),
         Hypothesis(

@@ -54,6 +54,7 @@ class Hypothesis:
     result : the change of the result, or None
     unknown : the steps about which it says nothing; negative ones count from the end
     detail : the numbers of this trace in words, or None
+    whole : whether it needs all steps and neurons, so that a part of them cannot exclude it
     """
 
     name: str
@@ -62,6 +63,7 @@ class Hypothesis:
     result: Result | None = None
     unknown: tuple[int, ...] = ()
     detail: Words | None = None
+    whole: bool = False
 
     @property
     def keeps_operands(self) -> bool:
@@ -171,4 +173,5 @@ def both(one: Hypothesis, other: Hypothesis) -> Hypothesis:
         one.form or other.form,
         result if results else None,
         one.unknown + other.unknown,
+        whole=one.whole or other.whole,
     )

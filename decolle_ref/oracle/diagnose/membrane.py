@@ -92,8 +92,12 @@ U: list[Hypothesis | Family] = [
     *lags("U reads P", lambda lag: with_trace(P=of_trace("P", lag))),
     *lags("U reads R", lambda lag: with_trace(R=of_trace("R", lag))),
     *lags("U reads the weights", lambda lag: with_trace(W=weights(0, lag), b=weights(1, lag))),
-    Hypothesis("U reads the weights of the start, without the updates", with_trace(W=_from_start(0), b=_from_start(1))),
-    Hypothesis("U reads b of the start, without its updates", with_trace(b=_from_start(1))),
+    Hypothesis(
+        "U reads the weights of the start, without the updates",
+        with_trace(W=_from_start(0), b=_from_start(1)),
+        whole=True,
+    ),
+    Hypothesis("U reads b of the start, without its updates", with_trace(b=_from_start(1)), whole=True),
     *lags("U reads b", lambda lag: with_trace(b=weights(1, lag))),
     *lags("U reads W", lambda lag: with_trace(W=weights(0, lag))),
     Hypothesis("U reads Q in place of P", with_trace(P=lambda site: site.trace["Q"])),
@@ -245,9 +249,6 @@ S: list[Hypothesis | Family] = [
     ),
     Hypothesis(
         "S is Theta of the window's mean U, not of its largest", form=_spikes(_pooled(lambda U: U.mean(axis=-1)))
-    ),
-    Hypothesis(
-        "S is Theta of the window's sum of U, not of its largest", form=_spikes(_pooled(lambda U: U.sum(axis=-1)))
     ),
     Hypothesis(
         "S is Theta of the window's smallest U, not of its largest", form=_spikes(_pooled(lambda U: U.min(axis=-1)))

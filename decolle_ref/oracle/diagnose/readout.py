@@ -92,7 +92,7 @@ def masks(name: str) -> list[Hypothesis]:
 
     def hypothesis(words: str, f: Callable[[Array], Array]) -> Hypothesis:
         masked = with_case(mask=lambda site: f(site.case["mask"]))
-        return Hypothesis(f"{name}, where {words}", only_if(lambda site: "mask" in site.case, masked))
+        return Hypothesis(f"{name}, where {words}", only_if(lambda site: "mask" in site.case, masked), whole=True)
 
     return [
         hypothesis("dropout is left out", np.ones_like),
@@ -289,8 +289,12 @@ e: list[Hypothesis | Family] = [
         "e of the target of the first sample in all samples", _target(lambda x: np.broadcast_to(x[:, :1], x.shape))
     ),
     Hypothesis("e of the targets of the samples in reverse order", _target(lambda x: x[:, ::-1])),
-    Hypothesis("e of the first step's target at all steps", _target(lambda x: np.broadcast_to(x[:1], x.shape))),
-    Hypothesis("e of the last step's target at all steps", _target(lambda x: np.broadcast_to(x[-1:], x.shape))),
+    Hypothesis(
+        "e of the first step's target at all steps", _target(lambda x: np.broadcast_to(x[:1], x.shape)), whole=True
+    ),
+    Hypothesis(
+        "e of the last step's target at all steps", _target(lambda x: np.broadcast_to(x[-1:], x.shape)), whole=True
+    ),
     Hypothesis("e without c: of Y - c", with_trace(Y=lambda site: site.trace["Y"] - site.case["c"])),
     Hypothesis("e is 0 where |Y - target| > 1", form=_plain(lambda d: np.where(np.abs(d) > 1, 0, d))),
     Family("e clipped at another limit than 1", _clipped, _largest, lambda k, site: f"at {float(k):.4g}"),

@@ -129,6 +129,10 @@ R: list[Hypothesis | Family] = [
         ),
     ),
     Hypothesis(
+        "R takes up S as it is recorded, though that is not Theta(U)",
+        form=spikes_from(lambda site: equations.shifted(site.trace["S"])),
+    ),
+    Hypothesis(
         "R is Theta of another threshold's spikes: the wrong side at U = 0",
         form=spikes_from(lambda site: equations.shifted(_other_side(site))),
     ),

@@ -70,8 +70,9 @@ def _scales() -> list[Hypothesis]:
         made += [
             Hypothesis(f"delta, where the regulariser of lambda1 {words}", factors(k, _once)),
             Hypothesis(f"delta, where the regulariser of lambda2 {words}", factors(_once, k)),
-            Hypothesis(f"delta, where each regulariser {words}", factors(k, k)),
         ]
+        if words != "is missing":  # which has its own name
+            made.append(Hypothesis(f"delta, where each regulariser {words}", factors(k, k)))
     return made
 
 

@@ -166,11 +166,13 @@ def starts(name: str) -> list[Hypothesis]:
             raise Inapplicable
         return site.case[f"{other}0"]
 
-    made = [Hypothesis(f"{name} starts at 0, not from the given state", form=form(lambda site: 0 * given(site)))]
+    made = [
+        Hypothesis(f"{name} starts at 0, not from the given state", form=form(lambda site: 0 * given(site)), whole=True)
+    ]
     if name in DECAYS:
         other = "P" if name == "Q" else "Q"
         made += [
-            Hypothesis(f"{name} starts from the given {other}", form=form(lambda site: given(site, other))),
+            Hypothesis(f"{name} starts from the given {other}", form=form(lambda site: given(site, other)), whole=True),
         ]
     return made
 
@@ -237,9 +239,16 @@ Q: list[Hypothesis | Family] = [
         "Q hears the mean over the batch", _hears(lambda x: np.broadcast_to(x.mean(axis=1, keepdims=True), x.shape))
     ),
     Hypothesis("Q hears the input of the layer below", with_parts(spikes_in=_transmitted_below)),
-    Hypothesis("Q hears the input backwards in time", _hears(lambda x: x[::-1])),
+    Hypothesis("Q hears the input backwards in time", _hears(lambda x: x[::-1]), whole=True),
     *decays("Q", "beta"),
 ]
+
+
+def _other_Q(lag: int) -> Edit:
+    """Q of another step, unless that is old for new Q or new for old."""
+    same = {-1: 0, 1: 1}.get(lag)
+    return only_if(lambda site: site.layer.neuron.P_reads != same, with_trace(Q=of_trace("Q", lag)))
+
 
 P: list[Hypothesis | Family] = [
     *_filter("P", "Q")[:2],
@@ -248,7 +257,7 @@ P: list[Hypothesis | Family] = [
         with_layer(neuron=lambda layer: layer.neuron._replace(P_reads=1 - layer.neuron.P_reads)),
         unknown=(0,),
     ),
-    *lags("P reads Q", lambda lag: with_trace(Q=of_trace("Q", lag))),
+    *lags("P reads Q", _other_Q),
     *_filter("P", "Q")[2:],
     Hypothesis(
         "P takes up the input and leaves Q out",

@@ -10,7 +10,6 @@ All mistakes of the first two stages that fit are reported, since one trace may 
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations
-from typing import NamedTuple
 
 import numpy as np
 
@@ -18,51 +17,19 @@ from decolle_ref._util.verdict import within
 from decolle_ref.oracle.check.residual import Failure, Slot, Verdict
 from decolle_ref.oracle.check.residual import check as residual_check
 from decolle_ref.oracle.diagnose.estimates import Family, fitted
+from decolle_ref.oracle.diagnose.explanation import Cause, Explanation, together
 from decolle_ref.oracle.diagnose.hypotheses import FAMILIES, HYPOTHESES
 from decolle_ref.oracle.diagnose.hypothesis import Hypothesis, Inapplicable, both, consistent, differs, value
 from decolle_ref.oracle.diagnose.places import places
+from decolle_ref.oracle.diagnose.recording import explained_together
 from decolle_ref.oracle.diagnose.site import Site, sites
+from decolle_ref.oracle.diagnose.windows import meets, part
 from decolle_ref.oracle.trace import ORDER, UPDATE, Trace
 
 PAIRED = 40  # the first hypotheses of each equation that are tried in pairs
 PAIRED_UPDATES = 14  # of W and b, which are computed step by step
 NUMBERS = 20_000_000  # the most numbers that are computed for the pairs of one equation
 STATES = {"Q": "state", "P": "state", "R": "state", "W": "weights", "b": "biases"}
-
-
-class Cause(NamedTuple):
-    """A mistake that is consistent with the numbers.
-
-    Parameters
-    ----------
-    name : in words, the same for all traces
-    detail : what was estimated from this trace, or where it shows
-    """
-
-    name: str
-    detail: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.name} ({self.detail})" if self.detail else self.name
-
-
-class Explanation(NamedTuple):
-    """What is known about an equation that does not hold.
-
-    Parameters
-    ----------
-    equations : usually one; several if one mistake explains them together
-    layers : in which they fail
-    causes : that fit all these failures; one of them, if there are several
-    tried : the number of hypotheses that were tried
-    where : the places of the failures in words
-    """
-
-    equations: tuple[str, ...]
-    layers: tuple[int, ...]
-    causes: tuple[Cause, ...]
-    tried: int
-    where: str = ""
 
 
 def explain(trace: Trace, failure: Failure) -> list[str]:
@@ -97,13 +64,17 @@ def explain_all(trace: Trace, verdict: Verdict | None = None) -> list[Explanatio
     list of Explanation
     """
     verdict = residual_check(trace) if verdict is None else verdict
-    failing = by_equation(verdict.slots)
-    at = sites(trace)
-    made = []
-    for equation, layers in failing:
-        slots = {slot.layer: slot for slot in verdict.slots if slot.equation == equation}
-        made.append(explained(equation, at, slots, layers))
-    return made
+    failing, at, made = dict(by_equation(verdict.slots)), sites(trace), []
+    slots: dict[str, dict[int, Slot]] = {}
+    for slot in verdict.slots:
+        slots.setdefault(slot.equation, {})[slot.layer] = slot
+    with np.errstate(all="ignore"):
+        recorded = explained_together(at, slots, failing)
+    if recorded is not None:
+        made.append(recorded)
+        failing = {x: layers for x, layers in failing.items() if x not in recorded.equations}
+    made += [explained(equation, at, slots[equation], layers) for equation, layers in failing.items()]
+    return together(made)
 
 
 def by_equation(slots: Iterable[Slot]) -> list[tuple[str, list[int]]]:
@@ -145,9 +116,12 @@ def explained(equation: str, at: Sequence[Site], slots: dict[int, Slot], layers:
     tried = 0
     causes: list[Cause] = []
     with np.errstate(all="ignore"):
-        for stage in (HYPOTHESES.get(equation, ()), FAMILIES.get(equation, ()), _pairs(equation, at, slots, layers)):
+        small = part(at[layers[0] - 1], slots[layers[0]])
+        for stage in (HYPOTHESES.get(equation, ()), FAMILIES.get(equation, ()), _pairs(equation, *small)):
             for each in stage:
                 tried += 1
+                if small[1] is not slots[layers[0]] and not _possible(each, *small):
+                    continue
                 cause = fits(each, at, slots, layers)
                 if cause is not None and cause.name not in [other.name for other in causes]:
                     causes.append(cause)
@@ -198,11 +172,21 @@ def _would_show(hypothesis: Hypothesis, site: Site, slot: Slot) -> bool:
     return bool((differs(made, slot) & ~within(slot.got, made.value, made.err)).any())
 
 
-def _pairs(equation: str, at: Sequence[Site], slots: dict[int, Slot], layers: Sequence[int]) -> Iterator[Hypothesis]:
+def _possible(each: Hypothesis | Family, site: Site, slot: Slot) -> bool:
+    """Whether a part of the first failing layer does not exclude the mistake."""
+    if isinstance(each, Hypothesis) and each.whole:
+        return True
+    try:
+        hypothesis = fitted(each, site, slot) if isinstance(each, Family) else each
+        return meets(value(hypothesis, site, slot), slot)
+    except Inapplicable:
+        return False
+
+
+def _pairs(equation: str, site: Site, slot: Slot) -> Iterator[Hypothesis]:
     """Two mistakes of one equation, each of which would change the numbers of the first failing layer."""
-    site, slot = at[layers[0] - 1], slots[layers[0]]
     most = PAIRED_UPDATES if equation in UPDATE else PAIRED
-    singles = [each for each in HYPOTHESES.get(equation, ())[:most] if _matters(each, site, slot)]
+    singles = [each for each in HYPOTHESES.get(equation, ())[:most] if not each.whole and _matters(each, site, slot)]
     affordable = NUMBERS // max(slot.got.size, 1)
     for number, (one, other) in enumerate(combinations(singles, 2)):
         if number >= affordable:

@@ -1,0 +1,10 @@
+"""Mutants: wrong implementations that the oracle must kill and name.
+
+Read `candidate` (a right implementation in which a mistake can be planted) first, then `planted` (the mistakes) and
+`matrix` (which of them are killed, by how much, and what the diagnosis says).
+"""
+
+from decolle_ref.oracle.diagnose.mutants.candidate import Mutant, candidate
+from decolle_ref.oracle.diagnose.mutants.planted import MUTANTS
+
+__all__ = ["MUTANTS", "Mutant", "candidate"]
