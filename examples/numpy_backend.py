@@ -1,7 +1,8 @@
 """DECOLLE in NumPy, the whole format of docs/case_format.md: `backend(about, arrays)` runs a case.
 
-It imports nothing of decolle_ref.  A layer has one method per direction: `forward` goes from the incoming spikes to the
-readout Y, `backward` from the target to dW and db, and `learn` updates W and b.  Every number has the dtype of the case.
+It imports nothing of decolle_ref.  A layer has one method per direction: `forward` goes from the incoming spikes to
+the readout Y, `backward` from the target to dW and db, and `learn` updates W and b.  Every number has the dtype of the
+case.
 """
 
 import numpy as np

@@ -1,9 +1,9 @@
 """Make the figures of this folder:  python figures/make.py [NAME ...] [--quick] [--out FOLDER] [--runs RUN ...]
 
 Without NAME all figures are made, which takes about a quarter of an hour.  Most figures come from a fresh run of the
-experiment with the same name, in a temporary folder.  The figures of the two long experiments, poisson_mnist and
-spikegrad_mnist, come from the numbers stored beside them; `--runs` first collects these numbers anew from the folders
-of finished runs (made by `decolle-ref NAME --out RUN`).
+experiment with the same name, in a temporary folder.  The figures of the long experiments, poisson_mnist,
+spikegrad_mnist, nmnist and dvsgesture, come from the numbers stored beside them; `--runs` first collects these numbers
+anew from the folders of finished runs (made by `decolle-ref NAME --out RUN`).
 """
 
 import argparse
@@ -88,6 +88,29 @@ def collect_spikegrad_mnist(folders: Sequence[Path]) -> Any:
     return runs
 
 
+def events_runs(folders: Sequence[Path]) -> list[Any]:
+    """The results of finished runs on camera events, without the curves while learning."""
+    runs = [json.loads((folder / "results.json").read_text()) for folder in folders]
+    for results in runs:
+        results.pop("learning", None)
+    return runs
+
+
+def collect_nmnist(folders: Sequence[Path]) -> Any:
+    """The runs of nmnist and of nmnist-convnet on the published test set and on folds."""
+    sets = {("nmnist", False): "runs", ("nmnist", True): "folds"}
+    sets |= {("nmnist-convnet", False): "convnets", ("nmnist-convnet", True): "convnet_folds"}
+    runs: dict[str, list[Any]] = {name: [] for name in sets.values()}
+    for results in events_runs(folders):
+        runs[sets[results["experiment"], results["settings"]["fold"] > 0]].append(results)
+    return runs
+
+
+def collect_dvsgesture(folders: Sequence[Path]) -> Any:
+    """The results of finished runs, and the authors' curves from the data folder."""
+    return {"runs": events_runs(folders), "authors": authors.dvsgesture_curve().round(6).tolist()}
+
+
 def one_run(name: str, about: str, **settings: Any) -> Figure:
     """An entry with one file that a fresh run makes."""
     return Figure(about, (f"{name}.png",), from_run(name, **settings))
@@ -110,6 +133,18 @@ FIGURES = {
         ("spikegrad_mnist.png",),
         from_numbers("spikegrad_mnist", lambda numbers: (numbers,)),
         collect_spikegrad_mnist,
+    ),
+    "nmnist": Figure(
+        "convolutional DECOLLE on N-MNIST [K20 Fig. 4]",
+        ("nmnist.png",),
+        from_numbers("nmnist", lambda numbers: (numbers["runs"], numbers["folds"], numbers["convnets"])),
+        collect_nmnist,
+    ),
+    "dvsgesture": Figure(
+        "ten clips of DvsGesture, beside the authors' curves [K20 Fig. 4]",
+        ("dvsgesture.png",),
+        from_numbers("dvsgesture", lambda numbers: (numbers["runs"], numbers["authors"])),
+        collect_dvsgesture,
     ),
     "dialect_comparison": one_run("dialect_comparison", "one network in all five dialects of DECOLLE"),
     "lif_dynamics": Figure(

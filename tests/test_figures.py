@@ -28,7 +28,8 @@ def test_every_entry_has_a_module_of_plots_with_its_name():
 
 
 @pytest.mark.parametrize(
-    "name", ("poisson_mnist", "spikegrad_mnist", "dialect_comparison", "lif_dynamics", "surrogates")
+    "name",
+    ("poisson_mnist", "spikegrad_mnist", "nmnist", "dvsgesture", "dialect_comparison", "lif_dynamics", "surrogates"),
 )
 def test_figures_that_need_no_run_are_drawn(name, tmp_path, capsys):
     assert make.main([name, "--out", str(tmp_path)]) == 0
@@ -45,7 +46,7 @@ def test_an_unknown_name_ends_with_one_line_and_code_2(capsys):
 def test_runs_are_collected_only_for_one_figure_with_stored_numbers(capsys):
     for names in ([], ["xor"], ["poisson_mnist", "spikegrad_mnist"]):
         assert make.main([*names, "--runs", "somewhere"]) == 2
-        assert "poisson_mnist, spikegrad_mnist" in capsys.readouterr().err
+        assert "poisson_mnist, spikegrad_mnist, nmnist, dvsgesture" in capsys.readouterr().err
 
 
 def test_help_names_every_figure(capsys):

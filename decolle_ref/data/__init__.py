@@ -5,6 +5,7 @@
     digits             generated digits, for when MNIST is absent
     events, aedat      recordings of event cameras as arrays, and the two formats of their files
     nmnist, dvsgesture such recordings of digits and of gestures
+    frames             events to integer frames, and the stream of a mini-batch
     moving_bar         generated events of an event camera, and their frames
     authors, convert   what the authors of [K20] recorded, and how it is extracted from their repository
     encode             rates to spikes
@@ -23,6 +24,7 @@ from decolle_ref.data import (
     dvsgesture,
     encode,
     events,
+    frames,
     location,
     mnist,
     moving_bar,
@@ -39,6 +41,7 @@ __all__ = [
     "dvsgesture",
     "encode",
     "events",
+    "frames",
     "location",
     "mnist",
     "moving_bar",

@@ -153,6 +153,26 @@ def curves() -> dict[str, Array]:
     return runs
 
 
+def dvsgesture_curve() -> Array:
+    """The authors' recorded test errors on DvsGesture, averaged over their four test batches.  [K20 Fig. 4]
+
+    Their file has 226 evaluations, but its last row was never written and is left out.
+
+    Returns
+    -------
+    array, (225, 4)
+        One row per evaluation: the number of mini-batches of 72 so far, and the errors of layers 1, 2 and 3.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or damaged.
+    """
+    path, name = find(CURVES), "dvsgestures_test_accuracy"
+    accuracy = _parse(reading.read_npz(path, "authors' curves"), name, (226, 4, 3), str(path))[:-1]
+    return np.column_stack([1 + 20 * np.arange(len(accuracy)), 1 - accuracy.mean(axis=1)])
+
+
 def _parse(arrays: Mapping[str, Array], name: str, shape: tuple[int, ...], where: str) -> Array:
     """The named array, if it is present, finite and of this shape."""
     if name not in arrays:

@@ -179,7 +179,7 @@ def read_labels(path: str | Path) -> tuple[Label, ...]:
     for place, label in labels.items():
         if not (1 <= label.label <= CLASSES and label.start <= label.end):
             raise InputError(f"{path}: expected a class up to {CLASSES} and start <= end at byte {place}, got {label}")
-        if sum(other.start <= label.start < other.end for other in labels.values()) > 2:  # each has a copy of its events
+        if sum(other.start <= label.start < other.end for other in labels.values()) > 2:  # each is a copy
             raise InputError(f"{path}: expected at most two gestures at once, got a third at byte {place}")
     return tuple(labels.values())
 

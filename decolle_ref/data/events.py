@@ -154,8 +154,8 @@ def parse(name: str, events: npt.ArrayLike, side: int, end: int) -> Array:
     parsed = np.empty(len(array), EVENT)
     for field, limit in {"x": side, "y": side, "p": 2, "t": end}.items():
         values = array[field]
-        if values.dtype.kind not in "biu":
-            raise InputError(f"{name}: expected integers for {field}, got dtype {values.dtype}")
+        if values.dtype.kind not in "biu" or values.ndim != 1:
+            raise InputError(f"{name}: expected integers for {field}, got dtype {array.dtype[field]}")
         bad = np.flatnonzero((values < 0) | (values >= limit))
         if bad.size:
             raise InputError(f"{name}: expected {field} from 0 to {limit - 1}, got {values[bad[0]]} at event {bad[0]}")

@@ -19,6 +19,7 @@ import numpy as np
 
 from decolle_ref._util.check import Array, InputError, count, fraction, not_negative, positive, validate_choice
 from decolle_ref.data.events import EVENT
+from decolle_ref.data.frames import bin_events, dense
 
 __all__ = ["DIRECTIONS", "frames", "record"]
 
@@ -136,16 +137,7 @@ def frames(events: Array, side: int, steps: int, dt_us: int = 1000) -> Array:
     InputError
         For an event outside the image, of another polarity or before time 0, and for a number below 1.
     """
-    count("side", side)
     count("steps", steps)
-    count("dt_us", dt_us)
-    for name, limit in (("x", side), ("y", side), ("p", 2)):
-        if (events[name] >= limit).any():
-            raise InputError(f"{name}: expected less than {limit}, got {events[name].max()}")
     if (events["t"] < 0).any():
         raise InputError(f"t: expected 0 or more, got {events['t'].min()}")
-    bins = events["t"] // dt_us
-    inside = events[bins < steps]
-    counts = np.zeros((steps, 2, side, side), np.int64)
-    np.add.at(counts, (inside["t"] // dt_us, inside["p"].astype(int), inside["y"], inside["x"]), 1)
-    return counts.reshape(steps, -1)
+    return dense(bin_events(events, side, side, side, 0, steps * count("dt_us", dt_us), dt_us))

@@ -90,15 +90,24 @@ class Convnet(Run[State]):
 
     def __init__(self, settings: Settings, workers: ThreadPoolExecutor, data: Data | None = None) -> None:
         self.settings, self.steps, self.workers = settings, settings.epochs, workers
-        self.data = read(settings) if data is None else data
-        mnist.validate(self.data.x, self.data.labels, "training")
-        mnist.validate(self.data.x_test, self.data.labels_test, "test")
+        self.data, self.net = self.prepare(data)
         n = len(self.data.x)
         if n < settings.batch:
             raise InputError(f"training images: expected at least the {settings.batch} of one mini-batch, got {n}")
-        self.net, self.optimiser = network(), Adamax(settings.beta1, settings.beta2)
+        self.optimiser = Adamax(settings.beta1, settings.beta2)
         self.order = mini_batches(settings.seed, settings.epochs * n, settings.batch, n)
         self.stepper = ConvnetStepper(self.net, settings.batch, workers)
+
+    def prepare(self, data: Data | None) -> tuple[Data, Net]:
+        """The images, which are read if there are none, and the network for them."""
+        data = read(self.settings) if data is None else data
+        mnist.validate(data.x, data.labels, "training")
+        mnist.validate(data.x_test, data.labels_test, "test")
+        return data, network()
+
+    def vectors(self, images: Array) -> Array:
+        """The inputs of the network, (n, n_in)."""
+        return grey(images)
 
     def begin(self) -> State:
         """The initial weights, sampled with the seed."""
@@ -127,8 +136,8 @@ class Convnet(Run[State]):
         weights, opt_state = state.carry.weights, tuple(m for pair in state.carry.opt_state for m in pair)
         end = self.ticks(len(state.history) + 1)
         for k in range(state.carry.updates, end):
-            target = one_hot(self.data.labels[order[k]])
-            gradients = self.stepper.gradient(weights, grey(self.data.x[order[k]]), target)
+            target = one_hot(self.data.labels[order[k]], self.net.top.n)
+            gradients = self.stepper.gradient(weights, self.vectors(self.data.x[order[k]]), target)
             losses.append(float(OBJECTIVE.loss.terms(self.stepper.Y, target).mean()))
             lr = learning_rate(settings, k / len(order))
             weights, opt_state = convnet.update(self.optimiser, weights, gradients, opt_state, lr)
@@ -138,7 +147,7 @@ class Convnet(Run[State]):
 
     def error(self, weights: Sequence[Weights]) -> float:
         """The fraction of test images for which the largest output is not that of the right class."""
-        Y = outputs(self.net, weights, grey(self.data.x_test), self.workers)
+        Y = outputs(self.net, weights, self.vectors(self.data.x_test), self.workers)
         return float((Y.argmax(axis=1) != self.data.labels_test).mean())
 
     def pack(self, state: State) -> dict[str, Array]:
@@ -163,7 +172,7 @@ def one_line(results: Results) -> str:
     """The result in one line."""
     settings = results["settings"]
     length = f"{settings['epochs']} epochs, seed {settings['seed']}"
-    return f"convnet: test error {100 * results['error']:.2f} % after {length}"
+    return f"{results['experiment']}: test error {100 * results['error']:.2f} % after {length}"
 
 
 def headline(results: Results) -> Headline:

@@ -7,6 +7,7 @@ one folder: checkpoint.npz while it runs; at the end NAME.npz, which the figure 
 stopped at any moment can be resumed with `resume`, and its result is the same in every bit.
 """
 
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +27,7 @@ from decolle_ref.fast import worker_pool
 
 State = TypeVar("State")
 Results = dict[str, Any]
+Report = tuple[Results, Mapping[str, Array]]
 
 
 class Interrupted(Exception):
@@ -101,8 +103,9 @@ class Run(ABC, Generic[State]):
         """The text behind the progress bar."""
         return ""
 
-
-Report = tuple[Results, Mapping[str, Array]]
+    def forecast(self, done: int) -> str:
+        """The expected duration and memory of a long run after so many steps; empty if it is short."""
+        return ""
 
 
 class SingleStep(Run[Report | None]):
@@ -268,8 +271,9 @@ def _all_steps(
         state = job.unpack(path, checkpoint.load(path, kind, plain(settings), extendable(settings)))
     else:
         run_folder.put_aside(folder, experiment.module)
-        state = job.begin()
-        save(state)
+        save(state := job.begin())
+    if not quiet and (forecast := job.forecast(job.done(state))):
+        print(f"{experiment.name}: {forecast}", file=sys.stderr)
     unit = job.tick_name or job.step_name
     progress = Progress(experiment.name, job.ticks(job.steps), job.ticks(job.done(state)), quiet, unit)
     with closing(progress) as bar, stop_requests(stopped_by) as stopped:
@@ -284,14 +288,13 @@ def _all_steps(
 
 
 def _one_step(job: Run[State], state: State, done: int, bar: Progress, stopped: Callable[[], bool]) -> State:
-    monitor = Monitor(bar, stopped, job.status(state))
+    monitor, place = Monitor(bar, stopped, job.status(state)), f"in {job.step_name} {done + 1} of {job.steps}"
     try:
         after = job.step(state, monitor)
     except Stop:
-        where = f"stopped in {job.step_name} {done + 1} of {job.steps}"
-        raise Interrupted(f"{where}; --resume repeats it") from None
+        raise Interrupted(f"stopped {place}; --resume repeats it") from None
     for name, array in job.pack(after).items():
         if array.dtype.kind == "f":
-            finite(f"diverged in {job.step_name} {done + 1} of {job.steps}, {name}", array)
+            finite(f"diverged {place}, {name}", array)
     bar.advance(job.status(after), by=job.ticks(done + 1) - job.ticks(done) - monitor.ticks)
     return after

@@ -130,7 +130,7 @@ class PoissonMnist(Run[State]):
         votes = Votes(self.spiking, settings.batch)
         stepper.rest()
         for n in range(settings.steps):
-            learns, mask = n >= settings.burn_in, masks(settings, model.network, rng, settings.batch)
+            learns, mask = n >= settings.burn_in, masks(settings.dropout, model.network, rng, settings.batch)
             stepper.step(model.split(weights)[0], next(stream)[None], target if learns else None, mask)
             if learns:
                 votes.add(answers(model, weights, stepper))
@@ -168,7 +168,7 @@ class PoissonMnist(Run[State]):
             spikes(settings, rng, images),
             range(settings.burn_in, steps),
             lambda: answers(model, carry.weights, stepper),
-            lambda: masks(settings, model.network, rng, stepper.steps, len(images)) if settings.test_dropout else None,
+            lambda: masks(settings.test_dropout * settings.dropout, model.network, rng, stepper.steps, len(images)),
         )
 
     def pack(self, state: State) -> dict[str, Array]:

@@ -15,8 +15,8 @@ from decolle_ref import fast
 from decolle_ref._util.check import Array, InputError, count
 from decolle_ref.data.encode import poisson_steps
 from decolle_ref.decolle import convnet, dialects, lif, network, readout
-from decolle_ref.decolle.dialects import Dialect
 from decolle_ref.decolle.learner import Learner, OptState
+from decolle_ref.decolle.lif import LIF
 from decolle_ref.decolle.network import Carry, Layer, Network
 from decolle_ref.decolle.objective import Objective, smooth_l1
 from decolle_ref.decolle.optim import Adamax, Schedule, stepwise
@@ -36,27 +36,16 @@ WEIGHTS, ORDER, TRAIN, TEST = range(4)  # the purpose of each random stream
 
 
 @dataclass(frozen=True)
-class Settings(CommonSettings):
-    """The settings of a run."""
+class SequenceSettings(CommonSettings):
+    """The settings of a network that learns at every step of a sequence after burn-in."""
 
-    samples: int = option(3968, "training images, shown in whole mini-batches", quick=128, extendable=True)
     dialect: str = option("paper", "variant of DECOLLE", choices=dialects.DIALECTS)
-    output_layer: bool = option(True, "train a linear layer on top of the third layer")
-    convnet: bool = option(False, "train the conventional network beside it, on the same mini-batches")
-    batch: int = option(64, "images per mini-batch")
-    steps: int = option(500, "training: ms per image")
-    burn_in: int = option(50, "ms without learning or votes at the beginning of an image", least=0)
-    test_images: int = option(1024, "number of test images", quick=64)
-    test_steps: int = option(300, "test: ms per image (the paper has 1000)")
-    input_rate_hz: float = option(50.0, "input rate of a white pixel, in Hz")
+    steps: int = option(500, "training: ms per sequence")
+    burn_in: int = option(50, "ms without learning or votes at the beginning of a sequence", least=0)
+    test_steps: int = option(1000, "test: ms per sequence")
     dropout: float = option(0.5, "probability that the readout does not read a neuron")
-    final_test: bool = option(False, "at the end, classify all test images, shown for 1 s each, as in the paper")
-    test_dropout: bool = option(False, "leave dropout active at test")
     learning_rate: float = option(5e-3, "learning rate per unit of normalised trace")
-    output_learning_rate: float = option(1e-3, "learning rate of the output layer")
-    convnet_learning_rate: float = option(3e-4, "learning rate of the conventional network")
     beta2: float = option(0.95, "decay of Adamax's maximum")
-    halve_at: tuple[int, ...] = option((960, 1984, 2944), "numbers of samples at which all learning rates are halved")
     refractory_strength: float = option(0.0, "strength of the refractory term; the authors' script has none")
     tau_mem: float = option(0.020, "membrane time constant, in seconds", above_zero=True)
     tau_syn: float = option(0.0075, "synaptic time constant, in seconds", above_zero=True)
@@ -64,25 +53,52 @@ class Settings(CommonSettings):
     def __post_init__(self) -> None:
         Adamax(beta2=self.beta2)  # raises where it makes no sense
         super().__post_init__()
-        count("samples", self.samples, self.batch)
         readout.drop_count("dropout", self.dropout)  # raises where it makes no sense
         shortest = min(self.steps, self.test_steps)
         if self.burn_in >= shortest:
             raise InputError(f"burn_in: expected fewer steps than the {shortest} shown, got {self.burn_in}")
 
     @property
-    def batches(self) -> int:
-        """The number of mini-batches."""
-        return self.samples // self.batch
-
-    @property
     def updates_per_batch(self) -> int:
         """One update at every step after burn-in."""
         return self.steps - self.burn_in
 
+    @property
+    def neuron(self) -> LIF:
+        """The neuron of all layers."""
+        dialect = dialects.named(self.dialect)
+        return lif.neuron(self.tau_mem, self.tau_syn, w=self.refractory_strength, dtype=np.float32, dialect=dialect)
+
     def rng(self, *stream: int) -> np.random.Generator:
         """A separate random stream for each purpose, so that a run can be resumed at any mini-batch."""
         return np.random.default_rng((self.seed, *stream))
+
+
+@dataclass(frozen=True)
+class Settings(SequenceSettings):
+    """The settings of a run."""
+
+    samples: int = option(3968, "training images, shown in whole mini-batches", quick=128, extendable=True)
+    output_layer: bool = option(True, "train a linear layer on top of the third layer")
+    convnet: bool = option(False, "train the conventional network beside it, on the same mini-batches")
+    batch: int = option(64, "images per mini-batch")
+    test_images: int = option(1024, "number of test images", quick=64)
+    test_steps: int = option(300, "test: ms per image (the paper has 1000)")
+    input_rate_hz: float = option(50.0, "input rate of a white pixel, in Hz")
+    final_test: bool = option(False, "at the end, classify all test images, shown for 1 s each, as in the paper")
+    test_dropout: bool = option(False, "leave dropout active at test")
+    output_learning_rate: float = option(1e-3, "learning rate of the output layer")
+    convnet_learning_rate: float = option(3e-4, "learning rate of the conventional network")
+    halve_at: tuple[int, ...] = option((960, 1984, 2944), "numbers of samples at which all learning rates are halved")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        count("samples", self.samples, self.batch)
+
+    @property
+    def batches(self) -> int:
+        """The number of mini-batches."""
+        return self.samples // self.batch
 
 
 class Data(NamedTuple):
@@ -128,10 +144,11 @@ class Model(NamedTuple):
 
 def build(settings: Settings) -> tuple[Model, Carry]:
     """All networks, and their initial weights, sampled with the seed."""
-    rng, dialect = settings.rng(WEIGHTS), dialects.named(settings.dialect)
-    net, weights = layers(settings, dialect, rng)
+    rng = settings.rng(WEIGHTS)
+    net, weights = layers(settings, rng, SHAPE, STAGES, SCALE, CLASSES)
     optimiser, schedule = Adamax(beta2=settings.beta2), halving(settings)
-    learner = Learner([learning_rates(settings, k, layer) for k, layer in enumerate(net)], optimiser, schedule)
+    rates = [learning_rates(settings.learning_rate, layer, FASTER if k == 0 else 1) for k, layer in enumerate(net)]
+    learner = Learner(rates, optimiser, schedule)
     opt_state = learner.init(weights)
     learning_rate: Array = np.asarray(settings.output_learning_rate, np.float32)
     top_learner = Learner([Weights(learning_rate, learning_rate)], optimiser, schedule, update_layer=fast.update_layer)
@@ -147,27 +164,31 @@ def build(settings: Settings) -> tuple[Model, Carry]:
     return Model(net, top, reference, learner, top_learner), Carry(tuple(weights), (), opt_state)
 
 
-def layers(settings: Settings, dialect: Dialect, rng: np.random.Generator) -> tuple[Network, list[Weights]]:
-    """The spiking layers and their weights."""
+def layers(
+    settings: SequenceSettings,
+    rng: np.random.Generator,
+    shape: tuple[int, int, int],
+    stages: Sequence[tuple[int, int]],
+    scales: Sequence[float],
+    classes: int,
+) -> tuple[Network, list[Weights]]:
+    """The spiking layers for images of a shape, with stages of (channels, size of the pool), and their weights."""
     net: list[Layer] = []
-    weights, shape = [], SHAPE
-    for (channels, size), scale in zip(STAGES, SCALE, strict=True):
+    weights, dialect, neuron = [], dialects.named(settings.dialect), settings.neuron
+    for (channels, size), scale in zip(stages, scales, strict=True):
         synapse = Conv2d(shape, channels, KERNEL, padding=PADDING)
-        neuron = lif.neuron(
-            settings.tau_mem, settings.tau_syn, w=settings.refractory_strength, dtype=np.float32, dialect=dialect
-        )
         pool = None if size == 1 else MaxPool(synapse.shape, size)
         shape = synapse.shape if pool is None else pool.shape_out
-        G = readout.sample_readout(rng, int(np.prod(shape)), CLASSES, dtype=np.float32)
+        G = readout.sample_readout(rng, int(np.prod(shape)), classes, dtype=np.float32)
         net.append(network.with_dialect(dialect, Layer(synapse, neuron, G, objective=OBJECTIVE, pool=pool)))
         weights.append(synapse.init_weights(rng, neuron, scale))
     return tuple(net), weights
 
 
-def learning_rates(settings: Settings, k: int, layer: Layer) -> Weights:
-    """The learning rates of layer k (from 0); that of W is per unit of normalised trace."""
-    learning_rate: Array = np.asarray(settings.learning_rate, np.float32)
-    return Weights(W=learning_rate * (FASTER if k == 0 else 1) / lif.trace_gain(layer.neuron), b=learning_rate)
+def learning_rates(learning_rate: float, layer: Layer, faster: float) -> Weights:
+    """The learning rates of a layer; that of W is `faster` times as large, per unit of normalised trace."""
+    rate: Array = np.asarray(learning_rate, np.float32)
+    return Weights(W=rate * faster / lif.trace_gain(layer.neuron), b=rate)
 
 
 def pairs(opt_states: Sequence[Any]) -> OptState:
@@ -188,19 +209,19 @@ def mini_batches(seed: int, samples: int, batch: int, n: int) -> Array:
     return order[: batches * batch].reshape(batches, batch)
 
 
-def one_hot(labels: Array) -> Array:
-    """The targets of every readout: (n, CLASSES)."""
-    return np.eye(CLASSES, dtype=np.float32)[labels]
+def one_hot(labels: Array, classes: int = CLASSES) -> Array:
+    """The targets of every readout: (n, classes)."""
+    return np.eye(classes, dtype=np.float32)[labels]
 
 
-def masks(settings: Settings, net: Network, rng: np.random.Generator, *lead: int) -> list[Mask] | None:
-    """Dropout masks by layer, of shape (*lead, width) or (*lead, CLASSES) as in the dialect; None without dropout."""
-    if settings.dropout == 0:
+def masks(dropout: float, net: Network, rng: np.random.Generator, *lead: int) -> list[Mask] | None:
+    """Dropout masks by layer, of shape (*lead, width) or (*lead, classes) as in the dialect; None without dropout."""
+    if dropout == 0:
         return None
     layer_masks = []
     for layer in net:
-        size = network.width(layer) if layer.dropout == "activity" else CLASSES
-        layer_masks.append(readout.sample_mask(rng, settings.dropout, layer.dropout, (*lead, size), np.float32))
+        size = network.width(layer) if layer.dropout == "activity" else len(layer.readout.c)
+        layer_masks.append(readout.sample_mask(rng, dropout, layer.dropout, (*lead, size), np.float32))
     return layer_masks
 
 

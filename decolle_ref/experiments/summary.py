@@ -103,7 +103,7 @@ def with_spread(mean: float, spread: float | None) -> str:
     if spread == 0:
         return f"{mean:.4g} +- 0"
     decimals = 1 - math.floor(math.log10(spread))
-    if decimals > 5:
+    if not -4 < decimals < 6:
         return f"{mean:.3g} +- {spread:.1e}"
     return f"{mean:.{max(0, decimals)}f} +- {spread:.{max(0, decimals)}f}"
 

@@ -14,12 +14,12 @@ from decolle_ref.fast import NetworkStepper
 class Votes:
     """At every step each readout votes for the class of its largest output; the class with the most votes wins."""
 
-    def __init__(self, readouts: int, batch: int) -> None:
-        self.counts = np.zeros((readouts, batch, CLASSES), int)
+    def __init__(self, readouts: int, batch: int, classes: int = CLASSES) -> None:
+        self.counts = np.zeros((readouts, batch, classes), int)
 
     def add(self, Y: Array) -> None:
-        """Count the votes of one or more steps: Y (steps, readouts, batch, CLASSES)."""
-        self.counts += (Y.argmax(axis=-1)[..., None] == np.arange(CLASSES)).sum(axis=0)
+        """Count the votes of one or more steps: Y (steps, readouts, batch, classes)."""
+        self.counts += (Y.argmax(axis=-1)[..., None] == np.arange(self.counts.shape[-1])).sum(axis=0)
 
     def wrong(self, labels: Array) -> Array:
         """The number of misclassified samples by readout; in a tie the lowest class wins."""

@@ -29,6 +29,11 @@ class Float(NamedTuple):
         return float(2.0**-self.bits)
 
     @property
+    def subnormal(self) -> float:
+        """The smallest positive number of all."""
+        return self.smallest * 2 * self.unit
+
+    @property
     def largest(self) -> float:
         """The largest number (1 - u) 4 / smallest: as in all binary formats of IEEE 754."""
         return (1 - self.unit) * 2 / self.smallest * 2
@@ -39,10 +44,18 @@ FLOATS = {
     "float32": Float(24, 2.0**-126),
     "tf32": Float(11, 2.0**-126),  # for the factors of products only
     "bfloat16": Float(8, 2.0**-126),
+    "float16": Float(11, 2.0**-14),
 }
 MOST_SIGMA_ERROR = 1 / 8  # with a larger one, another sigma would pass
-FORMATS = ("float64", "float32", "bfloat16", "fixed")
+FORMATS = ("float64", "float32", "bfloat16", "float16", "fixed")
+RECORDED = ("", "float32", "bfloat16", "float16")
+KEEPS = {  # what an implementation may keep in another form -> the arrays of the trace that its adapter converts
+    "delta_R": ("R",),  # delta R, of either sign
+    "traces_without_gain": ("Q", "P"),
+    "gain_in_W": ("Q", "P", "W", "dW"),  # traces without gain, and W times the gains
+}
 LEVELS = ("L0", "L1", "L2")
+CONVOLUTIONS = "direct", "fft"
 ROUNDINGS = {"nearest": 0.5, "floor": 1.0}  # the largest error of one rounding, in quanta
 
 
@@ -53,9 +66,12 @@ class Profile:
     Parameters
     ----------
     name : as reports name it
-    format : "float64", "float32", "bfloat16" or "fixed": the format of every number that is kept
+    format : "float64", "float32", "bfloat16", "float16" or "fixed": the format of every number that is kept
+    recorded : a narrower float format, if the trace shows every number rounded to it
+    keeps : keys of KEEPS, joined by "+": what is kept in another form, and converted for the trace
     accumulate : "float64" or "float32": the format of the sums in matrix products, if it is another
-    products : "tf32" or "bfloat16", if the factors of matrix products are rounded to it
+    products : "tf32", "bfloat16" or "float16", if the factors of matrix products are rounded to it
+    convolution : "direct", or "fft" if convolutions are computed by fast Fourier transforms
     flush : whether subnormal numbers become 0
     sigma_ulps : the largest error of sigma and sigma', in units of the last place of 1
     integer_bits, fraction_bits : a fixed-point number is k 2^-fraction_bits within +-2^integer_bits; it saturates
@@ -71,8 +87,11 @@ class Profile:
 
     name: str = "unnamed"
     format: str = "float32"
+    recorded: str = ""
+    keeps: str = ""
     accumulate: str = ""
     products: str = ""
+    convolution: str = "direct"
     flush: bool = False
     sigma_ulps: float = 4.0
     integer_bits: int = 8
@@ -82,25 +101,50 @@ class Profile:
 
     def __post_init__(self) -> None:
         validate_choice("profile format", self.format, FORMATS)
+        validate_choice("profile recorded", self.recorded, RECORDED)
+        for form in self.keeps.split("+") if self.keeps else ():
+            validate_choice("profile keeps", form, KEEPS)
         validate_choice("profile accumulate", self.accumulate, ("", "float64", "float32"))
-        validate_choice("profile products", self.products, ("", "tf32", "bfloat16"))
+        validate_choice("profile products", self.products, ("", "tf32", "bfloat16", "float16"))
+        validate_choice("profile convolution", self.convolution, CONVOLUTIONS)
         validate_choice("profile rounding", self.rounding, ROUNDINGS)
         validate_choice("profile level", self.level, LEVELS)
         count("profile integer_bits", self.integer_bits, 1)
         count("profile fraction_bits", self.fraction_bits, 1)
-        if self.fixed and self.integer_bits + self.fraction_bits > FLOATS["float64"].bits - 1:
-            bits = self.integer_bits + self.fraction_bits
-            expected = "expected at most 52, which float64 holds"
-            raise InputError(f"profile integer_bits + fraction_bits: {expected}, got {bits}")
         not_negative("profile sigma_ulps", self.sigma_ulps)
+        if self.convolution == "fft" and (self.fixed or self.level != "L2"):
+            where = "in fixed point" if self.fixed else f"at level {self.level}"
+            raise InputError(f"profile convolution: expected 'direct' {where}, where 'fft' has no bound, got 'fft'")
+        if self.fixed:
+            self._validate_fixed()
+        elif self.recorded and not _holds(self.format, self.recorded):
+            raise InputError(f"profile recorded: expected a narrower format than {self.format}, got {self.recorded!r}")
         if self.sigma_ulps * (self.quantum if self.fixed else 2 * FLOATS[self.format].unit) > MOST_SIGMA_ERROR:
             expected = f"expected an error below {MOST_SIGMA_ERROR} of 1"
             raise InputError(f"profile sigma_ulps: {expected}, got {self.sigma_ulps} units")
+
+    def _validate_fixed(self) -> None:
+        bits = self.integer_bits + self.fraction_bits
+        if bits > FLOATS["float64"].bits - 1:
+            expected = "expected at most 52, which float64 holds"
+            raise InputError(f"profile integer_bits + fraction_bits: {expected}, got {bits}")
+        if self.recorded:
+            raise InputError(f"profile recorded: expected none for fixed point, got {self.recorded!r}")
 
     @property
     def fixed(self) -> bool:
         """Whether the format is fixed point."""
         return self.format == "fixed"
+
+    @property
+    def shown(self) -> str:
+        """The format of the numbers in cases and traces."""
+        return self.recorded or self.format
+
+    @property
+    def converted(self) -> frozenset[str]:
+        """The arrays of the trace that the adapter converts from what is kept."""
+        return frozenset(name for form in self.keeps.split("+") for name in KEEPS.get(form, ()))
 
     @property
     def quantum(self) -> float:
@@ -114,20 +158,35 @@ class Profile:
             return -(2.0**self.integer_bits), 2.0**self.integer_bits - self.quantum
         return -np.inf, np.inf
 
+    @property
+    def least_divisor(self) -> float:
+        """The least eps of Adamax that the format resolves: about the root of its smallest number."""
+        if self.fixed:
+            return float(2.0 ** -(self.fraction_bits // 2))
+        return float(np.exp2(np.ceil(np.log2(FLOATS[self.format].subnormal) / 2)))
+
     def ulp(self, x: Array) -> Array:
-        """The distance of neighbouring numbers of the format at x."""
+        """The distance of neighbouring numbers of the trace's format at x."""
         if self.fixed:
             return np.full(np.shape(x), self.quantum)
-        float_format = FLOATS[self.format]
-        _, exponent = np.frexp(np.maximum(np.abs(x), float_format.smallest))  # |x| = f 2^exponent, f in [1/2, 1)
-        return np.asarray(np.ldexp(1.0, exponent - float_format.bits))
+        shown = FLOATS[self.shown]
+        _, exponent = np.frexp(np.maximum(np.abs(x), shown.smallest))  # |x| = f 2^exponent, f in [1/2, 1)
+        return np.asarray(np.ldexp(1.0, exponent - shown.bits))
 
     def quantise(self, x: Array) -> Array:
-        """The nearest numbers of the format, as float64; beyond its range infinite, or saturating in fixed point."""
+        """The trace's nearest numbers, as float64; beyond its range infinite, or saturating in fixed point."""
         x = np.asarray(x, np.float64)
         spacing = self.ulp(x)
         nearest = np.asarray(np.clip(np.rint(x / spacing) * spacing, *self.limits))
-        return nearest if self.fixed else np.where(np.abs(nearest) > FLOATS[self.format].largest, np.inf, nearest)
+        if self.fixed:
+            return nearest
+        return np.where(np.abs(nearest) > FLOATS[self.shown].largest, np.copysign(np.inf, nearest), nearest)
+
+
+def _holds(wide: str, narrow: str) -> bool:
+    """Whether a float format holds every number of another, and more."""
+    a, b = FLOATS[wide], FLOATS[narrow]
+    return a.bits > b.bits and a.subnormal <= b.subnormal and a.largest >= b.largest
 
 
 PROFILES = {
@@ -136,6 +195,7 @@ PROFILES = {
         Profile("float64", "float64"),
         Profile("float32", "float32"),
         Profile("bfloat16", "bfloat16", accumulate="float32"),
+        Profile("float16", "float16", accumulate="float32"),
         Profile("tf32", "float32", products="tf32"),
         Profile("Q8.16", "fixed", integer_bits=8, fraction_bits=16),
     )

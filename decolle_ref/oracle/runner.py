@@ -26,7 +26,7 @@ from decolle_ref.oracle.check import residual
 from decolle_ref.oracle.profile import describe
 from decolle_ref.oracle.spikes_only import driven
 from decolle_ref.oracle.trace import Trace, parse_trace
-from decolle_ref.oracle.vectors import catalogue
+from decolle_ref.oracle.vectors.fresh import PREFIX
 from decolle_ref.oracle.vectors.properties import Vector
 
 DEFAULTS = {"burn_in": 0, "n": 0, "updates": 0, "memory": "fresh"}  # so that a callable always has these keys
@@ -245,7 +245,7 @@ def summary(outcomes: Sequence[Outcome], backend: Backend, seed: int) -> str:
     missing = [outcome.id for outcome in outcomes if outcome.status == "unsupported"]
     if missing:
         lines.append(f"not supported, says the backend: {', '.join(missing)}")
-    if not any(outcome.id.startswith(catalogue.RANDOM_ID) for outcome in outcomes):
+    if not any(outcome.id.startswith(PREFIX) for outcome in outcomes):
         lines.append("no random vector was run: stored answers would pass too")
     profile = ", ".join(f"{name} {value}" for name, value in describe(backend.profile).items() if name != "name")
     parts = ", ".join(f"{number} {status}" for status, number in counts.items())

@@ -18,13 +18,20 @@ __all__ = ["plot", "save_figures"]
 PAPER = 0.91  # %, the paper's error of this network "trained on standard MNIST"
 
 
-def plot(results: dict[str, Any]) -> Any:
+def plot(
+    results: dict[str, Any],
+    title: str = "The conventional network on MNIST [K20 Sec. 4.2]",
+    paper: float | None = PAPER,
+) -> Any:
     """Draw the test error after every epoch on the left and the training loss on the right.
 
     Parameters
     ----------
     results : dict
         What `experiments.convnet` returned, which is also in results.json.
+    title : str
+    paper : float or None
+        The error in % to compare with.
 
     Returns
     -------
@@ -33,14 +40,15 @@ def plot(results: dict[str, Any]) -> Any:
     epochs, mark = results["epochs"], "" if results["comparable"] else " (quick run: not comparable)"
     with figure_style() as plt:
         figure, (left, right) = plt.subplots(1, 2, figsize=(7.2, 3.0))
-        left.axhline(PAPER, color=GREY, lw=0.8, ls="--", label=f"the paper's: {PAPER} %")
+        if paper is not None:
+            left.axhline(paper, color=GREY, lw=0.8, ls="--", label=f"the paper's: {paper} %")
         ours = f"ours: {100 * results['error']:.2f} % in the end"
         _curve(left, [100 * wrong for wrong in epochs["error"]], color=BLUE, marker="o", label=ours)
-        left.set(ylabel="test error (%)", ylim=(0, None), title="test images, after every epoch")
+        left.set(ylabel="test error (%)", ylim=(0, None), title="test, after every epoch")
         left.legend()
         _curve(right, epochs["loss"], color=ORANGE, marker="s")
-        right.set(ylabel="mean smooth L1 loss", ylim=(0, None), title="training images, while learning")
-        figure.suptitle(f"The conventional network on MNIST [K20 Sec. 4.2]{mark}", fontsize=9)
+        right.set(ylabel="mean smooth L1 loss", ylim=(0, None), title="training, while learning")
+        figure.suptitle(f"{title}{mark}", fontsize=9)
     return figure
 
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from decolle_ref._util.check import Array, finite, floats
+from decolle_ref.decolle.layer import Layer
 from decolle_ref.decolle.synapse import Weights
 from decolle_ref.spikegrad import snn
 from decolle_ref.spikegrad.layers import IFLayer, IFNetwork
@@ -48,13 +49,13 @@ class Fans(NamedTuple):
     total: int
 
 
-def count_fans(layer: IFLayer) -> Fans:
+def count_fans(layer: IFLayer | Layer) -> Fans:
     """Send ones through weights of one, and read how many arrive.
 
     Parameters
     ----------
     layer
-        Any layer.
+        Any layer, of SpikeGrad or of DECOLLE.
 
     Returns
     -------

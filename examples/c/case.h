@@ -226,7 +226,7 @@ static Case read_case(const char *folder)
     static const char *const constants[] = {"decay", NULL};
     json_choice(about, "constants", constants, -1);
     of.dtype = json_choice(about, "dtype", DTYPES, -1);
-    if (HAS_EXP && of.dtype != 0) unsupported("dtype: expected float32, got float64");
+    if (!HOLDS_FLOAT64 && of.dtype != 0) unsupported("dtype: expected float32, got float64");
     of.dialect = read_dialect(about);
     of.steps = size(about, "steps", -1);
     of.batch = size(about, "batch", -1);

@@ -8,6 +8,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#ifndef UNSUPPORTED
+#define UNSUPPORTED 3
+#endif
 #define SHAPE(...) (const long[]){__VA_ARGS__, 0} /* no axis is empty, so 0 ends the list */
 
 static void stop(int code, const char *format, va_list arguments)
@@ -28,12 +31,12 @@ static void fail(const char *format, ...)
     stop(2, format, arguments);
 }
 
-/* The same for a valid case that this program does not support; exit code 3. */
+/* The same for a valid case that this program does not support; exit code 3 unless the program has another. */
 static void unsupported(const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    stop(3, format, arguments);
+    stop(UNSUPPORTED, format, arguments);
 }
 
 static void *room(double count, size_t size)
@@ -153,7 +156,7 @@ static void known_keys(const char *object, const char *keys)
     size_t length;
     while ((p = next_member(p, &name, &length)) != NULL) {
         snprintf(key, sizeof key, " %.*s ", (int)(length < 60 ? length : 60), name);
-        if (strstr(keys, key) == NULL) fail("case.json: expected only keys that this program knows, got%s", key);
+        if (strstr(keys, key) == NULL) fail("JSON: expected only keys that this program knows, got%s", key);
         p = past(p);
     }
 }

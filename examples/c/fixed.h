@@ -5,6 +5,7 @@
  * divisions round, to the nearest integer, and halves up: floor(x + 1/2).
  */
 #define HAS_EXP 0
+#define HOLDS_FLOAT64 1 /* as dtype of a case whose numbers are all Q8.16 */
 #define MOST_TERMS 8192 /* of one sum: each term is at most 2^48, so the sum stays within 2^62 */
 
 typedef int32_t num;

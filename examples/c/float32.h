@@ -1,5 +1,6 @@
 /* The arithmetic of decolle.c: float32.  Every product and every sum is rounded. */
 #define HAS_EXP 1
+#define HOLDS_FLOAT64 0
 
 typedef float num;  /* what is stored */
 typedef float wide; /* what products are summed in */

@@ -79,6 +79,17 @@ def test_a_header_ends_at_its_last_line_or_else_before_the_first_line_without_a_
     assert read_aedat(file(header=b"#!AER-DAT3.1\n")).tolist() == []
 
 
+@pytest.mark.parametrize(
+    ("lines", "place"), [(b"#" + 9000 * b"x" + b"\n", 14), (300 * (b"#" + 4000 * b"x" + b"\n"), 14 + 263 * 4002)]
+)
+def test_a_header_without_an_end_in_sight_is_refused(file, lines, place):
+    """Of lines of at most 4 KiB it may have 1 MiB."""
+    path = file(header=b"#!AER-DAT3.1\r\n" + lines)
+    for read in (read_aedat, lambda path: list(stream_aedat(path))):
+        with pytest.raises(InputError, match=f"expected a line of the header at byte {place}, got one without an end"):
+            read(path)
+
+
 END = len(HEADER)
 
 
@@ -92,7 +103,6 @@ END = len(HEADER)
         (b"#!AER-DAT3.14\n", r"expected the line b'#!AER-DAT3.1' at byte 0, got b'#!AER-DAT3.14\n'"),
         (b"#!AER-DAT3.1\r\n#Format: PNGFrames\r\n", "expected b'RAW' in the line at byte 14, got b'PNGFrames'"),
         (b"#!AER-DAT3.1\r\n#Format", "expected a line of the header at byte 14, got one without an end"),
-        (b"#!AER-DAT3.1\r\n#" + 9000 * b"x", "expected a line of the header at byte 14, got one without an end"),
         (HEADER + bytes(27), f"expected 28 bytes at byte {END}, got 27"),
         (HEADER + packed(FEW)[:-1], f"expected 16 bytes of events at byte {END + 28}, got 15"),
         (

@@ -67,6 +67,14 @@ def test_gestures_are_the_same_in_many_chunks(folder, rng, monkeypatch):
     assert cut(path) == whole and len(whole[0][1]) > 30
 
 
+def test_a_recording_of_a_larger_image_is_refused(folder):
+    path = record(folder, range(129), [(1, 0, 5)])
+    with pytest.raises(
+        InputError, match=r"user22_led.aedat: expected x and y below 128 in the event at byte 1157, got 128"
+    ):
+        gestures(path)
+
+
 @pytest.mark.parametrize(
     ("rows", "message"),
     [

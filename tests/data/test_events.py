@@ -72,6 +72,8 @@ def test_events_of_other_integer_types_are_parsed_and_other_arrays_refused():
         parse("a", np.array([(9, 1, 2, 2)], types), 4, 10)
     with pytest.raises(InputError, match=r"^a: expected integers for t, got dtype float64$"):
         parse("a", np.zeros(2, [("x", int), ("y", int), ("p", int), ("t", float)]), 4, 10)
+    with pytest.raises(InputError, match=r"^a: expected integers for x, got dtype \('<i8', \(2,\)\)$"):
+        parse("a", np.zeros(2, [("x", "<i8", 2), ("y", int), ("p", int), ("t", int)]), 4, 10)
     for wrong in (np.zeros((2, 2), EVENT), np.zeros(3), EVENT, [1, 2]):
         with pytest.raises(InputError, match=r"^a: expected one axis and the fields x, y, p and t"):
             parse("a", wrong, 4, 10)

@@ -125,6 +125,7 @@ def test_results_say_what_they_depend_on(finished):
     assert {name: len(values) for name, values in results["epochs"].items()} == {"error": 4, "loss": 4}
     line = f"convnet: test error {100 * results['error']:.2f} % after 4 epochs, seed 0"
     assert summary.one_line(EXPERIMENT, results) == line
+    assert summary.headline(EXPERIMENT, results) == ("test error", "%", {"": 100 * results["error"]})
     assert summary.one_line(EXPERIMENT, results | {"comparable": False}) == line + " (quick: not comparable)"
 
 

@@ -42,6 +42,9 @@ COMMANDS = {
     "regression": "--epochs 3 --layers 16 16 16",
     "poisson-mnist": MNIST,
     "convnet": "--epochs 2 --batch 100",
+    "nmnist": "--mini-batches 6",
+    "nmnist-convnet": "--epochs 2",
+    "dvsgesture": "--clips --mini-batches 4 --steps 100",
     "credit": "--steps 5",
     "landscape": "--updates 10",
     "alignment": "--repeats 1",
@@ -57,6 +60,9 @@ COMMANDS = {
 }
 DATA = {
     "spikegrad-cifar10": f"{cifar10.FOLDER}/test_batch.bin",
+    "nmnist": "nmnist/Train/0/00002.bin",
+    "nmnist-convnet": "nmnist/Train/0/00002.bin",
+    "dvsgesture": "dvsgesture/clips/01.bin",
     "replay": "authors/regression.npz",
     "replay mnist": "authors/mnist_long.npz",
 }

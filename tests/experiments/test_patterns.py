@@ -59,6 +59,7 @@ def test_a_silent_network_gets_nothing_right(task):
 def test_learning_raises_the_accuracy_and_a_run_leaves_its_results_and_a_figure(tmp_path):
     results = harness.run(EXPERIMENT, settings_of(Settings, quick=True, seed=1), tmp_path, quiet=True)
     found = results["rules"][patterns.BPTT]
+    assert summary.headline(EXPERIMENT, results).numbers[patterns.BPTT] == 100 * np.mean(found["accuracy_end"])
     assert min(found["accuracy_end"]) > max(found["accuracy_start"]) + 0.15
     assert json.loads((tmp_path / "results.json").read_text()) == results
     assert save_figures(tmp_path, results)[0].stat().st_size > 10_000

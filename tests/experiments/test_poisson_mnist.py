@@ -123,7 +123,7 @@ def test_test_errors_are_those_of_the_readable_network(dialect, dropout, data):
     rng, inputs, dropped = settings.rng(7), [], []
     stream = spikes(settings, rng, data.x_test)
     for _ in range(settings.test_steps // 3):  # three steps at a time: their dropout, then their spikes
-        mask = masks(settings, model.network, rng, 3, 5) if dropout else [KEEP] * 3
+        mask = masks(settings.dropout, model.network, rng, 3, 5) if dropout else [KEEP] * 3
         dropped += [[Mask(*(x[n] if isinstance(x, np.ndarray) else x for x in m)) for m in mask] for n in range(3)]
         inputs += [next(stream) for _ in range(3)]
     counts = np.zeros((4, 5, CLASSES), int)
@@ -211,7 +211,8 @@ def test_the_network_is_the_papers():
 def test_dropout_falls_where_the_dialect_has_it():
     for dialect, place in (("paper", "activity"), ("dcll", "Y")):
         model, _ = build(replace(SMALL, dialect=dialect))
-        for mask, layer in zip(masks(SMALL, model.network, np.random.default_rng(0), 4), model.network, strict=True):
+        net, rng = model.network, np.random.default_rng(0)
+        for mask, layer in zip(masks(SMALL.dropout, net, rng, 4), net, strict=True):
             shape = (4, network.width(layer) if place == "activity" else CLASSES)
             assert getattr(mask, place).shape == shape
 

@@ -13,7 +13,7 @@ import pytest
 from decolle_ref._util import reading, store
 from decolle_ref._util.check import InputError
 from decolle_ref.cli.main import main
-from decolle_ref.experiments import harness, regression
+from decolle_ref.experiments import harness, regression, summary
 from decolle_ref.experiments.regression import EXPERIMENT, Settings
 from decolle_ref.plots.regression import save_figures
 
@@ -77,6 +77,7 @@ def test_resume_without_a_checkpoint_starts_from_the_beginning(finished, tmp_pat
 def test_learning_lowers_every_layers_error(finished):
     _, results = finished
     assert (np.array(results["after"]["mse"]) < np.array(results["before"]["mse"])).all()
+    assert list(summary.headline(EXPERIMENT, results).numbers.values()) == results["after"]["mse"]
 
 
 def test_results_say_what_they_depend_on(finished):

@@ -11,7 +11,7 @@ from decolle_ref._util import reading
 from decolle_ref._util.check import InputError
 from decolle_ref.cli.main import main
 from decolle_ref.decolle.synapse import Weights
-from decolle_ref.experiments import harness, spikegrad_images, summary
+from decolle_ref.experiments import harness, spikegrad_cifar10, spikegrad_images, summary
 from decolle_ref.experiments import spikegrad_mnist as experiment
 from decolle_ref.experiments.harness import Interrupted
 from decolle_ref.experiments.spikegrad_images import Data
@@ -194,6 +194,8 @@ def test_results_say_what_they_depend_on(finished):
     assert results["connections"] == ["P4", "8", "10"]
     assert summary.one_line(EXPERIMENT, results).startswith("spikegrad-mnist: test accuracy ")
     assert "not comparable" in summary.one_line(EXPERIMENT, results | {"comparable": False})
+    for either in (EXPERIMENT, spikegrad_cifar10.EXPERIMENT):
+        assert summary.headline(either, results) == ("test accuracy", "%", {"": 100 * results["accuracy"]})
 
 
 def test_figures_are_drawn_from_the_results(finished):

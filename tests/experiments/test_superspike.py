@@ -67,6 +67,8 @@ def test_a_quick_run_leaves_results_and_a_figure(tmp_path):
     results = harness.run(EXPERIMENT, settings_of(Settings, quick=True, seed=2, trials=4), tmp_path, quiet=True)
     assert json.loads((tmp_path / "results.json").read_text()) == results
     assert results["seeds"] == [2, 3] and set(results["variants"]) == set(superspike.VARIANTS)
+    kept = results["variants"][superspike.ALONE]["distance_kept"]
+    assert summary.headline(EXPERIMENT, results).numbers[superspike.ALONE] == 100 * np.mean(kept)
     assert save_figures(tmp_path, results)[0].stat().st_size > 10_000
     assert "(quick: not comparable)" in summary.one_line(EXPERIMENT, results)
     with pytest.raises(InputError, match="seed: expected an integer >= 0, got -1"):

@@ -61,6 +61,7 @@ def test_the_stored_run_can_be_read_and_drawn(finished):
 def test_a_quick_run_is_the_same_with_fewer_networks_and_says_so(tmp_path, finished):
     results = harness.run(EXPERIMENT, settings_of(Settings, quick=True), tmp_path / "new", quiet=True)
     assert results["networks"] == 10
+    assert summary.headline(EXPERIMENT, results).numbers["with the weight-sum cost"] == 10 * results["learned"]
     assert summary.one_line(EXPERIMENT, results).startswith("xor: learned by ")
     assert summary.one_line(EXPERIMENT, results).endswith(" (quick: not comparable)")
     assert "quick" not in summary.one_line(EXPERIMENT, finished[1])

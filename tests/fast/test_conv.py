@@ -173,7 +173,7 @@ def test_the_papers_network_in_float32_equals_its_definition(dialect):
     with worker_pool(2) as workers:
         stepper = NetworkStepper(net, batch, workers, chunk=2)
         for _ in range(10):
-            x, mask = spikes(rng, net, batch, 0.05), mnist_masks(Settings(dialect=dialect), net, rng, batch)
+            x, mask = spikes(rng, net, batch, 0.05), mnist_masks(Settings().dropout, net, rng, batch)
             goal = one_hot(rng.integers(0, 10, batch))
             state, snapshots = network.step(net, weights, state, x, [goal] * 3, mask)
             stepper.step(weights, x[None], goal, mask)

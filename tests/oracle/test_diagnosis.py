@@ -26,8 +26,8 @@ def at(layer, equation):
 @pytest.mark.parametrize("name", PROFILES)
 def test_no_mistake_is_named_where_the_equation_holds(name):
     profile = PROFILES[name]
-    example = case(1, profile, **SQUARE)
-    trace = run(example, profile, mixed(1))
+    example, declared = case(1, profile, **SQUARE), mixed(1, profile).declared(profile)
+    trace = run(example, declared, mixed(1, profile))
     assert {x: names for x in HYPOTHESES if (names := explain(trace, at(1, x)))} == {}
 
 

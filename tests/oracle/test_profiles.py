@@ -13,7 +13,10 @@ def test_profiles_are_read_and_refused_in_one_line(tmp_path):
     file.write_text('{"name": "mine", "format": "fixed", "integer_bits": 4, "fraction_bits": 12}')
     assert profile.read(file) == Profile("mine", "fixed", integer_bits=4, fraction_bits=12)
     for text, message in (
-        ('{"format": "float8"}', r"profile format: expected one of float64, float32, bfloat16, fixed, got 'float8'"),
+        (
+            '{"format": "float8"}',
+            r"profile format: expected one of float64, float32, bfloat16, float16, fixed, got 'float8'",
+        ),
         ('{"bits": 8}', r"profile key: expected one of name, format,"),
         ('{"flush": 1}', r"profile flush: expected bool, got 1"),
         ("[1]", r"profile: expected a name or named values, got \[1\]"),

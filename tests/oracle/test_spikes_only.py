@@ -7,9 +7,10 @@ from decolle_ref import cases
 from decolle_ref._util.check import InputError
 from decolle_ref.cases import Case, simulate
 from decolle_ref.decolle.dialects import DIALECTS
+from decolle_ref.oracle.check import pooling
 from decolle_ref.oracle.check.error_bounds import Bounded, exact
 from decolle_ref.oracle.profile import PROFILES
-from decolle_ref.oracle.spikes_only import bounded_learning, driven
+from decolle_ref.oracle.spikes_only import driven
 from decolle_ref.oracle.spikes_only.intervals import Intervals
 from decolle_ref.oracle.trace import parse_trace
 from tests.support.cases import make
@@ -166,10 +167,10 @@ def test_an_undecided_winner_leaves_the_error_open_between_its_neurons():
     U = exact(np.full((1, 32), -1.0))
     U.value[0, [0, 1, 9]] = 0.25, 0.5, 0.5  # window 0 is neurons 0, 1, 4, 5; window 2 is 8, 9, 12, 13
     U.err[0, [0, 1]] = 0.2
-    u, wins = driven.transmitted(operands, Intervals(at("L1")), U, np.zeros((1, 32), bool))
+    u, wins = pooling.transmitted(operands, Intervals(at("L1")), U, np.full((1, 32), np.nan))
     assert np.flatnonzero(wins[0])[:4].tolist() == [0, 1, 2, 9]  # of equals, in window 1, the first
     assert (u.value[0, 0] - u.err[0, 0], u.value[0, 0] + u.err[0, 0]) == pytest.approx((0.3, 0.7))
-    routed = bounded_learning._routed(operands, exact(np.full((1, 8), -2.0)), wins)
+    routed = pooling.routed(operands, exact(np.full((1, 8), -2.0)), wins)
     assert (routed.value[0, [0, 1]] == -1).all() and (routed.err[0, [0, 1]] == 1).all()
     assert routed.value[0, 9] == -2 and routed.err[0, 9] == 0 and not routed.value[0, 4:8].any()
     spikes = driven.neuron_spikes(operands, Bounded(U.value, U.err + 0.7), np.eye(8)[:1])

@@ -15,7 +15,12 @@ from tests.support.valid_variants import make
 from tests.support.variations import VALID_VARIANTS, mixed
 
 STRICT = "float64", "float32", "Q8.16"
-SEEDS, STUDY, PARTS = 2, 200, 5
+FIVE = "float64", "float32", "bfloat16", "float16", "Q8.16"
+SEEDS, STUDY, PARTS = 2, 400, 5
+INERT = {  # variations whose numbers are the same in float32: nothing there is subnormal, and a split run is the same
+    "flush to zero": "float16",
+    "split in two runs": None,
+}
 
 
 def run(example, profile, *variation, **fault):
@@ -23,16 +28,20 @@ def run(example, profile, *variation, **fault):
 
 
 def passes(seeds, profile, variations):
-    """The largest ratio of every equation; raises for the first that does not hold."""
-    worst = defaultdict(float)
+    """The number of checks and the largest ratio of every equation; raises for the first that does not hold."""
+    worst, checks = defaultdict(float), 0
     for seed in seeds:
         example = case(seed, profile)
         for variation in variations(seed):
-            verdict = residual_check(example, run(example, profile, variation), profile)
+            declared = variation.declared(profile)
+            if declared is None:
+                continue
+            verdict = residual_check(example, run(example, declared, variation), declared)
             assert verdict, (seed, variation, verdict.failure)
+            checks += 1
             for (_, equation), ratio in verdict.worst().items():
                 worst[equation] = max(worst[equation], ratio)
-    return worst
+    return checks, worst
 
 
 # --- correct implementations
@@ -56,29 +65,29 @@ def test_a_correct_variation_passes(name, variation):
 
 @pytest.mark.parametrize("name", PROFILES)
 def test_several_liberties_at_once_pass(name):
-    passes(range(2 * SEEDS), PROFILES[name], lambda seed: [mixed(seed)])
+    passes(range(2 * SEEDS), PROFILES[name], lambda seed: [mixed(seed, PROFILES[name])])
 
 
 @pytest.mark.study
 @pytest.mark.parametrize("part", range(PARTS))
-@pytest.mark.parametrize("name", PROFILES)
-def test_every_correct_variation_passes_over_200_seeds(name, part):
+@pytest.mark.parametrize("name", FIVE)
+def test_every_correct_variation_passes_over_400_seeds(name, part):
     seeds = range(part * STUDY // PARTS, (part + 1) * STUDY // PARTS)
-    worst = passes(seeds, PROFILES[name], lambda seed: [*VALID_VARIANTS.values(), mixed(seed)])
-    print(name, part, {equation: round(ratio, 3) for equation, ratio in worst.items()})
+    checks, worst = passes(seeds, PROFILES[name], lambda seed: [*VALID_VARIANTS.values(), mixed(seed, PROFILES[name])])
+    print(name, part, checks, {equation: round(ratio, 3) for equation, ratio in worst.items()})
     assert max(worst.values()) <= 1
 
 
 @pytest.mark.parametrize("variation", [v for v in VALID_VARIANTS.values() if v.name != "plain"], ids=lambda v: v.name)
 def test_a_variation_changes_some_number(variation):
-    profile = PROFILES["float32"]
+    profile = PROFILES[INERT.get(variation.name, "float32") or "float32"]
 
     def differs(seed):
         example = case(seed, profile)
-        plain, varied = run(example, profile), run(example, profile, variation)
+        plain, varied = run(example, profile), run(example, variation.declared(profile), variation)
         return any((plain[name] != varied[name]).any() for name in plain)
 
-    assert any(differs(seed) for seed in range(20))
+    assert any(differs(seed) for seed in range(60)) == (INERT.get(variation.name, "") is not None)
 
 
 def test_sums_that_saturate_on_the_way_pass():

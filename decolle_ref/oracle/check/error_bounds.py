@@ -24,6 +24,7 @@ from typing import NamedTuple
 import numpy as np
 
 from decolle_ref._util.check import Array, InputError
+from decolle_ref.decolle.surrogate import Surrogate
 from decolle_ref.oracle.profile import FLOATS, ROUNDINGS, Profile
 
 FLOAT64_UNIT = FLOATS["float64"].unit
@@ -40,6 +41,17 @@ def exact(x: Array) -> Bounded:
     """Numbers without an error."""
     x = np.asarray(x, np.float64)
     return Bounded(x, np.zeros_like(x))
+
+
+def chosen(where: Array, a: Bounded, b: Bounded) -> Bounded:
+    """a where `where` holds, else b."""
+    return Bounded(np.where(where, a.value, b.value), np.where(where, a.err, b.err))
+
+
+def hull(low: Array, high: Array) -> Bounded:
+    """The interval from low to high."""
+    value = low + (high - low) / 2
+    return Bounded(value, np.maximum(np.abs(high - value), np.abs(value - low)))
 
 
 class Arithmetic:
@@ -100,10 +112,25 @@ class Arithmetic:
         return Bounded(value, roundings * (self.unit * np.abs(value) + self.tiny + self.step))
 
     def function(self, f: Callable[[Array], Array], x: Bounded, slope: float) -> Bounded:
-        """sigma(x) or sigma'(x): the profile declares the error of f, and `slope` is its Lipschitz constant."""
+        """f(x), with the declared error of sigma and sigma', and the Lipschitz constant `slope`."""
         value = np.asarray(f(x.value), np.float64)
+        return self.declared(Bounded(value, slope * x.err))
+
+    def sigma(self, surrogate: Surrogate, u: Bounded) -> Bounded:
+        """sigma(u).  It never falls, so it lies between its values at the ends of the interval."""
+        return self.declared(hull(surrogate.primitive(u.value - u.err), surrogate.primitive(u.value + u.err)))
+
+    def slope(self, surrogate: Surrogate, u: Bounded) -> Bounded:
+        """sigma'(u).  It falls on both sides of 0: it is largest where u is nearest to 0, and smallest at an end."""
+        low, high = u.value - u.err, u.value + u.err
+        ends = np.minimum(surrogate.derivative(low), surrogate.derivative(high))
+        return self.declared(hull(ends, surrogate.derivative(np.clip(0.0, low, high))))
+
+    def declared(self, x: Bounded) -> Bounded:
+        """x plus the declared error of sigma and sigma'."""
         ulp = self.profile.quantum if self.profile.fixed else 2 * self.unit
-        return Bounded(value, slope * x.err + self.profile.sigma_ulps * ulp * np.maximum(np.abs(value), 1) + self.tiny)
+        err = x.err + self.profile.sigma_ulps * ulp * np.maximum(np.abs(x.value) + x.err, 1) + self.tiny
+        return Bounded(x.value, err)
 
     def gathered(self, *terms: Bounded) -> Bounded:
         """The sum of a few numbers in any order: no partial sum exceeds the sum of their magnitudes."""
@@ -115,7 +142,7 @@ class Arithmetic:
         return Bounded(value, (err + n * self.unit * (size + err)) * (1 + self.unit) ** n + n * self.tiny)
 
     def total(
-        self, value: Array, size: Array, err: Array, terms: int, *more: Bounded, products: bool = True
+        self, value: Array, size: Array, err: Array, terms: float, *more: Bounded, products: bool = True
     ) -> Bounded:
         """A sum of `terms` products whose magnitudes add up to `size`; the operands' errors cause the error `err`.
 

@@ -12,14 +12,18 @@ from decolle_ref.decolle.network import Layer
 from decolle_ref.decolle.objective import Objective, Regulariser, cross_entropy, smooth_l1
 from decolle_ref.decolle.optim import Adamax
 from decolle_ref.decolle.surrogate import Surrogate
-from decolle_ref.oracle.check.equations import Equation, dropped
+from decolle_ref.oracle.check.equations import dropped, read
 from decolle_ref.oracle.check.error_bounds import FLOAT64_UNIT, Arithmetic, Bounded, exact
+from decolle_ref.oracle.check.pooling import routed
+from decolle_ref.oracle.check.products import gradient
+from decolle_ref.oracle.check.recording import Equation, recorded, shown
 from decolle_ref.oracle.trace import Operands
 
 
+@recorded
 def e(operands: Operands, arithmetic: Arithmetic) -> Bounded:
     """e = dL/dY, with the reduction.  [K20 Sec. 3.2]"""
-    return error(operands.layer.objective, exact(operands.trace["Y"]), operands.case["target"], arithmetic)
+    return error(operands.layer.objective, shown(operands, arithmetic, "Y"), operands.case["target"], arithmetic)
 
 
 def error(objective: Objective, Y: Bounded, target: Array, arithmetic: Arithmetic) -> Bounded:
@@ -56,53 +60,53 @@ def _softmax_slope(Y: Bounded, target: Array, arithmetic: Arithmetic) -> Bounded
     return arithmetic.subtract(arithmetic.multiply(Bounded(p, err), weight), exact(target))
 
 
+@recorded
 def delta(operands: Operands, arithmetic: Arithmetic) -> Bounded:
     """delta_i = (sum_k G_ki e_k) sigma'(U_i), plus the regularisers, at the winners of a pool.  [K20 Eq. 3, 4]"""
-    slope = arithmetic.function(operands.layer.surrogate.derivative, exact(operands.u), 0.0)
-    return backward(operands, arithmetic, slope)
+    u, _ = read(operands, arithmetic)
+    return backward(operands, arithmetic, arithmetic.slope(operands.layer.surrogate, u))
 
 
 def backward(operands: Operands, arithmetic: Arithmetic, slope: Bounded) -> Bounded:
     """delta with another slope in place of sigma'(U)."""
-    u, (of_u, of_U) = operands.u, regularisers(operands.layer)
-    G, e, layer = operands.case["G"], operands.trace["e"], operands.layer
-    e_of_G = dropped(arithmetic, operands.mask.Y, exact(e))
-    value, size, err = e_of_G.value @ G, np.abs(e_of_G.value) @ np.abs(G), e_of_G.err @ np.abs(G)
-    back = arithmetic.total(value, size + err, err, len(G))
+    (u, wins), (of_u, of_U) = read(operands, arithmetic), regularisers(operands.layer)
+    G, layer = operands.case["G"], operands.layer
+    e = dropped(arithmetic, operands.mask.Y, shown(operands, arithmetic, "e"))
+    err = e.err @ np.abs(G)
+    back = arithmetic.total(e.value @ G, np.abs(e.value) @ np.abs(G) + err, err, len(G))
     back = dropped(arithmetic, operands.mask.activity, back)
     delta = arithmetic.multiply(back, slope)
     if of_u is not None:
         delta = arithmetic.gathered(delta, *_penalties(u, layer, of_u, arithmetic))
-    if layer.pool is not None:
-        delta = Bounded(*(layer.pool.route(x, operands.winners) for x in delta))
+    delta = routed(operands, delta, wins)
     if of_U is not None:
-        delta = arithmetic.gathered(delta, *_penalties(operands.trace["U"], layer, of_U, arithmetic))
+        delta = arithmetic.gathered(delta, *_penalties(shown(operands, arithmetic, "U"), layer, of_U, arithmetic))
     return delta
 
 
-def _penalties(u: Array, layer: Layer, regulariser: Regulariser, arithmetic: Arithmetic) -> tuple[Bounded, Bounded]:
+def _penalties(u: Bounded, layer: Layer, regulariser: Regulariser, arithmetic: Arithmetic) -> tuple[Bounded, Bounded]:
     """dL/du of each regulariser.  Where u or a mean is within rounding of the edge, it may be there or 0."""
     rate = layer.rate_of(layer.surrogate)
-    share = arithmetic.derived(np.asarray(1 / max(u[0].size, 1)))
+    share = arithmetic.derived(np.asarray(1 / max(u.value[0].size, 1)))
     edge = arithmetic.derived(np.asarray(0.01))
     above = arithmetic.multiply(arithmetic.derived(np.asarray(regulariser.lambda1)), share)
-    active = _where(u + 0.01 > 0, ~beyond(u, -0.01, edge.err + FLOAT64_UNIT), above)
+    active = _where(u.value + 0.01 > 0, ~beyond(u.value, -0.01, u.err + edge.err + FLOAT64_UNIT), above)
     below = arithmetic.multiply(arithmetic.derived(np.asarray(-regulariser.lambda2)), share)
     if regulariser.activity == "rate":
-        below = arithmetic.multiply(below, arithmetic.function(rate.derivative, exact(u), 0.0))
+        below = arithmetic.multiply(below, arithmetic.slope(rate, u))
     mean = _activity(u, rate, regulariser, arithmetic)
     goal = arithmetic.derived(np.asarray(0.1))
     silent = _where(mean.value < 0.1, ~beyond(mean.value, 0.1, mean.err + goal.err + FLOAT64_UNIT), below)
     return active, silent
 
 
-def _activity(u: Array, rate: Surrogate, regulariser: Regulariser, arithmetic: Arithmetic) -> Bounded:
+def _activity(u: Bounded, rate: Surrogate, regulariser: Regulariser, arithmetic: Arithmetic) -> Bounded:
     """The mean activity of every step: over neurons and samples, or over the neurons of each sample."""
     is_rate = regulariser.activity == "rate"
-    x = arithmetic.function(rate.primitive, exact(u), 1.0) if is_rate else exact(u)
+    x = arithmetic.sigma(rate, u) if is_rate else u
     axes = (1, 2) if is_rate else (2,)
     value, size, err = (a.sum(axis=axes, keepdims=True) for a in (x.value, np.abs(x.value) + x.err, x.err))
-    terms = int(np.prod([u.shape[axis] for axis in axes]))
+    terms = int(np.prod([u.value.shape[axis] for axis in axes]))
     whole = arithmetic.total(value, size, err, terms, products=False)
     return arithmetic.multiply(whole, arithmetic.derived(np.asarray(1 / max(terms, 1))))
 
@@ -113,62 +117,64 @@ def _where(condition: Array, undecided: Array, x: Bounded) -> Bounded:
     return Bounded(value, np.where(condition, x.err, 0) + np.where(undecided, np.abs(x.value) + x.err, 0))
 
 
+@recorded
 def dW(operands: Operands, arithmetic: Arithmetic) -> Bounded:
     """dL/dW_ij = delta_i P_j, summed over the batch (and over the places of a convolution).  [K20 Eq. 3]"""
     return _gradient(operands, arithmetic, 0)
 
 
+@recorded
 def db(operands: Operands, arithmetic: Arithmetic) -> Bounded:
     """dL/db_i = delta_i, summed over the batch (and over the places of a convolution).  [K20 Eq. 3]"""
     return _gradient(operands, arithmetic, 1)
 
 
 def _gradient(operands: Operands, arithmetic: Arithmetic, part: int) -> Bounded:
-    gradient, delta, P = operands.layer.synapse.gradient, operands.trace["delta"], operands.trace["P"]
-    value = np.stack([gradient(d, p)[part] for d, p in zip(delta, P, strict=True)])
-    size = np.stack([gradient(np.abs(d), np.abs(p))[part] for d, p in zip(delta, P, strict=True)])
-    terms = delta[0].size // len(operands.case["b"])
-    return arithmetic.total(value, size, np.zeros_like(value), terms, products=part == 0)
+    delta, P = (shown(operands, arithmetic, name) for name in ("delta", "P"))
+    value, size, err, terms = gradient(operands, delta, P, part, arithmetic.profile.convolution == "fft")
+    return arithmetic.total(value, size, err, terms, products=part == 0)
 
 
+@recorded
 def W(operands: Operands, arithmetic: Arithmetic) -> Bounded:
     """W after the update of the step before; at the first step exactly the W of the case."""
     return _updated(operands, arithmetic, "W")
 
 
+@recorded
 def b(operands: Operands, arithmetic: Arithmetic) -> Bounded:
     """b after the update of the step before; at the first step exactly the b of the case."""
     return _updated(operands, arithmetic, "b")
 
 
 def _updated(operands: Operands, arithmetic: Arithmetic, name: str) -> Bounded:
-    before, gradient = exact(operands.trace[name]), operands.trace[f"d{name}"]
+    before, gradient = (shown(operands, arithmetic, x) for x in (name, f"d{name}"))
     change = _changes(operands, arithmetic, name, gradient)
     after = arithmetic.subtract(before, change)
-    idle = ~operands.learns.reshape(-1, *(1,) * (gradient.ndim - 1))
+    idle = ~operands.learns.reshape(-1, *(1,) * (gradient.value.ndim - 1))
     value, err = np.where(idle, before.value, after.value), np.where(idle, 0, after.err)
     first = operands.case[name][None]
     rows = slice(None) if f"{name}_final" in operands.trace else slice(-1)
     return Bounded(np.concatenate([first, value[rows]]), np.concatenate([np.zeros_like(first), err[rows]]))
 
 
-def _changes(operands: Operands, arithmetic: Arithmetic, name: str, gradient: Array) -> Bounded:
+def _changes(operands: Operands, arithmetic: Arithmetic, name: str, gradient: Bounded) -> Bounded:
     """lr g, or Adamax's (lr / (1 - beta1^t)) m / u, where m and u follow from the gradients that were written down."""
     rate = rates(operands, arithmetic, name)
     if not isinstance(operands.optimiser, Adamax):
-        return arithmetic.multiply(rate, exact(gradient))
-    m, u = (exact(operands.case.get(f"{x}_{name}", np.zeros(gradient.shape[1:]))) for x in "mu")
+        return arithmetic.multiply(rate, gradient)
+    m, u = (exact(operands.case.get(f"{x}_{name}", np.zeros(gradient.value.shape[1:]))) for x in "mu")
     beta1, beta2 = (arithmetic.derived(np.asarray(x)) for x in (operands.optimiser.beta1, operands.optimiser.beta2))
     eps, t, changes = arithmetic.derived(np.asarray(operands.optimiser.eps)), operands.updates, []
-    for g, learns, *now in zip(gradient, operands.learns, *rate, strict=True):
+    for value, err, learns, *now in zip(*gradient, operands.learns, *rate, strict=True):
         if learns:
-            t += 1
-            m = running_mean(arithmetic, m, exact(g), beta1)
-            u = arithmetic.maximum(arithmetic.multiply(beta2, u), arithmetic.add(exact(np.abs(g)), eps))
+            t, g = t + 1, Bounded(value, err)
+            m = running_mean(arithmetic, m, g, beta1)
+            u = arithmetic.maximum(arithmetic.multiply(beta2, u), arithmetic.add(Bounded(np.abs(value), err), eps))
             scaled = arithmetic.multiply(Bounded(*now), correction(operands.optimiser.beta1, t, arithmetic))
             changes.append(arithmetic.multiply(scaled, arithmetic.divide(m, u)))
         else:
-            changes.append(exact(np.zeros_like(g)))
+            changes.append(exact(np.zeros_like(value)))
     return Bounded(*(np.stack(x) for x in zip(*changes, strict=True)))
 
 

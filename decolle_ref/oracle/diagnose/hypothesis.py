@@ -15,6 +15,7 @@ import numpy as np
 from decolle_ref._util.check import Array
 from decolle_ref._util.verdict import beyond, within
 from decolle_ref.oracle.check.error_bounds import Bounded
+from decolle_ref.oracle.check.recording import room
 from decolle_ref.oracle.check.residual import EQUATIONS, Slot
 from decolle_ref.oracle.diagnose.site import Site
 
@@ -96,6 +97,9 @@ def value(hypothesis: Hypothesis, site: Site, slot: Slot) -> Bounded:
             made = Bounded(slot.expected, slot.bound)
         elif hypothesis.form is not None:
             made = hypothesis.form(edited)
+            made = Bounded(
+                made.value, made.err + room(site, site.arithmetic, slot.equation, np.abs(made.value) + made.err)
+            )
         else:
             made = EQUATIONS[slot.equation](edited, site.arithmetic)
         if hypothesis.result is not None:

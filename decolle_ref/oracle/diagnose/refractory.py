@@ -7,6 +7,7 @@ import numpy as np
 from decolle_ref._util.check import Array
 from decolle_ref.oracle.check import equations
 from decolle_ref.oracle.check.error_bounds import Bounded, exact
+from decolle_ref.oracle.check.recording import before
 from decolle_ref.oracle.diagnose.changes import edge, like, with_case
 from decolle_ref.oracle.diagnose.estimates import Family
 from decolle_ref.oracle.diagnose.hypothesis import Form, Hypothesis, Inapplicable
@@ -19,7 +20,9 @@ def refractory(after: Callable[[Site, Bounded, Bounded, Bounded], Bounded]) -> F
 
     def form(site: Site) -> Bounded:
         S = exact(equations.shifted(own_spikes(site)))
-        return equations.pinned(site, "R", after(site, exact(site.case["gamma"]), exact(site.before("R")), S))
+        return equations.pinned(
+            site, "R", after(site, exact(site.case["gamma"]), before(site, site.arithmetic, "R"), S)
+        )
 
     return form
 
@@ -34,7 +37,7 @@ def spikes_from(source: Callable[[Site], Array]) -> Form:
 
     def form(site: Site) -> Bounded:
         a = site.arithmetic
-        kept = a.multiply(exact(site.case["gamma"]), exact(site.before("R")))
+        kept = a.multiply(exact(site.case["gamma"]), before(site, site.arithmetic, "R"))
         return equations.pinned(site, "R", a.add(kept, exact(like(source(site), site.trace["R"]))))
 
     return form

@@ -7,6 +7,7 @@ import numpy as np
 from decolle_ref._util.check import Array
 from decolle_ref.oracle.check import equations
 from decolle_ref.oracle.check.error_bounds import Bounded, exact
+from decolle_ref.oracle.check.recording import before, room
 from decolle_ref.oracle.diagnose.changes import (
     equation,
     lags,
@@ -57,10 +58,15 @@ def filtered(name: str, decay: Callable[[Site], Array], gain: Gain, x: Callable[
     def form(site: Site) -> Bounded:
         taken = read(site, name) if x is None else like(x(site), site.trace[name])
         a = site.arithmetic
-        kept = a.multiply(exact(decay(site)), exact(site.before(name)))
-        return equations.started(site, name, a.add(kept, a.multiply(gain(site), exact(taken))))
+        kept = a.multiply(exact(decay(site)), before(site, a, name))
+        return equations.started(site, name, a.add(kept, a.multiply(gain(site), _with_room(site, name, taken))))
 
     return form
+
+
+def _with_room(site: Site, name: str, x: Array) -> Bounded:
+    """What a trace takes up: the input exactly, or Q with the room of how it is recorded."""
+    return exact(x) if name == "Q" else Bounded(x, room(site, site.arithmetic, "Q", x))
 
 
 def decayed_after(name: str) -> Form:
@@ -68,7 +74,8 @@ def decayed_after(name: str) -> Form:
 
     def form(site: Site) -> Bounded:
         a = site.arithmetic
-        whole = a.add(exact(site.before(name)), a.multiply(gain_of(DECAYS[name])(site), exact(read(site, name))))
+        taken = a.multiply(gain_of(DECAYS[name])(site), _with_room(site, name, read(site, name)))
+        whole = a.add(before(site, a, name), taken)
         return equations.started(site, name, a.multiply(exact(site.case[DECAYS[name]]), whole))
 
     return form

@@ -9,10 +9,11 @@ from decolle_ref.decolle.layer import Layer, regularisers
 from decolle_ref.decolle.objective import Regulariser
 from decolle_ref.decolle.optim import Adamax
 from decolle_ref.oracle.check.equations import dropped
-from decolle_ref.oracle.check.error_bounds import Bounded, exact
+from decolle_ref.oracle.check.error_bounds import Bounded, chosen, exact, hull
 from decolle_ref.oracle.check.learning import correction, error, running_mean
+from decolle_ref.oracle.check.pooling import routed
 from decolle_ref.oracle.profile import FLOATS
-from decolle_ref.oracle.spikes_only.intervals import Intervals, chosen, hull, is_exactly, rising
+from decolle_ref.oracle.spikes_only.intervals import Intervals, is_exactly, rising
 from decolle_ref.oracle.trace import Operands
 
 Two = tuple[Bounded, Bounded]  # for W and for b, or Adamax's m and u
@@ -32,8 +33,7 @@ def gradients(operands: Operands, arithmetic: Intervals, n: int, read: Reached) 
     """dL/dW_ij = delta_i P_j and dL/db_i = delta_i, summed over the batch.  [K20 Eq. 3]"""
     (U, u, wins, P), (_, of_U) = read, regularisers(operands.layer)
     delta = error_signal(operands, arithmetic, n, u)
-    if wins is not None:
-        delta = _routed(operands, delta, wins)
+    delta = routed(operands, delta, wins)
     if of_U is not None:
         delta = arithmetic.gathered(delta, *penalties(operands.layer, of_U, arithmetic, U))
     gradient, terms = operands.layer.synapse.gradient, delta.value.size // len(operands.case["b"])
@@ -83,18 +83,6 @@ def _mean(arithmetic: Intervals, x: Bounded) -> Bounded:
     column = exact(np.ones((terms, 1)))
     whole = arithmetic.product(lambda column, a: a @ column, column, x, terms, products=False)
     return arithmetic.multiply(whole, arithmetic.derived(np.asarray(1 / terms)))
-
-
-def _routed(operands: Operands, delta: Bounded, wins: Array) -> Bounded:
-    """delta at the winner of each window, 0 elsewhere; between the two where several neurons may be the winner."""
-    assert operands.layer.pool is not None
-    windows = operands.layer.pool.windows()
-    value, err = (np.zeros(wins.shape) for _ in delta)
-    value[..., windows], err[..., windows] = delta.value[..., None], delta.err[..., None]
-    several = np.zeros(wins.shape, bool)
-    several[..., windows] = wins[..., windows].sum(axis=-1, keepdims=True) > 1
-    between = hull(np.minimum(value - err, 0), np.maximum(value + err, 0))
-    return chosen(wins, chosen(several, between, Bounded(value, err)), exact(np.zeros(())))
 
 
 def start_moments(operands: Operands) -> Moments:

@@ -11,7 +11,6 @@ is checked.  At level L0 the weights, too, follow from the reference, and only t
 'pass'
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -19,12 +18,13 @@ import numpy as np
 
 from decolle_ref._util.check import Array, validate_choice
 from decolle_ref.decolle.synapse import Weights
-from decolle_ref.oracle.check.equations import gain, strength
-from decolle_ref.oracle.check.error_bounds import Bounded, exact
+from decolle_ref.oracle.check.error_bounds import Bounded, chosen, exact
+from decolle_ref.oracle.check.pooling import transmitted
+from decolle_ref.oracle.check.recording import converted, gain, rounded, strength
 from decolle_ref.oracle.check.residual import Failure, Slot, first_failure
 from decolle_ref.oracle.profile import Profile
 from decolle_ref.oracle.spikes_only.bounded_learning import Reached, Two, changes, gradients, start_moments
-from decolle_ref.oracle.spikes_only.intervals import Intervals, chosen, hull, is_exactly, rising
+from decolle_ref.oracle.spikes_only.intervals import Intervals, is_exactly, rising
 from decolle_ref.oracle.trace import Operands, Trace
 
 
@@ -115,14 +115,14 @@ class State(NamedTuple):
 
 def follow(k: int, operands: Operands, arithmetic: Intervals) -> LayerResult:
     """Run layer k through all steps, driven by the spikes of the trace."""
-    state, weights, moments = _start(operands), _weights(operands.case), start_moments(operands)
+    state, weights, moments = _start(operands), _weights(operands, arithmetic), start_moments(operands)
     S, updates = operands.trace["S"], operands.updates
     decided, expected, rows = 0, np.copy(S), [weights]
     for n in range(len(S)):
-        weights = _weights(operands.trace, n) if "W" in operands.trace else weights
+        weights = _weights(operands, arithmetic, n) if "W" in operands.trace else weights
         filtered, P = _filtered(operands, arithmetic, state, operands.spikes_in[n])
         U, silent = _potential(operands, arithmetic, weights, P, state.R)
-        u, wins = transmitted(operands, arithmetic, U, silent)
+        u, wins = transmitted(operands, arithmetic, U, np.where(silent, 0, np.nan))
         spike = rising(operands.layer.surrogate.spike, u)
         decided += int((spike.err == 0).sum())
         expected[n] = np.where(spike.err == 0, spike.value, S[n])
@@ -131,18 +131,37 @@ def follow(k: int, operands: Operands, arithmetic: Intervals) -> LayerResult:
             gradient = gradients(operands, arithmetic, n, Reached(U, u, wins, P))
             (dW, db), moments = changes(operands, arithmetic, gradient, moments, updates, n)
             weights = arithmetic.subtract(weights[0], dW), arithmetic.subtract(weights[1], db)
-        rows.append(weights)
+            weights = _converted(operands, arithmetic, "W", weights[0]), weights[1]
+            rows.append(weights)
+        else:
+            rows.append(rows[-1] if "W" not in operands.trace else (exact(weights[0].value), exact(weights[1].value)))
         decayed = arithmetic.multiply(exact(operands.case["gamma"]), state.R)
-        state = State(*filtered, arithmetic.add(decayed, neuron_spikes(operands, U, S[n])))
-    slots = [_compared(k, operands, "Wb"[i], [row[i] for row in rows]) for i in range(2) if "W_final" in operands.trace]
+        new_R = arithmetic.add(decayed, neuron_spikes(operands, U, S[n]))
+        state = _kept(operands, arithmetic, State(*filtered, new_R))
+    names = "Wb" if "W_final" in operands.trace else ""
+    slots = [_compared(k, operands, arithmetic, name, [row[i] for row in rows]) for i, name in enumerate(names)]
     width = float(np.max([_width(slot, operands) for slot in slots], initial=0.0))
     slots = [Slot(k, "S", S, expected, np.zeros_like(S)), *map(_known, slots)]
     return LayerResult(slots, decided, S.size, width)
 
 
-def _weights(arrays: Mapping[str, Array], n: int | tuple[()] = ()) -> Two:
-    """W and b, at step n of a trace or as the case has them, without an error."""
-    return exact(arrays["W"][n]), exact(arrays["b"][n])
+def _weights(operands: Operands, arithmetic: Intervals, n: int | None = None) -> Two:
+    """W and b as the case has them, or at step n of a trace, which may have rounded them."""
+    W, b = (exact(operands.case[x] if n is None else operands.trace[x][n]) for x in "Wb")
+    if n is not None:
+        W, b = (Bounded(x.value, rounded(arithmetic, x.value)) for x in (W, b))
+    return _converted(operands, arithmetic, "W", W), b
+
+
+def _converted(operands: Operands, arithmetic: Intervals, name: str, x: Bounded) -> Bounded:
+    """x, with the errors of a number that is kept in another form; 0 has none."""
+    err = x.err + converted(operands, arithmetic, name, np.abs(x.value) + x.err)
+    return chosen(is_exactly(x, 0), x, Bounded(x.value, err))
+
+
+def _kept(operands: Operands, arithmetic: Intervals, state: State) -> State:
+    """The state, with the errors of what is kept in another form."""
+    return State(*(_converted(operands, arithmetic, name, x) for name, x in zip(State._fields, state, strict=True)))
 
 
 def _start(operands: Operands) -> State:
@@ -179,32 +198,6 @@ def _potential(
     return U, (most == 0) & is_exactly(back, 0)
 
 
-def transmitted(operands: Operands, arithmetic: Intervals, U: Bounded, silent: Array) -> tuple[Bounded, Array | None]:
-    """The U that is transmitted and read, and which neurons may be the winners of their pooling windows.
-
-    The winner has the largest U, or the largest sigma(U) in dialects with `pool_S`; ties go to the lowest index.  So
-    neuron i may win unless the interval of another neuron lies above its own.  Neurons whose U is exactly b (`silent`)
-    tie, even where b has an error: they share it.
-    """
-    pool = operands.layer.pool
-    if pool is None:
-        return U, None
-    in_windows = pool.windows()
-    by_sigma = operands.dialect.pooling == "pool_S"
-    value, err = (x[..., in_windows] for x in (arithmetic.sigma(operands.layer.surrogate, U) if by_sigma else U))
-    low, high = value - err, value + err
-    first = np.tri(in_windows.shape[1], k=-1, dtype=bool)  # [i, j]: j comes before i
-    beaten = (high[..., :, None] < low[..., None, :]) | (first & (high[..., :, None] <= low[..., None, :]))
-    alike = silent[..., in_windows]
-    beaten |= first & alike[..., :, None] & alike[..., None, :]
-    may = ~beaten.any(axis=-1)
-    low, high = ((U.value + sign * U.err)[..., in_windows] for sign in (-1, 1))
-    least = np.where(may, low, np.inf).min(axis=-1) if by_sigma else low.max(axis=-1)
-    wins = np.zeros(U.value.shape, bool)
-    wins[..., in_windows] = may
-    return hull(least, np.where(may, high, -np.inf).max(axis=-1)), wins
-
-
 def neuron_spikes(operands: Operands, U: Bounded, S: Array) -> Bounded:
     """The spikes that drive R: S; with a pool Theta(U) of every neuron, which is 1/2 +- 1/2 where undecided.
 
@@ -220,9 +213,11 @@ def neuron_spikes(operands: Operands, U: Bounded, S: Array) -> Bounded:
     return chosen(silent, exact(np.zeros(())), spike)
 
 
-def _compared(k: int, operands: Operands, name: str, rows: list[Bounded]) -> Slot:
+def _compared(k: int, operands: Operands, arithmetic: Intervals, name: str, rows: list[Bounded]) -> Slot:
     """W or b at every step and after the last; those that the trace does not have are not compared."""
     expected, bound = np.stack([x.value for x in rows]), np.stack([x.err for x in rows])
+    held = (bound == 0) & (arithmetic.profile.quantise(expected) == expected)
+    bound = bound + np.where(held, 0, rounded(arithmetic, np.abs(expected) + bound))
     if name in operands.trace:
         got = np.concatenate([operands.trace[name], operands.trace[f"{name}_final"][None]])
         return Slot(k, name, got, expected, bound)

@@ -14,7 +14,7 @@ import numpy as np
 
 from decolle_ref._util.check import Array
 from decolle_ref.decolle.surrogate import Function, Surrogate
-from decolle_ref.oracle.check.error_bounds import Arithmetic, Bounded, exact
+from decolle_ref.oracle.check.error_bounds import Arithmetic, Bounded, chosen, exact, hull
 from decolle_ref.oracle.profile import FLOATS
 
 Bilinear = Callable[[Array, Array], Array]
@@ -73,25 +73,12 @@ class Intervals(Arithmetic):
         fits = (size == 0) | (self.holds(size, least) & (not self.profile.products))
         return chosen(fits & (err == 0), exact(value), result)
 
-    def sigma(self, surrogate: Surrogate, u: Bounded) -> Bounded:
-        """sigma(u).  It never falls, so it lies between its values at the ends of the interval."""
-        return self._declared(hull(surrogate.primitive(u.value - u.err), surrogate.primitive(u.value + u.err)))
-
     def slope(self, surrogate: Surrogate, u: Bounded) -> Bounded:
-        """sigma'(u).  It falls on both sides of 0: it is largest where u is nearest to 0, and smallest at an end.
-
-        Where it is exactly 0 or 1, as a boxcar always is, an implementation computes it without an error.
-        """
+        """sigma'(u).  Where it is exactly 0 or 1, as a boxcar always is, it is computed without an error."""
         low, high = u.value - u.err, u.value + u.err
-        ends = np.minimum(surrogate.derivative(low), surrogate.derivative(high))
-        slope = hull(ends, surrogate.derivative(np.clip(0.0, low, high)))
-        return chosen(is_exactly(slope, 0) | is_exactly(slope, 1), slope, self._declared(slope))
-
-    def _declared(self, x: Bounded) -> Bounded:
-        """x plus the declared error of sigma and sigma'."""
-        ulp = self.profile.quantum if self.profile.fixed else 2 * self.unit
-        err = x.err + self.profile.sigma_ulps * ulp * np.maximum(np.abs(x.value) + x.err, 1) + self.tiny
-        return Bounded(x.value, err)
+        ends, top = (surrogate.derivative(x) for x in (np.stack([low, high]), np.clip(0.0, low, high)))
+        one = (ends.min(axis=0) == top) & ((top == 0) | (top == 1))
+        return chosen(one, exact(top), super().slope(surrogate, u))
 
 
 def grain(x: Array) -> Array:
@@ -104,17 +91,6 @@ def grain(x: Array) -> Array:
 def is_exactly(a: Bounded, number: float) -> Array:
     """Where a is this number, without error."""
     return np.asarray((a.value == number) & (a.err == 0))
-
-
-def chosen(where: Array, a: Bounded, b: Bounded) -> Bounded:
-    """a where `where` holds, else b."""
-    return Bounded(np.where(where, a.value, b.value), np.where(where, a.err, b.err))
-
-
-def hull(low: Array, high: Array) -> Bounded:
-    """The interval from low to high."""
-    value = low + (high - low) / 2
-    return Bounded(value, np.maximum(np.abs(high - value), np.abs(value - low)))
 
 
 def rising(f: Function, x: Bounded) -> Bounded:

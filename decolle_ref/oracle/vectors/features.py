@@ -65,12 +65,12 @@ IMPOSSIBLE: tuple[tuple[str, str, str, str, str], ...] = (  # two features that 
     ("learning", "no targets", "loss", "*", _NO_LOSS),
     ("learning", "no targets", "reduction", "*", _NO_LOSS),
     ("learning", "no targets", "regulariser", "*", _NO_LOSS),
-    ("learning", "no targets", "burn-in", "some", _NO_UPDATE),
-    ("learning", "no targets", "schedule", "given", _NO_UPDATE),
-    ("learning", "no targets", "memory", "given", _NO_UPDATE),
-    ("learning", "no updates", "burn-in", "some", _NO_UPDATE),
-    ("learning", "no updates", "schedule", "given", _NO_UPDATE),
-    ("learning", "no updates", "memory", "given", _NO_UPDATE),
+    ("learning", "no targets", "burn-in", "*", _NO_UPDATE),
+    ("learning", "no targets", "schedule", "*", _NO_UPDATE),
+    ("learning", "no targets", "memory", "*", _NO_UPDATE),
+    ("learning", "no updates", "burn-in", "*", _NO_UPDATE),
+    ("learning", "no updates", "schedule", "*", _NO_UPDATE),
+    ("learning", "no updates", "memory", "*", _NO_UPDATE),
     ("learning", "sgd", "memory", "given", "SGD remembers nothing"),
     *(
         ("dialect", name, "readout", "spikes" if d.readout == "sigma" else "sigma", f"{name} reads {d.readout}")

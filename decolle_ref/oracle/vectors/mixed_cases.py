@@ -17,7 +17,7 @@ from decolle_ref.decolle.dialects import AXES, DIALECTS
 from decolle_ref.decolle.objective import LOSSES, REDUCTIONS
 from decolle_ref.oracle.vectors.exactness import ADAMAX
 from decolle_ref.oracle.vectors.features import LONG, OF_LAYER
-from decolle_ref.oracle.vectors.properties import About, Arrays, Pair, letter
+from decolle_ref.oracle.vectors.properties import About, Arrays, Pair
 from decolle_ref.oracle.vectors.random_cases import conv, dense, random_case
 
 BATCHES = 1, 3, 8
@@ -155,13 +155,8 @@ def mixed_case(seed: list[int], plain: bool = False) -> Pair:
 
 def _quietened(about: About, arrays: Arrays) -> Arrays:
     """The arrays; where the second regulariser reads a rate, with a bias so low that it acts."""
-
-    def quiet(name: str) -> bool:
-        layer = about["layers"][int(name[5 : name.index("_")]) - 1] if name.startswith("layer") else {}
-        return bool(layer.get("lambda2")) and layer["activity"] == "rate"
-
-    changes = {"b": lambda b: b - 2.5, "W": lambda W: 2 * W}
-    return {
-        name: np.asarray(changes[letter(name)](x)) if letter(name) in changes and quiet(name) else x
-        for name, x in arrays.items()
-    }
+    quiet = dict(arrays)
+    for k, layer in enumerate(about["layers"], start=1):
+        if layer.get("lambda2") and layer["activity"] == "rate":
+            quiet |= {f"layer{k}_b": arrays[f"layer{k}_b"] - 2.5, f"layer{k}_W": 2 * arrays[f"layer{k}_W"]}
+    return quiet

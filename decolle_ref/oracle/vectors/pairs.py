@@ -39,7 +39,44 @@ from decolle_ref.oracle.vectors.properties import (
 )
 from decolle_ref.oracle.vectors.random_cases import vector
 
-RELEASED: tuple[tuple[int, bool], ...] = ()  # seed, and whether it is plain
+PLAIN = (
+    1679,
+    1259,
+    1383,
+    1408,
+    1040,
+    2041,
+    1378,
+    1687,
+    939,
+    275,
+    793,
+    935,
+    1074,
+    1312,
+    104,
+    2249,
+    199,
+    460,
+    1903,
+    107,
+    329,
+    1322,
+    801,
+    1201,
+    56,
+    533,
+    909,
+    1004,
+    69,
+    106,
+    6,
+    8,
+    749,
+    867,
+)
+FULL = (683, 959, 458, 881, 1966, 447, 1999, 2194, 660, 138, 1058, 330, 2246, 191, 90, 349, 608, 949, 281)
+RELEASED = (*((seed, True) for seed in PLAIN), *((seed, False) for seed in FULL))  # seed, and whether it is plain
 
 
 def pairs(dtype: str) -> Iterator[Vector]:
@@ -88,12 +125,13 @@ def proofs(about: About, arrays: Arrays) -> Iterator[Property]:
     if about["targets"]:
         moves += _of_loss(about["layers"])
     if about["learn"]:
-        yield claims("weights that move", _moved)
+        yield claims("weights that move", moved)
         moves += _of_learning(about)
     yield _early(shows(*moves))
 
 
-def _moved(t: Arrays, arrays: Arrays) -> bool:
+def moved(t: Arrays, arrays: Arrays) -> bool:
+    """Whether the weights of some layer are others at the end."""
     return any((t[f"{name}_final"] != x).any() for name, x in arrays.items() if letter(name) == "W")
 
 
@@ -167,14 +205,14 @@ def choose(
     Returns
     -------
     list of seeds
-        The best first; fewer if the others add nothing.
+        The best first.
     """
     found = [(seed, meets(seed, plain)) for seed in seeds]
-    chosen, known = [], set(covered)
-    for _ in range(count):
-        seed, pairs = max(found, key=lambda entry: len(entry[1] - known))
-        if not pairs - known:
-            break
+    chosen: list[list[int]] = []
+    known = set(covered)
+    while found and len(chosen) < count:
+        best = max(range(len(found)), key=lambda k: len(found[k][1] - known))
+        seed, pairs = found.pop(best)
         chosen.append(seed)
         known |= pairs
     return chosen

@@ -69,9 +69,9 @@ def random_case(
     for k, layer in enumerate(stack, start=1):
         arrays |= {f"layer{k}_{name}": x for name, x in _random_layer(rng, about, layer).items()}
     if most > 1:
-        arrays["layer1_W"] *= 2 / (1 + most)
+        arrays["layer1_W"] = np.asarray(arrays["layer1_W"] * (2 / (1 + most)))
     if about.get("schedule") == "given":
-        arrays["schedule"] = rng.integers(1, 9, about["steps"]) / 8
+        arrays["schedule"] = np.asarray(rng.integers(1, 9, about["steps"]) / 8)
     return about, arrays
 
 
@@ -103,8 +103,9 @@ def _random_start(rng: np.random.Generator, about: About, layer: About, gain: Ar
     """The initial state, the optimiser's memory and the factors of dropout, as far as the case has them."""
     shapes = {x.partition("_")[2]: shape for x, shape in cases.shapes(about | {"layers": [layer]}).items()}
     start: Arrays = {}
+    mean_gain = number_kinds.in_order(gain.ravel()) / gain.size
     for name in ("P0", "Q0", "R0") if "P0" in shapes else ():
-        start[name] = rng.uniform(0.25, 1, shapes[name]) * (np.mean(gain) if name == "P0" else 1)
+        start[name] = rng.uniform(0.25, 1, shapes[name]) * (mean_gain if name == "P0" else 1)
     for name in ("m_W", "m_b", "u_W", "u_b") if "m_W" in shapes else ():
         low = -1 if name[0] == "m" else 0.5
         start[name] = rng.uniform(low, 1, shapes[name]) / 4
@@ -127,7 +128,7 @@ def as_dtype(pair: Pair, dtype: str) -> Pair:
     return about | {"dtype": dtype}, {name: arrays[name].astype(kinds[name]) for name in cases.shapes(about)}
 
 
-def on_grid(pair: Pair, seed: int, alphas: Sequence[float] = (0.5, 0.75)) -> Pair:
+def on_grid(pair: Pair, seed: int | list[int], alphas: Sequence[float] = (0.5, 0.75)) -> Pair:
     """The same network with decays from `alphas` and 1/2, and small multiples of powers of two; boxcar, SGD."""
     about, arrays = pair
     rng, dialect, new = np.random.default_rng(seed), Case(about, {}).dialect(), dict(arrays)

@@ -103,11 +103,11 @@ class Layer:
 
     def Q(self, Q: Array, x: Array) -> Array:
         """beta Q + g_Q x."""
-        return self.beta * Q + self.gain_Q * x
+        return np.asarray(self.beta * Q + self.gain_Q * x)
 
     def P(self, P: Array, Q: Array) -> Array:
         """alpha P + g_P Q."""
-        return self.alpha * P + self.gain_P * Q
+        return np.asarray(self.alpha * P + self.gain_P * Q)
 
     def reads(self, old: Array, new: Array) -> Array:
         """The Q that P reads."""
@@ -115,7 +115,7 @@ class Layer:
 
     def R(self, R: Array, S: Array) -> Array:
         """gamma R + S."""
-        return self.gamma * R + S
+        return np.asarray(self.gamma * R + S)
 
     def U(self, W: Array, b: Array, P: Array, R: Array) -> Array:
         """W P + b - delta R."""
@@ -133,7 +133,7 @@ class Layer:
     def Y(self, u: Array, S: Array) -> Array:
         """G a + c."""
         a = self.fit(self.layer.surrogate.primitive(u)) if self.layer.activity == "primitive" else S
-        return self.call("read", a)
+        return np.asarray(self.call("read", a))
 
     def read(self, a: Array) -> Array:
         """G a + c, with dropout before or after G."""
@@ -154,7 +154,7 @@ class Layer:
 
     def back(self, e: Array) -> Array:
         """G^T e."""
-        return (e * self.mask().Y) @ self.case["G"] * self.mask().activity
+        return np.asarray((e * self.mask().Y) @ self.case["G"] * self.mask().activity)
 
     def penalty(self, u: Array, U: Array) -> tuple[Array, Array]:
         """dL/du and dL/dU of the regularisers after the pool and before it."""
@@ -169,7 +169,7 @@ class Layer:
         """(G^T e) sigma'(u), with the regularisers, at the winners of a pool."""
         after, before = self.call("penalty", u, U)
         delta = self.call("back", e) * self.call("slope", u) + after
-        if self.layer.pool is not None:
+        if self.layer.pool is not None and winners is not None:
             delta = self.layer.pool.route(delta, winners)
         return np.asarray(delta + before)
 
@@ -221,8 +221,8 @@ class Layer:
         row = self.row = {"P": read[0], "Q": read[1], "R": old["R"], "W": self.W, "b": self.b}
         row["U"] = fit(self.call("U", self.W, self.b, row["P"], row["R"]))
         pool = self.layer.pool
-        winners = None if pool is None else self.call("winners", row["U"])
-        u = row["U"] if pool is None else pool.pick(row["U"], winners)
+        winners = None if pool is None else np.asarray(self.call("winners", row["U"]))
+        u = row["U"] if pool is None or winners is None else pool.pick(row["U"], winners)
         row["S"] = self.call("S", u)
         row["Y"] = fit(self.call("Y", u, row["S"]))
         own = row["S"] if pool is None else self.call("S", row["U"])
@@ -244,7 +244,7 @@ class Layer:
 
     def goal(self, n: int) -> Array:
         """The target of a step."""
-        return self.case["target"][n]
+        return np.asarray(self.case["target"][n])
 
     def update(self) -> None:
         """One update of W and b from the last row."""
@@ -255,11 +255,11 @@ class Layer:
 
     def rate(self, name: str) -> Array:
         """The learning rate of W or b, with the factor of the schedule."""
-        return self.fit(self.schedule[self.n] * self.case[f"rate_{name}"])
+        return np.asarray(self.fit(self.schedule[self.n] * self.case[f"rate_{name}"]))
 
     def learned(self, name: str) -> Array:
         """The gradient that an update follows."""
-        return self.rows[-1][f"d{name}"]
+        return np.asarray(self.rows[-1][f"d{name}"])
 
 
 def _bound(replacement: Operation, layer: Layer, right: Operation) -> Operation:
