@@ -13,19 +13,20 @@ import secrets
 import tomllib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from decolle_ref._util import reading
 from decolle_ref._util.check import InputError, first_line
 from decolle_ref.cases import Case
-from decolle_ref.oracle import diagnose, report
+from decolle_ref.oracle import alone, diagnose, report
 from decolle_ref.oracle.backends import Backend, Unsupported, answer
 from decolle_ref.oracle.check import residual
 from decolle_ref.oracle.profile import describe
 from decolle_ref.oracle.spikes_only import driven
 from decolle_ref.oracle.trace import Trace, parse_trace
+from decolle_ref.oracle.vectors.features import features
 from decolle_ref.oracle.vectors.fresh import PREFIX
 from decolle_ref.oracle.vectors.properties import Vector
 
@@ -46,6 +47,7 @@ class Outcome:
     why : the mistake that the vector guards against
     details : the report as JSON
     excerpt : a case of one or two steps that shows the failure, or None
+    ended : what the diagnosis says, if the trace was checked at level L2
     """
 
     id: str
@@ -54,6 +56,7 @@ class Outcome:
     why: str
     details: Mapping[str, Any] = field(default_factory=dict)
     excerpt: Case | None = None
+    ended: diagnose.Ended | None = None
 
     @property
     def good(self) -> bool:
@@ -126,11 +129,16 @@ def judge(backend: Backend, vector: Vector) -> Outcome:
     try:
         arrays = answer(backend, DEFAULTS | vector.about, vector.arrays)
         trace = parse_trace(Case(vector.about, vector.arrays), arrays, backend.profile)
-        return check(trace, vector.id, vector.why)
+        outcome = check(trace, vector.id, vector.why)
     except Unsupported as reason:
         return Outcome(vector.id, "unsupported", f"not supported, says the backend ({reason})", vector.why)
     except InputError as problem:
         return Outcome(vector.id, "fail", f"FAIL\n{problem}", vector.why, {"status": "fail", "error": str(problem)})
+    words = alone.result(backend, DEFAULTS, outcome.excerpt) if outcome.excerpt else ""
+    if not words:
+        return outcome
+    text, details = f"{outcome.text}\n{alone.LINE.format(words)}", {**outcome.details, "alone": words}
+    return replace(outcome, text=text, details=details)
 
 
 def check(trace: Trace, id: str, why: str) -> Outcome:
@@ -149,11 +157,12 @@ def check(trace: Trace, id: str, why: str) -> Outcome:
         result = driven.check(trace)
         return Outcome(id, result.status, str(result), why, {"status": result.status, "undecided": result.undecided})
     verdict = residual.check(trace)
-    if verdict.failure is None:
-        return Outcome(id, "pass", report.text(verdict), why, report.content(verdict))
-    causes = diagnose.explain_all(trace, verdict)
+    causes = () if verdict else tuple(diagnose.explain_all(trace, verdict))
     text, details = report.text(verdict, causes), report.content(verdict, causes)
-    return Outcome(id, "fail", text, why, details, report.excerpt(trace, verdict.failure))
+    ended = diagnose.Ended(id, causes, features(trace.case.about, trace.case.arrays))
+    if verdict.failure is None:
+        return Outcome(id, "pass", text, why, details, ended=ended)
+    return Outcome(id, "fail", text, why, details, report.excerpt(trace, verdict.failure), ended)
 
 
 def as_expected_failure(outcome: Outcome, reason: str) -> Outcome:
@@ -239,9 +248,9 @@ def summary(outcomes: Sequence[Outcome], backend: Backend, seed: int) -> str:
     str
     """
     counts = Counter(outcome.status for outcome in outcomes)
-    failures = [outcome.details.get("failure", {}) for outcome in outcomes]
-    causes = Counter(cause for failure in failures for cause in failure.get("consistent_with", []))
-    lines = [f"{number} of {counts['fail']} failures: {cause}" for cause, number in causes.most_common(5)]
+    lines = diagnose.summarise([outcome.ended for outcome in outcomes if outcome.ended is not None])
+    single = Counter(words for outcome in outcomes if (words := outcome.details.get("alone")))
+    lines += [f"in {number} vectors {alone.LINE.format(words)}" for words, number in single.items()]
     missing = [outcome.id for outcome in outcomes if outcome.status == "unsupported"]
     if missing:
         lines.append(f"not supported, says the backend: {', '.join(missing)}")

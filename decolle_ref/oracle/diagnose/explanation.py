@@ -67,15 +67,15 @@ def together(explanations: Sequence[Explanation]) -> list[Explanation]:
 
 def _merge(made: list[Explanation], parts: list[Explanation], begins: str) -> None:
     """Replace two or more explanations by one with the causes that they share."""
-    rests = [{_rest(part, cause): cause for cause in part.causes} for part in parts]
-    parts = [part for part, rest in zip(parts, rests, strict=True) if any(x.startswith(begins) for x in rest)]
-    rests = [rest for rest in rests if any(x.startswith(begins) for x in rest)]
-    shared = [x for x in rests[0] if x.startswith(begins) and all(x in rest for rest in rests)] if rests else []
+    rests = [{rest(part, cause.name): cause for cause in part.causes} for part in parts]
+    parts = [part for part, names in zip(parts, rests, strict=True) if any(x.startswith(begins) for x in names)]
+    rests = [names for names in rests if any(x.startswith(begins) for x in names)]
+    shared = [x for x in rests[0] if x.startswith(begins) and all(x in names for names in rests)] if rests else []
     if len(parts) < 2 or not shared:
         return
     equations = tuple(sorted({x for part in parts for x in part.equations}))
     words = "everything" if begins and len(equations) > 3 else " and ".join(equations)
-    causes = tuple(Cause(f"{words}: {rest}", rests[0][rest].detail) for rest in shared)
+    causes = tuple(Cause(f"{words}: {name}", rests[0][name].detail) for name in shared)
     layers = tuple(sorted({layer for part in parts for layer in part.layers}))
     whole = Explanation(equations, layers, causes, sum(part.tried for part in parts), parts[0].where)
     made[made.index(parts[0])] = whole
@@ -83,6 +83,19 @@ def _merge(made: list[Explanation], parts: list[Explanation], begins: str) -> No
         made.remove(part)
 
 
-def _rest(part: Explanation, cause: Cause) -> str:
-    """The name of a cause without the equation."""
-    return cause.name.removeprefix(part.equations[0]).lstrip(": ")
+def rest(part: Explanation, name: str) -> str:
+    """The name of a cause without its equations: "does not learn" of "W does not learn", "W and b: does not learn".
+
+    Parameters
+    ----------
+    part : the explanation
+    name : of one of its causes
+
+    Returns
+    -------
+    str
+    """
+    for begins in (f"{' and '.join(part.equations)}:", "everything:", f"{part.equations[0]}:", f"{part.equations[0]} "):
+        if name.startswith(begins):
+            return name.removeprefix(begins).lstrip()
+    return name

@@ -35,11 +35,6 @@ def gain_of(decay: str) -> Gain:
     return lambda site: equations.gain(site, site.arithmetic, decay)
 
 
-def one(site: Site) -> Bounded:
-    """No gain."""
-    return exact(np.ones(()))
-
-
 def gain_twice(decay: str) -> Gain:
     """The gain times itself."""
     return lambda site: site.arithmetic.multiply(*(gain_of(decay)(site),) * 2)
@@ -269,10 +264,6 @@ P: list[Hypothesis | Family] = [
     Hypothesis(
         "P takes up the input and leaves Q out",
         form=filtered("P", lambda site: site.case["alpha"], gain_of("alpha"), lambda site: read(site, "Q")),
-    ),
-    Hypothesis(
-        "P takes up Q without its gain",
-        form=where_gains(filtered("P", lambda site: site.case["alpha"], one)),
     ),
     *decays("P", "alpha"),
 ]

@@ -119,7 +119,7 @@ class Layer:
 
     def U(self, W: Array, b: Array, P: Array, R: Array) -> Array:
         """W P + b - delta R."""
-        return self.layer.synapse.drive(Weights(W, b), P) - self.strength * R
+        return np.asarray(self.layer.synapse.drive(Weights(W, b), P) - self.strength * R)
 
     def S(self, u: Array) -> Array:
         """Theta(u)."""
