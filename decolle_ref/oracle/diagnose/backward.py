@@ -22,10 +22,11 @@ from decolle_ref.oracle.diagnose.changes import (
     with_surrogate,
     with_trace,
 )
+from decolle_ref.oracle.diagnose.dropout import masks
 from decolle_ref.oracle.diagnose.estimates import Family
 from decolle_ref.oracle.diagnose.hypothesis import Form, Hypothesis, Inapplicable
 from decolle_ref.oracle.diagnose.membrane import silent
-from decolle_ref.oracle.diagnose.readout import TRIPLES, masks
+from decolle_ref.oracle.diagnose.readout import TRIPLES
 from decolle_ref.oracle.diagnose.regularising import has_regulariser, regularisers
 from decolle_ref.oracle.diagnose.site import Site
 

@@ -15,7 +15,6 @@ from decolle_ref.oracle.diagnose.changes import (
     lags,
     like,
     of_trace,
-    only_if,
     plus,
     times,
     with_case,
@@ -24,6 +23,7 @@ from decolle_ref.oracle.diagnose.changes import (
     with_surrogate,
     with_trace,
 )
+from decolle_ref.oracle.diagnose.dropout import masks
 from decolle_ref.oracle.diagnose.estimates import Family, percent
 from decolle_ref.oracle.diagnose.hypothesis import Edit, Form, Hypothesis, Inapplicable
 from decolle_ref.oracle.diagnose.membrane import drive
@@ -85,26 +85,6 @@ def _softmax_of(f: Callable[[Array], Array]) -> Callable[[Bounded, Site, Array],
         return site.arithmetic.function(f, made, 4.0)
 
     return result
-
-
-def masks(name: str) -> list[Hypothesis]:
-    """Mistakes in dropout, for Y or for delta."""
-
-    def hypothesis(words: str, f: Callable[[Array], Array]) -> Hypothesis:
-        masked = with_case(mask=lambda site: f(site.case["mask"]))
-        return Hypothesis(f"{name}, where {words}", only_if(lambda site: "mask" in site.case, masked), whole=True)
-
-    return [
-        hypothesis("dropout is left out", np.ones_like),
-        hypothesis("dropout does not scale up what it keeps", lambda x: (x > 0).astype(np.float64)),
-        hypothesis("dropout acts twice", lambda x: x * x),
-        hypothesis("dropout drops what it must keep", lambda x: x.max() - x),
-        hypothesis("dropout takes the mask of the step before", lambda x: lagged(x, 1)),
-        hypothesis("dropout takes the first mask at all steps", lambda x: np.broadcast_to(x[:1], x.shape)),
-        hypothesis(
-            "dropout takes the first sample's mask in all samples", lambda x: np.broadcast_to(x[:, :1], x.shape)
-        ),
-    ]
 
 
 Y: list[Hypothesis | Family] = [

@@ -6,8 +6,8 @@ operation's arguments.  Everything else stays right.  Every number that is kept 
     candidate(profile, mutant) -> backend(about, arrays) -> arrays of the trace
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -17,29 +17,10 @@ from decolle_ref.decolle.layer import regularisers
 from decolle_ref.decolle.optim import Adamax
 from decolle_ref.decolle.readout import KEEP, Mask
 from decolle_ref.decolle.synapse import Weights
+from decolle_ref.oracle.diagnose.mutants.mutant import Mutant, Operation
 from decolle_ref.oracle.profile import Profile
 
-Operation = Callable[..., Any]
 Call = Callable[[dict[str, Any], dict[str, Array]], dict[str, Array]]
-
-
-class Mutant(NamedTuple):
-    """A mistake that no dialect permits.
-
-    Parameters
-    ----------
-    name : in the words of the hypothesis that names it
-    equation : that it breaks
-    vector : the id of a vector that shows it
-    operations : name -> function of the layer, the right operation and its arguments
-    record : a function of the layer and its arrays, which changes them before they are recorded, or None
-    """
-
-    name: str
-    equation: str
-    vector: str
-    operations: Mapping[str, Operation]
-    record: Callable[[Any, dict[str, list[Array]]], None] | None = None
 
 
 class Layer:
