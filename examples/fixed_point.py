@@ -1,13 +1,15 @@
 """DECOLLE in fixed point, bit for bit: the integer model of examples/c/decolle_fixed.c.
 
 Numbers are Q8.16: the integer q stands for q / 2^16, from -2^24 to 2^24 - 1; beyond these it saturates.  Products and
-their sums are exact (int64, units of 2^-32).  Only `narrow` and `nearest` round, to the nearest integer, halves up.
+their sums are exact (int64, units of 2^-32).  Only `rounded` rounds: to the nearest integer, halves up, unless
+`rounding` has another mode, such as those of fixed_rounding.py.
 
     from fixed_point import backend
     trace = backend(case.about, case.arrays)      # arrays of the trace by name; floats hold them exactly
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,8 +29,16 @@ SUPPORTED = (*SLOPES, "boxcar", "piecewise_linear")
 
 def nearest(a: Array, b: Array | int) -> Array:
     """floor(a / b + 1/2) for b > 0."""
-    rounded: Array = (2 * a + b) // (2 * b)
-    return rounded
+    whole: Array = (2 * a + b) // (2 * b)
+    return whole
+
+
+rounding: ContextVar[Callable[[Array, Array | int], Array]] = ContextVar("rounding", default=nearest)
+
+
+def rounded(a: Array, b: Array | int) -> Array:
+    """a / b for b > 0 as an integer."""
+    return rounding.get()(a, b)
 
 
 def saturate(a: Array) -> Array:
@@ -38,12 +48,12 @@ def saturate(a: Array) -> Array:
 
 def narrow(a: Array) -> Array:
     """A sum of products as a number."""
-    return saturate(nearest(a, ONE))
+    return saturate(rounded(a, ONE))
 
 
 def divide(a: Array, b: Array) -> Array:
     """a / b for b > 0."""
-    return saturate(nearest(a * ONE, b))
+    return saturate(rounded(a * ONE, b))
 
 
 def integers(name: str, x: Any, most: int = 256) -> Array:
@@ -91,7 +101,7 @@ def slope(surrogate: str, x: Array) -> Array:
     if surrogate == "piecewise_linear":  # max(0, 1 - |x|)
         return np.asarray(np.maximum(0, ONE - m))
     d: Array = ONE + SLOPES[surrogate] * m
-    return nearest(np.asarray(1 << 3 * BITS), d * d)  # 1 / (1 + s |x|)^2
+    return rounded(np.asarray(1 << 3 * BITS), d * d)  # 1 / (1 + s |x|)^2
 
 
 class Geometry(NamedTuple):
@@ -181,7 +191,7 @@ class Layer:
         """The error of this step and the gradients."""
         d = saturate(row["Y"] - self.arrays["target"][t])
         d = np.clip(d, -ONE, ONE) if self.loss == "smooth_l1" else d
-        e = nearest(d, d.size) if self.mean else d
+        e = rounded(d, d.size) if self.mean else d
         u = np.take_along_axis(row["U"], self.winners, axis=1)
         delta = np.zeros_like(row["U"])
         back = self.dropped("before_G", t, narrow(self.dropped("after_G", t, e) @ self.arrays["G"]))

@@ -168,6 +168,7 @@ PUBLIC = {
         "credit",
         "dialect_comparison",
         "dvsgesture",
+        "event_clouds",
         "graph",
         "landscape",
         "lif_dynamics",

@@ -6,13 +6,14 @@ from pathlib import Path
 from decolle_ref import cases
 from decolle_ref._util import store
 from decolle_ref._util.check import InputError, count, file_name, positive
-from decolle_ref.oracle import backends, profile, runner
+from decolle_ref.oracle import backends, coverage_page, profile, runner, verdict
 from decolle_ref.oracle.backends import Backend
 from decolle_ref.oracle.diagnose.mutants.matrix import PAGE, PAIRS, page
 from decolle_ref.oracle.trace import parse_trace
 from decolle_ref.oracle.vectors import catalogue
 from decolle_ref.oracle.vectors import export as vector_export
 from decolle_ref.oracle.vectors.properties import Vector
+from decolle_ref.oracle.verdict import Run
 
 ONE_STEP = "one-step"  # the folder of one-step cases in --out
 
@@ -45,6 +46,9 @@ def add(p: argparse.ArgumentParser) -> None:
     q.add_argument("--hex", action="store_true", help="also write memory files for $readmemh; needs fixed point")
     q.set_defaults(run=export)
 
+    q = commands.add_parser("coverage", help="print docs/coverage.md: which two features meet in which vector")
+    q.set_defaults(run=coverage)
+
     q = commands.add_parser("mutants", help="plant mistakes in a right implementation: which are found and named")
     q.add_argument("--profile", type=Path, action="append", help="a name; may be given several times (default: four)")
     q.add_argument("--pairs", type=int, default=PAIRS, help=f"pairs of mistakes to plant together (default {PAIRS})")
@@ -56,7 +60,7 @@ def add(p: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """`decolle-ref oracle run BACKEND` or `... run [options] -- PROGRAM`: exit code 0 if all is as expected, else 1."""
+    """`decolle-ref oracle run BACKEND` or `... run [options] -- PROGRAM`: exit code 0 if it has passed, else 1."""
     expected = runner.read_expected(args.expected) if args.expected else {}
     given = [_vector(args.case)] if args.case else None
     if given and args.out:
@@ -68,10 +72,11 @@ def run(args: argparse.Namespace) -> int:
     for outcome in runner.run(backend, vectors, expected):
         print(outcome, flush=True)
         outcomes.append(outcome)
+    result = Run(backend, tuple(outcomes), seed, bool(given or args.only))
     if args.out:
-        _write(args, backend, outcomes, seed)
-    print(f"\n{runner.summary(outcomes, backend, seed)}")
-    return 0 if runner.passed(outcomes) else 1
+        _write(args, result)
+    print(f"\n{verdict.summary(result)}")
+    return 0 if result.good else 1
 
 
 def _vector(folder: Path) -> Vector:
@@ -96,16 +101,16 @@ def _backend(args: argparse.Namespace) -> Backend:
     return backends.load(args.backend[0], declared)
 
 
-def _write(args: argparse.Namespace, backend: Backend, outcomes: list[runner.Outcome], seed: int) -> None:
+def _write(args: argparse.Namespace, result: Run) -> None:
     """Write report.json, and for every failure a case of one or two steps; print the command that runs it again."""
     folder = store.output_folder(args.out)
-    store.write_json(folder / "report.json", runner.content(outcomes, backend, seed))
-    for outcome in outcomes:
+    store.write_json(folder / "report.json", verdict.content(result))
+    for outcome in result.outcomes:
         if outcome.excerpt is not None:
             target = folder / ONE_STEP / file_name("id of a vector", outcome.id)
             cases.write(target, outcome.excerpt.about, outcome.excerpt.arrays)
             option = f" --profile {args.profile}" if args.profile else ""
-            name = f"-- {backend.name}" if args.program else backend.name
+            name = f"-- {result.backend.name}" if args.program else result.backend.name
             print(f"one step of {outcome.id}: decolle-ref oracle run{option} --case {target} {name}")
 
 
@@ -135,9 +140,15 @@ def list_vectors(args: argparse.Namespace) -> int:
     return 0
 
 
+def coverage(args: argparse.Namespace) -> int:
+    """`decolle-ref oracle coverage`."""
+    print(coverage_page.page(), end="")
+    return 0
+
+
 def list_mutants(args: argparse.Namespace) -> int:
     """`decolle-ref oracle mutants`: the kill matrix as a page."""
-    profiles = [profile.read(path) for path in args.profile or map(Path, PAGE)]
+    profiles = [profile.read(path) for path in args.profile] if args.profile else PAGE
     text = page(profiles, count("pairs", args.pairs, 0))
     if args.out:
         store.atomically(args.out, lambda file: file.write(text.encode()))

@@ -56,7 +56,7 @@ KEEPS = {  # what an implementation may keep in another form -> the arrays of th
 }
 LEVELS = ("L0", "L1", "L2")
 CONVOLUTIONS = "direct", "fft"
-ROUNDINGS = {"nearest": 0.5, "floor": 1.0}  # the largest error of one rounding, in quanta
+ROUNDINGS = {"nearest": 0.5, "floor": 1.0, "stochastic": 1.0}  # the largest error of one rounding, in quanta
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,9 @@ class Profile:
     flush : whether subnormal numbers become 0
     sigma_ulps : the largest error of sigma and sigma', in units of the last place of 1
     integer_bits, fraction_bits : a fixed-point number is k 2^-fraction_bits within +-2^integer_bits; it saturates
-    rounding : "nearest" or "floor", in fixed point
+    rounding : "nearest", "floor" or "stochastic", in fixed point
+    lfsr_taps, lfsr_seed : of stochastic rounding: the shift register that makes its random numbers, by its taps, the
+        bits of an integer, and its first state; the bounds do not use them, but a model of the device does
     level : the trace has everything ("L2"), spikes and the weights of every step ("L1"), or spikes and the final
         weights ("L0")
 
@@ -97,6 +99,8 @@ class Profile:
     integer_bits: int = 8
     fraction_bits: int = 16
     rounding: str = "nearest"
+    lfsr_taps: int = 0
+    lfsr_seed: int = 0
     level: str = "L2"
 
     def __post_init__(self) -> None:
@@ -111,6 +115,8 @@ class Profile:
         validate_choice("profile level", self.level, LEVELS)
         count("profile integer_bits", self.integer_bits, 1)
         count("profile fraction_bits", self.fraction_bits, 1)
+        for name in ("lfsr_taps", "lfsr_seed"):  # an all-zero register stays so
+            count(f"profile {name}", getattr(self, name), 1 if self.rounding == "stochastic" else 0)
         not_negative("profile sigma_ulps", self.sigma_ulps)
         if self.convolution == "fft" and (self.fixed or self.level != "L2"):
             where = "in fixed point" if self.fixed else f"at level {self.level}"
@@ -160,10 +166,10 @@ class Profile:
 
     @property
     def least_divisor(self) -> float:
-        """The least eps of Adamax that the format resolves: about the root of its smallest number."""
+        """The least eps of Adamax that the format resolves: about the root of its smallest normal number."""
         if self.fixed:
             return float(2.0 ** -(self.fraction_bits // 2))
-        return float(np.exp2(np.ceil(np.log2(FLOATS[self.format].subnormal) / 2)))
+        return float(np.exp2(np.ceil(np.log2(FLOATS[self.format].smallest) / 2)))
 
     def ulp(self, x: Array) -> Array:
         """The distance of neighbouring numbers of the trace's format at x."""

@@ -4,16 +4,15 @@
 >>> print(outcome)
 dense-paper: FAIL
 it guards: another dialect
->>> passed([outcome])
+>>> outcome.good
 False
 """
 
 import difflib
 import secrets
 import tomllib
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +22,9 @@ from decolle_ref.cases import Case
 from decolle_ref.oracle import alone, diagnose, report
 from decolle_ref.oracle.backends import Backend, Unsupported, answer
 from decolle_ref.oracle.check import residual
-from decolle_ref.oracle.profile import describe
-from decolle_ref.oracle.spikes_only import driven
+from decolle_ref.oracle.spikes_only import driven, exact
 from decolle_ref.oracle.trace import Trace, parse_trace
-from decolle_ref.oracle.vectors.features import features
-from decolle_ref.oracle.vectors.fresh import PREFIX
+from decolle_ref.oracle.vectors.features import Feature, by_layer
 from decolle_ref.oracle.vectors.properties import Vector
 
 DEFAULTS = {"burn_in": 0, "n": 0, "updates": 0, "memory": "fresh"}  # so that a callable always has these keys
@@ -47,7 +44,8 @@ class Outcome:
     why : the mistake that the vector guards against
     details : the report as JSON
     excerpt : a case of one or two steps that shows the failure, or None
-    ended : what the diagnosis says, if the trace was checked at level L2
+    features : the features of the vector that meet in each layer
+    explanations : of the equations that fail
     """
 
     id: str
@@ -56,11 +54,12 @@ class Outcome:
     why: str
     details: Mapping[str, Any] = field(default_factory=dict)
     excerpt: Case | None = None
-    ended: diagnose.Ended | None = None
+    features: tuple[frozenset[Feature], ...] = ()
+    explanations: tuple[diagnose.Explanation, ...] = ()
 
     @property
     def good(self) -> bool:
-        """Whether a run with this outcome can pass."""
+        """Whether the backend did as it should."""
         return self.status in GOOD
 
     def __str__(self) -> str:
@@ -90,7 +89,7 @@ def run(backend: Backend, vectors: Iterable[Vector], expected: Mapping[str, str]
     vectors, reasons = list(vectors), dict(expected or {})
     validate_expected(reasons, [vector.id for vector in vectors])
     for vector in vectors:
-        outcome = judge(backend, vector)
+        outcome = replace(judge(backend, vector), features=tuple(by_layer(vector.about, vector.arrays)))
         yield outcome if vector.id not in reasons else as_expected_failure(outcome, reasons[vector.id])
 
 
@@ -129,7 +128,7 @@ def judge(backend: Backend, vector: Vector) -> Outcome:
     try:
         arrays = answer(backend, DEFAULTS | vector.about, vector.arrays)
         trace = parse_trace(Case(vector.about, vector.arrays), arrays, backend.profile)
-        outcome = check(trace, vector.id, vector.why)
+        outcome = check(trace, vector.id, vector.why, vector.bits is not None)
     except Unsupported as reason:
         return Outcome(vector.id, "unsupported", f"not supported, says the backend ({reason})", vector.why)
     except InputError as problem:
@@ -141,28 +140,29 @@ def judge(backend: Backend, vector: Vector) -> Outcome:
     return replace(outcome, text=text, details=details)
 
 
-def check(trace: Trace, id: str, why: str) -> Outcome:
+def check(trace: Trace, id: str, why: str, is_exact: bool = False) -> Outcome:
     """Check a trace as its level allows, and explain a failure.
 
     Parameters
     ----------
     trace : the parsed trace
     id, why : of the outcome
+    is_exact : whether the case is an exact vector
 
     Returns
     -------
     Outcome
     """
     if trace.profile.level != "L2":
-        result = driven.check(trace)
+        result = (exact.check(trace) if is_exact else None) or driven.check(trace)
         return Outcome(id, result.status, str(result), why, {"status": result.status, "undecided": result.undecided})
     verdict = residual.check(trace)
     causes = () if verdict else tuple(diagnose.explain_all(trace, verdict))
     text, details = report.text(verdict, causes), report.content(verdict, causes)
-    ended = diagnose.Ended(id, causes, features(trace.case.about, trace.case.arrays))
     if verdict.failure is None:
-        return Outcome(id, "pass", text, why, details, ended=ended)
-    return Outcome(id, "fail", text, why, details, report.excerpt(trace, verdict.failure), ended)
+        return Outcome(id, "pass", text, why, details)
+    excerpt = report.excerpt(trace, verdict.failure)
+    return Outcome(id, "fail", text, why, details, excerpt, explanations=causes)
 
 
 def as_expected_failure(outcome: Outcome, reason: str) -> Outcome:
@@ -185,20 +185,6 @@ def as_expected_failure(outcome: Outcome, reason: str) -> Outcome:
         return Outcome(outcome.id, "unexpected pass", text, outcome.why, outcome.details)
     text = f"expected failure ({reason})"
     return Outcome(outcome.id, "expected failure", text, outcome.why, outcome.details)
-
-
-def passed(outcomes: Sequence[Outcome]) -> bool:
-    """Whether a run has passed: no vector failed or was inconclusive, and at least one passed.
-
-    Parameters
-    ----------
-    outcomes : of all vectors
-
-    Returns
-    -------
-    bool
-    """
-    return all(outcome.good for outcome in outcomes) and any(outcome.status == "pass" for outcome in outcomes)
 
 
 def read_expected(path: Path) -> dict[str, str]:
@@ -232,58 +218,6 @@ def read_expected(path: Path) -> dict[str, str]:
         if not isinstance(reason, str) or not reason.strip():
             raise InputError(f"{path} {name}: expected a reason in words, got {reason!r}")
     return table
-
-
-def summary(outcomes: Sequence[Outcome], backend: Backend, seed: int) -> str:
-    """The most frequent causes of failures, the vectors that are not supported, and the result in one line.
-
-    Parameters
-    ----------
-    outcomes : of all vectors
-    backend : the implementation
-    seed : the seed of the random vectors
-
-    Returns
-    -------
-    str
-    """
-    counts = Counter(outcome.status for outcome in outcomes)
-    lines = diagnose.summarise([outcome.ended for outcome in outcomes if outcome.ended is not None])
-    single = Counter(words for outcome in outcomes if (words := outcome.details.get("alone")))
-    lines += [f"in {number} vectors {alone.LINE.format(words)}" for words, number in single.items()]
-    missing = [outcome.id for outcome in outcomes if outcome.status == "unsupported"]
-    if missing:
-        lines.append(f"not supported, says the backend: {', '.join(missing)}")
-    if not any(outcome.id.startswith(PREFIX) for outcome in outcomes):
-        lines.append("no random vector was run: stored answers would pass too")
-    profile = ", ".join(f"{name} {value}" for name, value in describe(backend.profile).items() if name != "name")
-    parts = ", ".join(f"{number} {status}" for status, number in counts.items())
-    word = "PASSED" if passed(outcomes) else "NOT PASSED"
-    if missing and passed(outcomes):
-        word = f"PASSED what it supports, {counts['pass']} of {len(outcomes)}"
-    return "\n".join([*lines, f"oracle: {word}: {backend.name} ({profile}): {parts}; seed {seed}"])
-
-
-def content(outcomes: Sequence[Outcome], backend: Backend, seed: int) -> dict[str, Any]:
-    """The whole run as JSON.
-
-    Parameters
-    ----------
-    outcomes : of all vectors
-    backend : the implementation
-    seed : the seed of the random vectors
-
-    Returns
-    -------
-    dict
-    """
-    return {
-        "backend": backend.name,
-        "profile": asdict(backend.profile),
-        "seed": seed,
-        "passed": passed(outcomes),
-        "vectors": {each.id: {"status": each.status, "why": each.why, **each.details} for each in outcomes},
-    }
 
 
 def random_seed() -> int:

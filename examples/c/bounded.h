@@ -25,12 +25,12 @@ static struct {
 } own = {0};
 static const double U64 = 0x1p-53; /* values are computed in float64 themselves */
 
-enum { FLOAT64, FLOAT32, BFLOAT16, FIXED, TF32 };
-static const char *const FORMATS[] = {"float64", "float32", "bfloat16", "fixed", NULL};
+enum { FLOAT64, FLOAT32, BFLOAT16, FLOAT16, FIXED, TF32 };
+static const char *const FORMATS[] = {"float64", "float32", "bfloat16", "float16", "fixed", NULL};
 static const char *const ACCUMULATES[] = {"float64", "float32", "", NULL};
-static const char *const PRODUCTS[] = {"", "tf32", "bfloat16", NULL};
+static const char *const PRODUCTS[] = {"", "tf32", "bfloat16", "float16", NULL};
 static const char *const ROUNDINGS[] = {"nearest", "floor", "stochastic", NULL}, *const LEVELS[] = {"L2", NULL};
-static const int BITS[] = {53, 24, 8, 0, 11};
+static const int BITS[] = {53, 24, 8, 11, 0, 11};
 
 static double unit_of(int format) { return ldexp(1, -BITS[format]); }
 
@@ -49,7 +49,7 @@ static void read_profile(char *path)
     own.fixed = format == FIXED;
     own.low = -INFINITY, own.high = INFINITY;
     own.sums = sums < 2 ? unit_of(sums) + U64 : 0;
-    own.factors = products > 0 ? unit_of(products == 1 ? TF32 : BFLOAT16) : 0;
+    own.factors = products > 0 ? unit_of(products == 1 ? TF32 : products == 2 ? BFLOAT16 : FLOAT16) : 0;
     if (own.fixed) {
         own.quantum = ldexp(1, -(int)json_integer(p, "fraction_bits", 1, 52, 16));
         own.high = ldexp(1, (int)json_integer(p, "integer_bits", 1, 52, 8)) - own.quantum;
@@ -58,7 +58,7 @@ static void read_profile(char *path)
         own.unit = U64;
     } else {
         own.bits = BITS[format];
-        own.smallest = format == FLOAT64 ? 0x1p-1022 : 0x1p-126;
+        own.smallest = format == FLOAT64 ? 0x1p-1022 : format == FLOAT16 ? 0x1p-14 : 0x1p-126;
         own.unit = unit_of(format) + U64;
         own.tiny = own.smallest * (json_choice(p, "flush", flushes, 0) ? 1 : unit_of(format));
     }
@@ -114,10 +114,17 @@ static Bounded derived(double v, double roundings)
     return (Bounded){v, roundings * (own.unit * fabs(v) + own.tiny + own.step)};
 }
 
-/* sigma or sigma' of an exact number. */
-static Bounded function(double v)
+static Bounded hull(double low, double high)
 {
-    return (Bounded){v, own.ulps * (own.fixed ? own.quantum : 2 * own.unit) * fmax(fabs(v), 1) + own.tiny};
+    double v = low + (high - low) / 2;
+    return (Bounded){v, fmax(fabs(high - v), fabs(v - low))};
+}
+
+/* x plus the declared error of sigma and sigma'. */
+static Bounded declared(Bounded x)
+{
+    x.e += own.ulps * (own.fixed ? own.quantum : 2 * own.unit) * fmax(fabs(x.v) + x.e, 1) + own.tiny;
+    return x;
 }
 
 /* A sum of a few numbers in any order. */

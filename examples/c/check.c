@@ -15,6 +15,7 @@
 #include "case.h"
 #include "trace.h"
 #include "residual.h"
+#include "residual_learning.h"
 
 static struct {
     long rank, step, layer, index; /* rank: its place in the order of a run; -1: none */

@@ -25,7 +25,7 @@ from decolle_ref.oracle.vectors.properties import Vector
 from decolle_ref.oracle.vectors.random_cases import dense, random_case, vector
 
 POWER = 2.0  # bounds, from which on a kill is guaranteed
-PAGE = ("float64", "float32", "Q8.16", "bfloat16")
+PAGE = tuple(PROFILES[name] for name in ("float64", "float32", "Q8.16", "bfloat16"))
 PAIRS, SEED = 60, 16
 BAR = "\\|"  # in a table of Markdown
 
@@ -175,7 +175,7 @@ def both_named(profile: Profile, pair: tuple[Mutant, Mutant]) -> bool:
     return all(mutant.name in found for mutant in pair)
 
 
-def page(declared: Sequence[Profile] = tuple(PROFILES[name] for name in PAGE), number: int = PAIRS) -> str:
+def page(declared: Sequence[Profile] = PAGE, number: int = PAIRS) -> str:
     """The kill matrix of all mutants as a page.
 
     Parameters
