@@ -1,8 +1,10 @@
 """What a run says about its failures: a cause must fit all of them; a step that passes alone is a diagnosis itself."""
 
+from functools import cache
+
 import numpy as np
 
-from decolle_ref.oracle import runner
+from decolle_ref.oracle import runner, verdict
 from decolle_ref.oracle.backends import Backend
 from decolle_ref.oracle.diagnose import Cause, Ended, Explanation, summarise
 from decolle_ref.oracle.diagnose.mutants import MUTANTS, candidate
@@ -17,8 +19,13 @@ def failing(id, *causes, equation="P", features=()):
     return Ended(id, (explanation,), frozenset(features))
 
 
+@cache
+def every():
+    return select(FLOAT32, 0)
+
+
 def run(call, *ids):
-    vectors = [vector for vector in select(FLOAT32, 0) if vector.id in ids]
+    vectors = [vector for vector in every() if vector.id in ids]
     backend = Backend("planted", call, FLOAT32)
     return backend, list(runner.run(backend, vectors))
 
@@ -45,7 +52,7 @@ def test_what_only_failing_vectors_have_is_named():
 
 def test_one_mistake_in_all_vectors_is_the_one_cause_of_the_run():
     backend, outcomes = run(candidate(FLOAT32, MUTANTS["P decays with beta"]), "dense-paper", "dense-dcll", "batch-3")
-    summary = runner.summary(outcomes, backend, 0)
+    summary = verdict.summary(verdict.Run(backend, tuple(outcomes), 0, True))
     assert summary.splitlines()[0] == "P: 3 of 3 failing vectors; consistent with: P decays with beta"
 
 
