@@ -91,3 +91,14 @@ def test_no_units_in_the_last_place_of_zero():
 
     _, (outcome,) = run(loud, "dense-paper")
     assert "off by    7.89e-31, where 0 is right" in outcome.text and "last place" not in outcome.text
+
+
+def test_nan_is_reported_where_it_is_first_in_the_order_of_computation():
+    def broken(about, arrays):
+        trace = candidate(FLOAT32)(about, arrays)
+        for name, step in (("layer1_Q", 5), ("layer1_P", 4), ("layer2_Q", 3), ("layer1_dW", 3), ("layer1_U", 3)):
+            trace[name][step:] = np.nan
+        return trace
+
+    _, (outcome,) = run(broken, "dense-paper")
+    assert "trace layer1_U: expected finite numbers, got nan at (3, 0, 0)" in outcome.text
