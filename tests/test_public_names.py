@@ -188,6 +188,7 @@ PUBLIC = {
         "style",
         "superspike",
         "surrogates",
+        "sweep",
         "xor",
     ],
     "decolle_ref.teach": ["Slip", "Task", "Verdict", "check", "derivation", "explore", "judge", "registry"],

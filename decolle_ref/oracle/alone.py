@@ -8,7 +8,7 @@ import numpy as np
 from decolle_ref._util.check import InputError
 from decolle_ref.cases import Case
 from decolle_ref.oracle.backends import Backend, Unsupported, answer
-from decolle_ref.oracle.check import residual
+from decolle_ref.oracle.check import ends, residual
 from decolle_ref.oracle.trace import parse_trace
 
 LINE = (
@@ -34,7 +34,8 @@ def result(backend: Backend, defaults: Mapping[str, Any], case: Case) -> str:
     about = dict(defaults) | dict(case.about)
     try:
         one, other = (answer(backend, about, case.arrays) for _ in range(2))
-        passes = bool(residual.check(parse_trace(case, one, backend.profile)))
+        trace = parse_trace(case, one, backend.profile)
+        passes = bool(ends.check(trace, residual.check(trace)))
     except (InputError, Unsupported):
         return ""
     if one.keys() != other.keys() or not all(np.array_equal(one[x], other[x], equal_nan=True) for x in one):

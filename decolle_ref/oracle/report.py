@@ -16,10 +16,16 @@ from decolle_ref.decolle.optim import Adamax, Moments
 from decolle_ref.oracle.check.residual import Failure, Verdict
 from decolle_ref.oracle.diagnose import Explanation
 from decolle_ref.oracle.profile import Profile
-from decolle_ref.oracle.trace import ORDER, Operands, Trace
+from decolle_ref.oracle.trace import MEMORY, ORDER, Operands, Trace
 
-AXES = {"Q": ("sample", "input"), "P": ("sample", "input"), "Y": ("sample", "output"), "e": ("sample", "output")}
-WEIGHTS = ("W", "b", "dW", "db")
+AXES: dict[str, tuple[str, ...]] = {
+    "Q": ("sample", "input"),
+    "P": ("sample", "input"),
+    "Y": ("sample", "output"),
+    "e": ("sample", "output"),
+}
+AXES |= {"Q_final": AXES["Q"], "P_final": AXES["P"], "loss": ()}
+WEIGHTS = ("W", "b", "dW", "db", *MEMORY)
 
 
 def text(verdict: Verdict, explanations: Sequence[Explanation] = ()) -> str:
@@ -109,7 +115,8 @@ def place(failure: Failure) -> str:
         entry = ", ".join(map(str, failure.index))
         return f"{failure.equation}[{entry}]"
     names = AXES.get(failure.equation, ("sample", "neuron"))
-    return f"{failure.equation} of " + ", ".join(f"{n} {i}" for n, i in zip(names, failure.index, strict=True))
+    entry = ", ".join(f"{n} {i}" for n, i in zip(names, failure.index, strict=True))
+    return f"{failure.equation} of {entry}" if entry else failure.equation
 
 
 def upstream(failure: Failure) -> str:

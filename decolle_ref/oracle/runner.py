@@ -21,7 +21,7 @@ from decolle_ref._util.check import InputError, first_line
 from decolle_ref.cases import Case
 from decolle_ref.oracle import alone, diagnose, report
 from decolle_ref.oracle.backends import Backend, Unsupported, answer
-from decolle_ref.oracle.check import residual
+from decolle_ref.oracle.check import ends, residual
 from decolle_ref.oracle.spikes_only import driven, exact
 from decolle_ref.oracle.trace import Trace, parse_trace
 from decolle_ref.oracle.vectors.features import Feature, by_layer
@@ -156,7 +156,7 @@ def check(trace: Trace, id: str, why: str, is_exact: bool = False) -> Outcome:
     if trace.profile.level != "L2":
         result = (exact.check(trace) if is_exact else None) or driven.check(trace)
         return Outcome(id, result.status, str(result), why, {"status": result.status, "undecided": result.undecided})
-    verdict = residual.check(trace)
+    verdict = ends.check(trace, residual.check(trace))
     causes = () if verdict else tuple(diagnose.explain_all(trace, verdict))
     text, details = report.text(verdict, causes), report.content(verdict, causes)
     if verdict.failure is None:

@@ -28,7 +28,10 @@ from decolle_ref.oracle.profile import Profile
 FORWARD = ("Q", "P", "R", "U", "S", "Y")
 BACKWARD = ("e", "delta", "dW", "db")
 UPDATE = ("W", "b")
-ORDER = (*UPDATE, *FORWARD, *BACKWARD)  # within a step, each after what it is computed from
+LOSS = "loss"
+STATE = ("Q_final", "P_final", "R_final")
+MEMORY = ("m_W_final", "u_W_final", "m_b_final", "u_b_final")
+ORDER = (*UPDATE, *FORWARD, *BACKWARD, LOSS, *STATE, *MEMORY)  # within a step, each after what it is computed from
 
 
 @dataclass(frozen=True)
@@ -125,8 +128,11 @@ def parse_trace(case: Case, arrays: Mapping[str, Array], profile: Profile) -> Tr
     for name, shape in shapes(case.about, profile.level).items():
         if name in arrays:
             checked[name] = _parse_array(name, arrays[name], shape)
-        elif not (full and name.endswith("_final")):
+        else:
             raise InputError(f"trace: expected an array {name}{'' if full else f' at level {profile.level}'}, got none")
+    if full:
+        also = optional(case.about)
+        checked |= {name: _parse_array(name, arrays[name], also[name]) for name in also.keys() & arrays.keys()}
     _validate_finite(checked)
     if full:
         _validate_format(checked, profile)
@@ -145,7 +151,7 @@ def required(about: Mapping[str, Any]) -> list[str]:
     Returns
     -------
     list of str
-        The arrays' names within a layer, without W_final and b_final, which are optional.
+        The arrays' names within a layer; where the case learns, W_final and b_final are needed besides.
     """
     names = [*FORWARD, *(BACKWARD if about["targets"] else ())]
     return names + list(UPDATE) if about["learn"] else names
@@ -162,7 +168,7 @@ def shapes(about: Mapping[str, Any], level: str = "L2") -> dict[str, tuple[int, 
     Returns
     -------
     dict of str to tuple of int
-        Names such as layer1_U.  At level L2 those that end with _final are optional.
+        Names such as layer1_U.
     """
     T, B, case_shapes = about["steps"], about["batch"], cases.shapes(about)
     expected: dict[str, tuple[int, ...]] = {}
@@ -176,6 +182,31 @@ def shapes(about: Mapping[str, Any], level: str = "L2") -> dict[str, tuple[int, 
         expected |= {f"layer{k}_{name}": each[name] for name in names}
         if about["learn"]:
             expected |= {f"layer{k}_W_final": W, f"layer{k}_b_final": b}
+    return expected
+
+
+def optional(about: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
+    """The arrays that a trace of level L2 may have, and that are checked if it does, with their shapes.
+
+    Parameters
+    ----------
+    about : the contents of case.json
+
+    Returns
+    -------
+    dict of str to tuple of int
+        Names such as layer1_loss and layer1_P_final.
+    """
+    T, B, case_shapes = about["steps"], about["batch"], cases.shapes(about)
+    expected: dict[str, tuple[int, ...]] = {}
+    for k, layer in enumerate(about["layers"], start=1):
+        sizes = (B, layer["n_in"]), (B, layer["n_in"]), (B, layer["n"])
+        each: dict[str, tuple[int, ...]] = dict(zip(STATE, sizes, strict=True))
+        if about["targets"]:
+            each[LOSS] = (T,)
+        if about["learn"] and about.get("optimiser", {"kind": "adamax"})["kind"] == "adamax":
+            each |= {name: case_shapes[f"layer{k}_{name[2]}"] for name in MEMORY}
+        expected |= {f"layer{k}_{name}": shape for name, shape in each.items()}
     return expected
 
 

@@ -206,6 +206,26 @@ def table(name: str) -> list[Hypothesis | Family]:
     ]
 
 
+def ends(name: str) -> list[Hypothesis]:
+    """Mistakes in the loss and in what a run hands on after its last step."""
+    made = [each for each in table(name) if isinstance(each, Hypothesis)]
+    letter = name.removesuffix("_final")
+    if letter in ("Q", "P", "R"):
+        made.insert(
+            0, Hypothesis(f"{name} is {letter} at the last step, without its update", result=_not_updated(letter))
+        )
+    return made
+
+
+def _not_updated(letter: str) -> Result:
+    def result(made: Bounded, site: Site, got: Array) -> Bounded:
+        value, err = (x.copy() for x in made)
+        value[-1], err[-1] = site.trace[letter][-1], 0
+        return Bounded(value, err)
+
+    return result
+
+
 def _times(k: Array) -> Result:
     return lambda made, site, got: site.arithmetic.multiply(site.arithmetic.derived(k), made)
 

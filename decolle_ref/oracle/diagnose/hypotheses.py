@@ -11,6 +11,7 @@ True
 from decolle_ref.oracle.diagnose import backward, general, gradient, membrane, readout, refractory, state, updates
 from decolle_ref.oracle.diagnose.estimates import Family
 from decolle_ref.oracle.diagnose.hypothesis import Hypothesis
+from decolle_ref.oracle.trace import LOSS, MEMORY, STATE
 
 _TABLES: dict[str, list[Hypothesis | Family]] = {
     "Q": state.Q,
@@ -27,7 +28,9 @@ _TABLES: dict[str, list[Hypothesis | Family]] = {
     "b": updates.b,
 }
 
-HYPOTHESES: dict[str, tuple[Hypothesis, ...]] = {}  # without an unknown number
+HYPOTHESES: dict[str, tuple[Hypothesis, ...]] = {  # without an unknown number
+    name: tuple(general.ends(name)) for name in (LOSS, *STATE, *MEMORY)
+}
 FAMILIES: dict[str, tuple[Family, ...]] = {}  # with a number that is estimated from the trace
 for _name, _table in _TABLES.items():
     _every = [*_table, *general.table(_name)]

@@ -35,10 +35,11 @@ def places(slot: Slot) -> str:
         names += ["neuron", "input"][: wrong.ndim - 1]
     else:
         names += ["output channel", "input channel", "row of the kernel", "column of the kernel"]
-    parts = [
-        along(np.asarray(wrong.any(axis=tuple(k for k in range(wrong.ndim) if k != axis))), name)
-        for axis, name in enumerate(names)
-    ]
+    if wrong.ndim != len(names):  # the loss, and what a run hands on after its last step
+        wrong, names = np.asarray(wrong.reshape(len(wrong), -1).any(axis=1)), names[:1]
+    axes = range(wrong.ndim)
+    failing = [np.asarray(wrong.any(axis=tuple(k for k in axes if k != axis))) for axis in axes]
+    parts = [along(*pair) for pair in zip(failing, names, strict=True)]
     return ", ".join(part for part in parts if part)
 
 
