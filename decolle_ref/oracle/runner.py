@@ -22,6 +22,8 @@ from decolle_ref.cases import Case
 from decolle_ref.oracle import report
 from decolle_ref.oracle.backends import Backend, Unsupported, answer
 from decolle_ref.oracle.check import residual
+from decolle_ref.oracle.course import Course
+from decolle_ref.oracle.course import of as course_of
 from decolle_ref.oracle.diagnose import hypotheses
 from decolle_ref.oracle.spikes_only import driven, exact
 from decolle_ref.oracle.trace import Trace, parse_trace
@@ -46,6 +48,7 @@ class Outcome:
     details : the report as JSON
     excerpt : a case of one or two steps that shows the failure, or None
     features : the features of the vector that meet in each layer
+    course : what was got and expected at the place of the failure, over time, or None
     """
 
     id: str
@@ -55,6 +58,7 @@ class Outcome:
     details: Mapping[str, Any] = field(default_factory=dict)
     excerpt: Case | None = None
     features: tuple[frozenset[Feature], ...] = ()
+    course: Course | None = None
 
     @property
     def good(self) -> bool:
@@ -155,7 +159,7 @@ def check(trace: Trace, id: str, why: str, is_exact: bool = False) -> Outcome:
         return Outcome(id, "pass", report.text(verdict), why, report.content(verdict))
     causes = hypotheses.explain(trace, verdict.failure)
     text, details = report.text(verdict, causes), report.content(verdict, causes)
-    return Outcome(id, "fail", text, why, details, report.excerpt(trace, verdict.failure))
+    return Outcome(id, "fail", text, why, details, report.excerpt(trace, verdict.failure), course=course_of(verdict))
 
 
 def as_expected_failure(outcome: Outcome, reason: str) -> Outcome:
