@@ -9,6 +9,7 @@ same step, as in `mnist_step.py`.  Needs PyTorch (pip install torch).
 import numpy as np
 from mnist_step import compare, parse
 
+from decolle_ref.experiments.dvsgesture import CHUNK
 from decolle_ref.experiments.event_network import EventSettings, build
 from decolle_ref.experiments.poisson_mnist_network import one_hot
 
@@ -22,7 +23,7 @@ def main() -> None:
     rng, n_in = settings.rng(9), network[0].synapse.n_in
     inputs = [rng.poisson(EVENTS_PER_STEP / n_in, (args.batch, n_in)).astype(np.float32) for _ in range(10)]
     target = one_hot(rng.integers(0, 11, args.batch), 11)
-    compare(network, learner, start, inputs, target, settings.dropout, args)
+    compare(network, learner, start, inputs, target, settings.dropout, args, CHUNK)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from decolle_ref.decolle.synapse import Weights
 from decolle_ref.experiments.environment import peak_memory
 from decolle_ref.experiments.poisson_mnist_network import Settings, build, masks, one_hot
 from decolle_ref.fast import NetworkStepper, worker_pool
+from decolle_ref.fast.workers import CHUNK
 
 
 class TorchLayer(torch.nn.Module):
@@ -102,6 +103,7 @@ def compare(
     target: np.ndarray,
     dropout: float,
     args: argparse.Namespace,
+    chunk: int = CHUNK,
 ) -> None:
     """Time training steps of both programs side by side, and print what was measured."""
     torch.set_num_threads(args.threads)
@@ -111,7 +113,7 @@ def compare(
         return [TorchLayer(layer, w, args.batch, p) for layer, w in zip(network, weights, strict=True)]
 
     with worker_pool(args.threads) as workers:
-        stepper = NetworkStepper(network, args.batch, workers)
+        stepper = NetworkStepper(network, args.batch, workers, chunk=chunk)
         difference = gradient_difference(carry, stepper, torch_layers(0.0), inputs, target)
         layers = torch_layers(dropout)
         optimiser = torch.optim.Adamax([p for layer in layers for p in layer.conv.parameters()], 1e-6, (0.0, 0.95))

@@ -23,7 +23,7 @@ from decolle_ref._util import store
 from decolle_ref._util.check import InputError, printable
 from decolle_ref.cli.command import OneLineParser
 from decolle_ref.cli.process import guarded
-from decolle_ref.data import authors
+from decolle_ref.data import authors, dvsgesture, nmnist
 from decolle_ref.experiments import lif_dynamics
 from decolle_ref.plots import style
 
@@ -111,6 +111,14 @@ def collect_dvsgesture(folders: Sequence[Path]) -> Any:
     return {"runs": events_runs(folders), "authors": authors.dvsgesture_curve().round(6).tolist()}
 
 
+def some_recordings() -> Sequence[Any]:
+    """A digit of N-MNIST and three clips of DvsGesture from the data folder."""
+    names, digit = dvsgesture.class_names(), nmnist.recordings("train")[0]
+    clips = [clip for clip in dvsgesture.clips() if clip.label in (1, 4, 8)]
+    shown = [(names[clip.label - 1].replace("_", " "), clip.events, dvsgesture.SIDE) for clip in clips]
+    return ([(f"the digit {digit.label}", nmnist.load(digit), nmnist.SIDE), *shown],)
+
+
 def one_run(name: str, about: str, **settings: Any) -> Figure:
     """An entry with one file that a fresh run makes."""
     return Figure(about, (f"{name}.png",), from_run(name, **settings))
@@ -145,6 +153,11 @@ FIGURES = {
         ("dvsgesture.png",),
         from_numbers("dvsgesture", lambda numbers: (numbers["runs"], numbers["authors"])),
         collect_dvsgesture,
+    ),
+    "event_clouds": Figure(
+        "recordings of event cameras as clouds and frames; needs their files",
+        ("event_clouds.png",),
+        from_arrays("event_clouds", some_recordings),
     ),
     "dialect_comparison": one_run("dialect_comparison", "one network in all five dialects of DECOLLE"),
     "lif_dynamics": Figure(

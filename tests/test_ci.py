@@ -36,8 +36,8 @@ def test_a_command_that_the_readme_lacks_ends_the_script(tmp_path):
 
 def test_every_test_that_needs_another_framework_runs_in_a_step_that_has_it():
     """Elsewhere it is skipped."""
-    for framework in ("torch", "jax", "snntorch"):
-        (at, *_) = [n for n, line in enumerate(LINES) if re.search(rf"pip install .*\b{framework}\b", line)]
+    for framework, package in {"torch": "torch", "jax": "jax", "snntorch": "snntorch", "distributed": "dask"}.items():
+        (at, *_) = [n for n, line in enumerate(LINES) if re.search(rf"pip install .*\b{package}\b", line)]
         ran = "\n".join(line for line in LINES[at:] if "pytest" in line)
         needing = [
             path.relative_to(Path(__file__).parent.parent).as_posix()

@@ -159,6 +159,7 @@ PUBLIC = {
         "credit",
         "dialect_comparison",
         "dvsgesture",
+        "event_clouds",
         "graph",
         "landscape",
         "lif_dynamics",

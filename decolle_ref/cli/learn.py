@@ -11,7 +11,7 @@ from typing import Any, get_args, get_type_hints
 from decolle_ref import experiments
 from decolle_ref._util.check import InputError, printable, validate_choice
 from decolle_ref.cli.command import Command, save_figures
-from decolle_ref.experiments import Experiment, executors, summary, sweep
+from decolle_ref.experiments import Experiment, executors, plan, summary, sweep
 from decolle_ref.experiments.environment import one_line_warnings
 
 SUPPRESS = argparse.SUPPRESS  # an option that is not given is left out, so that its field keeps its default
@@ -82,11 +82,11 @@ def settings(experiment: Experiment, args: argparse.Namespace) -> Any:
     return experiments.settings_of(experiment.settings, **given)
 
 
-def varied(experiment: Experiment, args: argparse.Namespace) -> sweep.Values:
+def varied(experiment: Experiment, args: argparse.Namespace) -> plan.Values:
     """The values of --sweep and --seeds by the names of the settings, in their types."""
     kinds = get_type_hints(experiment.settings)
     options = {f.name for f in fields(experiment.settings) if not f.metadata["positional"]}
-    values: sweep.Values = {}
+    values: plan.Values = {}
     for word, *texts in [*args.sweep, *([["seed", *map(str, args.seeds)]] if args.seeds else [])]:
         name = word.replace("-", "_")
         validate_choice("sweep", name, [f.name for f in fields(experiment.settings) if f.name != "quick"])
@@ -122,14 +122,13 @@ def _run(experiment: Experiment, args: argparse.Namespace) -> None:
         _run_one(experiment, run_settings, args)
 
 
-def _run_several(experiment: Experiment, base: Any, values: sweep.Values, args: argparse.Namespace) -> None:
+def _run_several(experiment: Experiment, base: Any, values: plan.Values, args: argparse.Namespace) -> None:
     if args.jobs is not None and args.dask is not None:
         raise InputError("jobs: expected none beside --dask, whose workers say how many there are")
     jobs = 1 if args.jobs is None else args.jobs
     with executors.dask(args.dask) if args.dask is not None else nullcontext() as executor, one_line_warnings():
-        results = sweep.run(
-            experiment, base, values, args.out, args.resume, args.quiet, jobs, args.threads, executor, save_figures
-        )
+        workers = sweep.Workers(jobs, args.threads, executor)
+        results = sweep.run(experiment, base, values, args.out, args.resume, args.quiet, workers, save_figures)
     print(summary.table(results), end="\n\n")
     print(f"{summary.sweep_line(results)}; see {printable(args.out)}")
     failed = [row for row in results["runs"] if row["problem"]]

@@ -65,7 +65,7 @@ def add(p: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """`decolle-ref oracle run BACKEND` or `... run [options] -- PROGRAM`: exit code 0 if it passed, else 1."""
+    """`decolle-ref oracle run BACKEND` or `... run [options] -- PROGRAM`: exit code 0 if it has passed, else 1."""
     expected = runner.read_expected(args.expected) if args.expected else {}
     given = [_vector(args.case)] if args.case else None
     if given and args.out:

@@ -1,7 +1,8 @@
 """Experiments: each runs a part of the package and makes the numbers and the figure of a paper's experiment.
 
 Read `regression` first, the first experiment of the DECOLLE paper, then `poisson_mnist`.  Every module defines its
-`Settings` and one `EXPERIMENT`.  `harness.run` runs it, and the command line takes its options from both.
+`Settings` and one `EXPERIMENT`.  `harness.run` runs it, and the command line takes its options from both.  `sweep.run`
+runs it with several seeds and settings.
 """
 
 import importlib

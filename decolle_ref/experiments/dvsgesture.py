@@ -22,6 +22,7 @@ from decolle_ref.experiments.harness import Experiment
 from decolle_ref.experiments.options import option
 
 TRAIN_US, TEST_US = (0, 900_000), (950_000, 1_450_000)  # the parts of a clip
+CHUNK = 36  # recordings in a chunk: half of the paper's mini-batch, so that two threads have equal shares
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def frames(
 
 def make(settings: Settings, workers: ThreadPoolExecutor, data: Data | None = None) -> EventRun:
     """The run."""
-    return EventRun(settings, workers, read(settings) if data is None else data)
+    return EventRun(settings, workers, read(settings) if data is None else data, CHUNK)
 
 
 EXPERIMENT = Experiment(

@@ -25,6 +25,7 @@ from decolle_ref.experiments.harness import Headline, Monitor, Results, Run, sil
 from decolle_ref.experiments.poisson_mnist_network import TEST, TRAIN, masks, mini_batches, one_hot
 from decolle_ref.experiments.votes import Votes, poll
 from decolle_ref.fast import NetworkStepper
+from decolle_ref.fast.workers import CHUNK
 from decolle_ref.spikegrad.operations import count_fans
 
 BLOCK = 2  # steps that are computed together at test
@@ -76,7 +77,7 @@ class EventRun(Run[State]):
 
     step_name, tick_name = "mini-batch", "ms"
 
-    def __init__(self, settings: EventSettings, workers: ThreadPoolExecutor, data: Data) -> None:
+    def __init__(self, settings: EventSettings, workers: ThreadPoolExecutor, data: Data, chunk: int = CHUNK) -> None:
         self.settings, self.steps, self.workers, self.data = settings, settings.mini_batches, workers, data
         validate_recordings(data, settings.size)
         longest = max(recording.steps for recording in data.test_recordings)
@@ -86,7 +87,7 @@ class EventRun(Run[State]):
         self.network, self.learner, self.start = build(settings, len(data.classes))
         n = settings.mini_batches * settings.batch
         self.order = mini_batches(settings.seed, n, settings.batch, len(data.recordings))
-        self.stepper = NetworkStepper(self.network, settings.batch, workers)
+        self.stepper = NetworkStepper(self.network, settings.batch, workers, chunk=chunk)
         self.fans = [count_fans(layer) for layer in self.network]
 
     def begin(self) -> State:

@@ -16,6 +16,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Any
@@ -23,6 +24,7 @@ from typing import Any
 from decolle_ref._util.check import InputError, first_line
 from decolle_ref.experiments.environment import one_line_warnings
 
+SIGMASK = hasattr(signal, "pthread_sigmask")  # not on Windows
 SPAWN = multiprocessing.get_context("spawn")
 
 
@@ -31,6 +33,8 @@ class Processes(ThreadPoolExecutor):
 
     def __init__(self, jobs: int) -> None:
         super().__init__(jobs, initializer=_leave_interrupts)
+        if SIGMASK:
+            resource_tracker.ensure_running()  # here, because the thread that starts it receives Ctrl-C again
         self._living: set[Any] = set()
         self._starting, self._ended = threading.Lock(), False
 
@@ -71,7 +75,7 @@ class Processes(ThreadPoolExecutor):
 
 def _leave_interrupts() -> None:
     """Block Ctrl-C in this thread, and thereby in the processes that it starts; the main thread receives it."""
-    if hasattr(signal, "pthread_sigmask"):  # not on Windows
+    if SIGMASK:
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
 
 

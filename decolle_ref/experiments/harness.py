@@ -201,10 +201,8 @@ def run(
         The experiment, and an instance of its `settings`.
     out
         The folder for checkpoint.npz, NAME.npz and results.json.  An earlier run in it is renamed to old.*.
-    resume
-        If true, continue from the checkpoint in `out`, if there is one.
-    quiet
-        If true, show no progress bar.
+    resume, quiet
+        If true, continue from the checkpoint in `out`, if there is one; if true, show no progress bar.
     threads
         The number of threads, by default one per core.  It changes no result of an experiment that cuts its batches.
     data
@@ -230,10 +228,7 @@ def run(
     with store.locked(folder):
         all_steps = partial(_all_steps, experiment, settings, folder, resume, quiet, stopped)
         results, arrays = _compute(experiment, settings, threads, data, all_steps)
-        store.validate_json(run_folder.RESULTS, results)
-        if arrays:
-            store.write_arrays(folder / f"{experiment.module}.npz", experiment.arrays_kind, arrays, {})
-        store.write_json(folder / run_folder.RESULTS, results)
+        run_folder.write(folder, experiment.module, experiment.arrays_kind, results, arrays)
         draw(results)
     return results
 

@@ -28,7 +28,7 @@ from decolle_ref.experiments.poisson_mnist_network import KERNEL, PADDING, Data
 class Settings(nmnist.RecordingSettings, ConvnetSettings):
     """The settings of a run."""
 
-    epochs: int = option(20, "how often all training recordings are shown", quick=1)
+    epochs: int = option(200, "how often all training recordings are shown", quick=1)
     batch: int = option(50, "recordings per mini-batch")
     width: float = option(0.25, "channels relative to 64, 128, 128", quick=0.125, above_zero=True)
     frames: int = option(1, "number of frames that a recording is cut into")

@@ -1,14 +1,24 @@
 """The folder of a run: the names of its files, and an earlier run in it, which is put aside and never overwritten."""
 
+from collections.abc import Mapping
 from itertools import count
 from pathlib import Path
+from typing import Any
 
-from decolle_ref._util import reading
-from decolle_ref._util.check import InputError
+from decolle_ref._util import reading, store
+from decolle_ref._util.check import Array, InputError
 from decolle_ref.experiments import checkpoint
 
 RESULTS = "results.json"
 FILES = ("{}.npz", "{}.png", "{}_*.png", "sweep.*")  # arrays and figures of an experiment, or of a sweep
+
+
+def write(folder: Path, module: str, kind: str, results: dict[str, Any], arrays: Mapping[str, Array]) -> None:
+    """Write MODULE.npz, if there are arrays, and then results.json, which says that the run is finished."""
+    store.validate_json(RESULTS, results)
+    if arrays:
+        store.write_arrays(folder / f"{module}.npz", kind, arrays, {})
+    store.write_json(folder / RESULTS, results)
 
 
 def put_aside(folder: Path, module: str) -> None:

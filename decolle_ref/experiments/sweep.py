@@ -1,6 +1,6 @@
 """Several runs of one experiment: one for every seed and every combination of settings.
 
-    sweep.run(EXPERIMENT, Settings(), {"alpha": (10.0, 50.0), "seed": (0, 1, 2)}, "runs/alpha", jobs=2)
+    sweep.run(EXPERIMENT, Settings(), {"alpha": (10.0, 50.0), "seed": (0, 1, 2)}, "runs/alpha")
 
 Every run has a folder of its own, such as runs/alpha/alpha-10/seed-0, with the files that a single run would write.
 A run whose results.json is there, with equal settings, is finished and is not run again.  `work` is one run: it takes
@@ -13,17 +13,16 @@ The runs look for the file STOP in the folder of the sweep: Ctrl-C creates it, a
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, wait
 from contextlib import closing, nullcontext
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, dataclass
 from functools import partial
-from itertools import pairwise, product
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from decolle_ref import experiments
 from decolle_ref._util import reading, store
-from decolle_ref._util.check import InputError, count, file_name, first_line, validate_choice
+from decolle_ref._util.check import InputError, count, first_line
 from decolle_ref._util.progress import Progress
-from decolle_ref.experiments import harness, run_folder, summary
+from decolle_ref.experiments import harness, plan, run_folder, summary
 from decolle_ref.experiments.environment import cores, stop_requests, versions
 from decolle_ref.experiments.executors import Processes
 from decolle_ref.experiments.harness import Experiment, Interrupted, Results
@@ -32,7 +31,6 @@ from decolle_ref.experiments.options import plain
 STOP = ".decolle_ref.stop"
 NAME = "sweep"  # of its table, and of its module and figure in `plots`
 POLL = 0.2  # seconds between two looks for Ctrl-C
-Values = dict[str, tuple[Any, ...]]  # of the settings that vary, by name
 Draw = Callable[[str, Path, Results], object]  # of the module of a plot, the folder and the results
 
 
@@ -47,6 +45,38 @@ class Job(NamedTuple):
     draw: Draw | None
 
 
+@dataclass(frozen=True)
+class Workers:
+    """What does the runs.  Raises InputError for a number below 1.
+
+    Attributes
+    ----------
+    jobs : int
+        Number of processes at a time on this machine, where there is no executor.
+    threads : int or None
+        Number of threads of each run; None: the processes share the cores, and with an executor it is one.
+    executor : concurrent.futures.Executor or None
+        Calls `work`, in processes that reach the same folder; with `draw`, they have one thread each, as figures need.
+    """
+
+    jobs: int = 1
+    threads: int | None = None
+    executor: Executor | None = None
+
+    def __post_init__(self) -> None:
+        count("jobs", self.jobs)
+        count("threads", self.threads_of_a_run)
+
+    @property
+    def threads_of_a_run(self) -> int:
+        """`threads`, or the share of one process."""
+        share = max(1, cores() // self.jobs) if self.executor is None else 1
+        return share if self.threads is None else self.threads
+
+
+HERE = Workers()  # one process at a time, with all cores
+
+
 def run(
     experiment: Experiment,
     settings: Any,
@@ -54,9 +84,7 @@ def run(
     out: str | Path,
     resume: bool = False,
     quiet: bool = False,
-    jobs: int = 1,
-    threads: int | None = None,
-    executor: Executor | None = None,
+    workers: Workers = HERE,
     draw: Draw | None = None,
 ) -> Results:
     """Run an experiment once for every combination of the varied settings, into folders in `out`.
@@ -69,16 +97,10 @@ def run(
         The values of every setting that varies, by its name; without "seed", that of `settings` is the only one.
     out
         The folder for results.json, sweep.md and the folders of the runs.
-    resume
-        If true, unfinished runs continue from their checkpoints; otherwise they start again.
-    quiet
-        If true, show no progress bar.
-    jobs
-        Number of processes at a time, without an executor.
-    threads
-        Number of threads of each run; by default the processes share the cores, and with an executor it is 1.
-    executor
-        Calls `work` in place of processes on this machine.  It must reach the same folder.
+    resume, quiet
+        If true, unfinished runs continue from their checkpoints; if true, there is no progress bar.
+    workers
+        What does the runs: processes on this machine, or an executor.
     draw
         Called with a module of `plots`, a folder and its results, for each run and at last for the sweep.
 
@@ -94,64 +116,16 @@ def run(
     Interrupted
         After Ctrl-C; the runs can be resumed.
     """
-    count("jobs", jobs)
-    values = parse_values(settings, varied)
-    runs = plan(settings, values)
+    values = plan.parse_values(settings, varied)
+    runs = plan.combinations(settings, values)
     folder = store.output_folder(out)
-    share = max(1, cores() // jobs) if executor is None else 1
     with store.locked(folder):
-        (folder / STOP).unlink(missing_ok=True)
-        to_do = {
-            name: Job(experiment.name, asdict(one), str(folder / name), str(folder / STOP), threads or share, draw)
-            for name, one in runs.items()
-            if finished(experiment, one, folder / name) is None
-        }
-        for name in to_do:
-            _prepare(experiment, folder / name, resume)
-        problems = _work_all(experiment, to_do, len(runs), folder / STOP, jobs, executor, quiet)
+        to_do = _prepare(experiment, runs, folder, workers, draw, resume)
+        bar = Progress(experiment.name, len(runs), len(runs) - len(to_do), quiet, "run")
+        problems = _work_all(to_do, len(runs), folder / STOP, workers, bar)
         results = collect(experiment, settings, values, runs, folder, problems)
-        _write(folder, results)
-        if draw is not None:
-            draw(NAME, folder, results)
+        _write(folder, results, draw)
     return results
-
-
-def parse_values(settings: Any, varied: Mapping[str, Sequence[Any]]) -> Values:
-    """The values of every setting that varies, the seed last.
-
-    Raises InputError for settings that do not exist, and for values that stand twice or cannot name a folder.
-    """
-    values: Values = {name: tuple(several) for name, several in varied.items() if name != "seed"}
-    values["seed"] = tuple(varied.get("seed", (settings.seed,)))
-    for name, several in values.items():
-        validate_choice("sweep", name, [f.name for f in fields(settings) if f.name != "quick"])
-        count(f"number of values of {name}", len(several))
-        if len({folder_name(name, value) for value in several}) < len(several):
-            raise InputError(f"{name}: expected values that differ, got {' '.join(map(summary.text, several))}")
-    return values
-
-
-def folder_name(name: str, value: Any) -> str:
-    """The name of the folder for one value of a setting, such as alpha-10."""
-    return file_name(f"value of {name}", f"{name}-{summary.text(value).replace(',', '_')}")
-
-
-def plan(settings: Any, values: Values) -> dict[str, Any]:
-    """The settings of every run, by its folder.  Raises InputError where they make no sense, or share seeds."""
-    runs = {}
-    for combination in product(*values.values()):
-        point = dict(zip(values, combination, strict=True))
-        runs["/".join(folder_name(name, value) for name, value in point.items())] = replace(settings, **point)
-    _validate_seeds(list(runs.values()), values["seed"])
-    return runs
-
-
-def _validate_seeds(runs: Sequence[Any], seeds: Sequence[int]) -> None:
-    """Raise InputError where two runs would count the same network twice, which makes the spread too small."""
-    length = max(len(one.seeds) for one in runs)
-    for low, high in pairwise(sorted(seeds)):
-        if high - low < length:
-            raise InputError(f"seeds: expected steps of at least {length}, the seeds of one run, got {low} and {high}")
 
 
 def finished(experiment: Experiment, settings: Any, folder: Path) -> Results | None:
@@ -180,34 +154,37 @@ def work(job: Job) -> str:
     return ""
 
 
-def _prepare(experiment: Experiment, folder: Path, resume: bool) -> None:
-    """Create the folder of a run, and put an earlier run in it aside unless that one is resumed."""
-    with store.locked(store.output_folder(folder)):
-        if not resume:
-            run_folder.put_aside(folder, experiment.module)
+def _prepare(
+    experiment: Experiment, runs: Mapping[str, Any], folder: Path, workers: Workers, draw: Draw | None, resume: bool
+) -> dict[str, Job]:
+    """The jobs of all unfinished runs, by name, and their folders.  Without `resume`, earlier runs are put aside."""
+    to_do = {}
+    for name, settings in runs.items():
+        path = folder / name
+        if finished(experiment, settings, path) is None:
+            with store.locked(store.output_folder(path)):
+                if not resume:
+                    run_folder.put_aside(path, experiment.module)
+            threads, place = workers.threads_of_a_run, folder.absolute()  # a worker may be in another folder
+            to_do[name] = Job(experiment.name, asdict(settings), str(place / name), str(place / STOP), threads, draw)
+    return to_do
 
 
-def _work_all(
-    experiment: Experiment,
-    to_do: Mapping[str, Job],
-    total: int,
-    stop: Path,
-    jobs: int,
-    executor: Executor | None,
-    quiet: bool,
-) -> dict[str, str]:
+def _work_all(to_do: Mapping[str, Job], total: int, stop: Path, workers: Workers, bar: Progress) -> dict[str, str]:
     """Do all jobs; returns the problems by the names of the runs.  Raises Interrupted after Ctrl-C."""
     problems: dict[str, str] = {}
-    bar = Progress(experiment.name, total, total - len(to_do), quiet, "run")
-    own_pool = Processes(jobs) if executor is None else nullcontext(executor)
+    stop.unlink(missing_ok=True)
+    executor = workers.executor
+    own_pool = Processes(workers.jobs) if executor is None else nullcontext(executor)
     with closing(bar), stop_requests() as stopped, own_pool as pool:
         names = {pool.submit(work, job): name for name, job in to_do.items()}
         left = set(names)
         while left:
             done, left = wait(left, POLL, FIRST_COMPLETED)
             for future in done:
-                problems[names[future]] = _problem(future)
-                bar.advance(f"{names[future]}: {problems[names[future]] or 'finished'}")
+                name, problem = names[future], _problem(future)
+                problems[name] = problem
+                bar.advance(f"{name}: {problem or 'finished'}", by=0 if problem else 1)
             if stopped() and not stop.exists():
                 stop.touch()
                 for future in left if executor is None else ():
@@ -232,7 +209,7 @@ def _problem(future: "Future[str]") -> str:
 def collect(
     experiment: Experiment,
     settings: Any,
-    values: Values,
+    values: plan.Values,
     runs: Mapping[str, Any],
     folder: Path,
     problems: Mapping[str, str],
@@ -266,8 +243,8 @@ def collect(
     }
 
 
-def _write(folder: Path, results: Results) -> None:
-    """Write results.json and sweep.md; other results in the folder are put aside."""
+def _write(folder: Path, results: Results, draw: Draw | None) -> None:
+    """Write results.json and sweep.md, and draw the figure; other results in the folder are put aside."""
     path = folder / run_folder.RESULTS
     store.validate_json(run_folder.RESULTS, results)
     try:
@@ -279,3 +256,5 @@ def _write(folder: Path, results: Results) -> None:
     table = summary.table(results) + "\n"
     store.atomically(folder / f"{NAME}.md", lambda file: file.write(table.encode()))
     store.write_json(path, results)
+    if draw is not None:
+        draw(NAME, folder, results)

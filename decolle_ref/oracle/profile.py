@@ -166,10 +166,10 @@ class Profile:
 
     @property
     def least_divisor(self) -> float:
-        """The least eps of Adamax that the format resolves: about the root of its smallest number."""
+        """The least eps of Adamax that the format resolves: about the root of its smallest normal number."""
         if self.fixed:
             return float(2.0 ** -(self.fraction_bits // 2))
-        return float(np.exp2(np.ceil(np.log2(FLOATS[self.format].subnormal) / 2)))
+        return float(np.exp2(np.ceil(np.log2(FLOATS[self.format].smallest) / 2)))
 
     def ulp(self, x: Array) -> Array:
         """The distance of neighbouring numbers of the trace's format at x."""

@@ -17,6 +17,7 @@ __all__ = [
     "credit",
     "dialect_comparison",
     "dvsgesture",
+    "event_clouds",
     "graph",
     "landscape",
     "lif_dynamics",

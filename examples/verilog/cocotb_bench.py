@@ -14,10 +14,10 @@ import numpy as np
 from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, RisingEdge
 
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
-import fixed_point
-
 from decolle_ref import cases
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+import fixed_point
 
 LAYOUT = (Path(__file__).parent / "layout.vh").read_text()
 

@@ -139,12 +139,6 @@ def jax():
     return example("jax_backend").backend
 
 
-@pytest.fixture(scope="module")
-def snntorch():
-    pytest.importorskip("snntorch", reason="snnTorch is not installed")
-    return example("snntorch_check")
-
-
 @pytest.mark.parametrize("dialect", DIALECTS)
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("reduction", ["sum", "mean"])
@@ -242,34 +236,3 @@ def test_the_readme_shows_the_report_on_the_wrong_backend():
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_numpy_without_the_mistake_is_right(dialect):
     agrees(lively(convolutional(), dialect, optimiser=ADAMAX), example("numpy_backend").backend, 1e-12)
-
-
-def test_a_snntorch_synapse_follows_one_convention_to_the_last_bit(snntorch):
-    (convention,) = snntorch.matches("Synaptic, subtract")
-    assert convention == ("new_Q", "new_P", "one", "above", "w", snntorch.THRESHOLD, "before")
-
-
-def test_the_oracle_passes_snntorch_spikes_under_its_convention_only(snntorch):
-    (convention,) = snntorch.matches("Synaptic, subtract")
-    assert snntorch.verdict(convention).status == "pass"
-    others = {"P_reads": "old_Q", "U_reads": "old_P", "gains": "leak", "threshold": "at_or_above"}
-    for axis, option in (others | {"refractory": "gamma_w"}).items():
-        assert snntorch.verdict(convention._replace(**{axis: option})).status == "fail", axis
-
-
-def test_snntorch_resets_to_zero_follow_none(snntorch):
-    assert snntorch.matches("Synaptic, zero") == []
-
-
-def test_a_snntorch_reset_within_the_step_is_the_gamma_w_convention_below_two_thresholds(snntorch):
-    (convention,) = snntorch.matches("Synaptic, subtract, reset_delay=False", strong=False)
-    assert convention == ("new_Q", "new_P", "one", "above", "gamma_w", snntorch.THRESHOLD, "after")
-    assert snntorch.matches("Synaptic, subtract, reset_delay=False", strong=True) == []
-
-
-def test_snntorch_stays_within_rounding_over_two_layers(snntorch):
-    (convention,) = snntorch.matches("Synaptic, subtract")
-    spikes, differ, apart, size = snntorch.rounding(convention)
-    assert spikes > 1000
-    assert differ == 0
-    assert apart < 1e-5 * size

@@ -22,12 +22,9 @@ def results(seed, **content):
 
 def sweep_results(points, **changes):
     """The results of a sweep over `length`, with one number x."""
+    numbers = {length: {"x": {"values": x, **summary.statistics(x)}} for length, x in points.items()}
     rows = [
-        {
-            "settings": {"length": length},
-            "seeds": list(range(len(x))),
-            "headline": {"x": {"values": x, **summary.statistics(x)}},
-        }
+        {"settings": {"length": length}, "seeds": list(range(len(x))), "headline": numbers[length]}
         for length, x in points.items()
     ]
     varied = {"length": list(points), "seed": list(range(max(map(len, points.values()))))}

@@ -45,7 +45,9 @@ def learned(monkeypatch):
 
 
 def run(out, varied, executor=None, **options):
-    return sweep.run(WALKS, ONE, varied, out, quiet=True, executor=executor or AtOnce(), **options)
+    return sweep.run(
+        WALKS, ONE, varied, out, quiet=True, workers=sweep.Workers(executor=executor or AtOnce()), **options
+    )
 
 
 @pytest.mark.parametrize("executor", (AtOnce, lambda: ThreadPoolExecutor(3)))
@@ -58,6 +60,20 @@ def test_in_any_executor_every_run_leaves_the_bytes_of_a_run_alone(executor, tmp
             for name in FILES:
                 several = tmp_path / "sweep" / f"length-{length}" / f"seed-{seed}" / name
                 assert several.read_bytes() == (tmp_path / "alone" / name).read_bytes()
+
+
+def test_workers_may_be_in_another_folder(tmp_path, monkeypatch):
+    class Elsewhere(AtOnce):
+        def submit(self, function, /, *args, **options):
+            monkeypatch.chdir(tmp_path / "elsewhere")
+            future = super().submit(function, *args, **options)
+            monkeypatch.chdir(tmp_path)
+            return future
+
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert len(run("relative", SEEDS, Elsewhere())["points"]) == 1
+    assert not list((tmp_path / "elsewhere").iterdir())
 
 
 def test_results_are_mean_and_standard_deviation_over_the_seeds_of_every_point(tmp_path):

@@ -39,7 +39,8 @@ def test_a_worker_killed_in_mid_run_changes_no_bit(cluster, tmp_path):
     running = [tmp_path / "sweep" / f"seed-{seed}" for seed in (0, 1)]
     threading.Thread(target=kill_a_worker, args=(cluster, running, killed)).start()
     with executors.dask(cluster.scheduler_address) as executor:
-        results = sweep.run(EXPERIMENT, SHORT, {"seed": (0, 1, 2)}, tmp_path / "sweep", quiet=True, executor=executor)
+        workers = sweep.Workers(executor=executor)
+        results = sweep.run(EXPERIMENT, SHORT, {"seed": (0, 1, 2)}, tmp_path / "sweep", quiet=True, workers=workers)
     assert killed and [row["problem"] for row in results["runs"]] == [None] * 3
     for seed in (0, 1, 2):
         harness.run(EXPERIMENT, replace(SHORT, seed=seed), tmp_path / "alone", quiet=True, threads=1)

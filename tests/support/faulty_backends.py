@@ -144,7 +144,7 @@ def _connections(rng, convolution):
     if not convolution:
         return _dense(sizes)
     channels_in, channels, kernel, stride, padding = (
-        int(rng.integers(*x)) for x in ((1, 3), (1, 3), (1, 4), (1, 3), (0, 2))
+        int(rng.integers(*x)) for x in ((1, 3), (1, 3), (2, 4), (1, 3), (0, 2))
     )
     conv = {"channels_in": channels_in, "height": 5, "width": 4, "channels": channels}
     conv |= {"kernel": kernel, "stride": stride, "padding": padding}

@@ -3,7 +3,7 @@
 from functools import cache
 
 from decolle_ref.cases import Case
-from decolle_ref.oracle.vectors import catalogue, export
+from decolle_ref.oracle.vectors import catalogue, release
 
 
 @cache
@@ -17,4 +17,4 @@ def case(vector):
 
 @cache
 def golden(dtype):
-    return {id: trace for id, vector in vectors(dtype).items() if (trace := export.golden(vector)) is not None}
+    return {id: trace for id, vector in vectors(dtype).items() if (trace := release.golden(vector)) is not None}

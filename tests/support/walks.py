@@ -1,6 +1,7 @@
 """An experiment small enough to be stopped anywhere."""
 
 import signal
+import time
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -36,6 +37,8 @@ class Walks(Study):
     def learn(self, unit, monitor):
         if Walks.stop_at == unit:
             signal.raise_signal(signal.SIGINT)
+            while not monitor.stopped():  # in a sweep, the main thread sees it later
+                time.sleep(0.01)
         monitor.tick("walking")
         rng = np.random.default_rng((unit.seed, unit.variant == "left"))
         path = rng.normal(size=self.settings.length).cumsum()

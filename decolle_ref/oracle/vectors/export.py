@@ -14,30 +14,14 @@ from pathlib import Path
 from decolle_ref import cases
 from decolle_ref._util import npy, store
 from decolle_ref._util.check import InputError, first_line
-from decolle_ref.cases import Case
 from decolle_ref.cases.simulation import describe_trace
 from decolle_ref.oracle.profile import Profile, describe
-from decolle_ref.oracle.vectors import exactness, golden_bounds, memory_files
+from decolle_ref.oracle.vectors import golden_bounds, memory_files
 from decolle_ref.oracle.vectors.catalogue import catalogue, dtype_of, quantised
 from decolle_ref.oracle.vectors.properties import About, Arrays, Vector, check
+from decolle_ref.oracle.vectors.release import VERSION, golden
 
-FORMAT, VERSION = "decolle_ref vectors", 2
-
-
-def golden(vector: Vector) -> Arrays | None:
-    """The golden trace of a vector.
-
-    Parameters
-    ----------
-    vector : the vector
-
-    Returns
-    -------
-    dict of str to array, or None
-        None where the trace depends on the machine (see `exactness.portable`).
-    """
-    case = Case(vector.about, vector.arrays)
-    return exactness.run(case) if exactness.portable(vector.about, case.dialect()) else None
+FORMAT = "decolle_ref vectors"
 
 
 def export(folder: str | Path, dtype: str = "float64", profile: Profile | None = None, hex: bool = False) -> str:

@@ -19,7 +19,7 @@ from decolle_ref.cases import Case
 from decolle_ref.decolle.dialects import AXES
 from decolle_ref.decolle.objective import LOSSES
 from decolle_ref.oracle.vectors import mixed_cases
-from decolle_ref.oracle.vectors.features import OF_LAYER, SHORT, Pair, by_layer, pairs_of
+from decolle_ref.oracle.vectors.features import OF_LAYER, Pair, by_layer, pairs_of
 from decolle_ref.oracle.vectors.properties import (
     About,
     Arrays,
@@ -39,6 +39,7 @@ from decolle_ref.oracle.vectors.properties import (
 )
 from decolle_ref.oracle.vectors.random_cases import vector
 
+EARLY = 24  # steps that show whether a feature matters
 PLAIN = (
     1679,
     1259,
@@ -139,7 +140,7 @@ def _early(holds: Property) -> Property:
     """The property of the first steps of a case."""
 
     def holds_early(vector: Vector, reference: Arrays) -> None:
-        steps = min(vector.about["steps"], SHORT)
+        steps = min(vector.about["steps"], EARLY)
         timed = ("inputs", "schedule", "target", "mask")
         arrays = {name: x[:steps] if letter(name) in timed else x for name, x in vector.arrays.items()}
         first = replace(vector, about=vector.about | {"steps": steps}, arrays=arrays)

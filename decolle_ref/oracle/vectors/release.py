@@ -13,8 +13,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from decolle_ref.cases import Case
+from decolle_ref.oracle.vectors import exactness
 from decolle_ref.oracle.vectors.catalogue import catalogue
-from decolle_ref.oracle.vectors.properties import Vector
+from decolle_ref.oracle.vectors.properties import Arrays, Vector
 
 VERSION = 3
 FILE = Path(__file__).with_name("released.json")
@@ -29,8 +31,8 @@ def read() -> dict[str, Any]:
     dict
         `version`, and under `sha256` the hash of every vector by dtype and id.
     """
-    content: dict[str, Any] = json.loads(FILE.read_text())
-    return content
+    released: dict[str, Any] = json.loads(FILE.read_text())
+    return released
 
 
 def content() -> dict[str, Any]:
@@ -44,8 +46,26 @@ def content() -> dict[str, Any]:
     return {"version": VERSION, "sha256": hashes}
 
 
+def golden(vector: Vector) -> Arrays | None:
+    """The golden trace of a vector.
+
+    Parameters
+    ----------
+    vector : the vector
+
+    Returns
+    -------
+    dict of str to array, or None
+        None where the trace depends on the machine (see `exactness.portable`).
+    """
+    case = Case(vector.about, vector.arrays)
+    return exactness.run(case) if exactness.portable(vector.about, case.dialect()) else None
+
+
 def digest(vector: Vector) -> str:
-    """The SHA-256 of a vector: of its case.json, and of the names, types, shapes and bytes of its arrays.
+    """The SHA-256 of a vector: of its case.json, and of the names, types, shapes and bytes of all arrays.
+
+    The arrays are those of the case, and those of its golden trace.
 
     Parameters
     ----------
@@ -56,7 +76,8 @@ def digest(vector: Vector) -> str:
     str
     """
     sha = hashlib.sha256(json.dumps(vector.about, sort_keys=True).encode())
-    for name, x in sorted(vector.arrays.items()):
+    trace = {f"golden/{name}": x for name, x in (golden(vector) or {}).items()}
+    for name, x in sorted((vector.arrays | trace).items()):
         little = x.astype(x.dtype.newbyteorder("<"))
         sha.update(f"{name} {little.dtype.str} {x.shape}".encode() + little.tobytes())
     return sha.hexdigest()
