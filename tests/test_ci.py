@@ -36,13 +36,15 @@ def test_a_command_that_the_readme_lacks_ends_the_script(tmp_path):
 
 def test_every_test_that_needs_another_framework_runs_in_a_step_that_has_it():
     """Elsewhere it is skipped."""
-    for framework, package in {"torch": "torch", "jax": "jax", "snntorch": "snntorch", "distributed": "dask"}.items():
-        (at, *_) = [n for n, line in enumerate(LINES) if re.search(rf"pip install .*\b{package}\b", line)]
+    packages = {name: name for name in ("torch", "jax", "snntorch", "norse", "spikingjelly")}
+    for framework, package in (packages | {"distributed": "dask"}).items():
+        step = rf"(pip install|for library in) .*\b{package}\b"
+        (at, *_) = [n for n, line in enumerate(LINES) if re.search(step, line)]
         ran = "\n".join(line for line in LINES[at:] if "pytest" in line)
         needing = [
             path.relative_to(Path(__file__).parent.parent).as_posix()
             for path in sorted(Path(__file__).parent.rglob("test_*.py"))
-            if f'importorskip("{framework}"' in path.read_text()
+            if re.search(rf'(importorskip|installed)\("{framework}"', path.read_text())
             and path.name != Path(__file__).name
             and "pytestmark = pytest.mark.study" not in path.read_text()
         ]

@@ -10,7 +10,7 @@ from decolle_ref._util.check import Array, InputError
 from decolle_ref.experiments import checkpoint
 
 RESULTS = "results.json"
-FILES = ("{}.npz", "{}.png", "{}_*.png", "sweep.*")  # arrays and figures of an experiment, or of a sweep
+FILES = ("{}.npz", "{}.png", "{}_*.png", "sweep.md", "sweep.png")  # of an experiment or of a sweep
 
 
 def write(folder: Path, module: str, kind: str, results: dict[str, Any], arrays: Mapping[str, Array]) -> None:

@@ -25,7 +25,7 @@ from decolle_ref.cases import schema
 from decolle_ref.oracle import process
 from decolle_ref.oracle import profile as profiles
 from decolle_ref.oracle.profile import Profile
-from decolle_ref.oracle.trace import shapes
+from decolle_ref.oracle.trace import optional, shapes
 
 GROUP = "decolle_ref.backends"  # of entry points
 TIMEOUT = 120.0  # seconds for one case
@@ -168,7 +168,7 @@ def read_trace(folder: Path, about: Mapping[str, Any]) -> dict[str, Array]:
     if expected != got:
         raise InputError(f"{folder}/trace.json: expected (steps, batch, layers) {expected}, got {got}")
     arrays = {}
-    for name, shape in shapes(about).items():
+    for name, shape in (shapes(about) | optional(about)).items():
         path = folder / f"{name}.npy"
         if path.exists():
             kinds = (*npy.FLOATS, *npy.COUNTS) if name.endswith("_S") else npy.FLOATS

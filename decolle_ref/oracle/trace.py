@@ -28,7 +28,10 @@ from decolle_ref.oracle.profile import Profile
 FORWARD = ("Q", "P", "R", "U", "S", "Y")
 BACKWARD = ("e", "delta", "dW", "db")
 UPDATE = ("W", "b")
-ORDER = (*UPDATE, *FORWARD, *BACKWARD)  # within a step, each after what it is computed from
+LOSS = "loss"
+STATE = ("Q_final", "P_final", "R_final")
+MEMORY = ("m_W_final", "u_W_final", "m_b_final", "u_b_final")
+ORDER = (*UPDATE, *FORWARD, *BACKWARD, LOSS, *STATE, *MEMORY)  # within a step, each after what it is computed from
 
 
 @dataclass(frozen=True)
@@ -125,12 +128,16 @@ def parse_trace(case: Case, arrays: Mapping[str, Array], profile: Profile) -> Tr
     for name, shape in shapes(case.about, profile.level).items():
         if name in arrays:
             checked[name] = _parse_array(name, arrays[name], shape)
-            if name.endswith("_S") and not full:
-                _validate_spikes(name, checked[name])
-        elif not (full and name.endswith("_final")):
+        else:
             raise InputError(f"trace: expected an array {name}{'' if full else f' at level {profile.level}'}, got none")
     if full:
+        also = optional(case.about)
+        checked |= {name: _parse_array(name, arrays[name], also[name]) for name in also.keys() & arrays.keys()}
+    _validate_finite(checked)
+    if full:
         _validate_format(checked, profile)
+    else:
+        _validate_spikes(checked)
     return Trace(case, profile, tuple(_operands(case, checked)))
 
 
@@ -144,7 +151,7 @@ def required(about: Mapping[str, Any]) -> list[str]:
     Returns
     -------
     list of str
-        The arrays' names within a layer, without W_final and b_final, which are optional.
+        The arrays' names within a layer; where the case learns, W_final and b_final are needed besides.
     """
     names = [*FORWARD, *(BACKWARD if about["targets"] else ())]
     return names + list(UPDATE) if about["learn"] else names
@@ -161,7 +168,7 @@ def shapes(about: Mapping[str, Any], level: str = "L2") -> dict[str, tuple[int, 
     Returns
     -------
     dict of str to tuple of int
-        Names such as layer1_U.  At level L2 those that end with _final are optional.
+        Names such as layer1_U.
     """
     T, B, case_shapes = about["steps"], about["batch"], cases.shapes(about)
     expected: dict[str, tuple[int, ...]] = {}
@@ -178,24 +185,60 @@ def shapes(about: Mapping[str, Any], level: str = "L2") -> dict[str, tuple[int, 
     return expected
 
 
+def optional(about: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
+    """The arrays that a trace of level L2 may have, and that are checked if it does, with their shapes.
+
+    Parameters
+    ----------
+    about : the contents of case.json
+
+    Returns
+    -------
+    dict of str to tuple of int
+        Names such as layer1_loss and layer1_P_final.
+    """
+    T, B, case_shapes = about["steps"], about["batch"], cases.shapes(about)
+    expected: dict[str, tuple[int, ...]] = {}
+    for k, layer in enumerate(about["layers"], start=1):
+        sizes = (B, layer["n_in"]), (B, layer["n_in"]), (B, layer["n"])
+        each: dict[str, tuple[int, ...]] = dict(zip(STATE, sizes, strict=True))
+        if about["targets"]:
+            each[LOSS] = (T,)
+        if about["learn"] and about.get("optimiser", {"kind": "adamax"})["kind"] == "adamax":
+            each |= {name: case_shapes[f"layer{k}_{name[2]}"] for name in MEMORY}
+        expected |= {f"layer{k}_{name}": shape for name, shape in each.items()}
+    return expected
+
+
 def _parse_array(name: str, x: Any, shape: tuple[int, ...]) -> Array:
-    """The array in float64, if it has this shape and only finite numbers."""
+    """The array in float64, if it has this shape."""
     array = np.asarray(x)
     if array.dtype.kind not in "biuf":
         raise InputError(f"trace {name}: expected numbers, got dtype {array.dtype}")
     if array.shape != shape:
         raise InputError(f"trace {name}: expected shape {shape}, got {array.shape}")
-    array = array.astype(np.float64)
-    if not np.isfinite(array).all():
-        place = _first(~np.isfinite(array))
-        raise InputError(f"trace {name}: expected finite numbers, got {array[place]} at {place}")
-    return array
+    return array.astype(np.float64)
 
 
-def _validate_spikes(name: str, S: Array) -> None:
-    wrong = ~np.isin(S, (0, 1))
-    if wrong.any():
-        raise InputError(f"trace {name}: expected spikes 0 or 1, got {S[wrong][0]:g}")
+def _validate_finite(arrays: Mapping[str, Array]) -> None:
+    """Refuse NaN and infinity; name the first in the order of computation: of steps, then layers, then equations."""
+    found = []
+    for name, array in arrays.items():
+        if not np.isfinite(array).all():
+            prefix, letter = name.removeprefix("layer").split("_", 1)
+            place = _first(~np.isfinite(array))
+            step, rank = (place[0], ORDER.index(letter)) if letter in ORDER else (np.inf, len(ORDER))  # else at the end
+            found.append((step, int(prefix), rank, name, place))
+    if found:
+        *_, name, place = min(found)
+        raise InputError(f"trace {name}: expected finite numbers, got {arrays[name][place]} at {place}")
+
+
+def _validate_spikes(arrays: Mapping[str, Array]) -> None:
+    for name, array in arrays.items():
+        wrong = ~np.isin(array, (0, 1)) if name.endswith("_S") else np.zeros(1, bool)
+        if wrong.any():
+            raise InputError(f"trace {name}: expected spikes 0 or 1, got {array[wrong][0]:g}")
 
 
 def _validate_format(arrays: Mapping[str, Array], profile: Profile) -> None:
@@ -204,7 +247,7 @@ def _validate_format(arrays: Mapping[str, Array], profile: Profile) -> None:
         off = profile.quantise(array) != array
         if off.any():
             got = f"got {float(array[_first(off)])!r} at {_first(off)}"
-            raise InputError(f"trace {name}: expected numbers of the declared format {profile.format}, {got}")
+            raise InputError(f"trace {name}: expected numbers of the declared format {profile.shown}, {got}")
 
 
 def _first(condition: Array) -> tuple[int, ...]:

@@ -1,15 +1,17 @@
 """The layer in Verilog against its integer model, bit for bit; and by the oracle, by lint and by synthesis."""
 
 import importlib.util
+import re
 import shutil
 import subprocess
 
 import numpy as np
 import pytest
 
+from decolle_ref import cases
 from decolle_ref.oracle import profile, runner
 from decolle_ref.oracle.backends import Backend
-from decolle_ref.oracle.vectors import catalogue, memory_files
+from decolle_ref.oracle.vectors import catalogue, export, memory_files, situations
 from tests.support.c_programs import ADAMAX, EXAMPLES, SGD, fixed_point, make, write
 
 VERILOG = EXAMPLES / "verilog"
@@ -67,8 +69,8 @@ def test_the_layer_saturates_as_its_integer_model():
 
 
 def judged(name):
-    (vector,) = (v for v in catalogue.select(Q, 0, name) if v.id == name)
-    return runner.judge(Backend("Verilog", verilog.backend, Q), vector)
+    (vector,) = (v for v in catalogue.catalogue(catalogue.dtype_of(Q)) if v.id == name)
+    return runner.judge(Backend("Verilog", verilog.backend, Q), catalogue.quantised(vector, Q))
 
 
 @needs_icarus
@@ -112,15 +114,37 @@ def test_a_step_takes_the_cycles_of_the_formula(dialect, surrogate, tmp_path):
     assert got == [verilog.cycles(about, 1, learn) for learn in (False, True, True)]
 
 
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """The dyadic vectors, as `oracle export --profile Q8.16 --hex` writes them, beside a copy of the Verilog files."""
+    folder = tmp_path_factory.mktemp("exported")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(catalogue, "FAMILIES", (situations.dyadic,))
+        export.export(folder / "vectors", profile=Q, hex=True)
+    shutil.copytree(VERILOG, folder / "examples" / "verilog")
+    return folder
+
+
+def words(file):
+    return " ".join(line for line in file.read_text().splitlines() if not line.startswith("//")).split()
+
+
 @needs_icarus
-def test_the_bench_reads_what_oracle_export_writes(tmp_path):
-    about, arrays = make("paper", sizes=(6, 5), steps=4, layer={"surrogate": "boxcar"}, optimiser=SGD)
-    (tmp_path / "hex").mkdir()
-    memory_files.write(tmp_path / "hex", arrays, Q)
-    verilog.simulate(about, tmp_path / "hex", tmp_path / "out")
-    U = fixed_point.backend(about, arrays)["layer1_U"]
-    written = [line for line in memory_files.text("layer1_U", U, Q).splitlines() if not line.startswith("//")]
-    assert (tmp_path / "out" / "layer1_U.hex").read_text().split() == " ".join(written).split()
+@pytest.mark.parametrize("dialect", ["paper", "dcll", "decolle-nonorm"])
+def test_the_bench_reads_exported_vectors_and_equals_the_golden_trace_in_every_word(exported, dialect, tmp_path):
+    folder = exported / "vectors" / f"dyadic-fixed16-{dialect}"
+    verilog.simulate(cases.read(folder).about, folder / "hex", tmp_path / "out")
+    golden = sorted((folder / "hex" / "golden").glob("layer*_[QPRUSY].hex"))
+    assert len(golden) == 12
+    for file in golden:
+        assert words(tmp_path / "out" / file.name) == words(file), file.name
+
+
+@needs_icarus
+def test_the_commands_of_the_readme_run_a_vector_by_hand(exported):
+    (commands,) = re.findall(r"^cd examples/verilog\n.*?(?=^```)", (VERILOG / "README.md").read_text(), re.M | re.S)
+    done = subprocess.run(["bash", "-ec", commands], cwd=exported, capture_output=True, text=True, timeout=100)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_the_layer_has_one_multiplier_and_no_latch():

@@ -3,6 +3,8 @@
 They have the form of those in `equations`.  The trace format calls dL/dY `e` and dL/dU `delta`.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from decolle_ref._util.check import Array
@@ -11,7 +13,6 @@ from decolle_ref.decolle.layer import regularisers
 from decolle_ref.decolle.network import Layer
 from decolle_ref.decolle.objective import Objective, Regulariser, cross_entropy, smooth_l1
 from decolle_ref.decolle.optim import Adamax
-from decolle_ref.decolle.surrogate import Surrogate
 from decolle_ref.oracle.check.equations import dropped, read
 from decolle_ref.oracle.check.error_bounds import FLOAT64_UNIT, Arithmetic, Bounded, exact
 from decolle_ref.oracle.check.pooling import routed
@@ -94,19 +95,23 @@ def _penalties(u: Bounded, layer: Layer, regulariser: Regulariser, arithmetic: A
     below = arithmetic.multiply(arithmetic.derived(np.asarray(-regulariser.lambda2)), share)
     if regulariser.activity == "rate":
         below = arithmetic.multiply(below, arithmetic.slope(rate, u))
-    mean = _activity(u, rate, regulariser, arithmetic)
+    level = activity(u, layer, regulariser, arithmetic)
     goal = arithmetic.derived(np.asarray(0.1))
-    silent = _where(mean.value < 0.1, ~beyond(mean.value, 0.1, mean.err + goal.err + FLOAT64_UNIT), below)
+    silent = _where(level.value < 0.1, ~beyond(level.value, 0.1, level.err + goal.err + FLOAT64_UNIT), below)
     return active, silent
 
 
-def _activity(u: Bounded, rate: Surrogate, regulariser: Regulariser, arithmetic: Arithmetic) -> Bounded:
+def activity(u: Bounded, layer: Layer, regulariser: Regulariser, arithmetic: Arithmetic) -> Bounded:
     """The mean activity of every step: over neurons and samples, or over the neurons of each sample."""
     is_rate = regulariser.activity == "rate"
-    x = arithmetic.sigma(rate, u) if is_rate else u
-    axes = (1, 2) if is_rate else (2,)
+    x = arithmetic.sigma(layer.rate_of(layer.surrogate), u) if is_rate else u
+    return mean(arithmetic, x, (1, 2) if is_rate else (2,))
+
+
+def mean(arithmetic: Arithmetic, x: Bounded, axes: tuple[int, ...]) -> Bounded:
+    """The mean over some axes, which stay as axes of length 1."""
     value, size, err = (a.sum(axis=axes, keepdims=True) for a in (x.value, np.abs(x.value) + x.err, x.err))
-    terms = int(np.prod([u.value.shape[axis] for axis in axes]))
+    terms = int(np.prod([x.value.shape[axis] for axis in axes]))
     whole = arithmetic.total(value, size, err, terms, products=False)
     return arithmetic.multiply(whole, arithmetic.derived(np.asarray(1 / max(terms, 1))))
 
@@ -163,19 +168,30 @@ def _changes(operands: Operands, arithmetic: Arithmetic, name: str, gradient: Bo
     rate = rates(operands, arithmetic, name)
     if not isinstance(operands.optimiser, Adamax):
         return arithmetic.multiply(rate, gradient)
-    m, u = (exact(operands.case.get(f"{x}_{name}", np.zeros(gradient.value.shape[1:]))) for x in "mu")
-    beta1, beta2 = (arithmetic.derived(np.asarray(x)) for x in (operands.optimiser.beta1, operands.optimiser.beta2))
-    eps, t, changes = arithmetic.derived(np.asarray(operands.optimiser.eps)), operands.updates, []
-    for value, err, learns, *now in zip(*gradient, operands.learns, *rate, strict=True):
+    changes, memory = [], moments(operands, arithmetic, name, gradient)
+    for (t, m, u), learns, *now in zip(memory, operands.learns, *rate, strict=True):
         if learns:
-            t, g = t + 1, Bounded(value, err)
-            m = running_mean(arithmetic, m, g, beta1)
-            u = arithmetic.maximum(arithmetic.multiply(beta2, u), arithmetic.add(Bounded(np.abs(value), err), eps))
             scaled = arithmetic.multiply(Bounded(*now), correction(operands.optimiser.beta1, t, arithmetic))
             changes.append(arithmetic.multiply(scaled, arithmetic.divide(m, u)))
         else:
-            changes.append(exact(np.zeros_like(value)))
+            changes.append(exact(np.zeros_like(m.value)))
     return Bounded(*(np.stack(x) for x in zip(*changes, strict=True)))
+
+
+def moments(
+    operands: Operands, arithmetic: Arithmetic, name: str, gradient: Bounded
+) -> Iterator[tuple[int, Bounded, Bounded]]:
+    """Adamax's t, m and u after every step, from the gradients that were written down."""
+    optimiser = operands.optimiser
+    assert isinstance(optimiser, Adamax)
+    m, u = (exact(operands.case.get(f"{x}_{name}", np.zeros(gradient.value.shape[1:]))) for x in "mu")
+    beta1, beta2, eps = (arithmetic.derived(np.asarray(x)) for x in (optimiser.beta1, optimiser.beta2, optimiser.eps))
+    t = operands.updates
+    for value, err, learns in zip(*gradient, operands.learns, strict=True):
+        if learns:
+            t, m = t + 1, running_mean(arithmetic, m, Bounded(value, err), beta1)
+            u = arithmetic.maximum(arithmetic.multiply(beta2, u), arithmetic.add(Bounded(np.abs(value), err), eps))
+        yield t, m, u
 
 
 def rates(operands: Operands, arithmetic: Arithmetic, name: str) -> Bounded:

@@ -21,8 +21,8 @@ from decolle_ref._util.check import Array, InputError
 from decolle_ref.decolle.optim import Adamax
 from decolle_ref.oracle.profile import Profile
 from decolle_ref.oracle.vectors import choices, pairs, ranges, situations
-from decolle_ref.oracle.vectors.fresh import MIXED, exact_vectors, mixed_vectors, quantised_arrays
-from decolle_ref.oracle.vectors.properties import Vector
+from decolle_ref.oracle.vectors.fresh import MIXED, exact_vectors, fresh_ids, mixed_vectors, quantised_arrays
+from decolle_ref.oracle.vectors.properties import Arrays, Vector, letter
 
 Family = Callable[[str], Iterator[Vector]]
 FAMILIES: tuple[Family, ...] = (  # in the order of the catalogue
@@ -111,8 +111,9 @@ def select(profile: Profile, seed: int, only: str = "") -> list[Vector]:
     """
     dtype = dtype_of(profile)
     stored = [quantised(vector, profile) for vector in catalogue(dtype)]
-    vectors = [*stored, *random_vectors(seed, dtype, profile.quantise)]
-    chosen = [vector for vector in vectors if only in vector.id]
+    chosen = [vector for vector in stored if only in vector.id]
+    if any(only in id for id in fresh_ids(seed)):
+        chosen += [vector for vector in random_vectors(seed, dtype, profile.quantise) if only in vector.id]
     if not chosen:
         raise InputError(f"only: expected a part of a vector's id, got {only!r}, which none has")
     return chosen
@@ -153,7 +154,15 @@ def quantised(vector: Vector, profile: Profile) -> Vector:
         least = profile.least_divisor  # eps may be all that Adamax divides by
         about["optimiser"] = settings | {"eps": max(settings.get("eps", Adamax().eps), least)}
     about["layers"] = [_quantised_entries(layer, ("lambda1", "lambda2"), profile) for layer in about["layers"]]
-    return replace(quantised_arrays(vector, profile.quantise), about=about)
+    made = quantised_arrays(vector, profile.quantise)
+    return replace(made, about=about, arrays=_below_one(made.arrays, profile))
+
+
+def _below_one(arrays: Arrays, profile: Profile) -> Arrays:
+    """The arrays, in which a decay that a format rounds to 1 is the largest number below it."""
+    most = 1 - float(profile.ulp(np.asarray(0.5)))
+    decays = {name: x for name, x in arrays.items() if letter(name) in ("alpha", "beta", "gamma")}
+    return arrays | {name: np.minimum(x, x.dtype.type(most)) for name, x in decays.items()}
 
 
 def _quantised_entries(entries: dict[str, Any], names: Iterable[str], profile: Profile) -> dict[str, Any]:
