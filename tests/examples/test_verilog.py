@@ -85,6 +85,14 @@ def test_a_convolution_is_refused():
     assert "layers: expected dense ones, got a convolution" in str(outcome)
 
 
+def test_arrays_that_the_layer_does_not_read_are_refused():
+    about, arrays = make("paper", layer={"surrogate": "boxcar"})
+    verilog.validate(about, arrays)
+    for name in ("layer2_mask", "schedule"):
+        with pytest.raises(NotImplementedError, match=f"{name}: expected no such array, got one"):
+            verilog.validate(about, arrays | {name: np.zeros(1)})
+
+
 @needs_icarus
 def test_the_oracle_finds_a_mistake_in_the_circuit(tmp_path, monkeypatch):
     """A spike above the threshold, not at it."""
