@@ -178,8 +178,8 @@ def rules(name: str) -> list[Hypothesis]:
     known = {
         "Adamax without its maximum": Rule(beta2=0.0),
         "Adamax without the correction of its bias": Rule(correction=None),
-        "Adamax corrects its bias one step late: t starts at 0": Rule(correction=-1),
-        "Adamax corrects its bias one step early: t starts at 2": Rule(correction=1),
+        "Adamax corrects its bias with t - 1: t starts at 0": Rule(correction=-1),
+        "Adamax corrects its bias with t + 1: t starts at 2": Rule(correction=1),
         "Adamax corrects the bias of u, too": Rule(second=True),
         "Adamax without beta1": Rule(beta1=0.0),
         "Adamax with beta1 = 0.9": Rule(beta1=0.9),
