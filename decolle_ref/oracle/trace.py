@@ -247,7 +247,7 @@ def _validate_format(arrays: Mapping[str, Array], profile: Profile) -> None:
         off = profile.quantise(array) != array
         if off.any():
             got = f"got {float(array[_first(off)])!r} at {_first(off)}"
-            raise InputError(f"trace {name}: expected numbers of the declared format {profile.format}, {got}")
+            raise InputError(f"trace {name}: expected numbers of the declared format {profile.shown}, {got}")
 
 
 def _first(condition: Array) -> tuple[int, ...]:
