@@ -151,7 +151,16 @@ PUBLIC = {
     "decolle_ref.oracle.check": ["Failure", "Slot", "Verdict", "check"],
     "decolle_ref.oracle.spikes_only": ["SpikesOnlyVerdict", "check"],
     "decolle_ref.oracle.vectors": ["Vector", "catalogue", "export", "select"],
-    "decolle_ref.oracle.diagnose": ["HYPOTHESES", "explain"],
+    "decolle_ref.oracle.diagnose": [
+        "FAMILIES",
+        "HYPOTHESES",
+        "Cause",
+        "Ended",
+        "Explanation",
+        "explain",
+        "explain_all",
+        "summarise",
+    ],
     "decolle_ref.experiments": ["NAMES", "Experiment", "experiment", "one_line", "run", "settings_of"],
     "decolle_ref.plots": [
         "alignment",

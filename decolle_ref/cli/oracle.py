@@ -5,9 +5,10 @@ from pathlib import Path
 
 from decolle_ref import cases
 from decolle_ref._util import store
-from decolle_ref._util.check import InputError, file_name, positive
+from decolle_ref._util.check import InputError, count, file_name, positive
 from decolle_ref.oracle import backends, coverage_page, profile, runner, verdict
 from decolle_ref.oracle.backends import Backend
+from decolle_ref.oracle.diagnose.mutants.matrix import PAGE, PAIRS, page
 from decolle_ref.oracle.trace import parse_trace
 from decolle_ref.oracle.vectors import catalogue
 from decolle_ref.oracle.vectors import export as vector_export
@@ -47,6 +48,12 @@ def add(p: argparse.ArgumentParser) -> None:
 
     q = commands.add_parser("coverage", help="print docs/coverage.md: which two features meet in which vector")
     q.set_defaults(run=coverage)
+
+    q = commands.add_parser("mutants", help="plant mistakes in a right implementation: which are found and named")
+    q.add_argument("--profile", type=Path, action="append", help="a name; may be given several times (default: four)")
+    q.add_argument("--pairs", type=int, default=PAIRS, help=f"pairs of mistakes to plant together (default {PAIRS})")
+    q.add_argument("--out", type=Path, help="a file for the page (default: print it)")
+    q.set_defaults(run=list_mutants)
 
     q = commands.add_parser("list", help="list the vectors, each with the mistake that it would catch")
     q.set_defaults(run=list_vectors)
@@ -136,4 +143,16 @@ def list_vectors(args: argparse.Namespace) -> int:
 def coverage(args: argparse.Namespace) -> int:
     """`decolle-ref oracle coverage`."""
     print(coverage_page.page(), end="")
+    return 0
+
+
+def list_mutants(args: argparse.Namespace) -> int:
+    """`decolle-ref oracle mutants`: the kill matrix as a page."""
+    profiles = [profile.read(path) for path in args.profile] if args.profile else PAGE
+    text = page(profiles, count("pairs", args.pairs, 0))
+    if args.out:
+        store.atomically(args.out, lambda file: file.write(text.encode()))
+        print(f"wrote {args.out}")
+    else:
+        print(text, end="")
     return 0

@@ -14,14 +14,17 @@ Read `trace` first, then the rooms:
     vectors       the cases to run, each with the mistake that it would catch
 
 and beside them `profile` (an implementation's arithmetic), `backends` (how to run it), `runner` (runs it on vectors),
-`report` (a verdict in words and as JSON) and `plugin` (for pytest).  Public are the names in `__all__` and the rooms.
+`report` (a failure in words and as JSON), `verdict` (of a whole run, with its coverage) and `plugin` (for pytest).
+Public are the names in `__all__` and the rooms.
 docs/oracle.md shows how to use it.
 """
 
-from decolle_ref.oracle import backends, profile, report, runner
+from decolle_ref.oracle import backends, profile, report, runner, verdict
 from decolle_ref.oracle.backends import Backend
 from decolle_ref.oracle.profile import Profile
 from decolle_ref.oracle.runner import Outcome
 from decolle_ref.oracle.trace import Trace, parse_trace
+from decolle_ref.oracle.verdict import Run
 
-__all__ = ["Backend", "Outcome", "Profile", "Trace", "backends", "parse_trace", "profile", "report", "runner"]
+__all__ = ["Backend", "Outcome", "Profile", "Run", "Trace", "backends", "parse_trace", "profile", "report", "runner"]
+__all__ += ["verdict"]

@@ -14,6 +14,7 @@ from decolle_ref._util.check import Array
 from decolle_ref.cases import Case
 from decolle_ref.decolle.optim import Adamax, Moments
 from decolle_ref.oracle.check.residual import Failure, Verdict
+from decolle_ref.oracle.diagnose import Explanation
 from decolle_ref.oracle.profile import Profile
 from decolle_ref.oracle.trace import MEMORY, ORDER, Operands, Trace
 
@@ -27,13 +28,13 @@ AXES |= {"Q_final": AXES["Q"], "P_final": AXES["P"], "loss": ()}
 WEIGHTS = ("W", "b", "dW", "db", *MEMORY)
 
 
-def text(verdict: Verdict, explanation: Sequence[str] = ()) -> str:
+def text(verdict: Verdict, explanations: Sequence[Explanation] = ()) -> str:
     """The verdict in a few lines.
 
     Parameters
     ----------
     verdict : the result of the residual check
-    explanation : the hypotheses that a failure is consistent with
+    explanations : of the equations that fail, the first failure first
 
     Returns
     -------
@@ -44,32 +45,58 @@ def text(verdict: Verdict, explanation: Sequence[str] = ()) -> str:
         steps = len(verdict.slots[0].got)
         used = f"used most: {100 * ratio:.0f} % of its bound, by {equation} of layer {layer}" if ratio else "all exact"
         return f"PASS: {len(verdict.slots)} equations at {steps} steps hold ({used})"
-    return "\n".join(["FAIL", *_failure(verdict.failure, verdict.profile, explanation)])
+    lines = ["FAIL", *_failure(verdict.failure, verdict.profile)]
+    lines += [in_words(explanation) for explanation in explanations[:1]]
+    lines += [f"also fails, on its own numbers: {_named(other)}: {in_words(other)}" for other in explanations[1:]]
+    return "\n".join(lines)
 
 
-def _failure(failure: Failure, profile: Profile, explanation: Sequence[str]) -> list[str]:
-    off = abs(failure.got - failure.expected)
-    ulps = off / float(profile.ulp(np.asarray(failure.expected)))
+def in_words(explanation: Explanation) -> str:
+    """What may have caused the failures of an equation, or that no known mistake did.
+
+    Parameters
+    ----------
+    explanation : from the diagnosis
+
+    Returns
+    -------
+    str
+    """
+    causes = [str(cause) for cause in explanation.causes]
+    where = f"; it fails {explanation.where}" if explanation.where else ""
+    if len(causes) > 1:
+        return f"consistent with one of: {'; or '.join(causes)}{where}"
+    if causes:
+        return f"consistent with: {causes[0]}{where}"
+    name = " and ".join(explanation.equations)
+    return f"unexplained, equation {name}: {explanation.tried} known mistakes, alone and in pairs, do not fit{where}"
+
+
+def _named(explanation: Explanation) -> str:
+    layers = ", ".join(map(str, explanation.layers))
+    return f"{' and '.join(explanation.equations)} of layer{'s' if len(explanation.layers) > 1 else ''} {layers}"
+
+
+def _failure(failure: Failure, profile: Profile) -> list[str]:
     exactly = "must hold exactly" if failure.bound == 0 else f"{failure.ratio:.3g} times the bound {failure.bound:.2g}"
-    lines = [
+    return [
         f"first failure: step {failure.step}, layer {failure.layer}, {place(failure)}",
         f"  got       {failure.got:<24.17g} {failure.got.hex()}",
         f"  expected  {failure.expected:<24.17g} {failure.expected.hex()}",
-        f"  off by    {_size(off, failure.expected, ulps, profile)}; {exactly}",
+        f"  off by    {_size(failure, profile)}; {exactly}",
         f"everything upstream passed: {upstream(failure)}",
     ]
-    if explanation:
-        lines.append("consistent with: " + "; or ".join(explanation))
-    else:
-        lines.append(f"consistent with none of the known mistakes in the equation of {failure.equation}")
-    return lines
 
 
-def _size(off: float, expected: float, ulps: float, profile: Profile) -> str:
-    """A small difference in units in the last place, a large one relative to the expected number."""
-    if ulps < 1000 or expected == 0:
+def _size(failure: Failure, profile: Profile) -> str:
+    """A small difference in units in the last place, a large one relative to the expected number, which may be 0."""
+    off = abs(failure.got - failure.expected)
+    if failure.expected == 0:
+        return f"{off:.3g}, where 0 is right"
+    ulps = off / float(profile.ulp(np.asarray(failure.expected)))
+    if ulps < 1000:
         return f"{ulps:.3g} units in the last place of {profile.format}"
-    return f"{off / abs(expected):.3g} times the expected number"
+    return f"{off / abs(failure.expected):.3g} times the expected number"
 
 
 def place(failure: Failure) -> str:
@@ -112,13 +139,13 @@ def upstream(failure: Failure) -> str:
     return "; ".join(parts) or "nothing comes before it"
 
 
-def content(verdict: Verdict, explanation: Sequence[str] = ()) -> dict[str, Any]:
+def content(verdict: Verdict, explanations: Sequence[Explanation] = ()) -> dict[str, Any]:
     """The verdict as JSON.
 
     Parameters
     ----------
     verdict : the result of the residual check
-    explanation : the hypotheses that a failure is consistent with
+    explanations : of the equations that fail, the first failure first
 
     Returns
     -------
@@ -134,13 +161,25 @@ def content(verdict: Verdict, explanation: Sequence[str] = ()) -> dict[str, Any]
     }
     if failure is not None:
         numbers = {name: _finite(x) if isinstance(x, float) else x for name, x in asdict(failure).items()}
+        causes = explanations[0].causes if explanations else ()
         entries["failure"] = numbers | {
             "index": list(failure.index),
             "got_hex": failure.got.hex(),
             "expected_hex": failure.expected.hex(),
-            "consistent_with": list(explanation),
+            "consistent_with": [str(cause) for cause in causes],
         }
+        entries["failing_equations"] = [_entry(explanation) for explanation in explanations]
     return entries
+
+
+def _entry(explanation: Explanation) -> dict[str, Any]:
+    return {
+        "equations": list(explanation.equations),
+        "layers": list(explanation.layers),
+        "causes": [cause._asdict() for cause in explanation.causes],
+        "tried": explanation.tried,
+        "where": explanation.where,
+    }
 
 
 def _finite(x: float) -> float | None:

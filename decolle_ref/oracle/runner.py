@@ -19,12 +19,11 @@ from typing import Any
 from decolle_ref._util import reading
 from decolle_ref._util.check import InputError, first_line
 from decolle_ref.cases import Case
-from decolle_ref.oracle import report
+from decolle_ref.oracle import alone, diagnose, report
 from decolle_ref.oracle.backends import Backend, Unsupported, answer
 from decolle_ref.oracle.check import ends, residual
-from decolle_ref.oracle.diagnose import hypotheses
 from decolle_ref.oracle.spikes_only import driven, exact
-from decolle_ref.oracle.trace import LOSS, MEMORY, STATE, Trace, parse_trace
+from decolle_ref.oracle.trace import Trace, parse_trace
 from decolle_ref.oracle.vectors.features import Feature, by_layer
 from decolle_ref.oracle.vectors.properties import Vector
 
@@ -46,6 +45,7 @@ class Outcome:
     details : the report as JSON
     excerpt : a case of one or two steps that shows the failure, or None
     features : the features of the vector that meet in each layer
+    explanations : of the equations that fail
     """
 
     id: str
@@ -55,6 +55,7 @@ class Outcome:
     details: Mapping[str, Any] = field(default_factory=dict)
     excerpt: Case | None = None
     features: tuple[frozenset[Feature], ...] = ()
+    explanations: tuple[diagnose.Explanation, ...] = ()
 
     @property
     def good(self) -> bool:
@@ -127,11 +128,16 @@ def judge(backend: Backend, vector: Vector) -> Outcome:
     try:
         arrays = answer(backend, DEFAULTS | vector.about, vector.arrays)
         trace = parse_trace(Case(vector.about, vector.arrays), arrays, backend.profile)
-        return check(trace, vector.id, vector.why, vector.bits is not None)
+        outcome = check(trace, vector.id, vector.why, vector.bits is not None)
     except Unsupported as reason:
         return Outcome(vector.id, "unsupported", f"not supported, says the backend ({reason})", vector.why)
     except InputError as problem:
         return Outcome(vector.id, "fail", f"FAIL\n{problem}", vector.why, {"status": "fail", "error": str(problem)})
+    words = alone.result(backend, DEFAULTS, outcome.excerpt) if outcome.excerpt else ""
+    if not words:
+        return outcome
+    text, details = f"{outcome.text}\n{alone.LINE.format(words)}", {**outcome.details, "alone": words}
+    return replace(outcome, text=text, details=details)
 
 
 def check(trace: Trace, id: str, why: str, is_exact: bool = False) -> Outcome:
@@ -151,12 +157,12 @@ def check(trace: Trace, id: str, why: str, is_exact: bool = False) -> Outcome:
         result = (exact.check(trace) if is_exact else None) or driven.check(trace)
         return Outcome(id, result.status, str(result), why, {"status": result.status, "undecided": result.undecided})
     verdict = ends.check(trace, residual.check(trace))
-    if verdict.failure is None:
-        return Outcome(id, "pass", report.text(verdict), why, report.content(verdict))
-    is_end = verdict.failure.equation in (LOSS, *STATE, *MEMORY)
-    causes = () if is_end else hypotheses.explain(trace, verdict.failure)
+    causes = () if verdict else tuple(diagnose.explain_all(trace, verdict))
     text, details = report.text(verdict, causes), report.content(verdict, causes)
-    return Outcome(id, "fail", text, why, details, report.excerpt(trace, verdict.failure))
+    if verdict.failure is None:
+        return Outcome(id, "pass", text, why, details)
+    excerpt = report.excerpt(trace, verdict.failure)
+    return Outcome(id, "fail", text, why, details, excerpt, explanations=causes)
 
 
 def as_expected_failure(outcome: Outcome, reason: str) -> Outcome:

@@ -128,14 +128,16 @@ def parse_trace(case: Case, arrays: Mapping[str, Array], profile: Profile) -> Tr
     for name, shape in shapes(case.about, profile.level).items():
         if name in arrays:
             checked[name] = _parse_array(name, arrays[name], shape)
-            if name.endswith("_S") and not full:
-                _validate_spikes(name, checked[name])
         else:
             raise InputError(f"trace: expected an array {name}{'' if full else f' at level {profile.level}'}, got none")
     if full:
         also = optional(case.about)
         checked |= {name: _parse_array(name, arrays[name], also[name]) for name in also.keys() & arrays.keys()}
+    _validate_finite(checked)
+    if full:
         _validate_format(checked, profile)
+    else:
+        _validate_spikes(checked)
     return Trace(case, profile, tuple(_operands(case, checked)))
 
 
@@ -209,23 +211,34 @@ def optional(about: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
 
 
 def _parse_array(name: str, x: Any, shape: tuple[int, ...]) -> Array:
-    """The array in float64, if it has this shape and only finite numbers."""
+    """The array in float64, if it has this shape."""
     array = np.asarray(x)
     if array.dtype.kind not in "biuf":
         raise InputError(f"trace {name}: expected numbers, got dtype {array.dtype}")
     if array.shape != shape:
         raise InputError(f"trace {name}: expected shape {shape}, got {array.shape}")
-    array = array.astype(np.float64)
-    if not np.isfinite(array).all():
-        place = _first(~np.isfinite(array))
-        raise InputError(f"trace {name}: expected finite numbers, got {array[place]} at {place}")
-    return array
+    return array.astype(np.float64)
 
 
-def _validate_spikes(name: str, S: Array) -> None:
-    wrong = ~np.isin(S, (0, 1))
-    if wrong.any():
-        raise InputError(f"trace {name}: expected spikes 0 or 1, got {S[wrong][0]:g}")
+def _validate_finite(arrays: Mapping[str, Array]) -> None:
+    """Refuse NaN and infinity; name the first in the order of computation: of steps, then layers, then equations."""
+    found = []
+    for name, array in arrays.items():
+        if not np.isfinite(array).all():
+            prefix, letter = name.removeprefix("layer").split("_", 1)
+            place = _first(~np.isfinite(array))
+            step, rank = (place[0], ORDER.index(letter)) if letter in ORDER else (np.inf, len(ORDER))  # else at the end
+            found.append((step, int(prefix), rank, name, place))
+    if found:
+        *_, name, place = min(found)
+        raise InputError(f"trace {name}: expected finite numbers, got {arrays[name][place]} at {place}")
+
+
+def _validate_spikes(arrays: Mapping[str, Array]) -> None:
+    for name, array in arrays.items():
+        wrong = ~np.isin(array, (0, 1)) if name.endswith("_S") else np.zeros(1, bool)
+        if wrong.any():
+            raise InputError(f"trace {name}: expected spikes 0 or 1, got {array[wrong][0]:g}")
 
 
 def _validate_format(arrays: Mapping[str, Array], profile: Profile) -> None:
@@ -234,7 +247,7 @@ def _validate_format(arrays: Mapping[str, Array], profile: Profile) -> None:
         off = profile.quantise(array) != array
         if off.any():
             got = f"got {float(array[_first(off)])!r} at {_first(off)}"
-            raise InputError(f"trace {name}: expected numbers of the declared format {profile.format}, {got}")
+            raise InputError(f"trace {name}: expected numbers of the declared format {profile.shown}, {got}")
 
 
 def _first(condition: Array) -> tuple[int, ...]:

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 import decolle_ref
 from decolle_ref.decolle.dialects import DIALECTS
+from decolle_ref.oracle import alone, diagnose
 from decolle_ref.oracle.backends import Backend
 from decolle_ref.oracle.profile import Profile, describe
 from decolle_ref.oracle.runner import Outcome
@@ -151,7 +152,7 @@ def summary(run: Run) -> str:
     str
     """
     counts, profile = Counter(outcome.status for outcome in run.outcomes), run.backend.profile
-    lines = [*_causes(run.outcomes, counts["fail"])]
+    lines = _causes(run.outcomes)
     unsupported = [outcome.id for outcome in run.outcomes if outcome.status == "unsupported"]
     if unsupported:
         lines.append(f"not supported, says the backend: {', '.join(unsupported)}")
@@ -168,11 +169,16 @@ def summary(run: Run) -> str:
     return "\n".join([*lines, f"oracle: {words}: {run.backend.name} ({numbers}): {parts}; seed {run.seed}"])
 
 
-def _causes(outcomes: Sequence[Outcome], failed: int) -> list[str]:
-    """The most frequent causes."""
-    failures = [outcome.details.get("failure", {}) for outcome in outcomes]
-    causes = Counter(cause for failure in failures for cause in failure.get("consistent_with", []))
-    return [f"{number} of {failed} failures: {cause}" for cause, number in causes.most_common(5)]
+def _causes(outcomes: Sequence[Outcome]) -> list[str]:
+    """The causes that fit all failures of an equation, and what the failing steps say where they were run alone."""
+    ended = [
+        diagnose.Ended(outcome.id, outcome.explanations, frozenset().union(*outcome.features))
+        for outcome in outcomes
+        if outcome.explanations or outcome.status == "pass"
+    ]
+    single = Counter(words for outcome in outcomes if (words := outcome.details.get("alone")))
+    lines = [f"in {number} vectors {alone.LINE.format(words)}" for words, number in single.items()]
+    return [*diagnose.summarise(ended), *lines]
 
 
 def _coverage(run: Run) -> list[str]:

@@ -1,13 +1,14 @@
-"""The authors' package `decolle` (https://pypi.org/project/decolle, GPL) as a program that the oracle can run.
+r"""The authors' package `decolle` (https://pypi.org/project/decolle, GPL) as a program that the oracle can run.
 
     python -m venv theirs && theirs/bin/pip install decolle numpy
-    decolle-ref oracle run --profile float64 -- theirs/bin/python examples/third_party/decolle_program.py IN OUT
+    decolle-ref oracle run --profile examples/third_party/decolle.json \
+        -- theirs/bin/python examples/third_party/decolle_program.py IN OUT
 
 This file only calls that package, in a process of its own; it needs neither decolle_ref nor its licence.  It runs dense
 layers of the dialects `decolle`, `decolle-base` and `decolle-nonorm` with the classes that these are named after.
 Gradients are autograd's and updates `torch.optim`'s, with one learning rate for W and one for b.  A case that these do
-not express ends with exit code 3 and a reason.  The profile is float64, because the package keeps -w R: to divide it by
--w costs a rounding, for which the bounds of a profile have little room.  decolle_layers.py has the layers.
+not express ends with exit code 3 and a reason.  The package keeps -w R, which decolle.json says.  decolle_layers.py has
+the layers.
 """
 
 import json
@@ -30,8 +31,9 @@ def validate(case, arrays):
     """Refuse a case that the package does not express."""
     if case["dialect"] not in [*SURROGATES]:
         refuse(f"dialect: expected {', '.join(SURROGATES)}, got {case['dialect']}")
-    for key, value in (("constants", "decay"), ("initial_state", "rest")):
-        if case[key] != value:
+    expected = {"constants": "decay", "initial_state": "rest", "memory": "fresh", "dropout": None, "schedule": None}
+    for key, value in expected.items():
+        if case.get(key, value) != value:
             refuse(f"{key}: expected {value}, got {case[key]}")
     own = SURROGATES[case["dialect"]]
     for layer in case["layers"]:

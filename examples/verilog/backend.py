@@ -29,6 +29,7 @@ SOURCES = ("decolle_layer.v", "mac.v", "divide.v", "surrogate.v")
 Q8_16 = PROFILES["Q8.16"]
 SURROGATES = ("boxcar", "piecewise_linear", "fast_sigmoid", "fast_sigmoid_10")
 GAINS, REFRACTORY = ("one", "leak", "inverse"), ("w", "gamma_w", "leak_w")
+KNOWN = "inputs W b G c alpha beta gamma w P0 Q0 R0 target rate_W rate_b m_W m_b u_W u_b".split()  # arrays of a case
 MOST_CYCLES = 10_000_000  # for Icarus Verilog, about a minute
 
 
@@ -93,6 +94,9 @@ def validate(about: dict[str, Any], arrays: dict[str, Array]) -> None:
     for layer in about["layers"]:
         if "conv" in layer:
             raise NotImplementedError("layers: expected dense ones, got a convolution")
+    for name in arrays:
+        if name.removeprefix("layer").lstrip("0123456789").removeprefix("_") not in KNOWN:
+            raise NotImplementedError(f"{name}: expected no such array, got one")
     if (arrays["inputs"] < 0).any() or (arrays["inputs"] != np.floor(arrays["inputs"])).any():
         raise NotImplementedError("inputs: expected counts, got others")
     integers("inputs", arrays["inputs"], 32768)

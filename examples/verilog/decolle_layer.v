@@ -62,7 +62,6 @@ module decolle_layer #(
     /* verilator lint_on UNUSED */
     /* verilator lint_on WIDTH */
 
-
     assign busy = job != IDLE;
     assign observe = state == SET && (targets ? job == GRADIENT : job == RESET) && i == 0 && j == 0 && b == 0;
 

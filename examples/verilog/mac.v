@@ -5,8 +5,8 @@
 //     cycle 3   the sum stands; x is the sum as a number: rounded to the nearest, halves up, then saturated
 //
 // A number is Q8.16: the integer q stands for q / 2^16, from -2^24 to 2^24 - 1.  Products and sums are exact, in units
-// of 2^-32.  Each term is at most 2^55, so sums of up to 128 terms cannot leave 64 bits, whatever the inputs; without
-// counts above 256 a term is at most 2^48, and 8192 terms fit.
+// of 2^-32: a product of two numbers is at most 2^48, so 8192 of them fit in 64 bits (counts, which may be larger, occur
+// in sums of two only).
 
 module mac #(
     parameter WORDS = 64,

@@ -8,6 +8,7 @@ import warnings
 
 import pytest
 
+from decolle_ref.cases import Case, identify
 from decolle_ref.oracle import backends, profile, runner
 from decolle_ref.oracle.vectors.properties import Vector
 from tests.support.c_programs import EXAMPLES, SGD, make
@@ -153,15 +154,14 @@ def theirs():
     python = os.environ.get("DECOLLE_PYTHON", "")
     if shutil.which(python) is None:
         pytest.skip("DECOLLE_PYTHON names no Python with the package decolle")
-    return backends.program([python, str(FOLDER / "decolle_program.py")], profile.PROFILES["float64"])
+    return backends.program([python, str(FOLDER / "decolle_program.py")], profile.read(FOLDER / "decolle.json"))
 
 
 def as_vector(dialect, **changes):
     """A case with one learning rate for W and one for b."""
-    about, arrays = make(dialect, 3, batch=3, burn_in=2, dtype="float64", **changes)
-    arrays = {name: x if name == "inputs" else x.astype("float64") for name, x in arrays.items()}
+    about, arrays = make(dialect, 3, batch=3, burn_in=2, **changes)
     for name in arrays:
-        arrays[name] = arrays[name] * 0 + 0.01 if "_rate_" in name else arrays[name]
+        arrays[name][:] = 0.01 if "_rate_" in name else arrays[name]
     return Vector(dialect, about, arrays, why="", property=lambda vector, trace: None)
 
 
@@ -182,3 +182,12 @@ def test_the_authors_package_under_another_dialect_is_refused(theirs):
     outcome = runner.judge(theirs, as_vector("dcll"))
     assert outcome.status == "unsupported"
     assert "dialect: expected decolle, decolle-base, decolle-nonorm, got dcll" in str(outcome)
+
+
+@pytest.mark.parametrize("dialect", ["decolle", "decolle-base", "decolle-nonorm"])
+def test_identify_names_the_class_of_the_authors_package_from_its_potentials(theirs, dialect):
+    vector = as_vector(dialect)
+    trace = backends.answer(theirs, vector.about, vector.arrays)
+    unnamed = Case(vector.about | {"dialect": None}, vector.arrays)
+    recorded = {name: trace[name] for name in ("layer1_U", "layer1_S", "layer2_U", "layer2_S")}
+    assert identify(unnamed, vector.about, recorded).dialects == (dialect,)

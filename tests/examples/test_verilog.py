@@ -69,8 +69,8 @@ def test_the_layer_saturates_as_its_integer_model():
 
 
 def judged(name):
-    (vector,) = (v for v in catalogue.select(Q, 0, name) if v.id == name)
-    return runner.judge(Backend("Verilog", verilog.backend, Q), vector)
+    (vector,) = (v for v in catalogue.catalogue(catalogue.dtype_of(Q)) if v.id == name)
+    return runner.judge(Backend("Verilog", verilog.backend, Q), catalogue.quantised(vector, Q))
 
 
 @needs_icarus

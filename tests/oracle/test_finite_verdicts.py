@@ -21,7 +21,7 @@ from decolle_ref.oracle.backends import Backend
 from decolle_ref.oracle.check import residual
 from decolle_ref.oracle.check.error_bounds import Arithmetic, Bounded, exact
 from decolle_ref.oracle.check.residual import Slot
-from decolle_ref.oracle.diagnose import hypotheses
+from decolle_ref.oracle.diagnose import hypothesis
 from decolle_ref.oracle.profile import PROFILES, Profile
 from decolle_ref.oracle.spikes_only import SpikesOnlyVerdict, driven
 from decolle_ref.oracle.spikes_only.intervals import rising
@@ -55,7 +55,7 @@ def fits(recorded, expected, tolerance):
 def explains(value, err, got=2.0, bound=0.0):
     """Whether a mistake that gives 2 everywhere, where 0 is right, is named as the cause."""
     slot = Slot(1, "U", column(2, got), column(0, 0), column(0, bound))
-    return hypotheses.consistent(Bounded(column(2, value), column(0, err)), slot)
+    return hypothesis.consistent(Bounded(column(2, value), column(0, err)), slot)
 
 
 def known(expected, bound):

@@ -6,10 +6,7 @@ import numpy as np
 import pytest
 
 from decolle_ref.cases import Case
-from decolle_ref.oracle.check import residual
-from decolle_ref.oracle.check.error_bounds import Arithmetic, Bounded
-from decolle_ref.oracle.check.residual import Failure
-from decolle_ref.oracle.diagnose import hypotheses
+from decolle_ref.oracle.diagnose import explain
 from decolle_ref.oracle.profile import PROFILES
 from decolle_ref.oracle.trace import parse_trace
 from tests.support.faulty_backends import FAULTS, NAMELESS, SQUARE, case
@@ -20,10 +17,8 @@ from tests.support.variations import VALID_VARIANTS, mixed
 STRICT = "float64", "float32", "Q8.16"
 FIVE = "float64", "float32", "bfloat16", "float16", "Q8.16"
 SEEDS, STUDY, PARTS = 2, 400, 5
-INERT = {  # variations whose numbers are the same in float32: nothing there is subnormal, and a split run is the same
-    "flush to zero": "float16",
-    "split in two runs": None,
-}
+SHOWS_IN = {"flush to zero": "float16", "the last of equal sigmas": "bfloat16"}  # in float32 these are too rare
+SAME = "split in two runs"  # whose numbers must not change at all
 
 
 def run(example, profile, *variation, **fault):
@@ -83,14 +78,14 @@ def test_every_correct_variation_passes_over_400_seeds(name, part):
 
 @pytest.mark.parametrize("variation", [v for v in VALID_VARIANTS.values() if v.name != "plain"], ids=lambda v: v.name)
 def test_a_variation_changes_some_number(variation):
-    profile = PROFILES[INERT.get(variation.name, "float32") or "float32"]
+    profile = PROFILES[SHOWS_IN.get(variation.name, "float32")]
 
     def differs(seed):
         example = case(seed, profile)
         plain, varied = run(example, profile), run(example, variation.declared(profile), variation)
         return any((plain[name] != varied[name]).any() for name in plain)
 
-    assert any(differs(seed) for seed in range(60)) == (INERT.get(variation.name, "") is not None)
+    assert any(differs(seed) for seed in range(60)) == (variation.name != SAME)
 
 
 def test_sums_that_saturate_on_the_way_pass():
@@ -141,9 +136,7 @@ def test_a_faulty_backend_is_caught_at_its_equation_and_named(format, name):
         assert verdict.failure is not None
         assert verdict.failure.equation == FAULTS[name][0]
         assert verdict.failure.ratio > 2
-        assert hypotheses.explain(parse_trace(example, trace, profile), verdict.failure) == (
-            [] if name in NAMELESS else [name]
-        )
+        assert explain(parse_trace(example, trace, profile), verdict.failure) == ([] if name in NAMELESS else [name])
 
 
 def test_an_undeclared_tf32_product_is_caught():
@@ -176,7 +169,7 @@ def test_the_wrong_side_of_the_threshold_is_caught_by_an_exact_tie(declared, com
     verdict = residual_check(example, wrong, profile)
     assert residual_check(example, right, profile)
     assert verdict.failure is not None and (verdict.failure.step, verdict.failure.equation) == (0, "S")
-    assert hypotheses.explain(parse_trace(example, wrong, profile), verdict.failure) == [hypothesis]
+    assert explain(parse_trace(example, wrong, profile), verdict.failure)[0] == hypothesis
 
 
 @pytest.mark.parametrize("name", PROFILES)
@@ -191,50 +184,3 @@ def test_a_backend_that_does_not_compute_is_rejected(name):
         assert not residual_check(example, run(other, profile), profile)  # echoes another case
         assert not residual_check(example, deaf, profile)
         assert not residual_check(example, {key: 0 * x for key, x in right.items()}, profile)
-
-
-# --- diagnosis
-
-
-def at(layer, equation):
-    return Failure(0, layer, equation, (), 0.0, 0.0, 0.0, 0.0)
-
-
-@pytest.mark.parametrize("name", PROFILES)
-def test_no_hypothesis_is_named_where_the_equation_holds(name):
-    profile = PROFILES[name]
-    for seed in range(SEEDS):
-        example, declared = case(seed, profile, **SQUARE), mixed(seed, profile).declared(profile)
-        trace = run(example, declared, mixed(seed, profile))
-        assert {
-            x: names
-            for x in hypotheses.HYPOTHESES
-            if (names := hypotheses.explain(parse_trace(example, trace, declared), at(1, x)))
-        } == {}
-
-
-def test_every_hypothesis_is_named_where_it_is_the_truth():
-    every = {(x, name) for x, table in hypotheses.HYPOTHESES.items() if x != "S" for name in table}  # S: by ties, above
-    named = set()
-    profile = PROFILES["float32"]
-    for seed in range(40):
-        example = case(seed, profile, **{key: x for key, x in SQUARE.items() if key != "reduction"})
-        operands = parse_trace(example, run(example, profile), profile).layers[1]
-        for equation, name in every - named:
-            arithmetic = Arithmetic(profile)
-            mutant = hypotheses.HYPOTHESES[equation][name](operands, arithmetic)
-            (right,) = residual.evaluate(2, operands, arithmetic, [equation])
-            if hypotheses.consistent(mutant, right._replace(got=mutant.value)):
-                named.add((equation, name))
-    assert every - named == set()
-
-
-def test_twice_the_bound_is_needed_to_tell_a_hypothesis():
-    profile = PROFILES["float32"]
-    example = case(0, profile, **SQUARE)
-    trace = run(example, profile)
-    operands = parse_trace(example, trace, profile).layers[0]
-    (right,) = residual.evaluate(1, operands, Arithmetic(profile), ["U"])
-    for factor, consistent in ((1.9, False), (2.1, True)):
-        mutant = right.expected + factor * right.bound
-        assert hypotheses.consistent(Bounded(mutant, right.bound), right._replace(got=mutant)) is consistent

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -12,20 +13,23 @@ from decolle_ref import cases
 from decolle_ref._util.check import InputError
 from decolle_ref.decolle.dialects import DIALECTS
 from decolle_ref.oracle.profile import PROFILES
-from decolle_ref.oracle.vectors import catalogue, export, properties, situations
-from tests.support.vectors import golden, vectors
+from decolle_ref.oracle.vectors import catalogue, choices, export, fresh, properties, release, situations
+from decolle_ref.oracle.vectors.features import by_layer, pairs_of
+from tests.support.vectors import vectors
 
-RELEASED = {  # vectors version 2 never change: SHA-256 of the index, and of all arrays and golden traces
-    "float64": "8bf22bc45a34f8ceb2b2b842773246b4313c20e62f7faaff49bf077cf1468a14",
-    "float32": "19a5196973d063caaf48c49aaa05bce352720d0caabff63cea2ce1d878e2ea13",
-}
+RELEASED = {
+    3: "ede1145122b89f6d8c3160748e1b537274de236d56f494f9026842b71caddfbb"
+}  # the SHA-256 of released.json, by version: a version never changes
 
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):
-    """The catalogue in files, and the hash of its index."""
+    """Some families of the catalogue in files."""
     folder = tmp_path_factory.mktemp("vectors") / "float64"
-    return folder, export.export(folder, "float64")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(catalogue, "FAMILIES", (choices.convolutions, situations.inputs, situations.splits))
+        export.export(folder, "float64")
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -53,24 +57,33 @@ def test_whoever_changes_the_catalogue_changes_their_own():
     assert catalogue.catalogue("float64")[0].arrays["inputs"].max() == 1
 
 
-def test_every_property_holds(exported):
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_every_property_holds(dtype):
+    for vector in vectors(dtype).values():
+        if dtype == "float64" or not vector.id.startswith("pairs"):
+            properties.check(vector)
+
+
+@pytest.mark.study
+def test_every_property_of_the_pairs_holds_in_float32():
     for vector in vectors("float32").values():
         properties.check(vector)
-    assert [entry["id"] for entry in export.verify(exported[0])["vectors"]] == list(vectors("float64"))
 
 
 def test_the_catalogue_covers_what_it_promises():
     every = vectors("float64").values()
     layers = [layer for vector in every for layer in vector.about["layers"]]
-    assert len({vector.id for vector in every}) == len(every) == 83
-    assert {vector.about["dialect"] for vector in every} == set(DIALECTS)
+    assert len({vector.id for vector in every}) == len(every) == 147
+    named = {vector.about["dialect"] for vector in every if isinstance(vector.about["dialect"], str)}
+    assert named == set(DIALECTS) and any(isinstance(vector.about["dialect"], dict) for vector in every)
     assert {(layer["loss"], layer["reduction"]) for layer in layers} == {
         (loss, reduction) for loss in ("squared_error", "smooth_l1", "cross_entropy") for reduction in ("sum", "mean")
     }
-    assert {layer.get("pool") for layer in layers} == {None, 2}
+    assert {layer.get("pool") for layer in layers} == {None, 1, 2, 3}
     assert {layer["conv"]["stride"] for layer in layers if "conv" in layer} == {1, 2}
     assert {vector.arrays["inputs"].dtype.str for vector in every} == {"|u1", "<i4", "<i8", "|b1"}
-    assert {vector.about["batch"] for vector in every} == {1, 2, 3}
+    batches = Counter(vector.about["batch"] for vector in every)
+    assert set(batches) == {1, 2, 3, 4, 5, 8} and all(batches[2] < batches[size] for size in (1, 3, 8))
     assert all(vector.why and vector.about["why"] == vector.why for vector in every)
 
 
@@ -112,14 +125,18 @@ def test_settings_without_which_a_vector_has_no_reason():
 # Files
 
 
-def test_the_released_vectors_are_the_released_vectors(exported):
-    assert exported[1] == RELEASED["float64"], "vectors changed: raise export.VERSION"
-    digest = hashlib.sha256()
-    for id, vector in vectors("float32").items():
-        digest.update(json.dumps(vector.about).encode())
-        for name, x in sorted((vector.arrays | golden("float32").get(id, {})).items()):
-            digest.update(name.encode() + x.astype(x.dtype.newbyteorder("<")).tobytes())
-    assert digest.hexdigest() == RELEASED["float32"], "vectors changed: raise export.VERSION"
+def test_the_released_vectors_are_the_released_vectors():
+    assert release.content() == release.read(), "vectors changed: raise release.VERSION"
+    digest = hashlib.sha256(release.FILE.read_bytes()).hexdigest()
+    assert digest == RELEASED[release.VERSION], "a released version changed: raise release.VERSION"
+
+
+def test_the_hash_of_the_catalogue_follows_from_that_of_every_vector(monkeypatch):
+    hashes = release.read()
+    monkeypatch.setattr(release, "read", lambda: hashes | {"sha256": {"float32": {"dense-paper": "0"}}})
+    changed = release.catalogue_hash.__wrapped__("float32")
+    monkeypatch.undo()
+    assert len(changed) == 64 and changed != release.catalogue_hash("float32")
 
 
 def test_two_exports_are_the_same_to_the_last_byte(few):
@@ -130,12 +147,12 @@ def test_two_exports_are_the_same_to_the_last_byte(few):
 
 
 def test_exported_cases_are_read_back(exported):
-    index = export.verify(exported[0])
-    assert [entry["id"] for entry in index["vectors"]] == list(vectors("float64"))
+    index = export.verify(exported)
+    assert {"split", "conv-pool-ties", "frames-wide"} <= {entry["id"] for entry in index["vectors"]}
     for entry in index["vectors"]:
-        read = cases.read(exported[0] / entry["id"])
+        read = cases.read(exported / entry["id"])
         assert read.about["why"] == entry["why"]
-        assert (exported[0] / entry["id"] / "golden" / "trace.json").exists() == entry["golden"]
+        assert (exported / entry["id"] / "golden" / "trace.json").exists() == entry["golden"]
         for name, array in vectors("float64")[entry["id"]].arrays.items():
             np.testing.assert_array_equal(read.arrays[name], array)
 
@@ -178,7 +195,7 @@ def test_a_link_in_place_of_a_file_is_noticed(small):
         (None, "expected an index of vectors, got none"),
         ("{", "expected an index of vectors, got none"),
         ("[]", "expected format 'decolle_ref vectors' with hashes, got something else"),
-        (json.dumps({"format": export.FORMAT, "version": 1, "sha256": {}}), "expected vectors version 2, got 1"),
+        (json.dumps({"format": export.FORMAT, "version": 1, "sha256": {}}), "expected vectors version 3, got 1"),
     ],
 )
 def test_another_index_is_refused_in_one_line(small, content, says):
@@ -204,19 +221,28 @@ def test_an_export_with_a_broken_vector_leaves_nothing(tmp_path, monkeypatch):
 @pytest.mark.parametrize("format", [None, "float32", "bfloat16", "Q8.16"])
 def test_random_vectors_are_lively_and_on_the_grid(format):
     quantise = PROFILES[format].quantise if format else None
-    made = catalogue.random_vectors(5, "float64", quantise, count=10)
-    assert {vector.about["dialect"] for vector in made} == set(DIALECTS)
-    assert any("conv" in vector.about["layers"][0] for vector in made)
-    assert {vector.about["optimiser"]["kind"] for vector in made} == {"sgd", "adamax"}
+    made = catalogue.random_vectors(5, "float64", quantise, count=4)
+    assert {vector.id.removeprefix("random-5-") for vector in made} == {*DIALECTS, "0", "1", "2", "3"}
     for vector in made:
         shares = [S.mean() for name, S in properties.trace(vector).items() if name.endswith("_S")]
         assert all(0.02 <= share <= 0.8 for share in shares)
         if quantise:
-            assert all((quantise(x) == x).all() for x in vector.arrays.values())
+            assert all((quantise(x) == x).all() for name, x in vector.arrays.items() if name != "inputs")
+
+
+def test_exact_random_vectors_are_exact_and_learn():
+    for vector in fresh.exact_vectors(6, "float32"):
+        properties.check(vector)
+
+
+def test_random_vectors_of_one_run_cover_many_pairs_together():
+    for seed in range(3):
+        met = [pairs_of(by_layer(x.about, x.arrays)) for x in catalogue.random_vectors(seed, "float32")]
+        assert len(set().union(*met)) > 1000 > 3 * max(map(len, met)) / 2
 
 
 def test_random_vectors_differ_between_seeds_and_only_between_seeds():
-    one, same, other = (catalogue.random_vectors(seed, "float32", count=6) for seed in (1, 1, 2))
+    one, same, other = (catalogue.random_vectors(seed, "float32", count=2) for seed in (1, 1, 2))
     for a, b, c in zip(one, same, other, strict=True):
         assert all((a.arrays[name] == x).all() for name, x in b.arrays.items())
         assert a.arrays["inputs"].shape != c.arrays["inputs"].shape or (a.arrays["inputs"] != c.arrays["inputs"]).any()

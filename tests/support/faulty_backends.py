@@ -90,10 +90,14 @@ FAULTS = {
         _does("slope", lambda layer, row: slope(layer, row | {"u": layer.m.total(layer.strength, row["R"], row["U"])})),
         {},
     ),
-    "G's columns permuted on the way back": ("delta", _set(G_back=lambda layer: np.roll(layer.G, 1, axis=1)), {}),
+    "delta with the neurons of G moved on by one": (
+        "delta",
+        _set(G_back=lambda layer: np.roll(layer.G, 1, axis=1)),
+        {},
+    ),
     "G not transposed": ("delta", _set(G_back=lambda layer: layer.G.T), {}),
     "dW from P of the step before": ("dW", _does("eligible", lambda layer, row: _past(layer, "P")), {}),
-    "dW averaged over the batch": ("dW", _does("gradient", averaged), {}),
+    "dW is divided by the batch size once too often": ("dW", _does("gradient", averaged), {}),
     "W moves uphill": ("W", _set(rate_W=lambda layer: -layer.rate_W), {}),
     "W learns before burn_in": ("W", _set(burn_in=lambda layer: 0), {}),
     "learns before the forward pass": ("W", _early, {"burn_in": 0}),
@@ -106,7 +110,6 @@ FAULTS = {
 }
 NAMELESS = (
     "the last neuron has its neighbour's b",
-    "G's columns permuted on the way back",
     "learns before the forward pass",
 )
 SQUARE = {"sizes": (4, 4, 4), "n_out": 4, "batch": 3, "reduction": "mean", "burn_in": 3, "initial_state": "given"}

@@ -142,7 +142,7 @@ class Arithmetic:
         return Bounded(value, (err + n * self.unit * (size + err)) * (1 + self.unit) ** n + n * self.tiny)
 
     def total(
-        self, value: Array, size: Array, err: Array, terms: float, *more: Bounded, products: bool = True
+        self, value: Array, size: Array, err: Array, terms: int, *more: Bounded, products: bool = True
     ) -> Bounded:
         """A sum of `terms` products whose magnitudes add up to `size`; the operands' errors cause the error `err`.
 

@@ -1,4 +1,4 @@
-"""The sums of products with a bound: W P over the inputs of a neuron, and dU P over the batch.
+"""The sums of products, for a bound: W P over the inputs of a neuron, and dU P over the batch.
 
     |computed - exact| <= propagated + gamma_n size
 

@@ -1,9 +1,16 @@
-"""The diagnosis: which known mistakes would give the numbers of an equation that does not hold?
+"""The diagnosis: which known mistakes would give the numbers of the equations that do not hold?
 
-Read `mutants` (ways to change an equation) first, then `hypotheses` (the mistakes by name).  Public are `explain` and
-the table.
+Read `hypothesis` (one mistake) and `changes` (of operands and results) first, then the tables of mistakes, one module
+for each part of a layer: `state`, `refractory`, `membrane`, `readout`, `backward` with `regularising`, `gradient`,
+`updates` with `optimisers`, and `general` for what any equation can have.  `estimates` finds unknown numbers, `places`
+says where an equation fails, and `search` tries the tables on a trace.  Public are `explain`, for one failure,
+`explain_all`, for every equation that fails, `summarise`, for a whole run, and the tables.  `mutants` has wrong
+implementations that the diagnosis must name.
 """
 
-from decolle_ref.oracle.diagnose.hypotheses import HYPOTHESES, explain
+from decolle_ref.oracle.diagnose.explanation import Cause, Explanation
+from decolle_ref.oracle.diagnose.hypotheses import FAMILIES, HYPOTHESES
+from decolle_ref.oracle.diagnose.search import explain, explain_all
+from decolle_ref.oracle.diagnose.summary import Ended, summarise
 
-__all__ = ["HYPOTHESES", "explain"]
+__all__ = ["FAMILIES", "HYPOTHESES", "Cause", "Ended", "Explanation", "explain", "explain_all", "summarise"]

@@ -21,7 +21,7 @@ from decolle_ref._util.check import Array, InputError
 from decolle_ref.decolle.optim import Adamax
 from decolle_ref.oracle.profile import Profile
 from decolle_ref.oracle.vectors import choices, pairs, ranges, situations
-from decolle_ref.oracle.vectors.fresh import MIXED, exact_vectors, mixed_vectors, quantised_arrays
+from decolle_ref.oracle.vectors.fresh import MIXED, exact_vectors, fresh_ids, mixed_vectors, quantised_arrays
 from decolle_ref.oracle.vectors.properties import Arrays, Vector, letter
 
 Family = Callable[[str], Iterator[Vector]]
@@ -111,8 +111,9 @@ def select(profile: Profile, seed: int, only: str = "") -> list[Vector]:
     """
     dtype = dtype_of(profile)
     stored = [quantised(vector, profile) for vector in catalogue(dtype)]
-    vectors = [*stored, *random_vectors(seed, dtype, profile.quantise)]
-    chosen = [vector for vector in vectors if only in vector.id]
+    chosen = [vector for vector in stored if only in vector.id]
+    if any(only in id for id in fresh_ids(seed)):
+        chosen += [vector for vector in random_vectors(seed, dtype, profile.quantise) if only in vector.id]
     if not chosen:
         raise InputError(f"only: expected a part of a vector's id, got {only!r}, which none has")
     return chosen

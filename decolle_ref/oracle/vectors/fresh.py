@@ -26,6 +26,20 @@ WHY = "an expected trace stored and echoed, inputs ignored, zeros returned"
 Quantise = Callable[[Array], Array]
 
 
+def fresh_ids(seed: int) -> list[str]:
+    """The ids of the fresh vectors of a run.
+
+    Parameters
+    ----------
+    seed : of the run
+
+    Returns
+    -------
+    list of str
+    """
+    return [f"{PREFIX}-{seed}-{name}" for name in (*DIALECTS, *range(MIXED))]
+
+
 def quantised_arrays(vector: Vector, quantise: Quantise) -> Vector:
     """The vector with all arrays, apart from the input counts, in another number format.
 

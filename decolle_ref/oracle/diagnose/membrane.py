@@ -1,0 +1,278 @@
+"""Known mistakes in the membrane potential and the spike: U and S.  [K20 Eq. 1]"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from decolle_ref._util.check import Array
+from decolle_ref.decolle.surrogate import above_threshold, at_threshold
+from decolle_ref.oracle.check.error_bounds import Bounded, exact
+from decolle_ref.oracle.diagnose.changes import (
+    equation,
+    lags,
+    like,
+    nothing,
+    of_trace,
+    plus,
+    with_case,
+    with_dialect,
+    with_surrogate,
+    with_trace,
+)
+from decolle_ref.oracle.diagnose.estimates import Family, percent
+from decolle_ref.oracle.diagnose.hypothesis import Edit, Form, Hypothesis, Inapplicable
+from decolle_ref.oracle.diagnose.site import Site, lagged
+from decolle_ref.oracle.profile import PROFILES
+
+silent = with_trace(R=nothing("R"))
+
+
+def weights(part: int, lag: int = 0) -> Callable[[Site], Array]:
+    """W (part 0) or b (part 1) as each step read it, `lag` steps earlier."""
+    return lambda site: lagged(site.weights()[part], lag)
+
+
+def _W(f: Callable[[Array], Array]) -> Edit:
+    return with_trace(W=lambda site: f(site.weights()[0]))
+
+
+def _b(f: Callable[[Array], Array]) -> Edit:
+    return with_trace(b=lambda site: f(site.weights()[1]))
+
+
+def _transposed(W: Array) -> Array:
+    """W of every step, transposed where a dense layer is square; the kernel where it is a convolution."""
+    return like(np.swapaxes(W, -1, -2), W)
+
+
+def _kernels(f: Callable[[Array], Array]) -> Callable[[Array], Array]:
+    def changed(W: Array) -> Array:
+        if W.ndim != 5:
+            raise Inapplicable
+        return like(f(W), W)
+
+    return changed
+
+
+def _from_start(part: int) -> Callable[[Site], Array]:
+    return lambda site: np.broadcast_to(site.case["Wb"[part]], site.weights()[part].shape)
+
+
+def leak(site: Site) -> Bounded:
+    """U of the step before, as the trace has it."""
+    return exact(np.concatenate([np.zeros_like(site.trace["U"][:1]), site.trace["U"][:-1]]))
+
+
+def _threshold_off(site: Site) -> Bounded:
+    return exact(np.full_like(site.trace["U"], 1.0))
+
+
+def _drops(steps: slice) -> Callable[[Site], Array]:
+    def changed(site: Site) -> Array:
+        P = site.trace["P"].copy()
+        P[..., steps] = 0
+        if not P.size:
+            raise Inapplicable
+        return P
+
+    return changed
+
+
+U: list[Hypothesis | Family] = [
+    Hypothesis("U without b", _b(np.zeros_like)),
+    Hypothesis("U without R", silent),
+    Hypothesis("U adds R", with_case(w=lambda site: -site.case["w"])),
+    Hypothesis("U with delta = w", with_dialect(refractory="w")),
+    Hypothesis("U with delta = gamma w", with_dialect(refractory="gamma_w")),
+    Hypothesis("U with delta = (1 - gamma) w", with_dialect(refractory="leak_w")),
+    Hypothesis(
+        "U with delta = 1",
+        lambda site: with_case(w=lambda x: np.ones_like(x.case["w"]))(with_dialect(refractory="w")(site)),
+    ),
+    *lags("U reads P", lambda lag: with_trace(P=of_trace("P", lag))),
+    *lags("U reads R", lambda lag: with_trace(R=of_trace("R", lag))),
+    *lags("U reads the weights", lambda lag: with_trace(W=weights(0, lag), b=weights(1, lag))),
+    Hypothesis(
+        "U reads the weights of the start, without the updates",
+        with_trace(W=_from_start(0), b=_from_start(1)),
+        whole=True,
+    ),
+    Hypothesis("U reads b of the start, without its updates", with_trace(b=_from_start(1)), whole=True),
+    *lags("U reads b", lambda lag: with_trace(b=weights(1, lag))),
+    *lags("U reads W", lambda lag: with_trace(W=weights(0, lag))),
+    Hypothesis("U reads Q in place of P", with_trace(P=lambda site: site.trace["Q"])),
+    Hypothesis("U reads the input in place of P", with_trace(P=lambda site: site.spikes_in)),
+    Hypothesis("U with W transposed", _W(_transposed)),
+    Hypothesis("U with every kernel turned by 180 degrees", _W(_kernels(lambda W: W[..., ::-1, ::-1]))),
+    Hypothesis("U with every kernel mirrored left to right", _W(_kernels(lambda W: W[..., ::-1]))),
+    Hypothesis("U with every kernel mirrored top to bottom", _W(_kernels(lambda W: W[..., ::-1, :]))),
+    Hypothesis("U with the channels of W exchanged, out for in", _W(_kernels(lambda W: np.swapaxes(W, 1, 2)))),
+    Hypothesis("U with the output channels in reverse order", _W(lambda W: W[:, ::-1])),
+    Hypothesis("U with the inputs of W in reverse order", _W(lambda W: W[:, :, ::-1])),
+    Hypothesis("U with |W|", _W(np.abs)),
+    Hypothesis("U with W clipped to [-1, 1]", _W(lambda W: np.clip(W, -1, 1))),
+    Hypothesis("U with W clipped to [0, infinity)", _W(lambda W: np.maximum(W, 0))),
+    Hypothesis("U with W rounded to float32", _W(PROFILES["float32"].quantise)),
+    Hypothesis("U with W rounded to bfloat16", _W(PROFILES["bfloat16"].quantise)),
+    Hypothesis(
+        "U with W and P rounded to bfloat16",
+        with_trace(
+            W=lambda site: PROFILES["bfloat16"].quantise(site.weights()[0]),
+            P=lambda site: PROFILES["bfloat16"].quantise(site.trace["P"]),
+        ),
+    ),
+    Hypothesis("U with b moved on by one", _b(lambda b: np.roll(b, 1, axis=-1))),
+    Hypothesis("U with b twice", _b(lambda b: 2 * b)),
+    Hypothesis("U subtracts b", _b(np.negative)),
+    Hypothesis("U without the last input", with_trace(P=_drops(slice(-1, None)))),
+    Hypothesis("U without the first input", with_trace(P=_drops(slice(0, 1)))),
+    *(
+        Hypothesis(f"U without the inputs from number {n} on", with_trace(P=_drops(slice(n, None))))
+        for n in (8, 16, 32, 64, 128, 255, 256)
+    ),
+    Hypothesis(
+        "U with the P of the first sample in all samples",
+        with_trace(P=lambda site: np.broadcast_to(site.trace["P"][:, :1], site.trace["P"].shape)),
+    ),
+    Hypothesis("U lower by 1, as if a threshold of 1 were subtracted", result=plus(_threshold_off, -1.0)),
+    Hypothesis("U higher by 1", result=plus(_threshold_off)),
+    Hypothesis("U added to that of the step before", result=plus(leak)),
+    Hypothesis("U is set to 0 after a spike", result=lambda made, site, got: _where_spiked(made, site)),
+    Family(
+        "U with another strength of R than delta",
+        lambda k: Hypothesis("", with_case(w=lambda site: k * site.case["w"])),
+        lambda site: np.ones(()),
+        percent,
+    ),
+    Family(
+        "U with another strength of R than delta, in each neuron",
+        lambda k: Hypothesis("", with_case(w=lambda site: k)),
+        lambda site: site.case["w"],
+        lambda k, site: f"w of {k.flat[0]:.6g} for {site.case['w'].flat[0]:.6g} at the first",
+        each=True,
+    ),
+    Family("U with b times a number", lambda k: Hypothesis("", _b(lambda b: k * b)), lambda site: np.ones(()), percent),
+    Family(
+        "U with W P times a number",
+        lambda k: Hypothesis("", with_trace(P=lambda site: k * site.trace["P"])),
+        lambda site: np.ones(()),
+        percent,
+    ),
+    Family(
+        "U keeps a part of U of the step before",
+        lambda k: Hypothesis("", result=plus(_leaking(k))),
+        lambda site: np.zeros(()),
+        lambda k, site: f"{float(k):.6g} of it",
+    ),
+    Family(
+        "U is off by one constant everywhere",
+        lambda k: Hypothesis("", result=plus(lambda site: exact(np.full_like(site.trace["U"], float(k))))),
+        lambda site: np.zeros(()),
+        lambda k, site: f"{float(k):.6g}",
+    ),
+]
+
+
+def _leaking(k: Array) -> Form:
+    def form(site: Site) -> Bounded:
+        return site.arithmetic.multiply(exact(k), leak(site))
+
+    return form
+
+
+def _where_spiked(made: Bounded, site: Site) -> Bounded:
+    spiked = np.concatenate([np.zeros_like(site.trace["U"][:1]), site.layer.surrogate.spike(site.trace["U"])[:-1]]) > 0
+    return Bounded(np.where(spiked, 0, made.value), np.where(spiked, 0, made.err))
+
+
+# S
+
+
+def _spikes(f: Callable[[Site], Array]) -> Form:
+    return lambda site: exact(like(f(site), site.trace["S"]))
+
+
+def _theta(site: Site, u: Array) -> Array:
+    return np.asarray(site.layer.surrogate.spike(u))
+
+
+def _pooled(f: Callable[[Array], Array]) -> Callable[[Site], Array]:
+    """Theta of another function of the window."""
+
+    def spikes(site: Site) -> Array:
+        if site.layer.pool is None:
+            raise Inapplicable
+        return _theta(site, f(site.trace["U"][..., site.layer.pool.windows()]))
+
+    return spikes
+
+
+def drive(site: Site) -> Array:
+    """W P + b of the neurons that are transmitted."""
+    U, pool = equation("U", silent)(site).value, site.layer.pool
+    return U if pool is None else pool.pick(U, site.winners)
+
+
+def _threshold(site: Site) -> Bounded:
+    """Theta(u - theta), with any theta that separates the spikes of the trace from the rest."""
+    theta = threshold(site)
+    return exact((site.u > theta).astype(np.float64))
+
+
+def threshold(site: Site) -> float:
+    """A threshold that separates the potentials that spike from those that do not."""
+    spiked = site.trace["S"] > 0
+    if not spiked.any() or spiked.all():
+        raise Inapplicable
+    low, high = float(site.u[~spiked].max()), float(site.u[spiked].min())
+    if not low < high or low <= 0 <= high:
+        raise Inapplicable
+    middle = (low + high) / 2
+    nice = [x for digits in range(1, 5) if low < (x := float(f"{middle:.{digits}g}")) < high]
+    return nice[0] if nice else middle
+
+
+def _in_words(site: Site) -> str:
+    return f"{threshold(site):.4g} fits"
+
+
+S: list[Hypothesis | Family] = [
+    Hypothesis("S = 1 only above the threshold", with_surrogate(spike=above_threshold)),
+    Hypothesis("S = 1 at the threshold too", with_surrogate(spike=at_threshold)),
+    Hypothesis("S = Theta(U - threshold) with a threshold that is not 0", form=_threshold, detail=_in_words),
+    *lags("S reads U", lambda lag: with_trace(U=of_trace("U", lag))),
+    Hypothesis("S is Theta of W P + b, without R", form=_spikes(lambda site: _theta(site, drive(site)))),
+    Hypothesis("S is 1 where U is below the threshold", form=_spikes(lambda site: 1 - _theta(site, site.u))),
+    Hypothesis(
+        "S never follows a spike of the step before",
+        form=_spikes(lambda site: _theta(site, site.u) * (1 - _spiked_before(site))),
+    ),
+    Hypothesis(
+        "S is Theta of the window's mean U, not of its largest", form=_spikes(_pooled(lambda U: U.mean(axis=-1)))
+    ),
+    Hypothesis(
+        "S is Theta of the window's smallest U, not of its largest", form=_spikes(_pooled(lambda U: U.min(axis=-1)))
+    ),
+    Hypothesis("S is Theta of the window's first U, not of its largest", form=_spikes(_pooled(lambda U: U[..., 0]))),
+    Hypothesis(
+        "S is Theta of the window's U of largest size, |U|",
+        form=_spikes(_pooled(lambda U: np.take_along_axis(U, np.abs(U).argmax(axis=-1)[..., None], -1)[..., 0])),
+    ),
+    Hypothesis(
+        "S is 1 in every neuron once one of the sample has spiked",
+        form=_spikes(lambda site: np.broadcast_to(_theta(site, site.u).max(axis=-1, keepdims=True), site.u.shape)),
+    ),
+    Hypothesis(
+        "S is 1 only in the neuron with the largest U of each sample",
+        form=_spikes(
+            lambda site: _theta(site, site.u) * (np.arange(site.u.shape[-1]) == site.u.argmax(axis=-1)[..., None])
+        ),
+    ),
+    Hypothesis("S is sigma(U), not Theta(U)", form=_spikes(lambda site: site.layer.surrogate.primitive(site.u))),
+    Hypothesis("S is sign(U), -1 below the threshold", form=_spikes(lambda site: 2 * _theta(site, site.u) - 1)),
+]
+
+
+def _spiked_before(site: Site) -> Array:
+    spikes = site.trace["S"]
+    return np.concatenate([np.zeros_like(spikes[:1]), spikes[:-1]])
