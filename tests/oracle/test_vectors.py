@@ -94,7 +94,7 @@ BREAKS = {  # what takes a vector's reason away
     "last-step": {"inputs": lambda x: x * (np.arange(len(x)) < len(x) - 1)[:, None, None].astype("u1")},
     "silent": {"inputs": np.ones_like},
     "simultaneous": {"layer1_W": lambda W: -W},
-    "dense-paper": {"layer1_W": np.zeros_like},
+    "dense-paper": {"layer1_b": lambda b: b - 100},
     "refractory-paper": {"layer1_w": np.zeros_like},
     "split": {"layer1_P0": lambda P: P + 2.0**-30},
     "delay-paper": {"layer2_b": lambda b: b - 100},
