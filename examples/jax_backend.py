@@ -8,7 +8,11 @@ Matrix products have "highest" precision: float32 is JAX's default on a CPU, but
 rounds a b + c once and turns subnormal numbers into 0; the profile below declares the latter.
 """
 
+import os
 from functools import partial
+
+# Where XLA fuses operations, it may compute a number twice, rounded in two ways; then the trace shows only one of them.
+os.environ.setdefault("XLA_FLAGS", "--xla_disable_hlo_passes=fusion")
 
 import jax
 import jax.numpy as jnp
