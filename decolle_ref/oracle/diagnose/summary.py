@@ -1,5 +1,6 @@
 """What a whole run says: a cause counts only if it fits every failure of its equation.
 
+>>> from decolle_ref.oracle.diagnose.explanation import Cause
 >>> ended = [Ended("a", (Explanation(("U",), (1,), (Cause("U without b"),), 9),), frozenset())]
 >>> summarise(ended)
 ['U: 1 of 1 failing vectors; consistent with: U without b']
