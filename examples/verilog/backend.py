@@ -94,9 +94,6 @@ def validate(about: dict[str, Any], arrays: dict[str, Array]) -> None:
     """Raise NotImplementedError for a case that the layer does not compute."""
     layers(about, arrays)  # what the integer model refuses
     optimiser(about)
-    for name in ("dropout", "schedule"):
-        if about.get(name) == "given":
-            raise NotImplementedError(f"{name}: expected none, got one that the case gives")
     for layer in about["layers"]:
         if "conv" in layer:
             raise NotImplementedError("layers: expected dense ones, got a convolution")
