@@ -198,7 +198,8 @@ def layer_step(about, layer, axes, arrays, carry, S_in, now, n, t):
 def run(about, axes, layer_arrays, inputs, schedule, targets, masks):
     """The scan over time, which `backend` compiles for the structure of the case."""
     carry = [start(about, layer, arrays) for layer, arrays in zip(about["layers"], layer_arrays, strict=True)]
-    n0, burn_in, t0 = about.get("n", 0), about.get("burn_in", 0), about.get("updates", 0)
+    n0, burn_in = about.get("n", 0), about.get("burn_in", 0)
+    t0 = about.get("updates", 0) if about.get("memory") == "given" else 0  # t of a fresh memory starts at 0
 
     def step(carry, now):
         n, S, factor, goals, factors = now
