@@ -90,7 +90,8 @@ static void judge_end(const Shown *s)
         for (long i = 0; i < count; i++) {
             Moments moments = {exact((b ? L->m_b : L->m_W)[i]), exact((b ? L->u_b : L->u_W)[i]), 0};
             for (long t = 0; t < T; t++)
-                if (s->of->n + t >= s->of->burn_in) change(s->of, exact(0), s->x[b ? OF_DB : OF_DW][t * count + i], &moments);
+                if (s->of->n + t >= s->of->burn_in)
+                    change(s->of, exact(0), s->x[b ? OF_DB : OF_DW][t * count + i], &moments);
             judge(s, SERIES + END_M_W + 2 * b, T, i, s->end[END_M_W + 2 * b][i], moments.m);
             judge(s, SERIES + END_U_W + 2 * b, T, i, s->end[END_U_W + 2 * b][i], moments.u);
         }
@@ -128,7 +129,8 @@ static Shown read_layer_shown(const Case *of, const char *folder, int k, const n
         if (is_there(folder, k, name)) s.last[of_b] = read_shown(folder, k, name, shape[OF_W + of_b] + 1);
         else missing++, printf("NOT CHECKED: layer%d_%s.npy is not there, so nobody knows the last update\n", k, name);
     }
-    const long *const of_end[] = {shape[OF_Q], shape[OF_P], shape[OF_R], shape[OF_W], shape[OF_W], shape[OF_B], shape[OF_B]};
+    const long *const of_end[] = {shape[OF_Q], shape[OF_P], shape[OF_R], shape[OF_W], shape[OF_W], shape[OF_B],
+                                  shape[OF_B]};
     for (int q = 0; q < (of->adamax ? ENDS : END_M_W); q++)
         if (is_there(folder, k, END_NAMES[q])) s.end[q] = read_shown(folder, k, END_NAMES[q], of_end[q] + 1);
     if (of->targets && is_there(folder, k, "loss"))

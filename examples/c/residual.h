@@ -1,4 +1,4 @@
-/* The equations of check.c, one function each: entry i of a series at step t from the trace's own numbers, with a bound.
+/* The equations of check.c, one function each: entry i of a series at step t, with its bound.
  * They share nothing with equations.h, so that a mistake there cannot hide itself.
  */
 enum { END_Q, END_P, END_R, END_M_W, END_U_W, END_M_B, END_U_B, ENDS };
