@@ -8,7 +8,11 @@ Matrix products have "highest" precision: float32 is JAX's default on a CPU, but
 rounds a b + c once and turns subnormal numbers into 0; the profile below declares the latter.
 """
 
+import os
 from functools import partial
+
+# Where XLA fuses operations, it may compute a number twice, rounded in two ways; then the trace shows only one of them.
+os.environ.setdefault("XLA_FLAGS", "--xla_disable_hlo_passes=fusion")
 
 import jax
 import jax.numpy as jnp
@@ -74,6 +78,11 @@ def with_slope(value, slope):
     return activity
 
 
+def dropped(mask, x):
+    """x times the factors of dropout; the choice keeps XLA from fusing this product with the next sum."""
+    return x if mask is None else jnp.where(mask == 0, 0, mask * x)
+
+
 def constants(axes, arrays):
     """The arrays of the layer, with the gains and delta that follow from the dialect, in float64."""
     return arrays | {
@@ -113,8 +122,8 @@ def local_loss(layer, axes, arrays, state_read, target, mask):
     def loss(weights, zeros):
         U = drive(layer, weights, state_read["P"]) - arrays["delta"] * state_read["R"] + zeros["U"]
         u = pooled(layer, U, sigma if axes["pooling"] == "pool_S" else lambda x: x)
-        before_G, after_G = (1 if mask is None or axes["dropout"] != x else mask for x in ("before_G", "after_G"))
-        Y = after_G * ((before_G * read(u)) @ arrays["G"].T + arrays["c"]) + zeros["Y"]
+        before_G, after_G = (mask if axes["dropout"] == place else None for place in ("before_G", "after_G"))
+        Y = dropped(after_G, dropped(before_G, read(u)) @ arrays["G"].T + arrays["c"]) + zeros["Y"]
         L = 0.0 if target is None else REDUCTIONS[layer["reduction"]](LOSSES[layer["loss"]](Y, target))
         loud = U if axes.get("regulariser_place") == "unpooled" else u
         return L + penalty(layer, loud, u, rate(u)), ({"U": U, "S": spike(u), "Y": Y}, spike(U))

@@ -89,10 +89,11 @@ def collect_spikegrad_mnist(folders: Sequence[Path]) -> Any:
 
 
 def events_runs(folders: Sequence[Path]) -> list[Any]:
-    """The results of finished runs on camera events, without the curves while learning."""
+    """The results of finished runs on camera events, without what is not drawn."""
     runs = [json.loads((folder / "results.json").read_text()) for folder in folders]
     for results in runs:
-        results.pop("learning", None)
+        for name in ("learning", "epochs"):
+            results.pop(name, None)
     return runs
 
 

@@ -10,6 +10,7 @@ import pytest
 from decolle_ref import cases
 from decolle_ref.cli.command import GROUPS
 from decolle_ref.cli.main import commands, parser
+from decolle_ref.decolle.dialects import AXES, DIALECTS
 from tests.support.cases import make
 
 ROOT = Path(__file__).parent.parent
@@ -61,6 +62,13 @@ def test_studies_are_marked_as_such():
         study = re.search(rf"@pytest.mark.study\n(@.*\n|    .*\n|\)\n)*def {test}\(", TESTS)
         row = next(line for line in EQUATIONS.splitlines() if f"`{test}`" in line and f"`{function}`" in line)
         assert ("study" in row) == bool(study), (tag, row)
+
+
+def test_the_format_names_the_options_of_every_dialect():
+    page = (ROOT / "docs" / "case_format.md").read_text()
+    for axis in AXES:
+        options = " | ".join(getattr(dialect, axis) for dialect in DIALECTS.values())
+        assert f"| `{axis}` | {options} |" in page
 
 
 @pytest.mark.parametrize("page", PAGES + OTHERS, ids=name_of)

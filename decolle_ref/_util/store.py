@@ -154,8 +154,12 @@ def new_folder(path: str | Path) -> Iterator[Path]:
 def write_json(path: Path, content: Any) -> None:
     """Write indented JSON atomically.  Raises InputError, which names the first one, for NaN and infinity."""
     validate_json(str(path), content)
-    text = json.dumps(content, indent=2, allow_nan=False) + "\n"
-    atomically(path, lambda file: file.write(text.encode()))
+    write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text in UTF-8 atomically; halves of surrogate pairs become question marks."""
+    atomically(path, lambda file: file.write(text.encode(errors="replace")))
 
 
 def validate_json(name: str, content: Any) -> None:

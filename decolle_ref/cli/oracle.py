@@ -1,12 +1,14 @@
 """The command `decolle-ref oracle`: run a backend on vectors, check a trace, export or list the vectors."""
 
 import argparse
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from decolle_ref import cases
 from decolle_ref._util import store
 from decolle_ref._util.check import InputError, count, file_name, positive
-from decolle_ref.oracle import backends, coverage_page, profile, runner, verdict
+from decolle_ref.oracle import backends, coverage_page, html, junit, matrix, profile, runner, verdict
 from decolle_ref.oracle.backends import Backend
 from decolle_ref.oracle.diagnose.mutants.matrix import PAGE, PAIRS, page
 from decolle_ref.oracle.trace import parse_trace
@@ -30,8 +32,18 @@ def add(p: argparse.ArgumentParser) -> None:
     q.add_argument("--case", type=Path, metavar="FOLDER", help="run this case only, such as a one-step case from --out")
     q.add_argument("--expected", type=Path, metavar="TOML", help="vectors that must fail, with reasons")
     q.add_argument("--timeout", type=float, metavar="SECONDS", help="for each answer of a program (default 120)")
+    q.add_argument("-x", action="store_true", dest="stop", help="stop at the first vector that fails")
     q.add_argument("--out", type=Path, help="a folder for report.json and one-step cases of the failures")
+    q.add_argument("--junit", type=Path, metavar="FILE", help="write the outcomes as JUnit XML, for a CI service")
+    q.add_argument("--html", type=Path, metavar="FILE", help="write one page with plots of the failures")
     q.set_defaults(run=run)
+
+    q = commands.add_parser("matrix", help="run several backends; write a table, their reports and their badges")
+    q.add_argument("file", type=Path, metavar="TOML", help="one table [backends.NAME] per backend")
+    q.add_argument("--out", type=Path, required=True, help="a new or empty folder")
+    q.add_argument("--seed", type=int, help="seed of the random vectors (default: a new one each time)")
+    q.add_argument("--only", default="", metavar="PART", help="run only the vectors whose id contains PART")
+    q.set_defaults(run=run_matrix)
 
     q = commands.add_parser("check", help="check a trace folder against its case folder")
     q.add_argument("case", type=Path, metavar="CASE")
@@ -66,17 +78,43 @@ def run(args: argparse.Namespace) -> int:
     if given and args.out:
         file_name("case: name", given[0].id)  # it becomes the name of a folder in --out
     backend = _backend(args)
+    written = [path for path in (args.out, *(x.parent for x in (args.junit, args.html) if x)) if path]
+    for folder in written:
+        store.output_folder(folder)
     seed = runner.random_seed() if args.seed is None else args.seed
     vectors = given or catalogue.select(backend.profile, seed, args.only)
-    outcomes = []
+    result, say = Run(backend, (), seed, bool(given or args.only)), _Printer(goes_on=bool(written))
     for outcome in runner.run(backend, vectors, expected):
-        print(outcome, flush=True)
-        outcomes.append(outcome)
-    result = Run(backend, tuple(outcomes), seed, bool(given or args.only))
-    if args.out:
-        _write(args, result)
-    print(f"\n{verdict.summary(result)}")
+        say(str(outcome))
+        result = replace(result, outcomes=(*result.outcomes, outcome))
+        if args.stop and result.failed(outcome):
+            result = replace(result, selected=True)
+            break
+    _write(args, result, say)
+    say(f"\n{verdict.summary(result)}")
+    say.end()
     return 0 if result.good else 1
+
+
+class _Printer:
+    """Prints lines.  Where stdout cannot be written, as in `| head`, a run that writes files goes on to its end."""
+
+    def __init__(self, goes_on: bool) -> None:
+        self.goes_on = goes_on
+        self.problem: OSError | None = None
+
+    def __call__(self, text: str) -> None:
+        try:
+            print(text, flush=True)
+        except OSError as problem:
+            if not self.goes_on:
+                raise
+            self.problem = problem
+
+    def end(self) -> None:
+        """Raise what could not be written, now that the files are there."""
+        if self.problem is not None:
+            raise self.problem
 
 
 def _vector(folder: Path) -> Vector:
@@ -101,7 +139,17 @@ def _backend(args: argparse.Namespace) -> Backend:
     return backends.load(args.backend[0], declared)
 
 
-def _write(args: argparse.Namespace, result: Run) -> None:
+def _write(args: argparse.Namespace, result: Run, say: Callable[[str], None]) -> None:
+    """Write the files that the options ask for."""
+    if args.junit:
+        store.write_text(args.junit, junit.text(result))
+    if args.html:
+        store.write_text(args.html, html.text(result))
+    if args.out:
+        _write_folder(args, result, say)
+
+
+def _write_folder(args: argparse.Namespace, result: Run, say: Callable[[str], None]) -> None:
     """Write report.json, and for every failure a case of one or two steps; print the command that runs it again."""
     folder = store.output_folder(args.out)
     store.write_json(folder / "report.json", verdict.content(result))
@@ -111,7 +159,22 @@ def _write(args: argparse.Namespace, result: Run) -> None:
             cases.write(target, outcome.excerpt.about, outcome.excerpt.arrays)
             option = f" --profile {args.profile}" if args.profile else ""
             name = f"-- {result.backend.name}" if args.program else result.backend.name
-            print(f"one step of {outcome.id}: decolle-ref oracle run{option} --case {target} {name}")
+            say(f"one step of {outcome.id}: decolle-ref oracle run{option} --case {target} {name}")
+
+
+def run_matrix(args: argparse.Namespace) -> int:
+    """`decolle-ref oracle matrix TOML --out DIR`: exit code 0 if all passed, 1 if not, 2 if one could not be run."""
+    table, rows = matrix.read(args.file), []
+    seed = runner.random_seed() if args.seed is None else args.seed
+    with store.new_folder(args.out) as folder:
+        for row in matrix.run(table, seed, args.only):
+            print(f"{row.name}: {row.verdict}", flush=True)
+            rows.append(row)
+            matrix.write_row(folder, row)
+        store.write_text(folder / "matrix.md", matrix.markdown(rows))
+        store.write_text(folder / "matrix.html", matrix.page(rows))
+    print(f"wrote {args.out}; seed {seed}")
+    return 2 if any(row.run is None for row in rows) else int(not all(row.verdict == "passed" for row in rows))
 
 
 def check(args: argparse.Namespace) -> int:

@@ -4,10 +4,12 @@
 [slice(0, 2, None), slice(2, 4, None), slice(4, 5, None)]
 """
 
+import sys
 import warnings
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import Any, TypeVar
 
 from decolle_ref._util.check import count
 
@@ -15,6 +17,21 @@ __all__ = ["CHUNK", "split", "worker_pool"]
 
 CHUNK = 32
 """Samples in a chunk: few enough for the caches, enough for long matrix products."""
+
+T = TypeVar("T")
+
+
+class SameThread(ThreadPoolExecutor):
+    """A pool that starts no thread: whoever submits does the work.  Python in a browser has no threads."""
+
+    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
+        """Call fn at once; a Future of what it returned or raised."""
+        future: Future[T] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as problem:
+            future.set_exception(problem)
+        return future
 
 
 @contextmanager
@@ -24,7 +41,8 @@ def worker_pool(threads: int, blas_threads: int = 1) -> Iterator[ThreadPoolExecu
     Parameters
     ----------
     threads
-        Number of workers, >= 1.  Without threadpoolctl there is one worker, and a warning.
+        Number of workers, >= 1.  Without threadpoolctl there is one worker, and a warning.  In a browser the caller
+        does the work.
     blas_threads
         Number of threads of every matrix product, >= 1.  Without threadpoolctl it is left as it is.
 
@@ -44,11 +62,15 @@ def worker_pool(threads: int, blas_threads: int = 1) -> Iterator[ThreadPoolExecu
     except ImportError:
         if threads > 1:
             warnings.warn("one thread, as threadpoolctl is not installed (extra: figures)", stacklevel=3)
-        with ThreadPoolExecutor(1) as workers:
+        with _pool(1) as workers:
             yield workers
     else:
-        with threadpool_limits(blas_threads, "blas"), ThreadPoolExecutor(threads) as workers:
+        with threadpool_limits(blas_threads, "blas"), _pool(threads) as workers:
             yield workers
+
+
+def _pool(threads: int) -> ThreadPoolExecutor:
+    return SameThread() if sys.platform == "emscripten" else ThreadPoolExecutor(threads)
 
 
 def split(batch: int, chunk: int) -> list[slice]:

@@ -10,12 +10,13 @@ Read `trace` first, then the rooms:
     trace         what the implementation wrote down, parsed once into a `Trace`
     check         the residual check of a full trace: error_bounds, equations, learning, residual
     spikes_only   the check of a trace that has only spikes and weights: intervals, bounded_learning, driven
-    diagnose      which known mistake explains a failure: mutants, hypotheses
+    diagnose      which known mistakes explain the failures; mutants, which it must name
     vectors       the cases to run, each with the mistake that it would catch
 
 and beside them `profile` (an implementation's arithmetic), `backends` (how to run it), `runner` (runs it on vectors),
-`report` (a failure in words and as JSON), `verdict` (of a whole run, with its coverage) and `plugin` (for pytest).
-Public are the names in `__all__` and the rooms.
+`report` (a failure in words and as JSON), `verdict` (of a whole run, with its coverage), `junit`, `html` (with `course`
+and `svg`: a failure over time), `matrix` (several backends) with `badges`, and `plugin` (for pytest).  Public are the
+names in `__all__` and the rooms.
 docs/oracle.md shows how to use it.
 """
 

@@ -95,7 +95,7 @@ def _size(failure: Failure, profile: Profile) -> str:
         return f"{off:.3g}, where 0 is right"
     ulps = off / float(profile.ulp(np.asarray(failure.expected)))
     if ulps < 1000:
-        return f"{ulps:.3g} units in the last place of {profile.format}"
+        return f"{ulps:.3g} units in the last place of {profile.shown}"
     return f"{off / abs(failure.expected):.3g} times the expected number"
 
 

@@ -22,8 +22,10 @@ from decolle_ref.cases import Case
 from decolle_ref.oracle import alone, diagnose, report
 from decolle_ref.oracle.backends import Backend, Unsupported, answer
 from decolle_ref.oracle.check import ends, residual
+from decolle_ref.oracle.course import Course
+from decolle_ref.oracle.course import of as course_of
 from decolle_ref.oracle.spikes_only import driven, exact
-from decolle_ref.oracle.trace import Trace, parse_trace
+from decolle_ref.oracle.trace import LOSS, MEMORY, STATE, Trace, parse_trace
 from decolle_ref.oracle.vectors.features import Feature, by_layer
 from decolle_ref.oracle.vectors.properties import Vector
 
@@ -46,6 +48,7 @@ class Outcome:
     excerpt : a case of one or two steps that shows the failure, or None
     features : the features of the vector that meet in each layer
     explanations : of the equations that fail
+    course : what was got and expected at the place of the failure, over time, or None
     """
 
     id: str
@@ -56,6 +59,7 @@ class Outcome:
     excerpt: Case | None = None
     features: tuple[frozenset[Feature], ...] = ()
     explanations: tuple[diagnose.Explanation, ...] = ()
+    course: Course | None = None
 
     @property
     def good(self) -> bool:
@@ -157,12 +161,13 @@ def check(trace: Trace, id: str, why: str, is_exact: bool = False) -> Outcome:
         result = (exact.check(trace) if is_exact else None) or driven.check(trace)
         return Outcome(id, result.status, str(result), why, {"status": result.status, "undecided": result.undecided})
     verdict = ends.check(trace, residual.check(trace))
-    causes = () if verdict else tuple(diagnose.explain_all(trace, verdict))
+    is_end = verdict.failure is not None and verdict.failure.equation in (LOSS, *STATE, *MEMORY)
+    causes = () if verdict or is_end else tuple(diagnose.explain_all(trace, verdict))
     text, details = report.text(verdict, causes), report.content(verdict, causes)
     if verdict.failure is None:
         return Outcome(id, "pass", text, why, details)
     excerpt = report.excerpt(trace, verdict.failure)
-    return Outcome(id, "fail", text, why, details, excerpt, explanations=causes)
+    return Outcome(id, "fail", text, why, details, excerpt, explanations=causes, course=course_of(verdict))
 
 
 def as_expected_failure(outcome: Outcome, reason: str) -> Outcome:

@@ -96,12 +96,12 @@ class Run:
     @property
     def verdict(self) -> str:
         """The verdict in a word: "passed", "not covered" or "failed"."""
-        if any(self._failed(outcome) for outcome in self.outcomes):
+        if any(self.failed(outcome) for outcome in self.outcomes):
             return "failed"
         return "not covered" if self.unmet or not self.passed else "passed"
 
-    def _failed(self, outcome: Outcome) -> bool:
-        """Below level L2 an inconclusive vector is no failure: the level does not show enough to decide it."""
+    def failed(self, outcome: Outcome) -> bool:
+        """Whether an outcome is a failure.  Below level L2 an inconclusive one is not: the level shows too little."""
         open_question = outcome.status == "inconclusive" and self.backend.profile.level != "L2"
         return not outcome.good and not open_question
 

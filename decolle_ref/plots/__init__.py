@@ -7,17 +7,20 @@
 No module here simulates or learns; what is drawn was computed in `decolle_ref.experiments`.  A plot may evaluate a
 formula on a grid (`surrogates`) or summarise its arrays, for instance by a median over seeds.  Read `landscape` first:
 it is the shortest one of the usual form.  `graph`, `schematics_feedback` and `surrogates` draw figures of the review
-that need no run, and so do `dialect_comparison` and `lif_dynamics`, whose numbers come in a second from the experiment
-of the same name.  `style` holds the colours and line styles that all figures share.
+that need no run.  `event_clouds` and `event_network` draw recordings and the network that learns from them, and
+`clip_votes` what it answers while it sees one.  The numbers of `dialect_comparison` and `lif_dynamics` come in a second
+from the experiment of the same name.  `style` holds the colours and line styles that all figures share.
 """
 
 __all__ = [
     "alignment",
+    "clip_votes",
     "convnet",
     "credit",
     "dialect_comparison",
     "dvsgesture",
     "event_clouds",
+    "event_network",
     "graph",
     "landscape",
     "lif_dynamics",

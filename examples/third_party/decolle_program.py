@@ -31,8 +31,8 @@ def validate(case, arrays):
     """Refuse a case that the package does not express."""
     if case["dialect"] not in [*SURROGATES]:
         refuse(f"dialect: expected {', '.join(SURROGATES)}, got {case['dialect']}")
-    expected = {"constants": "decay", "initial_state": "rest", "memory": "fresh", "dropout": None, "schedule": None}
-    for key, value in expected.items():
+    expected = {"constants": "decay", "initial_state": "rest", "memory": "fresh"}
+    for key, value in (expected | {"dropout": "none", "schedule": "constant"}).items():
         if case.get(key, value) != value:
             refuse(f"{key}: expected {value}, got {case[key]}")
     own = SURROGATES[case["dialect"]]

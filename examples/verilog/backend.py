@@ -29,7 +29,9 @@ SOURCES = ("decolle_layer.v", "mac.v", "divide.v", "surrogate.v")
 Q8_16 = PROFILES["Q8.16"]
 SURROGATES = ("boxcar", "piecewise_linear", "fast_sigmoid", "fast_sigmoid_10")
 GAINS, REFRACTORY = ("one", "leak", "inverse"), ("w", "gamma_w", "leak_w")
-KNOWN = "inputs W b G c alpha beta gamma w P0 Q0 R0 target rate_W rate_b m_W m_b u_W u_b".split()  # arrays of a case
+KNOWN = (
+    "inputs schedule W b G c alpha beta gamma w P0 Q0 R0 target rate_W rate_b m_W m_b u_W u_b".split()
+)  # arrays of a case
 MOST_CYCLES = 10_000_000  # for Icarus Verilog, about a minute
 
 
@@ -60,6 +62,7 @@ def parameters(about: dict[str, Any], number: int) -> dict[str, int]:
         "LEARN": about["learn"],
         "GIVEN": about["initial_state"] == "given",
         "MEMORY": about.get("memory") == "given" and adamax is not None,
+        "SCHEDULE": about.get("schedule") == "given",
     }
 
 

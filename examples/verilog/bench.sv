@@ -14,6 +14,7 @@ module bench;
     parameter TARGETS = 0, LEARN = 0;
     parameter GIVEN = 0;       // whether there are P0, Q0 and R0
     parameter MEMORY = 0;      // whether there are u_W and u_b
+    parameter SCHEDULE = 0;    // whether there is a factor of the learning rates for each step
 
     `include "layout.vh"
 
@@ -43,6 +44,7 @@ module bench;
     string hex, inputs, out;
     integer number, learn_from;
     reg signed [24:0] words[0:LARGEST-1];
+    reg signed [24:0] schedule[0:STEPS-1], rate_W[0:N_IN-1], rate_b[0:N-1];
     reg [15:0] events[0:STEPS*BATCH*N_IN-1];
     reg signed [24:0] targets[0:STEPS*BATCH*N_OUT-1];
 
@@ -79,13 +81,18 @@ module bench;
         saturate = value >= 1 << 24 ? (1 << 24) - 1 : value < -(1 << 24) ? -(1 << 24) : value;
     endfunction
 
+    // The product as a number: rounded to the nearest, then saturated.
+    function integer times(input reg signed [63:0] a, input reg signed [63:0] b);
+        times = saturate((a * b + ONE / 2) >>> 16);
+    endfunction
+
     // Gains and refractory strength follow from the decays; each is rounded once.
     function integer gain(input reg signed [63:0] decay);
         gain = GAINS == 0 ? ONE : GAINS == 1 ? ONE - decay : saturate(((64'sd1 << 33) + ONE - decay) / (2 * (ONE - decay)));
     endfunction
 
-    function integer strength(input reg signed [63:0] w, input reg signed [63:0] gamma);
-        strength = REFRACTORY == 0 ? w : saturate(((REFRACTORY == 1 ? gamma : ONE - gamma) * w + ONE / 2) >>> 16);
+    function integer strength(input reg signed [24:0] w, input reg signed [24:0] gamma);
+        strength = REFRACTORY == 0 ? w : times(w, REFRACTORY == 1 ? gamma : ONE - gamma);
     endfunction
 
     task load_gains(input string name, input integer base);
@@ -128,6 +135,11 @@ module bench;
         end
         $readmemh(inputs, events);
         if (TARGETS != 0) $readmemh(path(hex, "target", "hex"), targets);
+        if (SCHEDULE != 0) begin
+            $readmemh({hex, "/schedule.hex"}, schedule);
+            $readmemh(path(hex, "rate_W", "hex"), rate_W);
+            $readmemh(path(hex, "rate_b", "hex"), rate_b);
+        end
     endtask
 
     // ---- Memory into files
@@ -216,6 +228,8 @@ module bench;
             for (integer k = 0; k < N_OUT && TARGETS != 0; k++)
                 put(TARGET + b * N_OUT + k, targets[(t*BATCH+b)*N_OUT+k]);
         end
+        for (integer j = 0; j < N_IN && SCHEDULE != 0; j++) put(RATE_W + j, times(schedule[t], rate_W[j]));
+        for (integer i = 0; i < N && SCHEDULE != 0; i++) put(RATE_B + i, times(schedule[t], rate_b[i]));
         learn = LEARN != 0 && t >= learn_from;
         start = 1;
         @(negedge clk);

@@ -14,8 +14,7 @@ wire ends_neuron = job == (READS_SPIKES != 0 ? SPIKE : SURROGATE == 1 ? PARABOLA
 wire ends_output = job == READOUT || job == ERROR;
 wire ends_weight = job == UPDATE || (job == GRADIENT && !learn);
 
-wire ends_sample = (ends_input && last_j) || (ends_neuron && last_i && (job == DELTA || job == RESET))
-    || (job == READOUT && last_k);
+wire ends_sample = (ends_input && last_j) || ((job == DELTA || job == RESET) && last_i) || (job == READOUT && last_k);
 
 always @* begin
     next_job = job + 1;  // most jobs are followed by the next in the list

@@ -1,4 +1,4 @@
-// What a job does to the number that it computed (decolle_layer.v): the surrogates, the error, Adamax's u, in Q8.16.
+// Theta, sigma and sigma' of the number that a job computed, in Q8.16; what needs a product or a division is left to it.
 
 module surrogate #(
     parameter SURROGATE = 0,  // 0: boxcar, 1: piecewise_linear, 2: fast_sigmoid, 3: fast_sigmoid_10
@@ -24,8 +24,8 @@ module surrogate #(
             sigma = near;                                         // then 1/2 +- near (2 - near) / 2
             slope = ONE - near;                                   // max(0, 1 - |x|)
         end else begin
-            sigma = x;                                                      // then 1/2 + x / (1 + s |x|)
-            slope = ONE + (SURROGATE == 3 ? (m <<< 3) + (m <<< 1) : m);     // then 1 / (1 + s |x|)^2
+            sigma = x;                                                    // then 1/2 + x / (1 + s |x|)
+            slope = ONE + (SURROGATE == 3 ? (m <<< 3) + (m <<< 1) : m);   // then 1 / (1 + s |x|)^2
         end
     end
 endmodule

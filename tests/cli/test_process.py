@@ -39,7 +39,7 @@ def writers(case, out):
             "checkpoint.npz",
         ),
         "simulate": (["simulate", case, "--out", out], "layer1_Q.npy"),
-        "export": (["oracle", "export", "--out", out], "layer1_Q.npy"),
+        "export": (["oracle", "export", "--out", out], "inputs.npy"),
     }
 
 

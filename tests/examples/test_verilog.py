@@ -68,6 +68,16 @@ def test_the_layer_saturates_as_its_integer_model():
     assert got["layer1_P"].max() == got["layer1_U"].max() == 256 - 2**-16 and got["layer1_U"].min() == -256
 
 
+@needs_icarus
+def test_a_schedule_of_the_learning_rate_is_that_of_the_integer_model():
+    layer = {"surrogate": "boxcar"}
+    about, arrays = make("paper", sizes=(6, 5), steps=6, layer=layer, optimiser=SGD, schedule="given")
+    arrays["schedule"] = np.array([1, 0.5, 1.25, 3, -0.3330078125, 0], np.float32)
+    got = bit_for_bit(about, arrays)
+    steady = verilog.backend(about | {"schedule": "constant"}, {x: y for x, y in arrays.items() if x != "schedule"})
+    assert (got["layer1_W_final"] != steady["layer1_W_final"]).any()
+
+
 def judged(name):
     (vector,) = (v for v in catalogue.catalogue(catalogue.dtype_of(Q)) if v.id == name)
     return runner.judge(Backend("Verilog", verilog.backend, Q), catalogue.quantised(vector, Q))
@@ -83,6 +93,13 @@ def test_a_convolution_is_refused():
     outcome = judged("conv-pool-ties")
     assert outcome.status == "unsupported"
     assert "layers: expected dense ones, got a convolution" in str(outcome)
+
+
+def test_arrays_that_the_layer_does_not_read_are_refused():
+    about, arrays = make("paper", layer={"surrogate": "boxcar"})
+    verilog.validate(about, arrays)
+    with pytest.raises(NotImplementedError, match="layer2_mask: expected no such array, got one"):
+        verilog.validate(about, arrays | {"layer2_mask": np.zeros(1)})
 
 
 @needs_icarus

@@ -42,7 +42,8 @@ def test_a_mutant_changes_its_equation_and_is_killed_with_guaranteed_power_and_n
 
 
 def test_two_mutants_of_different_equations_are_both_named():
-    assert all(matrix.both_named(PROFILES["float32"], pair) for pair in matrix.pairs(6))
+    apart = [(one, other) for one, other in matrix.pairs(20) if one.equation != other.equation]
+    assert all(matrix.both_named(PROFILES["float32"], pair) for pair in apart[:6])
 
 
 @pytest.mark.study

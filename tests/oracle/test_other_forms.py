@@ -83,7 +83,7 @@ def test_either_winner_is_right_where_a_format_makes_a_tie():
         first, other = (make(profile, x)(example.about, example.arrays) for x in (plain, last))
         different += any((first[name] != other[name]).any() for name in first)
         assert residual_check(example, first, profile) and residual_check(example, other, profile)
-    assert different > 3
+    assert different > 1
 
 
 def test_a_winner_that_is_not_the_largest_fails():

@@ -46,7 +46,8 @@ def test_an_equation_without_a_cause_is_unexplained():
 
 def test_what_only_failing_vectors_have_is_named():
     pool, conv = ("pool", "2"), ("synapse", "conv")
-    ended = [failing("a", "P decays with beta", features=[pool, conv]), Ended("b", (), frozenset([conv]))]
+    ended = [failing("a", "P decays with beta", features=[pool, conv])]
+    ended += [Ended(id, (), frozenset([conv])) for id in "bcd"]
     assert summarise(ended)[0].endswith("only vectors with this fail: pool 2")
 
 

@@ -23,7 +23,7 @@ from decolle_ref.oracle.diagnose.changes import (
     with_trace,
 )
 from decolle_ref.oracle.diagnose.dropout import masks
-from decolle_ref.oracle.diagnose.estimates import Family
+from decolle_ref.oracle.diagnose.estimates import Family, percent
 from decolle_ref.oracle.diagnose.hypothesis import Form, Hypothesis, Inapplicable
 from decolle_ref.oracle.diagnose.membrane import silent
 from decolle_ref.oracle.diagnose.readout import TRIPLES
@@ -186,6 +186,13 @@ delta: list[Hypothesis | Family] = [
         form=_slope(lambda site: site.layer.surrogate.primitive(site.u) * (1 - site.layer.surrogate.primitive(site.u))),
     ),
     Hypothesis("delta with sigma'(U) twice", form=_slope(lambda site: site.layer.surrogate.derivative(site.u) ** 2)),
+    Hypothesis(
+        "delta with sigma(U)^2 for sigma'", form=_slope(lambda site: site.layer.surrogate.primitive(site.u) ** 2)
+    ),
+    Hypothesis(
+        "delta with the root of sigma' for sigma'",
+        form=_slope(lambda site: np.sqrt(site.layer.surrogate.derivative(site.u))),
+    ),
     Hypothesis("delta with 1 / (1 + U^2) for sigma'", form=_slope(lambda site: 1 / (1 + site.u**2))),
     Hypothesis("delta with exp(-U^2) for sigma'", form=_slope(lambda site: np.exp(-(site.u**2)))),
     Hypothesis("delta with 1 - tanh(U)^2 for sigma'", form=_slope(lambda site: 1 - np.tanh(site.u) ** 2)),
@@ -226,6 +233,12 @@ delta: list[Hypothesis | Family] = [
         "delta given to the smallest U in each window, though sigma' is that of the largest", form=_routed(np.negative)
     ),
     Hypothesis("delta given to the U of largest size in each window", form=_winner(np.abs)),
+    Family(
+        "delta with sigma' times a number",
+        lambda k: Hypothesis("", form=_slope(lambda site: float(k) * site.layer.surrogate.derivative(site.u))),
+        lambda site: np.full((), 1.5),
+        percent,
+    ),
     Family(
         "delta with another slope of sigma': sigma'(k U)",
         lambda k: Hypothesis("", form=_at(lambda site: float(k) * site.u)),

@@ -110,7 +110,7 @@ def times(factor: Callable[[Site], float]) -> Result:
 
     def result(made: Bounded, site: Site, got: Array) -> Bounded:
         k = float(factor(site))
-        if k == 1 or not np.isfinite(k):
+        if not np.isfinite(k):
             raise Inapplicable
         if np.frexp(k)[0] in (0.5, -0.5) or k == 0:
             return Bounded(k * made.value, abs(k) * made.err)

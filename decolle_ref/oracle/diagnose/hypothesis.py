@@ -173,7 +173,7 @@ def both(one: Hypothesis, other: Hypothesis) -> Hypothesis:
 
     return Hypothesis(
         f"{one.name}, and {other.name}",
-        lambda site: other.edit(one.edit(site)),
+        unchanged if one.edit is other.edit is unchanged else lambda site: other.edit(one.edit(site)),
         one.form or other.form,
         result if results else None,
         one.unknown + other.unknown,

@@ -173,13 +173,23 @@ def _fresh(name: str) -> Edit:
     return only_if(lambda site: names[0] in site.case, with_case(**{x: forgotten(x) for x in names}))
 
 
+def _sizes(name: str) -> list[Hypothesis]:
+    """Another size of the gradient, with eps at any place."""
+    sizes = {"a sum, beta2 u + |g|": "sum", "a mean, beta2 u + (1 - beta2) |g|": "mean"}
+    return [
+        Hypothesis(f"{name}: Adamax whose u is {words}", form=adaptive(name, Rule(size=size, eps=eps)))
+        for words, size in sizes.items()
+        for eps in ("gradient", "stored", "divisor", "none")
+    ]
+
+
 def rules(name: str) -> list[Hypothesis]:
     """Other optimisers and mistakes in Adamax."""
     known = {
         "Adamax without its maximum": Rule(beta2=0.0),
         "Adamax without the correction of its bias": Rule(correction=None),
-        "Adamax corrects its bias one step late: t starts at 0": Rule(correction=-1),
-        "Adamax corrects its bias one step early: t starts at 2": Rule(correction=1),
+        "Adamax corrects its bias with t - 1: t starts at 0": Rule(correction=-1),
+        "Adamax corrects its bias with t + 1: t starts at 2": Rule(correction=1),
         "Adamax corrects the bias of u, too": Rule(second=True),
         "Adamax without beta1": Rule(beta1=0.0),
         "Adamax with beta1 = 0.9": Rule(beta1=0.9),
@@ -190,8 +200,6 @@ def rules(name: str) -> list[Hypothesis]:
         "Adamax without eps": Rule(eps="none"),
         "Adamax whose eps is added to u after the maximum, and kept": Rule(eps="stored"),
         "Adamax whose eps is added to the divisor, m / (u + eps)": Rule(eps="divisor"),
-        "Adamax whose u is a sum, beta2 u + |g|": Rule(size="sum"),
-        "Adamax whose u is a mean, beta2 u + (1 - beta2) |g|": Rule(size="mean"),
         "RMSprop for Adamax, or Adam without corrections": Rule(size="square", correction=None),
         "Adam for Adamax": Rule(size="square", second=True),
         "Adam for Adamax, with beta1 = 0.9": Rule(size="square", second=True, beta1=0.9),
@@ -200,6 +208,7 @@ def rules(name: str) -> list[Hypothesis]:
     return [
         Hypothesis(f"{name}: SGD for Adamax", _adamax(lambda adamax: SGD())),
         *(Hypothesis(f"{name}: {words}", form=adaptive(name, rule)) for words, rule in known.items()),
+        *_sizes(name),
         Hypothesis(
             f"{name}: Adamax with beta1 and beta2 exchanged",
             _adamax(lambda x: replace(x, beta1=x.beta2, beta2=x.beta1)),

@@ -126,6 +126,10 @@ R: list[Hypothesis | Family] = [
         form=refractory(lambda x, g, R, S: _where(S, exact(np.ones(())), x.arithmetic.multiply(g, R))),
     ),
     Hypothesis(
+        "R does not decay at a spike",
+        form=refractory(lambda x, g, R, S: _where(S, x.arithmetic.add(R, S), x.arithmetic.multiply(g, R))),
+    ),
+    Hypothesis(
         "R grows no further than 1",
         form=refractory(
             lambda x, g, R, S: x.arithmetic.clip(x.arithmetic.add(x.arithmetic.multiply(g, R), S), -np.inf, 1.0)

@@ -5,10 +5,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from decolle_ref._util.check import Array
 from decolle_ref.decolle.objective import Regulariser
 from decolle_ref.decolle.surrogate import Surrogate, logistic
 from decolle_ref.oracle.check import learning
-from decolle_ref.oracle.check.error_bounds import Bounded, exact
+from decolle_ref.oracle.check.error_bounds import Bounded
 from decolle_ref.oracle.diagnose.changes import (
     only_if,
     with_case,
@@ -25,6 +26,9 @@ from decolle_ref.oracle.diagnose.site import Site
 def has_regulariser(site: Site) -> bool:
     """Whether the layer has a regulariser."""
     return site.layer.objective.regulariser is not None
+
+
+Part = Callable[[Site, Array], Array]
 
 
 def regularised(change: Callable[[Regulariser, Site], Regulariser]) -> Edit:
@@ -115,20 +119,70 @@ def _free_of_readout(site: Site) -> Site:
     return with_case(G=lambda site: np.zeros((outputs, n)))(site)
 
 
-def _always(site: Site) -> Bounded:
-    """The regulariser of lambda2 without its relu: it pushes at all steps."""
+def _neurons(site: Site) -> float:
+    """The number of entries that the regulariser of lambda1 averages over, per sample."""
+    return float((site.trace["U"] if _acts_before(site) else site.u).shape[-1])
+
+
+def _acts_before(site: Site) -> bool:
+    return site.layer.pool is not None and site.layer.lambda1_on == "U"
+
+
+def _rate(site: Site) -> Surrogate:
+    return site.layer.rate_of(site.layer.surrogate)
+
+
+def loud(site: Site, x: Array) -> Array:
+    """Where the regulariser of lambda1 acts."""
+    return np.asarray(x + 0.01 > 0)
+
+
+def slope(site: Site, u: Array) -> Array:
+    """The slope of the activity that the regulariser of lambda2 reads."""
     regulariser = site.layer.objective.regulariser
-    if regulariser is None or site.layer.pool is not None:
-        raise Inapplicable
-    made = learning.delta(regularised(lambda r, site: replace(r, lambda2=0.0))(site), site.arithmetic)
-    return site.arithmetic.gathered(made, _below(site, regulariser))
+    reads_rate = regulariser is not None and regulariser.activity == "rate"
+    return _rate(site).derivative(u) if reads_rate else np.ones_like(u)
 
 
-def _below(site: Site, regulariser: Regulariser) -> Bounded:
-    rate, a = site.layer.rate_of(site.layer.surrogate), site.arithmetic
-    slope = rate.derivative(site.u) if regulariser.activity == "rate" else np.ones_like(site.u)
-    each = a.multiply(a.derived(np.asarray(-regulariser.lambda2)), a.derived(np.asarray(1 / site.u[0].size)))
-    return a.multiply(each, a.function(lambda x: x, exact(slope), 0.0))
+def activity(site: Site, u: Array) -> Array:
+    """The activity that the regulariser of lambda2 reads."""
+    regulariser = site.layer.objective.regulariser
+    reads_rate = regulariser is not None and regulariser.activity == "rate"
+    return _rate(site).primitive(u) if reads_rate else u
+
+
+def quiet(axes: tuple[int, ...] | None = None, goal: float = 0.1) -> Part:
+    """Where the mean activity over these axes is below a goal; over those of the right equation for None."""
+
+    def where(site: Site, u: Array) -> Array:
+        regulariser = site.layer.objective.regulariser
+        right = (1, 2) if regulariser is not None and regulariser.activity == "rate" else (2,)
+        return np.asarray(activity(site, u).mean(axis=axes or right, keepdims=True) < goal)
+
+    return where
+
+
+def penalised(first: Part = loud, silent: Part | None = None, second: Part = slope) -> Form:
+    """delta with other regularisers: lambda1 / N first(U) - lambda2 / N silent(u) second(u)."""
+    where = silent or quiet()
+
+    def form(site: Site) -> Bounded:
+        pool, regulariser, u = site.layer.pool, site.layer.objective.regulariser, site.u
+        if regulariser is None:
+            raise Inapplicable
+        before = _acts_before(site)
+        x = site.trace["U"] if before else u
+        one = regulariser.lambda1 / x[0].size * first(site, x)
+        two = -regulariser.lambda2 / u[0].size * where(site, u) * second(site, u)
+        after = two + (0 if before else one)
+        term = after if pool is None else pool.route(np.asarray(after, np.float64), site.winners)
+        term = term + one if before else term
+        a = site.arithmetic
+        err = 16 * (a.unit * np.abs(term) + a.tiny + a.step) + 16 * a.unit * regulariser.lambda2 / u[0].size
+        bare = learning.delta(with_objective(regulariser=None)(site), a)
+        return a.gathered(bare, Bounded(np.asarray(term), np.asarray(err)))
+
+    return form
 
 
 regularisers: list[Hypothesis | Family] = [
@@ -155,7 +209,44 @@ regularisers: list[Hypothesis | Family] = [
     Hypothesis("delta, where the regulariser of lambda1 reads U after the pool", _place("u")),
     Hypothesis("delta, where the regulariser of lambda2 reads U before the pool", form=_penalties_on_U(False, True)),
     Hypothesis("delta, where both regularisers read U before the pool", form=_penalties_on_U(True, True)),
-    Hypothesis("delta, where the regulariser of lambda2 acts above its goal, too", form=_always),
+    Hypothesis(
+        "delta, where the regulariser of lambda2 acts above its goal, too",
+        form=penalised(silent=lambda site, u: np.ones_like(u)),
+    ),
+    Hypothesis(
+        "delta, where the regulariser of lambda1 acts where U > 0, without the 0.01",
+        form=penalised(first=lambda site, x: x > 0),
+    ),
+    Hypothesis(
+        "delta, where the regulariser of lambda1 acts everywhere", form=penalised(first=lambda site, x: np.ones_like(x))
+    ),
+    Hypothesis(
+        "delta, where the regulariser of lambda2 takes the mean of each sample", form=penalised(silent=quiet((2,)))
+    ),
+    Hypothesis(
+        "delta, where the regulariser of lambda2 takes the mean of each neuron", form=penalised(silent=quiet((1,)))
+    ),
+    Hypothesis(
+        "delta, where the regulariser of lambda2 takes the mean over batch and neurons",
+        form=penalised(silent=quiet((1, 2))),
+    ),
+    Hypothesis(
+        "delta, where the regulariser of lambda2 looks at each neuron in each sample",
+        form=penalised(silent=lambda site, u: activity(site, u) < 0.1),
+    ),
+    Hypothesis(
+        "delta, where the regulariser of lambda2 has another goal, 0.01", form=penalised(silent=quiet(goal=0.01))
+    ),
+    Hypothesis(
+        "delta, where the regulariser of lambda2 has the slope of the layer's own sigma",
+        form=penalised(second=lambda site, u: site.layer.surrogate.derivative(u)),
+    ),
+    Hypothesis(
+        "delta, where the regulariser of lambda2 has no slope", form=penalised(second=lambda site, u: np.ones_like(u))
+    ),
+    Hypothesis(
+        "delta, where the regulariser of lambda1 is summed over the neurons, not averaged", factors(_neurons, _once)
+    ),
     Family(
         "delta, where the regularisers have another factor",
         lambda k: Hypothesis("", factors(lambda site: float(k), lambda site: float(k))),

@@ -9,11 +9,12 @@ All mistakes of the first two stages that fit are reported, since one trace may 
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import combinations
+from itertools import combinations, islice
 
 import numpy as np
 
 from decolle_ref._util.verdict import within
+from decolle_ref.oracle.check.error_bounds import Bounded
 from decolle_ref.oracle.check.residual import Failure, Slot, Verdict
 from decolle_ref.oracle.check.residual import check as residual_check
 from decolle_ref.oracle.diagnose.estimates import Family, fitted
@@ -26,8 +27,9 @@ from decolle_ref.oracle.diagnose.site import Site, sites
 from decolle_ref.oracle.diagnose.windows import meets, part
 from decolle_ref.oracle.trace import ORDER, UPDATE, Trace
 
-PAIRED = 40  # the first hypotheses of each equation that are tried in pairs
+PAIRED = 26  # the first hypotheses of each equation that are tried in pairs
 PAIRED_UPDATES = 14  # of W and b, which are computed step by step
+ROOM = 3  # times the bound, for an estimated number: the implementation may need further roundings for it
 NUMBERS = 20_000_000  # the most numbers that are computed for the pairs of one equation
 STATES = {"Q": "state", "P": "state", "R": "state", "W": "weights", "b": "biases"}
 
@@ -151,7 +153,10 @@ def fits(each: Hypothesis | Family, at: Sequence[Site], slots: dict[int, Slot], 
         site, slot = at[number - 1], slots[number]
         try:
             hypothesis = fitted(each, site, slot) if isinstance(each, Family) else each
-            if not consistent(value(hypothesis, site, slot), slot):
+            made = value(hypothesis, site, slot)
+            if isinstance(each, Family):
+                made = Bounded(made.value, ROOM * made.err)
+            if not consistent(made, slot):
                 return None
         except Inapplicable:
             return None
@@ -178,7 +183,8 @@ def _possible(each: Hypothesis | Family, site: Site, slot: Slot) -> bool:
         return True
     try:
         hypothesis = fitted(each, site, slot) if isinstance(each, Family) else each
-        return meets(value(hypothesis, site, slot), slot)
+        made = value(hypothesis, site, slot)
+        return meets(Bounded(made.value, ROOM * made.err), slot)
     except Inapplicable:
         return False
 
@@ -186,7 +192,8 @@ def _possible(each: Hypothesis | Family, site: Site, slot: Slot) -> bool:
 def _pairs(equation: str, site: Site, slot: Slot) -> Iterator[Hypothesis]:
     """Two mistakes of one equation, each of which would change the numbers of the first failing layer."""
     most = PAIRED_UPDATES if equation in UPDATE else PAIRED
-    singles = [each for each in HYPOTHESES.get(equation, ())[:most] if not each.whole and _matters(each, site, slot)]
+    table = (each for each in HYPOTHESES.get(equation, ()) if not each.whole and _matters(each, site, slot))
+    singles = list(islice(table, most))
     affordable = NUMBERS // max(slot.got.size, 1)
     for number, (one, other) in enumerate(combinations(singles, 2)):
         if number >= affordable:

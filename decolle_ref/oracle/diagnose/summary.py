@@ -1,5 +1,6 @@
 """What a whole run says: a cause counts only if it fits every failure of its equation.
 
+>>> from decolle_ref.oracle.diagnose.explanation import Cause
 >>> ended = [Ended("a", (Explanation(("U",), (1,), (Cause("U without b"),), 9),), frozenset())]
 >>> summarise(ended)
 ['U: 1 of 1 failing vectors; consistent with: U without b']
@@ -11,7 +12,8 @@ from typing import NamedTuple
 
 from decolle_ref.oracle.diagnose.explanation import Explanation, rest
 
-MOST = 4  # causes that are named of one equation
+MOST = 4  # causes, and features, that are named of one equation
+ENOUGH = 3  # passing vectors, so that what they lack says something
 
 
 class Ended(NamedTuple):
@@ -90,11 +92,11 @@ def _named(equation: str, cause: str) -> str:
 
 def _only_with(failing: Sequence[Ended], passing: Sequence[Ended]) -> str:
     """The features that all failing vectors have and no passing one."""
-    if not passing:
+    if len(passing) < ENOUGH:
         return ""
     common = frozenset.intersection(*(vector.features for vector in failing))
     alone = common - frozenset().union(*(vector.features for vector in passing))
-    if not alone:
+    if not 0 < len(alone) <= MOST:
         return ""
     words = ", ".join(f"{factor} {value}" for factor, value in sorted(alone))
     return f"; only vectors with this fail: {words}"

@@ -116,7 +116,7 @@ UPDATES = (
     ),
     plant("W: Adamax without the correction of its bias", lambda layer, right, t: 1.0, MOMENTUM, "correct"),
     plant(
-        "W: Adamax corrects its bias one step early: t starts at 2",
+        "W: Adamax corrects its bias with t + 1: t starts at 2",
         lambda layer, right, t: right(t + 1),
         MOMENTUM,
         "correct",
