@@ -26,6 +26,7 @@ class Bug:
     cause: str
     old: str
     new: str
+    by: str = ""  # a vector that kills it
 
 
 def read():
@@ -33,8 +34,9 @@ def read():
     for path in sorted(LISTS.glob("*.toml")):
         content = tomllib.loads(path.read_text(encoding="utf-8"))
         backend = content["backend"]
+        shared = {"backend": backend, "file": content.get("file", backend)}
         for entry in content["bug"]:
-            yield Bug(**({"backend": backend, "file": backend} | entry | {"at": tuple(entry["at"])}))
+            yield Bug(**(shared | entry | {"at": tuple(entry["at"])}))
 
 
 def plant(bug, folder):
