@@ -8,7 +8,11 @@ Matrix products have "highest" precision: float32 is JAX's default on a CPU, but
 rounds a b + c once and turns subnormal numbers into 0; the profile below declares the latter.
 """
 
+import os
 from functools import partial
+
+# Where XLA fuses operations, it may compute a number twice, rounded in two ways; then the trace shows only one of them.
+os.environ.setdefault("XLA_FLAGS", "--xla_disable_hlo_passes=fusion")
 
 import jax
 import jax.numpy as jnp
@@ -194,7 +198,8 @@ def layer_step(about, layer, axes, arrays, carry, S_in, now, n, t):
 def run(about, axes, layer_arrays, inputs, schedule, targets, masks):
     """The scan over time, which `backend` compiles for the structure of the case."""
     carry = [start(about, layer, arrays) for layer, arrays in zip(about["layers"], layer_arrays, strict=True)]
-    n0, burn_in, t0 = about.get("n", 0), about.get("burn_in", 0), about.get("updates", 0)
+    n0, burn_in = about.get("n", 0), about.get("burn_in", 0)
+    t0 = about.get("updates", 0) if about.get("memory") == "given" else 0  # t of a fresh memory starts at 0
 
     def step(carry, now):
         n, S, factor, goals, factors = now

@@ -191,7 +191,7 @@ def optimisers(about, layer, array_of):
             continue
         is_given = about.get("memory") == "given"
         m, u = (layer.tensor(array_of(f"{x}_{name}")) if is_given else torch.zeros_like(parameter) for x in "mu")
-        yield Adamax(parameter, rate, m, u, about.get("updates", 0), **settings)
+        yield Adamax(parameter, rate, m, u, about.get("updates", 0) if is_given else 0, **settings)
 
 
 def backend(about, arrays):

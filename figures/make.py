@@ -24,7 +24,11 @@ from decolle_ref._util.check import InputError, printable
 from decolle_ref.cli.command import OneLineParser
 from decolle_ref.cli.process import guarded
 from decolle_ref.data import authors, dvsgesture, nmnist
-from decolle_ref.experiments import lif_dynamics
+from decolle_ref.experiments import dvsgesture as dvsgesture_clips
+from decolle_ref.experiments import event_network, harness, lif_dynamics
+from decolle_ref.experiments.environment import cores
+from decolle_ref.experiments.event_votes import votes_over_time
+from decolle_ref.fast import worker_pool
 from decolle_ref.plots import style
 
 FOLDER = Path(__file__).resolve().parent
@@ -54,7 +58,7 @@ def from_run(name: str, **settings: Any) -> Callable[[Path, bool], None]:
 
 
 def from_arrays(name: str, compute: Callable[[], Sequence[Any]]) -> Callable[[Path, bool], None]:
-    """Make the figure of an example that takes a second to compute."""
+    """Make the figure of arrays that are computed without a run folder."""
 
     def make(folder: Path, quick: bool) -> None:
         style.save(importlib.import_module(f"decolle_ref.plots.{name}").plot(*compute()), folder / f"{name}.png")
@@ -120,6 +124,30 @@ def some_recordings() -> Sequence[Any]:
     return ([(f"the digit {digit.label}", nmnist.load(digit), nmnist.SIDE), *shown],)
 
 
+def network_for_events() -> Sequence[Any]:
+    """The network of [K20 Table 2], and a clip of DvsGesture from the data folder."""
+    clip = next(clip for clip in dvsgesture.clips() if clip.label == 4)
+    return event_network.build(event_network.EventSettings(), dvsgesture.CLASSES).network, clip.events, dvsgesture.SIDE
+
+
+def votes_on_a_clip() -> Sequence[Any]:
+    """The end of a clip, and how a network votes on it that learned from the beginnings of all clips."""
+    clip = next(clip for clip in dvsgesture.clips() if clip.label == 7)
+    settings = dvsgesture_clips.Settings(clips=True, width=0.25, batch=10, mini_batches=8)
+    with worker_pool(cores()) as workers:
+        training = dvsgesture_clips.make(settings, workers)
+        state = training.begin()
+        while training.done(state) < training.steps:
+            state = training.step(state, harness.silent())
+        shown = list(training.data.test_labels).index(clip.label - 1)
+        votes = votes_over_time(training, state.carry.weights, training.data.test_recordings[shown])
+    start, stop = dvsgesture_clips.TEST_US
+    events = clip.events[(start <= clip.events["t"]) & (clip.events["t"] < stop)]
+    events["t"] -= start
+    names = [name.replace("_", " ") for name in training.data.classes]
+    return events, dvsgesture.SIDE, votes, names, clip.label - 1
+
+
 def one_run(name: str, about: str, **settings: Any) -> Figure:
     """An entry with one file that a fresh run makes."""
     return Figure(about, (f"{name}.png",), from_run(name, **settings))
@@ -159,6 +187,16 @@ FIGURES = {
         "recordings of event cameras as clouds and frames; needs their files",
         ("event_clouds.png",),
         from_arrays("event_clouds", some_recordings),
+    ),
+    "event_network": Figure(
+        "the network that learns from an event camera [K20 Fig. 4, left]; needs the clips of DvsGesture",
+        ("event_network.png",),
+        from_arrays("event_network", network_for_events),
+    ),
+    "clip_votes": Figure(
+        "a clip of DvsGesture and the votes of every layer; needs the clips (3 minutes)",
+        ("clip_votes.png",),
+        from_arrays("clip_votes", votes_on_a_clip),
     ),
     "dialect_comparison": one_run("dialect_comparison", "one network in all five dialects of DECOLLE"),
     "lif_dynamics": Figure(

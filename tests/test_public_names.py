@@ -166,11 +166,13 @@ PUBLIC = {
     "decolle_ref.experiments": ["NAMES", "Experiment", "experiment", "one_line", "run", "settings_of"],
     "decolle_ref.plots": [
         "alignment",
+        "clip_votes",
         "convnet",
         "credit",
         "dialect_comparison",
         "dvsgesture",
         "event_clouds",
+        "event_network",
         "graph",
         "landscape",
         "lif_dynamics",

@@ -90,8 +90,9 @@ def figures_drawn(source, plots=("plot", "plot_states")):
     """
     calls = [ast.unparse(node.func) for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
     return sum(
-        name in ("plt.figure", "plt.subplots", "plt.subplot_mosaic", "teach.explore", "graph.plot", *plots)
+        name in ("plt.figure", "plt.subplots", "plt.subplot_mosaic", "teach.explore", *plots)
         or name.startswith("schematics")
+        or name in ("graph.plot", "event_clouds.plot", "clip_votes.plot")
         for name in calls
     )
 
@@ -153,3 +154,10 @@ def test_networks_that_show_credit_assignment_live(stem):
     """1 to 30 % of the steps have a spike, and in half of them sigma' exceeds a tenth of its maximum."""
     names, _ = student_run(TUTORIALS / f"{stem}.ipynb")
     assert np.all((0.01 <= names["rate"]) & (names["rate"] <= 0.3)) and np.all(names["live"] >= 0.5)
+
+
+def test_layers_above_the_first_learn_the_direction_of_a_bar():
+    """As the text of section 8.7 says: layer 1 errs often, and the layers above hardly ever."""
+    names, _ = student_run(TUTORIALS / "08_images_and_events.ipynb")
+    first, *above = names["state"].tested[-1]
+    assert first > 0.2 and max(above) <= 0.1

@@ -106,7 +106,8 @@ def bin_events(
     step = t // dt_us
     place = ((p * np.int64(size) + y // factor) * size + x // factor)[np.argsort(step, kind="stable")]
     n = POLARITIES * size * size
-    ends = np.cumsum(np.bincount(step + 1, minlength=1 + steps))
+    per_step = np.bincount((1 + step).astype(np.intp), minlength=1 + steps)  # intp has 32 bits in a browser
+    ends = np.cumsum(per_step, dtype=np.int64)
     return Recording(place.astype(np.uint16 if n <= 1 << 16 else np.uint32), ends, (POLARITIES, size, size))
 
 
@@ -138,7 +139,7 @@ def dense(recording: Recording) -> Array:
     -------
     array of int64, (steps, 2 size size)
     """
-    step = np.repeat(np.arange(recording.steps), np.diff(recording.ends))
+    step = np.repeat(np.arange(recording.steps), np.diff(recording.ends).astype(np.intp))
     frames = np.zeros((recording.steps, recording.n), np.int64)
     np.add.at(frames, (step, recording.place), 1)
     return frames

@@ -25,7 +25,7 @@ from decolle_ref.oracle.check import ends, residual
 from decolle_ref.oracle.course import Course
 from decolle_ref.oracle.course import of as course_of
 from decolle_ref.oracle.spikes_only import driven, exact
-from decolle_ref.oracle.trace import LOSS, MEMORY, STATE, Trace, parse_trace
+from decolle_ref.oracle.trace import Trace, parse_trace
 from decolle_ref.oracle.vectors.features import Feature, by_layer
 from decolle_ref.oracle.vectors.properties import Vector
 
@@ -161,8 +161,7 @@ def check(trace: Trace, id: str, why: str, is_exact: bool = False) -> Outcome:
         result = (exact.check(trace) if is_exact else None) or driven.check(trace)
         return Outcome(id, result.status, str(result), why, {"status": result.status, "undecided": result.undecided})
     verdict = ends.check(trace, residual.check(trace))
-    is_end = verdict.failure is not None and verdict.failure.equation in (LOSS, *STATE, *MEMORY)
-    causes = () if verdict or is_end else tuple(diagnose.explain_all(trace, verdict))
+    causes = () if verdict else tuple(diagnose.explain_all(trace, verdict))
     text, details = report.text(verdict, causes), report.content(verdict, causes)
     if verdict.failure is None:
         return Outcome(id, "pass", text, why, details)

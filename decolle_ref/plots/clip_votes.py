@@ -4,7 +4,7 @@
 >>> votes = np.cumsum([[[0, 0]]] * 10 + [[[1, 0]]] * 30, axis=0)
 >>> figure = plot(events, side=4, votes=votes, classes=("wave", "clap"), label=0)
 >>> figure.axes[-1].get_title("left")
-'layer 1: wave (right)'
+'layer 1: wave (correct)'
 """
 
 from collections.abc import Sequence
@@ -51,7 +51,7 @@ def plot(events: Array, side: int, votes: Array, classes: Sequence[str], label: 
         for k, axis in enumerate(axes):
             _votes(axis, votes[:, k], classes, label)
             answer = int(votes[-1, k].argmax())
-            verdict = "right" if answer == label else f"wrong, it is {classes[label]}"
+            verdict = "correct" if answer == label else f"wrong, it is {classes[label]}"
             axis.set_title(f"layer {k + 1}: {classes[answer]} ({verdict})", loc="left", fontsize=8)
         axes[-1].set_xlabel("time (ms)")
         rows[1].supylabel("votes since the end of burn-in", fontsize=8)

@@ -19,7 +19,7 @@ static num value(num a) { return a; }
 static struct {
     int fixed, bits;                 /* fixed point; the bits of a significand */
     double smallest, unit, tiny;     /* the smallest normal number; |fl(z) - z| <= unit |z| + tiny */
-    double sums, factors;            /* the units of sums and of the factors of products, if they are another format's */
+    double sums, factors;            /* the units of sums and of factors of products, if of another format */
     double quantum, step, low, high; /* of fixed point: one quantum, one rounding, the limits */
     double ulps;                     /* the largest error of sigma, in units of the last place of 1 */
 } own = {0};

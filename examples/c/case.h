@@ -253,6 +253,7 @@ static Case read_case(const char *folder)
     of.dropout = json_choice(about, "dropout", DROPOUTS, 0);
     of.scheduled = of.learn && json_choice(about, "schedule", SCHEDULES, 0);
     of.memory = of.adamax && json_choice(about, "memory", MEMORIES, 0);
+    if (!of.memory) of.updates = 0; /* t of a fresh memory starts at 0 */
 
     if (layers == NULL) fail("layers: expected a list, got none");
     while (element(layers, of.count) != NULL) of.count++;

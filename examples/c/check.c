@@ -22,13 +22,16 @@ static struct {
     int series;
     double got, expected, bound, ratio;
 } failure = {-1, 0, 0, 0, 0, 0, 0, 0, 0};
+static const char *const END_NAMES[] = {"Q_final", "P_final", "R_final", "m_W_final", "u_W_final", "m_b_final",
+                                        "u_b_final"};
 static double used; /* the largest part of its bound that a number used */
 static long judged, missing;
 
 static void judge(const Shown *s, int series, long t, long i, double got, Bounded expected)
 {
     const double off = fabs(got - expected.v), ratio = off == 0 ? 0 : isfinite(off) ? off / expected.e : INFINITY;
-    const long rank = (t * s->of->count + s->k) * SERIES + (series + 2) % SERIES; /* W and b come first */
+    const int order = series < SERIES ? (series + 2) % SERIES : series; /* W and b come first */
+    const long rank = (t * s->of->count + s->k) * (SERIES + ENDS) + order;
     judged++;
     if (isfinite(off) && isfinite(expected.e) && off <= expected.e) {
         used = fmax(used, ratio);
@@ -71,6 +74,30 @@ static void judge_layer(const Shown *s, long shape[SERIES][6], int count)
     }
 }
 
+/* The state, m and u after the last step: each needs the others of its kind. */
+static void judge_end(const Shown *s)
+{
+    const Layer *L = s->L;
+    const long T = s->of->steps, size[] = {s->of->batch * L->n_in, s->of->batch * L->n_in, s->of->batch * L->n};
+    for (int q = END_Q; q <= END_R && s->end[END_Q] && s->end[END_P] && s->end[END_R]; q++)
+        for (long i = 0; i < size[q]; i++) {
+            Bounded expected = q == END_R ? R(s, T, i) : exact(s->x[q == END_Q ? OF_Q : OF_P][(T - 1) * size[q] + i]);
+            if (q != END_R && !s->of->dialect.new_P) expected = q == END_Q ? Q(s, T, i) : P(s, T, i);
+            judge(s, SERIES + q, T, i, s->end[q][i], expected);
+        }
+    for (int b = 0; b < 2 && s->end[END_M_W] && s->end[END_U_W] && s->end[END_M_B] && s->end[END_U_B]; b++) {
+        const long count = b ? L->channels : (long)L->channels * L->fan_in;
+        for (long i = 0; i < count; i++) {
+            Moments moments = {exact((b ? L->m_b : L->m_W)[i]), exact((b ? L->u_b : L->u_W)[i]), 0};
+            for (long t = 0; t < T; t++)
+                if (s->of->n + t >= s->of->burn_in)
+                    change(s->of, exact(0), s->x[b ? OF_DB : OF_DW][t * count + i], &moments);
+            judge(s, SERIES + END_M_W + 2 * b, T, i, s->end[END_M_W + 2 * b][i], moments.m);
+            judge(s, SERIES + END_U_W + 2 * b, T, i, s->end[END_U_W + 2 * b][i], moments.u);
+        }
+    }
+}
+
 /* An array of a trace, all of whose numbers the profile's format has. */
 static num *read_shown(const char *folder, int k, const char *letter, const long shape[])
 {
@@ -93,7 +120,7 @@ static int is_there(const char *folder, int k, const char *letter)
 
 static Shown read_layer_shown(const Case *of, const char *folder, int k, const num *S_in)
 {
-    Shown s = {of, &of->layers[k - 1], S_in, {0}, {0}, k};
+    Shown s = {of, &of->layers[k - 1], S_in, {0}, {0}, {0}, k};
     long shape[SERIES][6];
     const int count = shapes(of, s.L, shape) == OF_E ? OF_E : of->learn ? SERIES : OF_W;
     for (int q = 0; q < count; q++) s.x[q] = read_shown(folder, k, SERIES_NAMES[q], shape[q]);
@@ -102,6 +129,12 @@ static Shown read_layer_shown(const Case *of, const char *folder, int k, const n
         if (is_there(folder, k, name)) s.last[of_b] = read_shown(folder, k, name, shape[OF_W + of_b] + 1);
         else missing++, printf("NOT CHECKED: layer%d_%s.npy is not there, so nobody knows the last update\n", k, name);
     }
+    const long *const of_end[] = {shape[OF_Q], shape[OF_P], shape[OF_R], shape[OF_W], shape[OF_W], shape[OF_B],
+                                  shape[OF_B]};
+    for (int q = 0; q < (of->adamax ? ENDS : END_M_W); q++)
+        if (is_there(folder, k, END_NAMES[q])) s.end[q] = read_shown(folder, k, END_NAMES[q], of_end[q] + 1);
+    if (of->targets && is_there(folder, k, "loss"))
+        missing++, printf("NOT CHECKED: layer%d_loss.npy, which this program does not judge\n", k);
     judge_layer(&s, shape, count);
     return s;
 }
@@ -112,9 +145,10 @@ static void print_place(const Layer *L)
     static const char *const axes[] = {"input", "input", "neuron", "neuron", "neuron", "output", "output", "neuron"};
     const long width[] = {L->n_in, L->n_in, L->n, L->n, L->n_read, L->n_out, L->n_out, L->n};
     const long i = failure.index, K = L->kernel;
-    const char *name = SERIES_NAMES[failure.series];
+    const char *name = failure.series < SERIES ? SERIES_NAMES[failure.series] : END_NAMES[failure.series - SERIES];
     printf("first failure: step %ld, layer %ld, %s", failure.step, failure.layer, name);
-    if (failure.series < OF_DW)
+    if (failure.series >= SERIES) printf(", entry %ld\n", i);
+    else if (failure.series < OF_DW)
         printf(" of sample %ld, %s %ld\n", i / width[failure.series], axes[failure.series], i % width[failure.series]);
     else if (failure.series % 2) printf("[%ld]\n", i); /* db, b */
     else if (!L->conv) printf("[%ld, %ld]\n", i / L->fan_in, i % L->fan_in);
@@ -147,7 +181,9 @@ int main(int count, char **arguments)
     read_profile(path);
     const Case of = read_case(arguments[1]);
     free(read_text(arguments[2], "trace.json")); /* it is written last, so without it the trace is not complete */
-    const num *S_in = of.inputs;
-    for (int k = 1; k <= of.count; k++) S_in = read_layer_shown(&of, arguments[2], k, S_in).x[OF_S];
+    Shown *shown = room(of.count, sizeof *shown);
+    for (int k = 1; k <= of.count; k++)
+        shown[k - 1] = read_layer_shown(&of, arguments[2], k, k > 1 ? shown[k - 2].x[OF_S] : of.inputs);
+    for (int k = 0; k < of.count && failure.rank < 0; k++) judge_end(&shown[k]);
     return verdict(&of);
 }

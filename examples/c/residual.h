@@ -1,11 +1,14 @@
-/* The equations of check.c, one function each: entry i of a series at step t from the trace's own numbers, with a bound.
+/* The equations of check.c, one function each: entry i of a series at step t, with its bound.
  * They share nothing with equations.h, so that a mistake there cannot hide itself.
  */
+enum { END_Q, END_P, END_R, END_M_W, END_U_W, END_M_B, END_U_B, ENDS };
+
 typedef struct {
     const Case *of;
     const Layer *L;
     const num *S_in;           /* the input, or the spikes of the layer below */
     num *x[SERIES], *last[2];  /* the series of the trace, time first; the final W and b */
+    num *end[ENDS];            /* the state and Adamax's m and u after the last step, where they are shown */
     int k;
 } Shown;
 
@@ -73,7 +76,8 @@ static Bounded P(const Shown *s, long t, long i)
 {
     const long n_in = s->L->n_in;
     const double x = before(s, OF_P, s->L->P, n_in, t, i), old_Q = before(s, OF_Q, s->L->Q, n_in, t, i);
-    const double in = s->of->dialect.new_Q ? s->x[OF_Q][t * s->of->batch * n_in + i] : old_Q;
+    const num *Q = t < s->of->steps ? s->x[OF_Q] + t * s->of->batch * n_in : s->end[END_Q];
+    const double in = s->of->dialect.new_Q ? Q[i] : old_Q;
     return t == 0 && !s->of->dialect.new_P ? exact(x) : filtered(s->of, s->L->alpha[i % n_in], x, in);
 }
 

@@ -123,6 +123,14 @@ def test_a_run_split_over_two_cases_is_one_run(programs, tmp_path):
             np.testing.assert_array_equal(both, whole[f"layer{k}_{name}"])
 
 
+def test_adamax_counts_from_0_where_its_memory_is_fresh(programs, tmp_path):
+    about, arrays = make("paper", optimiser=ADAMAX | {"beta1": 0.5})
+    for name, updates in (("a", 0), ("b", 4)):
+        write(tmp_path / name, about | {"updates": updates}, arrays)
+    a, b = (result(programs / "decolle", tmp_path / x, tmp_path / f"{x}_out") for x in "ab")
+    assert all((a[name] == b[name]).all() for name in a)
+
+
 def test_the_trace_folder_is_one_that_the_package_reads(programs, tmp_path):
     about, arrays = make("paper")
     write(tmp_path / "case", about, arrays)

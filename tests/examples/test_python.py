@@ -190,6 +190,11 @@ def test_the_update_of_the_example_is_that_of_torch_optim(pytorch):
     assert torch.allclose(ours, theirs, rtol=1e-14, atol=0)
 
 
+@pytest.mark.parametrize("name", ["pytorch", "jax"])
+def test_adamax_counts_from_0_where_its_memory_is_fresh(name, request):
+    agrees(lively(dense((6, 7)), optimiser=ADAMAX, updates=4), request.getfixturevalue(name), 1e-10)
+
+
 def test_jax_agrees_on_two_dense_layers(jax):
     agrees(lively(dense((6, 7, 5), loss="smooth_l1"), optimiser=ADAMAX), jax, 1e-10)
 

@@ -6,7 +6,7 @@ import pytest
 from decolle_ref.oracle.check import residual
 from decolle_ref.oracle.check.error_bounds import Bounded
 from decolle_ref.oracle.check.residual import Failure
-from decolle_ref.oracle.diagnose import HYPOTHESES, explain, explain_all, hypothesis
+from decolle_ref.oracle.diagnose import explain, explain_all, hypothesis
 from decolle_ref.oracle.diagnose.site import sites
 from decolle_ref.oracle.profile import PROFILES
 from decolle_ref.oracle.trace import parse_trace
@@ -28,7 +28,7 @@ def test_no_mistake_is_named_where_the_equation_holds(name):
     profile = PROFILES[name]
     example, declared = case(1, profile, **SQUARE), mixed(1, profile).declared(profile)
     trace = run(example, declared, mixed(1, profile))
-    assert {x: names for x in HYPOTHESES if (names := explain(trace, at(1, x)))} == {}
+    assert {x: names for x in residual.EQUATIONS if (names := explain(trace, at(1, x)))} == {}
 
 
 def test_twice_the_bound_is_needed_to_tell_a_mistake():

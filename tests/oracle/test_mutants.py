@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from decolle_ref.oracle.check import residual
-from decolle_ref.oracle.diagnose import FAMILIES, HYPOTHESES
+from decolle_ref.oracle.diagnose import FAMILIES, HYPOTHESES, windows
 from decolle_ref.oracle.diagnose.mutants import MUTANTS, matrix
 from decolle_ref.oracle.profile import PROFILES
 
@@ -39,6 +39,13 @@ def test_a_mutant_changes_its_equation_and_is_killed_with_guaranteed_power_and_n
     kill = matrix.kill(PROFILES["float32"], vectors("float32")[mutant.vector], mutant)
     assert kill.ratio >= matrix.POWER
     assert kill.named >= 1
+
+
+@pytest.mark.parametrize("name", ["Q decays with alpha", "U adds R", "dW from Q", "W moves uphill", "delta with |G|"])
+def test_a_part_of_a_large_layer_does_not_exclude_the_truth(name, monkeypatch):
+    monkeypatch.setattr(windows, "LARGE", 0)
+    mutant = MUTANTS[name]
+    assert matrix.kill(PROFILES["float32"], vectors("float32")[mutant.vector], mutant).named
 
 
 def test_two_mutants_of_different_equations_are_both_named():

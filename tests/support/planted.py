@@ -8,6 +8,7 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
+from decolle_ref.oracle import backends, profile
 from tests.support.c_programs import CC, EXAMPLES
 
 LISTS = Path(__file__).parents[1] / "oracle" / "planted"
@@ -25,6 +26,7 @@ class Bug:
     cause: str
     old: str
     new: str
+    by: str = ""  # a vector that kills it
 
 
 def read():
@@ -32,8 +34,9 @@ def read():
     for path in sorted(LISTS.glob("*.toml")):
         content = tomllib.loads(path.read_text(encoding="utf-8"))
         backend = content["backend"]
+        shared = {"backend": backend, "file": content.get("file", backend)}
         for entry in content["bug"]:
-            yield Bug(**({"backend": backend, "file": backend} | entry | {"at": tuple(entry["at"])}))
+            yield Bug(**(shared | entry | {"at": tuple(entry["at"])}))
 
 
 def plant(bug, folder):
@@ -51,8 +54,17 @@ def plant(bug, folder):
     return program
 
 
-def load(file):
-    """The callable `backend` of a Python file, from a module of its own."""
+def backend(bug, folder):
+    """The backend with the bug, under the profile that it declares."""
+    program = plant(bug, folder)
+    if program.suffix == ".py":
+        call = _callable(program)
+        return backends.Backend(bug.id, call, profile.parse(call.profile))
+    return backends.program([str(program)], profile.PROFILES["Q8.16" if "fixed" in program.name else "float32"])
+
+
+def _callable(file):
+    """The object `backend` of a Python file, from a module of its own."""
     spec = importlib.util.spec_from_file_location(f"planted_{file.parent.name}_{file.stem}".replace("-", "_"), file)
     module = importlib.util.module_from_spec(spec)
     sys.path.insert(0, str(file.parent))

@@ -124,11 +124,6 @@ def mapped(f: Callable[[Array, Site], Array]) -> Result:
     return lambda made, site, got: Bounded(*(like(f(x, site), got) for x in made))
 
 
-def function_of(f: Callable[[Array], Array]) -> Result:
-    """A function with slopes from -1 to 1, without rounding, of the result."""
-    return lambda made, site, got: Bounded(f(made.value), made.err)
-
-
 def recursive(decay: float) -> Result:
     """The result plus `decay` times that of the step before, as the trace has it."""
 

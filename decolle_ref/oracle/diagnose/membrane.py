@@ -89,6 +89,12 @@ U: list[Hypothesis | Family] = [
         "U with delta = 1",
         lambda site: with_case(w=lambda x: np.ones_like(x.case["w"]))(with_dialect(refractory="w")(site)),
     ),
+    Hypothesis(
+        "U with the delta of the first neuron in all neurons",
+        with_case(
+            w=lambda site: np.full_like(site.case["w"], site.case["w"].flat[0]),
+        ),
+    ),
     *lags("U reads P", lambda lag: with_trace(P=of_trace("P", lag))),
     *lags("U reads R", lambda lag: with_trace(R=of_trace("R", lag))),
     *lags("U reads the weights", lambda lag: with_trace(W=weights(0, lag), b=weights(1, lag))),

@@ -14,9 +14,9 @@ from itertools import combinations, islice
 import numpy as np
 
 from decolle_ref._util.verdict import within
+from decolle_ref.oracle.check import ends, residual
 from decolle_ref.oracle.check.error_bounds import Bounded
 from decolle_ref.oracle.check.residual import Failure, Slot, Verdict
-from decolle_ref.oracle.check.residual import check as residual_check
 from decolle_ref.oracle.diagnose.estimates import Family, fitted
 from decolle_ref.oracle.diagnose.explanation import Cause, Explanation, together
 from decolle_ref.oracle.diagnose.hypotheses import FAMILIES, HYPOTHESES
@@ -47,10 +47,10 @@ def explain(trace: Trace, failure: Failure) -> list[str]:
     list of str
         In words; each holds at all steps of all layers in which the equation fails.
     """
-    with np.errstate(all="ignore"):  # numbers near the end of the range may overflow; these are consistent with nothing
-        at = sites(trace)
-        slots = {site.number: site.slot(failure.equation) for site in at}
-    return [str(cause) for cause in explained(failure.equation, at, slots, [failure.layer]).causes]
+    verdict = ends.check(trace, residual.check(trace))
+    slots = {slot.layer: slot for slot in verdict.slots if slot.equation == failure.equation}
+    found = explained(failure.equation, sites(trace), slots, [failure.layer])
+    return [str(cause) for cause in found.causes]
 
 
 def explain_all(trace: Trace, verdict: Verdict | None = None) -> list[Explanation]:
@@ -65,7 +65,7 @@ def explain_all(trace: Trace, verdict: Verdict | None = None) -> list[Explanatio
     -------
     list of Explanation
     """
-    verdict = residual_check(trace) if verdict is None else verdict
+    verdict = residual.check(trace) if verdict is None else verdict
     failing, at, made = dict(by_equation(verdict.slots)), sites(trace), []
     slots: dict[str, dict[int, Slot]] = {}
     for slot in verdict.slots:

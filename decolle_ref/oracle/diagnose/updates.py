@@ -116,7 +116,7 @@ def rates(name: str, other: str) -> list[Hypothesis]:
         Hypothesis(f"{name} moves uphill", _rate(name, lambda site: -site.case[rate])),
         Hypothesis(f"{name} moves twice as far", _rate(name, lambda site: 2 * site.case[rate])),
         Hypothesis(f"{name} moves half as far", _rate(name, lambda site: site.case[rate] / 2)),
-        Hypothesis(f"{name} learns at the rate of {other}", _rate(name, _rate_of(name, other))),
+        Hypothesis(f"{name} learns at the rate of {other}", _rate(name, _rate_of(name, other)), whole=True),
         Hypothesis(
             f"{name} learns at one rate everywhere, that of the first entry",
             _rate(name, lambda site: np.full_like(site.case[rate], site.case[rate].flat[0])),

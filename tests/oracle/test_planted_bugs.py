@@ -1,0 +1,69 @@
+"""Bugs planted by hand in the example backends, without sight of the catalogue: the oracle finds them where they are."""
+
+import importlib.util
+from collections import Counter
+from functools import cache
+
+import pytest
+
+from decolle_ref.cases import Case
+from decolle_ref.oracle import runner
+from decolle_ref.oracle.backends import Unsupported, answer
+from decolle_ref.oracle.check import ends, residual
+from decolle_ref.oracle.trace import parse_trace
+from decolle_ref.oracle.vectors import select
+from tests.support import planted
+
+BUGS = {bug.id: bug for bug in planted.read()}
+NEEDS = {"pytorch_backend.py": "torch", "jax_backend.py": "jax"}
+SEED = 7
+
+
+@cache
+def vectors(profile):
+    """The vectors for a profile, the short ones first."""
+    return sorted(select(profile, SEED), key=lambda vector: sum(x.size for x in vector.arrays.values()))
+
+
+def first_failure(backend, vector):
+    """The equation that fails first, or nothing.  Raises Unsupported and InputError."""
+    arrays = answer(backend, runner.DEFAULTS | vector.about, vector.arrays)
+    trace = parse_trace(Case(vector.about, vector.arrays), arrays, backend.profile)
+    failure = ends.check(trace, residual.check(trace)).failure
+    return "" if failure is None else failure.equation.removesuffix("_final").removeprefix("m_").removeprefix("u_")
+
+
+def kill(backend):
+    """(vector, equation) of the first failure of a backend, or ("", "")."""
+    for vector in vectors(backend.profile):
+        try:
+            equation = first_failure(backend, vector)
+        except Unsupported:
+            continue
+        if equation:
+            return vector.id, equation
+    return "", ""
+
+
+def test_the_list_has_150_bugs_of_five_backends_and_many_interactions():
+    groups, backends = (Counter(getattr(bug, x) for bug in BUGS.values()) for x in ("group", "backend"))
+    assert len(BUGS) == 150 and groups["interactions"] >= 25
+    assert min(backends.values()) >= 15 and len(backends) == 6
+
+
+@pytest.mark.parametrize("id", [bug.id for bug in BUGS.values() if bug.backend == "numpy_backend.py" and bug.by])
+def test_a_recorded_vector_kills_the_bug_at_its_equation(id, tmp_path):
+    bug, backend = BUGS[id], planted.backend(BUGS[id], tmp_path)
+    (vector,) = [vector for vector in vectors(backend.profile) if vector.id == bug.by]
+    assert first_failure(backend, vector) in bug.at
+
+
+@pytest.mark.study
+def test_97_percent_are_killed_and_99_percent_of_these_at_the_right_equation(tmp_path):
+    tried = [bug for bug in BUGS.values() if importlib.util.find_spec(NEEDS.get(bug.backend, "numpy"))]
+    kills = {bug: kill(planted.backend(bug, tmp_path)) for bug in tried}
+    killed = {bug: equation for bug, (_, equation) in kills.items() if equation}
+    right = [bug for bug, equation in killed.items() if equation in bug.at]
+    survivors = [bug.id for bug in tried if bug not in killed]
+    assert len(killed) >= 0.97 * len(tried), survivors
+    assert len(right) >= 0.99 * len(killed), [(bug.id, x) for bug, x in killed.items() if bug not in right]
