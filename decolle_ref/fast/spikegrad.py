@@ -180,7 +180,7 @@ def _descend(
         if cache.gate is not None:
             E *= cache.gate if len(samples) == cache.gate.shape[1] else cache.gate[:, samples]
         if gradient == "spike":
-            active: Array = E.any(axis=0)
+            active = np.asarray(E.any(axis=0))
             active[0] |= not active.any()  # at least one sample, because the shape of an empty array is ambiguous
             if not active.all():
                 E, samples = E[:, active], samples[active]
@@ -224,11 +224,6 @@ def step(
     -------
     Step
         Loss, increments and numbers of spikes.
-
-    Raises
-    ------
-    InputError
-        For shapes that do not fit, no sample, labels that are not one class for each sample, and another gradient.
     """
     validate_choice("gradient", gradient, ann.GRADIENTS)
     validate_one_per_layer("weights", weights, len(net))
