@@ -20,7 +20,7 @@ from decolle_ref.oracle.check.residual import Failure, Slot, Verdict
 from decolle_ref.oracle.diagnose.estimates import Family, fitted
 from decolle_ref.oracle.diagnose.explanation import Cause, Explanation, together
 from decolle_ref.oracle.diagnose.hypotheses import FAMILIES, HYPOTHESES
-from decolle_ref.oracle.diagnose.hypothesis import Hypothesis, Inapplicable, both, consistent, differs, value
+from decolle_ref.oracle.diagnose.hypothesis import Hypothesis, Inapplicable, both, consistent, differs, evidence, value
 from decolle_ref.oracle.diagnose.places import places
 from decolle_ref.oracle.diagnose.recording import explained_together
 from decolle_ref.oracle.diagnose.site import Site, sites
@@ -29,6 +29,7 @@ from decolle_ref.oracle.trace import ORDER, UPDATE, Trace
 
 PAIRED = 26  # the first hypotheses of each equation that are tried in pairs
 PAIRED_UPDATES = 14  # of W and b, which are computed step by step
+EVIDENCE = 16  # distinct numbers for a pair: of 325 pairs, each right by chance half the time, one in 200 runs fits 16
 ROOM = 3  # times the bound, for an estimated number: the implementation may need further roundings for it
 NUMBERS = 20_000_000  # the most numbers that are computed for the pairs of one equation
 STATES = {"Q": "state", "P": "state", "R": "state", "W": "weights", "b": "biases"}
@@ -148,7 +149,7 @@ def fits(each: Hypothesis | Family, at: Sequence[Site], slots: dict[int, Slot], 
     -------
     Cause or None
     """
-    details = []
+    details, shown = [], 0
     for number in layers:
         site, slot = at[number - 1], slots[number]
         try:
@@ -158,14 +159,18 @@ def fits(each: Hypothesis | Family, at: Sequence[Site], slots: dict[int, Slot], 
                 made = Bounded(made.value, ROOM * made.err)
             if not consistent(made, slot):
                 return None
+            shown += evidence(hypothesis, made, slot)
         except Inapplicable:
             return None
         details.append(hypothesis.detail(site) if hypothesis.detail else "")
+    if hypothesis.mistakes > 1 and shown < EVIDENCE:
+        return None
     others = [number for number in slots if number not in layers and not isinstance(each, Family)]
     shows = [number for number in others if _would_show(each, at[number - 1], slots[number])]  # type: ignore[arg-type]
     if shows:
         details.append(f"in layer {', '.join(map(str, layers))}, not in layer {', '.join(map(str, shows))}")
-    return Cause(each.name, "; ".join(part for part in [details[0], *details[len(layers) :]] if part))
+    words = "; ".join(part for part in [details[0], *details[len(layers) :]] if part)
+    return Cause(each.name, words, hypothesis.mistakes)
 
 
 def _would_show(hypothesis: Hypothesis, site: Site, slot: Slot) -> bool:
