@@ -1,17 +1,19 @@
 """Mistakes that any equation can have: a wrong sign, a constant factor, a lag, a mixed batch, a missing copy."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
 from decolle_ref._util.check import Array
 from decolle_ref._util.verdict import within
+from decolle_ref.oracle.check.ends import final_state
 from decolle_ref.oracle.check.error_bounds import Bounded, exact
-from decolle_ref.oracle.diagnose.changes import LAGS, edge, mapped, recursive, times
+from decolle_ref.oracle.diagnose.changes import LAGS, edge, like, mapped, recursive, times
 from decolle_ref.oracle.diagnose.estimates import Family, percent
 from decolle_ref.oracle.diagnose.hypothesis import Hypothesis, Inapplicable, Result
+from decolle_ref.oracle.diagnose.precision import rounded
 from decolle_ref.oracle.diagnose.site import Site, lagged
-from decolle_ref.oracle.profile import FLOATS, PROFILES, Profile
 
 PER_SAMPLE = ("Q", "P", "R", "U", "S", "Y", "e", "delta")
 GRADIENTS = ("delta", "dW", "db")
@@ -133,32 +135,6 @@ def _wrapped(made: Bounded, site: Site, got: Array) -> Bounded:
     return Bounded(made.value + turns * (high - low + site.profile.quantum), made.err)
 
 
-def rounded(name: str) -> list[Hypothesis]:
-    """The numbers of a narrower format."""
-    made = []
-    for other in ("float32", "tf32", "bfloat16"):
-        made.append(Hypothesis(f"{name} is computed in {other}", result=_in_format(other)))
-    return made
-
-
-def _in_format(name: str) -> Result:
-    def result(made: Bounded, site: Site, got: Array) -> Bounded:
-        ours = site.profile
-        if ours.fixed or FLOATS[name].bits >= FLOATS[ours.format].bits:
-            raise Inapplicable
-        narrow = _narrow(name)
-        if not (narrow.quantise(got) == got).all() or len(np.unique(got)) < 8:
-            raise Inapplicable
-        room = FLOATS[ours.format].unit / FLOATS[name].unit  # how much wider the bound may be
-        return Bounded(made.value, made.err / room + narrow.ulp(made.value))
-
-    return result
-
-
-def _narrow(name: str) -> Profile:
-    return Profile("tf32", "bfloat16") if name == "tf32" else PROFILES[name]
-
-
 def table(name: str) -> list[Hypothesis | Family]:
     """The mistakes that the equation of this name can have as any other can."""
     made: list[Hypothesis | Family] = [
@@ -211,10 +187,28 @@ def ends(name: str) -> list[Hypothesis]:
     made = [each for each in table(name) if isinstance(each, Hypothesis)]
     letter = name.removesuffix("_final")
     if letter in ("Q", "P", "R"):
+        made += [
+            Hypothesis(f"{name} and {x}_final are exchanged", result=_exchanged(name, f"{x}_final"))
+            for x in "QPR"
+            if x != letter
+        ]
         made.insert(
             0, Hypothesis(f"{name} is {letter} at the last step, without its update", result=_not_updated(letter))
         )
     return made
+
+
+def _exchanged(name: str, other: str) -> Result:
+    """Two arrays of the final state under each other's name."""
+
+    def result(made: Bounded, site: Site, got: Array) -> Bounded:
+        trace = site.trace | {name: site.trace[other], other: site.trace[name]}
+        right = final_state(replace(site, trace=trace), site.arithmetic)[other]
+        value, err = (x.copy() for x in made)
+        value[-1], err[-1] = like(right.value, value[-1]), right.err
+        return Bounded(value, err)
+
+    return result
 
 
 def _not_updated(letter: str) -> Result:

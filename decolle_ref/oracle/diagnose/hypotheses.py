@@ -8,7 +8,18 @@ mistake that is not in the table is consistent with none.
 True
 """
 
-from decolle_ref.oracle.diagnose import backward, general, gradient, membrane, readout, refractory, state, updates
+from decolle_ref.oracle.diagnose import (
+    backward,
+    error,
+    general,
+    gradient,
+    membrane,
+    readout,
+    refractory,
+    spikes,
+    state,
+    updates,
+)
 from decolle_ref.oracle.diagnose.estimates import Family
 from decolle_ref.oracle.diagnose.hypothesis import Hypothesis
 from decolle_ref.oracle.trace import LOSS, MEMORY, STATE
@@ -18,9 +29,9 @@ _TABLES: dict[str, list[Hypothesis | Family]] = {
     "P": state.P,
     "R": refractory.R,
     "U": membrane.U,
-    "S": membrane.S,
+    "S": spikes.S,
     "Y": readout.Y,
-    "e": readout.e,
+    "e": error.e,
     "delta": backward.delta,
     "dW": gradient.dW,
     "db": gradient.db,

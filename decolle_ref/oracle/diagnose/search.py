@@ -20,7 +20,16 @@ from decolle_ref.oracle.check.residual import Failure, Slot, Verdict
 from decolle_ref.oracle.diagnose.estimates import Family, fitted
 from decolle_ref.oracle.diagnose.explanation import Cause, Explanation, together
 from decolle_ref.oracle.diagnose.hypotheses import FAMILIES, HYPOTHESES
-from decolle_ref.oracle.diagnose.hypothesis import Hypothesis, Inapplicable, both, consistent, differs, evidence, value
+from decolle_ref.oracle.diagnose.hypothesis import (
+    EVIDENCE,
+    Hypothesis,
+    Inapplicable,
+    both,
+    consistent,
+    differs,
+    evidence,
+    value,
+)
 from decolle_ref.oracle.diagnose.places import places
 from decolle_ref.oracle.diagnose.recording import explained_together
 from decolle_ref.oracle.diagnose.site import Site, sites
@@ -29,7 +38,6 @@ from decolle_ref.oracle.trace import ORDER, UPDATE, Trace
 
 PAIRED = 26  # the first hypotheses of each equation that are tried in pairs
 PAIRED_UPDATES = 14  # of W and b, which are computed step by step
-EVIDENCE = 16  # distinct numbers for a pair: of 325 pairs, each right by chance half the time, one in 200 runs fits 16
 ROOM = 3  # times the bound, for an estimated number: the implementation may need further roundings for it
 NUMBERS = 20_000_000  # the most numbers that are computed for the pairs of one equation
 STATES = {"Q": "state", "P": "state", "R": "state", "W": "weights", "b": "biases"}
