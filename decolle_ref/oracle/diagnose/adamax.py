@@ -27,7 +27,8 @@ class Rule:
     whole : whether g counts fully in m, not times 1 - beta1
     corrects : the decay in the correction, "beta1" or "beta2"
     above, below : what is divided by u, and what u measures: "m" or "g"
-    stride : by how much t grows at each update, if all layers count it in turn
+    stride : by how much t grows at each update, if every layer counts it
+    turn : whether layer k counts before it learns, so that its t is larger by k - 1
     """
 
     beta1: float | None = None
@@ -41,6 +42,7 @@ class Rule:
     above: str = "m"
     below: str = "g"
     stride: int = 1
+    turn: bool = True
 
 
 class Loop:
@@ -85,7 +87,7 @@ class Loop:
             return change
         t = self.t + rule.correction
         if rule.stride > 1:
-            t = self.earlier + rule.stride * (self.t - self.earlier - 1) + self.number
+            t = self.earlier + rule.stride * (self.t - self.earlier - 1) + (self.number if rule.turn else 1)
         decay = self.beta1 if rule.corrects == "beta1" else self.beta2
         return change if t <= 0 else a.multiply(learning.correction(decay, t, a), change)
 

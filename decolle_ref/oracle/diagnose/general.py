@@ -1,15 +1,13 @@
 """Mistakes that any equation can have: a wrong sign, a constant factor, a lag, a mixed batch, a missing copy."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 
 from decolle_ref._util.check import Array
 from decolle_ref._util.verdict import within
-from decolle_ref.oracle.check.ends import final_state
 from decolle_ref.oracle.check.error_bounds import Bounded, exact
-from decolle_ref.oracle.diagnose.changes import LAGS, edge, like, mapped, recursive, times
+from decolle_ref.oracle.diagnose.changes import LAGS, edge, mapped, recursive, times
 from decolle_ref.oracle.diagnose.estimates import Family, percent
 from decolle_ref.oracle.diagnose.hypothesis import Hypothesis, Inapplicable, Result
 from decolle_ref.oracle.diagnose.precision import rounded
@@ -180,44 +178,6 @@ def table(name: str) -> list[Hypothesis | Family]:
             lambda k, site: f"{float(k):.4g} of it",
         ),
     ]
-
-
-def ends(name: str) -> list[Hypothesis]:
-    """Mistakes in the loss and in what a run hands on after its last step."""
-    made = [each for each in table(name) if isinstance(each, Hypothesis)]
-    letter = name.removesuffix("_final")
-    if letter in ("Q", "P", "R"):
-        made += [
-            Hypothesis(f"{name} and {x}_final are exchanged", result=_exchanged(name, f"{x}_final"))
-            for x in "QPR"
-            if x != letter
-        ]
-        made.insert(
-            0, Hypothesis(f"{name} is {letter} at the last step, without its update", result=_not_updated(letter))
-        )
-    return made
-
-
-def _exchanged(name: str, other: str) -> Result:
-    """Two arrays of the final state under each other's name."""
-
-    def result(made: Bounded, site: Site, got: Array) -> Bounded:
-        trace = site.trace | {name: site.trace[other], other: site.trace[name]}
-        right = final_state(replace(site, trace=trace), site.arithmetic)[other]
-        value, err = (x.copy() for x in made)
-        value[-1], err[-1] = like(right.value, value[-1]), right.err
-        return Bounded(value, err)
-
-    return result
-
-
-def _not_updated(letter: str) -> Result:
-    def result(made: Bounded, site: Site, got: Array) -> Bounded:
-        value, err = (x.copy() for x in made)
-        value[-1], err[-1] = site.trace[letter][-1], 0
-        return Bounded(value, err)
-
-    return result
 
 
 def _times(k: Array) -> Result:

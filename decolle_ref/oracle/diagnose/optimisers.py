@@ -152,6 +152,7 @@ def rules(name: str) -> list[Hypothesis]:
         "Adamax corrects the bias of u, too": Rule(second=True),
         "Adamax corrects its bias with beta2 for beta1": Rule(corrects="beta2"),
         **{f"Adamax counts its updates layer by layer, of {n} layers": Rule(stride=n) for n in (2, 3, 4)},
+        **{f"Adamax counts {n} updates at each step": Rule(stride=n, turn=False) for n in (2, 3, 4)},
         "Adamax divides the gradient, not m, by u": Rule(above="g"),
         "Adamax whose u is the maximum with |m|, not |g|": Rule(below="m"),
         "Adamax whose eps is added to the decayed u": Rule(eps="decayed"),

@@ -54,7 +54,8 @@ class Wired(Conv2d):
     def _back(dU: Array, order: Array | None) -> Array:
         assert order is not None
         back = np.zeros_like(dU)
-        np.add.at(back, (..., order), dU)
+        for number, source in enumerate(order):
+            back[..., source] += dU[..., number]
         return back
 
 
@@ -183,7 +184,7 @@ def _neurons(f: Callable[[Array], Array]) -> Table:
 def _by_last_axis(x: Array) -> Array:
     """Neuron i has the kernel of channel i modulo the channels, at its own place."""
     i, places = np.arange(x.size), x[0].size
-    return i % len(x) * places + i % places
+    return np.asarray(i % len(x) * places + i % places)
 
 
 def _column_by_column(x: Array) -> Array:
