@@ -27,8 +27,7 @@ class Rule:
     whole : whether g counts fully in m, not times 1 - beta1
     corrects : the decay in the correction, "beta1" or "beta2"
     above, below : what is divided by u, and what u measures: "m" or "g"
-    stride : by how much t grows at each update, if every layer counts it
-    turn : whether layer k counts before it learns, so that its t is larger by k - 1
+    counts : "steps": t; "layers": every layer counts each update; "turns": and layer k learns after k - 1 counts
     """
 
     beta1: float | None = None
@@ -41,8 +40,7 @@ class Rule:
     corrects: str = "beta1"
     above: str = "m"
     below: str = "g"
-    stride: int = 1
-    turn: bool = True
+    counts: str = "steps"
 
 
 class Loop:
@@ -57,7 +55,7 @@ class Loop:
         self.beta1 = site.optimiser.beta1 if rule.beta1 is None else rule.beta1
         self.beta2 = site.optimiser.beta2 if rule.beta2 is None else rule.beta2
         self.eps, self.t = self.a.derived(np.asarray(site.optimiser.eps)), site.updates
-        self.earlier, self.number = site.updates, site.number
+        self.earlier, self.number, self.layers = site.updates, site.number, site.layers
 
     def change(self, g: Array) -> Bounded:
         """m / u of one step, with the corrections."""
@@ -86,8 +84,9 @@ class Loop:
         if rule.correction is None:
             return change
         t = self.t + rule.correction
-        if rule.stride > 1:
-            t = self.earlier + rule.stride * (self.t - self.earlier - 1) + (self.number if rule.turn else 1)
+        if rule.counts != "steps":
+            first = self.number if rule.counts == "turns" else 1
+            t = self.earlier + self.layers * (self.t - self.earlier - 1) + first
         decay = self.beta1 if rule.corrects == "beta1" else self.beta2
         return change if t <= 0 else a.multiply(learning.correction(decay, t, a), change)
 

@@ -234,7 +234,12 @@ def convolutions(name: str) -> list[Hypothesis]:
     -------
     list of Hypothesis
     """
-    made = [Hypothesis(f"{name} of a convolution {words}", _wired(None, *tables)) for words, tables in ORDERS.items()]
+    read = {"U": (0, 1), "dW": (0,), "db": (1,)}[name]
+    made = [
+        Hypothesis(f"{name} of a convolution {words}", _wired(None, *tables))
+        for words, tables in ORDERS.items()
+        if any(tables[which] for which in read)
+    ]
     if name != "db":
         made += [Hypothesis(f"{name} of a convolution {words}", _wired(reads)) for words, reads in READS.items()]
     return made
