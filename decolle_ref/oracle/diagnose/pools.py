@@ -57,6 +57,8 @@ WINDOWS: dict[str, Callable[[MaxPool], Array]] = {
     "the windows leave out the first rows and columns, not the last": _from_end,
     "the windows are no squares: axes are not exchanged": lambda pool: _tiles(pool, _whole(pool), (0, 1, 2, 3, 4)),
     "the windows are written column by column": lambda pool: _tiles(pool, _whole(pool), (0, 3, 1, 2, 4)),
+}
+TIES: dict[str, Callable[[MaxPool], Array]] = {  # which show in delta alone
     "of several largest in a window the last wins": lambda pool: pool.windows()[:, ::-1],
     "a window is walked column by column, which decides among equal ones": lambda pool: _tiles(
         pool, _whole(pool), (0, 1, 3, 4, 2)
@@ -96,6 +98,7 @@ WINNERS: dict[str, Choice] = {
             lambda site, sigma=sigma: sigma.primitive(site.trace["U"])  # type: ignore[misc]
         )
         for name, sigma in SURROGATES.items()
+        if name in ("piecewise_linear", "boxcar")  # whose sigma has ties
     },
 }
 
@@ -163,6 +166,7 @@ def pools(name: str) -> list[Hypothesis]:
     made = [Hypothesis(f"{name}, where {words}", _cut(windows)) for words, windows in WINDOWS.items()]
     if name != "delta":
         return made
+    made += [Hypothesis(f"{name}, where {words}", _cut(windows)) for words, windows in TIES.items()]
     for words, choice in WINNERS.items():
         given = f"delta given to {words} in each window"
         made.append(Hypothesis(given, form=_backward(choice, True)))

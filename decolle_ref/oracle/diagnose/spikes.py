@@ -93,7 +93,11 @@ S: list[Hypothesis | Family] = [
         ),
     ),
     *pools("S"),
-    *(Hypothesis(f"S is Theta of {x} in each window", form=_spikes(_of_winner(f))) for x, f in WINNERS.items()),
+    *(
+        Hypothesis(f"S is Theta of {x} in each window", form=_spikes(_of_winner(f)))
+        for x, f in WINNERS.items()
+        if "largest s" not in x
+    ),
     Hypothesis("S times the factors of dropout", form=_spikes(lambda site: _theta(site, site.u) * factors(site))),
     Hypothesis(
         "S without the spikes that dropout drops",
