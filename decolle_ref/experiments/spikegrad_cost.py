@@ -7,6 +7,7 @@ import numpy as np
 
 from decolle_ref.decolle.synapse import Conv2d
 from decolle_ref.experiments.environment import forecast
+from decolle_ref.fast.conv import Patches
 from decolle_ref.fast.spikegrad import CHUNK
 from decolle_ref.fast.workers import split
 from decolle_ref.spikegrad.layers import IFLayer, IFNetwork
@@ -39,23 +40,21 @@ def memory(net: IFNetwork, batch: int) -> int:
     """
     sizes = [sum(int(np.prod(shape)) for shape in layer.synapse.shapes) for layer in net]
     chunks = split(batch, CHUNK)
-    numbers = (5 + len(chunks)) * sum(sizes) + 4 * max(sizes)
+    numbers = (5 + len(chunks)) * sum(sizes) + 3 * max(sizes)
     numbers += batch * (sum(map(_kept, net)) + max(map(_passing, net)))
     return BYTES * numbers
 
 
 def _kept(layer: IFLayer) -> int:
-    """Numbers of one sample that wait for the backward phase: inputs and patches, and a gate of a byte per neuron."""
-    return layer.synapse.n_in + _patches(layer, up=True) + layer.synapse.n // BYTES
+    """Numbers of one sample that wait for the backward phase: inputs, patches, and a gate of a byte per neuron."""
+    synapse, patches = layer.synapse, 0
+    if isinstance(synapse, Conv2d):
+        arrays = Patches(synapse, synapse.shape[1:], 1, np.dtype(np.float32))
+        patches = arrays.X.size + arrays.scratch.size
+    return synapse.n_in + synapse.n // BYTES + patches
 
 
 def _passing(layer: IFLayer) -> int:
-    """Numbers of one sample while its error passes a layer: errors above and below, patches and their product."""
-    return 2 * (layer.synapse.n + layer.synapse.n_in) + _patches(layer, up=False)
-
-
-def _patches(layer: IFLayer, up: bool) -> int:
-    synapse = layer.synapse
-    if not isinstance(synapse, Conv2d):
-        return 0
-    return synapse.kernel * (synapse.n_in if up else synapse.n)
+    """Numbers of one sample while its error passes a layer: errors above and below, patches and a product."""
+    kernel = layer.synapse.kernel if isinstance(layer.synapse, Conv2d) else 0
+    return (2 + kernel) * layer.synapse.n + 2 * layer.synapse.n_in
