@@ -66,6 +66,7 @@ def backend(bug, folder):
 def _callable(file):
     """The object `backend` of a Python file, from a module of its own."""
     spec = importlib.util.spec_from_file_location(f"planted_{file.parent.name}_{file.stem}".replace("-", "_"), file)
+    assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.path.insert(0, str(file.parent))
     try:
