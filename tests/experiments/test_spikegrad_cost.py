@@ -27,13 +27,13 @@ def test_the_forecast_memory_is_that_of_the_arrays_of_a_mini_batch(width):
     run = cifar10(width)
     start, x = run.begin(), spikegrad_images.encode(run.data.x[:CHUNK])
     weights, velocity = list(start.weights), list(start.velocity)
+    epoch = []
     for _ in range(3):
-        old = tuple(weights), tuple(velocity)  # a state at the start of a later epoch keeps them and the sums
         run.learn(weights, velocity, x, run.data.labels[:CHUNK], 0.01)
+        epoch = epoch or [start.total, *weights, *velocity]  # what the state at the start of an epoch keeps
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert len(old[0]) == len(start.total)
-    assert 0.8 < spikegrad_cost.memory(run.net, CHUNK) / peak < 1.25
+    assert 0.85 < spikegrad_cost.memory(run.net, CHUNK) / peak < 1.25
 
 
 def test_the_forecast_adds_all_mini_batches_and_tests_that_remain(monkeypatch):
