@@ -44,10 +44,10 @@ class SpikeGradCifar10(Images):
 
     settings: Settings
 
-    def __init__(self, settings: Settings, workers: ThreadPoolExecutor, data: Data | None = None) -> None:
+    def __init__(self, settings: Settings, workers: ThreadPoolExecutor | None, data: Data | None = None) -> None:
         self.topology = network.scaled(network.TOPOLOGIES["cifar10"][0], settings.width)
         net = network.named("cifar10", settings.theta_ff, settings.theta_bp, settings.width)
-        super().__init__(settings, read(settings) if data is None else data, net)
+        super().__init__(settings, workers, read(settings) if data is None else data, net)
 
     def vary(self, rng: np.random.Generator, images: Array) -> Array:
         """The training images of one mini-batch, mirrored and shifted at random if the settings say so."""
@@ -62,6 +62,7 @@ EXPERIMENT = Experiment(
     settings=Settings,
     make=SpikeGradCifar10,
     one_line=one_line,
+    cuts_batches=True,
     headline=lambda results: Headline("test accuracy", "%", {"": 100 * results["accuracy"]}),
     example="--width 0.25 --augment",
     download=cifar10.download,

@@ -8,6 +8,7 @@ at the end.
 
 import warnings
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -97,8 +98,10 @@ class Images(Run[State]):
     topology: str
     tick_name = "mini-batch"
 
-    def __init__(self, settings: ImageSettings, data: Data, net: tuple[IFLayer, ...]) -> None:
-        self.settings, self.steps, self.net = settings, settings.epochs, net
+    def __init__(
+        self, settings: ImageSettings, workers: ThreadPoolExecutor | None, data: Data, net: tuple[IFLayer, ...]
+    ) -> None:
+        self.settings, self.steps, self.workers, self.net = settings, settings.epochs, workers, net
         below = net[0].synapse
         shape = below.shape_in if isinstance(below, Conv2d) else (below.n_in,)
         mnist.validate(data.x, data.labels, "training", shape)
@@ -145,7 +148,7 @@ class Images(Run[State]):
         weights, velocity, samples, totals = list(state.weights), list(state.velocity), 0, empty(len(self.net))
         for index in batches(rng, self.n, settings.batch):
             x = encode(self.vary(rng, data.x[index]))
-            result = step(self.net, weights, x, data.labels[index], settings.alpha, settings.gradient)
+            result = step(self.net, weights, x, data.labels[index], settings.alpha, settings.gradient, self.workers)
             learning_rate = settings.learning_rate * (1 - (epoch + samples / self.n) / settings.epochs)
             scale = settings.theta_bp / (settings.alpha * len(index))
             for k, layer in enumerate(self.net):
@@ -180,7 +183,7 @@ class Images(Run[State]):
     def accuracy(self, weights: tuple[Weights, ...], x: Array, labels: Array) -> float:
         """The share of images that are classified correctly, a thousand at a time."""
         parts = [slice(i, i + 1000) for i in range(0, len(x), 1000)]
-        right = sum(accuracy(self.net, weights, encode(x[i]), labels[i]) * len(labels[i]) for i in parts)
+        right = sum(accuracy(self.net, weights, encode(x[i]), labels[i], self.workers) * len(labels[i]) for i in parts)
         return round(right) / len(x)
 
     def pack(self, state: State) -> dict[str, Array]:
@@ -269,9 +272,10 @@ def empty(layers: int) -> list[Array]:
 
 def counts(fans: list[Fans], result: Step) -> list[Array]:
     """Loss, spikes, error spikes and the operations of both phases, summed over a mini-batch."""
-    spikes = np.array([np.abs(S).sum() for S in result.S[:-1]], np.float64)
-    error_spikes = np.array([np.abs(E).sum() for E in result.E], np.float64)
-    return [np.array(result.loss), spikes, error_spikes, *operations(fans, result.S, result.E)]
+    spikes = np.array([S.sum(dtype=np.float64) for S in result.S[:-1]])
+    error_spikes = np.array([E.sum(dtype=np.float64) for E in result.E])
+    made = operations(fans, [S[None] for S in result.S], [E[None] for E in result.E])
+    return [np.array(result.loss), spikes, error_spikes, *made]
 
 
 def starving(error_spikes: Array) -> list[int]:

@@ -31,10 +31,10 @@ def read(settings: Settings) -> Data:
 class SpikeGradMnist(Images):
     """The run."""
 
-    def __init__(self, settings: Settings, workers: ThreadPoolExecutor, data: Data | None = None) -> None:
+    def __init__(self, settings: Settings, workers: ThreadPoolExecutor | None, data: Data | None = None) -> None:
         net = network.named("mnist", settings.theta_ff, settings.theta_bp)
         self.topology = network.TOPOLOGIES["mnist"][0]
-        super().__init__(settings, read(settings) if data is None else data, net)
+        super().__init__(settings, workers, read(settings) if data is None else data, net)
 
 
 EXPERIMENT = Experiment(
@@ -43,6 +43,7 @@ EXPERIMENT = Experiment(
     settings=Settings,
     make=SpikeGradMnist,
     one_line=one_line,
+    cuts_batches=True,
     headline=lambda results: Headline("test accuracy", "%", {"": 100 * results["accuracy"]}),
     example="--alpha 50 --epochs 5",
     download=mnist.download,

@@ -1,32 +1,38 @@
-"""The equivalent ANN of SpikeGrad for training, in place.  [T19 Eq. 14, 15, 18]
+"""The equivalent ANN of SpikeGrad for training, in place, with threads over the batch.  [T19 Eq. 14, 15, 18]
 
 `forward` and `backward` are tested against `ann.forward`, `ann.backward` and `ann.increments`, `nearest` against
 `ann.nearest`, and `step` against all of them.  Inside, arrays are (n, batch), and convolutions are the `Patches` of
 `fast.conv`; arguments and results are (batch, n), as in the definitions.
+
+`step` cuts a mini-batch into chunks of CHUNK samples and adds up their increments in a fixed order.  So the number of
+threads changes no bit of the result.
 
 >>> from decolle_ref.spikegrad import network
 >>> net = network.parse("4x4-2C3-10")
 >>> weights = network.init_weights(np.random.default_rng(0), net)
 >>> result = step(net, weights, np.ones((5, 16)), np.arange(5), alpha=100.0, gradient="spike")
 >>> result.S[0].shape, result.increments[0].W.shape
-((5, 8), (2, 1, 3, 3))
+((8,), (2, 1, 3, 3))
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
 
 from decolle_ref._util import check
 from decolle_ref._util.check import Array, InputError, finite, floats, validate_choice, validate_one_per_layer
-from decolle_ref.decolle.synapse import Conv2d, Weights
+from decolle_ref.decolle.synapse import Weights
+from decolle_ref.fast._spikegrad_layer import adjoint, drive, increment, load_patches
 from decolle_ref.fast.conv import Patches
-from decolle_ref.fast.pool import window_views
+from decolle_ref.fast.workers import split
 from decolle_ref.spikegrad import ann
-from decolle_ref.spikegrad.layers import AveragePool, Connections, IFLayer, IFNetwork
+from decolle_ref.spikegrad.layers import IFNetwork
 
 __all__ = ["Cache", "Step", "accuracy", "backward", "forward", "nearest", "step"]
 
+CHUNK = 25  # samples in a chunk of `step`: half a mini-batch, so that two threads have work
 EVALUATION_BATCH = 100  # samples at a time in `accuracy`
 
 
@@ -39,10 +45,13 @@ class Cache(NamedTuple):
         Its inputs, (n_in, batch).
     gate
         S', (n, batch); None for linear neurons and the top layer.
+    patches
+        The windows of S_below that a convolution sees; None for other connections.
     """
 
     S_below: Array
     gate: Array | None
+    patches: Patches | None
 
 
 class Step(NamedTuple):
@@ -55,9 +64,9 @@ class Step(NamedTuple):
     increments
         sum of E_i S_j, which is alpha / Theta_bp times the gradient of the loss, for each layer.
     S
-        Totals of spikes of each layer, (batch, n); in the top layer V.
+        Number of spikes of each neuron, |S| summed over the batch, (n,) for each layer; in the top layer |V|.
     E
-        Totals of error spikes of each layer, (samples, n), of the samples whose error makes spikes.
+        Number of error spikes of each neuron, |E| summed over the batch, (n,) for each layer.
     """
 
     loss: float
@@ -107,42 +116,19 @@ def forward(net: IFNetwork, weights: Sequence[Weights], x: Array) -> tuple[list[
     x = floats("x", x, np.shape(x)[0] if np.ndim(x) else 0, net[0].synapse.n_in)
     below, totals, caches = np.ascontiguousarray(x.T), [], []
     for layer, w in zip(net, weights, strict=True):
-        S, gate = _drive(layer.synapse, w, below), None
+        patches = load_patches(layer.synapse, below)
+        S, gate = drive(layer.synapse, w, below, patches), None
         if layer is not net[-1]:
-            S /= layer.theta_ff
+            if layer.theta_ff != 1:
+                S /= layer.theta_ff
             gate = S > 0 if layer.relu else None
             nearest(S)
             if layer.relu:
                 np.maximum(S, 0, out=S)
-        caches.append(Cache(below, gate))
+        caches.append(Cache(below, gate, patches))
         totals.append(S.T)
         below = S
     return totals, caches
-
-
-def _drive(synapse: Connections, weights: Weights, S_below: Array) -> Array:
-    """`drive` of (n_in, batch) -> (n, batch)."""
-    if isinstance(synapse, Conv2d):
-        U = np.empty((synapse.channels, synapse.n // synapse.channels * S_below.shape[1]), S_below.dtype)
-        _patches(synapse, S_below).drive(weights, U)
-        return U.reshape(synapse.n, -1)
-    if isinstance(synapse, AveragePool):
-        return np.asarray(weights.W * sum(_views(synapse, S_below))).reshape(synapse.n, -1)
-    U = weights.W @ S_below
-    U += weights.b[:, None]
-    return U
-
-
-def _patches(synapse: Conv2d, S_below: Array) -> Patches:
-    batch = S_below.shape[1]
-    patches = Patches(synapse, synapse.shape[1:], batch, S_below.dtype)
-    patches.load(S_below.reshape(*synapse.shape_in, batch))
-    return patches
-
-
-def _views(pool: AveragePool, x: Array) -> list[Array]:
-    channels, rows, columns = pool.shape
-    return window_views(x, (channels, rows, pool.size, columns, pool.size, x.shape[1]))
 
 
 def backward(
@@ -166,48 +152,60 @@ def backward(
     errors, increments
         E of every layer, (batch, n), and one `Weights` per layer.
     """
-    errors: list[Array] = []
-    increments: list[Weights] = []
     U = floats("U", U, caches[-1].S_below.shape[1], net[-1].synapse.n)
     weights = [layer.synapse.parse(w) for layer, w in zip(net, weights, strict=True)]
-    E = np.ascontiguousarray(U.T)
-    for layer, w, cache in zip(reversed(net), reversed(weights), reversed(caches), strict=True):
-        E = E / layer.theta_bp
-        if gradient == "spike":
-            nearest(E)
-        if cache.gate is not None:
-            E *= cache.gate
-        errors.insert(0, E.T)
-        increment, E = _backward_layer(layer, w, cache.S_below, E, lowest=layer is net[0])
-        increments.insert(0, increment)
+    errors: list[Array] = []
+    increments: list[Weights] = []
+    for E, samples, added in _descend(net, weights, caches, np.array(U.T, order="C"), gradient):
+        errors.insert(0, np.zeros((len(U), len(E)), E.dtype))
+        errors[0][samples] = E.T
+        increments.insert(0, added)
     return errors, increments
 
 
-def _backward_layer(layer: IFLayer, weights: Weights, S_below: Array, E: Array, lowest: bool) -> tuple[Weights, Array]:
-    """The increment of a layer, and the error (n_in, batch) that it sends down; the lowest layer sends none."""
-    synapse, down = layer.synapse, np.empty_like(S_below)
-    if isinstance(synapse, Conv2d):
-        patches, maps = _patches(synapse, S_below), E.reshape(synapse.channels, -1)
-        increment = Weights(np.empty_like(weights.W), np.empty_like(weights.b))
-        patches.gradient(maps, increment)
-        if not lowest:
-            patches.adjoint(weights, maps, down.reshape(*synapse.shape_in, -1))
-    elif isinstance(synapse, AveragePool):
-        increment = synapse.gradient(E.T, S_below.T)
-        for view in _views(synapse, down):
-            np.multiply(weights.W, E.reshape(view.shape), out=view)
-    else:
-        increment = synapse.gradient(E.T, S_below.T)
-        if not lowest:
-            down = weights.W.T @ E
-    return increment, down
+def _descend(
+    net: IFNetwork, weights: Sequence[Weights], caches: Sequence[Cache], E: Array, gradient: str
+) -> Iterator[tuple[Array, Array, Weights]]:
+    """(E, samples, increment) of each layer, from the top down, from the error E (n_out, batch), which is overwritten.
+
+    A sample without an error spike in some layer sends none to the layers below.  It is left out from there on, and
+    `samples` are those whose E (n, samples) is yielded.
+    """
+    samples = np.arange(E.shape[1])
+    for layer, w, cache in zip(reversed(net), reversed(weights), reversed(caches), strict=True):
+        if layer.theta_bp != 1:
+            E /= layer.theta_bp
+        if gradient == "spike":
+            nearest(E)
+        if cache.gate is not None:
+            E *= cache.gate if len(samples) == cache.gate.shape[1] else cache.gate[:, samples]
+        if gradient == "spike":
+            active = np.asarray(E.any(axis=0))
+            active[0] |= not active.any()  # at least one sample, because the shape of an empty array is ambiguous
+            if not active.all():
+                E, samples = E[:, active], samples[active]
+        S_below, patches = cache.S_below, cache.patches
+        if len(samples) < S_below.shape[1]:
+            S_below = S_below[:, samples]
+            patches = load_patches(layer.synapse, S_below)
+        yield E, samples, increment(layer.synapse, w, S_below, patches, E)
+        if layer is not net[0]:
+            E = adjoint(layer.synapse, w, E)
 
 
-def step(net: IFNetwork, weights: Sequence[Weights], x: Array, labels: Array, alpha: float, gradient: str) -> Step:
+def step(
+    net: IFNetwork,
+    weights: Sequence[Weights],
+    x: Array,
+    labels: Array,
+    alpha: float,
+    gradient: str,
+    workers: ThreadPoolExecutor | None = None,
+) -> Step:
     """Forward phase, top error and backward phase of one mini-batch.
 
-    A sample whose error stays below half a threshold makes no error spike, so that the backward phase leaves it out.
-    Sparse errors save time in this way: almost half of the step once most samples are classified correctly.
+    In every layer, samples without error spikes are left out of the backward phase.  Sparse errors save time in this
+    way: almost half of the step once most samples are classified correctly.
 
     Parameters
     ----------
@@ -219,30 +217,61 @@ def step(net: IFNetwork, weights: Sequence[Weights], x: Array, labels: Array, al
         Error scale.
     gradient
         "spike", or "float" for errors that are not rounded.
+    workers
+        The threads that share the batch, from `worker_pool`; None: the caller does all the work.
 
     Returns
     -------
     Step
-        Loss, increments and totals.
+        Loss, increments and numbers of spikes.
     """
     validate_choice("gradient", gradient, ann.GRADIENTS)
-    S, caches = forward(net, weights, x)
-    loss = float(ann.cross_entropy(S[-1], labels).sum())
-    U = ann.top_error(S[-1], labels, alpha)
-    if gradient == "spike":
-        active: Array = np.abs(U).max(axis=1) >= net[-1].theta_bp / 2
-        active[0] |= not active.any()  # at least one sample, because the shape of an empty array is ambiguous
-        if not active.all():
-            U, caches = U[active], [_select(cache, active) for cache in caches]
-    errors, increments = backward(net, weights, caches, U, gradient)
+    validate_one_per_layer("weights", weights, len(net))
+    batch = np.shape(x)[0] if np.ndim(x) else 0
+    x = floats("x", x, batch, net[0].synapse.n_in)
+    if not batch:
+        raise InputError(f"x: expected at least one sample, got shape {np.shape(x)}")
+    labels = check.labels("labels", labels, net[-1].synapse.n, (batch,))
+    parsed = [layer.synapse.parse(w) for layer, w in zip(net, weights, strict=True)]
+
+    def chunk(part: slice) -> Step:
+        return _chunk(net, parsed, x[part], labels[part], alpha, gradient)
+
+    results = iter((map if workers is None else workers.map)(chunk, split(batch, CHUNK)))
+    total = next(results)
+    for result in results:
+        total = _add(total, result)
+    return total
+
+
+def _add(total: Step, result: Step) -> Step:
+    """The sum of two steps, in the arrays of the first."""
+    arrays, more = ([*S, *E, *(array for w in increments for array in w)] for _, increments, S, E in (total, result))
+    for array, addend in zip(arrays, more, strict=True):
+        array += addend
+    return total._replace(loss=total.loss + result.loss)
+
+
+def _chunk(net: IFNetwork, weights: Sequence[Weights], x: Array, labels: Array, alpha: float, gradient: str) -> Step:
+    """`step` for some samples."""
+    totals, caches = forward(net, weights, x)
+    loss = float(ann.cross_entropy(totals[-1], labels).sum())
+    U = np.array(ann.top_error(totals[-1], labels, alpha).T, order="C")
+    S = [
+        np.abs(S.T).sum(axis=1) if cache.gate is None else S.T.sum(axis=1)
+        for S, cache in zip(totals, caches, strict=True)
+    ]
+    errors: list[Array] = []
+    increments: list[Weights] = []
+    for E, _, added in _descend(net, weights, caches, U, gradient):
+        errors.insert(0, np.abs(E).sum(axis=1))
+        increments.insert(0, added)
     return Step(loss, increments, S, errors)
 
 
-def _select(cache: Cache, samples: Array) -> Cache:
-    return Cache(cache.S_below[:, samples], None if cache.gate is None else cache.gate[:, samples])
-
-
-def accuracy(net: IFNetwork, weights: Sequence[Weights], x: Array, labels: Array) -> float:
+def accuracy(
+    net: IFNetwork, weights: Sequence[Weights], x: Array, labels: Array, workers: ThreadPoolExecutor | None = None
+) -> float:
     """Share of images whose largest V is that of their label.
 
     Parameters
@@ -251,6 +280,8 @@ def accuracy(net: IFNetwork, weights: Sequence[Weights], x: Array, labels: Array
         The layers and their weights, bottom up.
     x, labels
         Inputs, (samples, n_in), and the class of each sample, (samples,).
+    workers
+        The threads that share the samples, from `worker_pool`; None: the caller does all the work.
 
     Returns
     -------
@@ -259,9 +290,10 @@ def accuracy(net: IFNetwork, weights: Sequence[Weights], x: Array, labels: Array
     """
     if not np.ndim(x) or not len(x):
         raise InputError(f"x: expected at least one sample, got shape {np.shape(x)}")
-    parsed, right = check.labels("labels", labels, net[-1].synapse.n, np.shape(x)[:1]), 0
-    for i in range(0, len(x), EVALUATION_BATCH):
-        S, _ = forward(net, weights, x[i : i + EVALUATION_BATCH])
-        V = finite("V", S[-1])
-        right += int((V.argmax(axis=1) == parsed[i : i + EVALUATION_BATCH]).sum())
-    return right / len(x)
+    parsed = check.labels("labels", labels, net[-1].synapse.n, np.shape(x)[:1])
+
+    def right(part: slice) -> int:
+        S, _ = forward(net, weights, x[part])
+        return int((finite("V", S[-1]).argmax(axis=1) == parsed[part]).sum())
+
+    return sum((map if workers is None else workers.map)(right, split(len(x), EVALUATION_BATCH))) / len(x)

@@ -130,6 +130,7 @@ OTHERS = {  # compare sizes, but no verdict hangs on them alone: the numbers tha
     "np.abs(shown[n] - (U - self.w)) < np.abs(shown[n] - U)",
     "abs(lag) <= about['steps'] // 4",
     "abs(lag) > 1",
+    "np.abs(d) > 1",
     "np.abs(nearest) > FLOATS[self.shown].largest",
 }
 

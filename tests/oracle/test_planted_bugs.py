@@ -4,11 +4,13 @@ There are two sets.  The second, `second-...`, was written without sight of the 
 """
 
 import importlib.util
+import re
 from collections import Counter
 from functools import cache
 
 import pytest
 
+from decolle_ref._util.check import InputError
 from decolle_ref.cases import Case
 from decolle_ref.oracle import runner
 from decolle_ref.oracle.backends import Unsupported, answer
@@ -33,21 +35,24 @@ def vectors(profile):
 
 
 def first_failure(backend, vector):
-    """The equation that fails first, or nothing.  Raises Unsupported and InputError."""
-    arrays = answer(backend, runner.DEFAULTS | vector.about, vector.arrays)
-    trace = parse_trace(Case(vector.about, vector.arrays), arrays, backend.profile)
-    failure = ends.check(trace, residual.check(trace)).failure
-    return "" if failure is None else failure.equation.removesuffix("_final").removeprefix("m_").removeprefix("u_")
+    """The equation that fails first, or whose array is refused first, or nothing."""
+    try:
+        arrays = answer(backend, runner.DEFAULTS | vector.about, vector.arrays)
+        trace = parse_trace(Case(vector.about, vector.arrays), arrays, backend.profile)
+        failure = ends.check(trace, residual.check(trace)).failure
+        name = "" if failure is None else failure.equation
+    except Unsupported:
+        return ""
+    except InputError as problem:
+        refused = re.search(r"layer\d+_(\w+)", str(problem))
+        name = refused[1] if refused else str(problem)
+    return name.removesuffix("_final").removeprefix("m_").removeprefix("u_")
 
 
 def kill(backend):
     """(vector, equation) of the first failure of a backend, or ("", "")."""
     for vector in vectors(backend.profile):
-        try:
-            equation = first_failure(backend, vector)
-        except Unsupported:
-            continue
-        if equation:
+        if equation := first_failure(backend, vector):
             return vector.id, equation
     return "", ""
 

@@ -1,0 +1,74 @@
+"""The connections of one layer of `fast.spikegrad`, on arrays (n, batch): up, down, and the weight increment.
+
+Tested through `fast.spikegrad` against `drive`, `adjoint` and `gradient` of the connections.
+"""
+
+import numpy as np
+
+from decolle_ref._util.check import Array
+from decolle_ref.decolle.synapse import Conv2d, Weights
+from decolle_ref.fast.conv import Patches
+from decolle_ref.fast.pool import window_views
+from decolle_ref.spikegrad.layers import AveragePool, Connections
+
+
+def drive(synapse: Connections, weights: Weights, S_below: Array, patches: Patches | None) -> Array:
+    """`drive` of (n_in, batch) -> (n, batch), with the `load_patches` of S_below."""
+    if patches is not None:
+        U = np.empty((patches.n, synapse.n // patches.n * S_below.shape[1]), S_below.dtype)
+        patches.drive(weights, U)
+        return U.reshape(synapse.n, -1)
+    if isinstance(synapse, AveragePool):
+        first, *others = _views(synapse, S_below)
+        U = first.copy()
+        for other in others:
+            U += other
+        U *= weights.W
+        return U.reshape(synapse.n, -1)
+    U = weights.W @ S_below
+    U += weights.b[:, None]
+    return U
+
+
+def load_patches(synapse: Connections, S_below: Array) -> Patches | None:
+    """The windows of S_below (n_in, batch) that a convolution sees; None for other connections."""
+    if not isinstance(synapse, Conv2d):
+        return None
+    batch = S_below.shape[1]
+    patches = Patches(synapse, synapse.shape[1:], batch, S_below.dtype)
+    patches.load(S_below.reshape(*synapse.shape_in, batch))
+    return patches
+
+
+def _views(pool: AveragePool, x: Array) -> list[Array]:
+    channels, rows, columns = pool.shape
+    return window_views(x, (channels, rows, pool.size, columns, pool.size, x.shape[1]))
+
+
+def increment(synapse: Connections, weights: Weights, S_below: Array, patches: Patches | None, E: Array) -> Weights:
+    """`gradient` of E (n, batch), with the `load_patches` of S_below."""
+    if patches is None:
+        return synapse.gradient(E.T, S_below.T)
+    result = Weights(np.empty_like(weights.W), np.empty_like(weights.b))
+    patches.gradient(E.reshape(patches.n, -1), result)
+    return result
+
+
+def adjoint(synapse: Connections, weights: Weights, E: Array) -> Array:
+    """`adjoint` of (n, batch) -> (n_in, batch)."""
+    if isinstance(synapse, AveragePool):
+        down = np.empty((synapse.n_in, E.shape[1]), E.dtype)
+        for view in _views(synapse, down):
+            np.multiply(weights.W, E.reshape(view.shape), out=view)
+        return down
+    if not isinstance(synapse, Conv2d):
+        return np.asarray(weights.W.T @ E)
+    padding = synapse.kernel - 1 - synapse.padding
+    if synapse.stride == 1 and padding >= 0:  # the convolution with the kernel turned by 180 degrees
+        back = Conv2d(synapse.shape, synapse.shape_in[0], synapse.kernel, padding=padding)
+        turned = weights.W[:, :, ::-1, ::-1].swapaxes(0, 1)
+        return drive(back, Weights(turned, np.zeros(back.channels, E.dtype)), E, load_patches(back, E))
+    down = np.empty((synapse.n_in, E.shape[1]), E.dtype)
+    patches = Patches(synapse, synapse.shape[1:], E.shape[1], E.dtype)
+    patches.adjoint(weights, E.reshape(synapse.channels, -1), down.reshape(*synapse.shape_in, -1))
+    return down
