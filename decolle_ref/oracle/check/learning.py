@@ -204,12 +204,12 @@ def rates(operands: Operands, arithmetic: Arithmetic, name: str) -> Bounded:
     return arithmetic.multiply(exact(factors), exact(rate))
 
 
-def correction(beta1: float, t: int, arithmetic: Arithmetic) -> Bounded:
+def correction(beta1: float, t: float, arithmetic: Arithmetic) -> Bounded:
     """1 / (1 - beta1^t), which is 1 for beta1 = 0: beta1 is rounded, and its power takes at most t - 1 products."""
     one = exact(np.ones(()))
     if beta1 == 0:
         return one
-    power = arithmetic.derived(np.asarray(beta1**t), 2 * t)
+    power = arithmetic.derived(np.asarray(beta1**t), int(np.ceil(2 * t)))
     return arithmetic.divide(one, arithmetic.subtract(one, power))
 
 

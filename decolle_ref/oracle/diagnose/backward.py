@@ -15,7 +15,6 @@ from decolle_ref.oracle.diagnose.changes import (
     lags,
     like,
     of_trace,
-    only_if,
     plus,
     with_case,
     with_layer,
@@ -26,9 +25,11 @@ from decolle_ref.oracle.diagnose.dropout import masks
 from decolle_ref.oracle.diagnose.estimates import Family, percent
 from decolle_ref.oracle.diagnose.hypothesis import Form, Hypothesis, Inapplicable
 from decolle_ref.oracle.diagnose.membrane import silent
+from decolle_ref.oracle.diagnose.pools import pools
 from decolle_ref.oracle.diagnose.readout import TRIPLES
 from decolle_ref.oracle.diagnose.regularising import has_regulariser, regularisers
 from decolle_ref.oracle.diagnose.site import Site
+from decolle_ref.oracle.diagnose.slopes import SLOPES
 
 
 def sloped(
@@ -68,6 +69,18 @@ def _slope(f: Callable[[Site], Array]) -> Form:
         return learning.backward(site, site.arithmetic, site.arithmetic.function(lambda x: x, exact(slope), 0.0))
 
     return form
+
+
+def _oblong(f: Callable[[Array], Array]) -> Callable[[Site], Array]:
+    """A function of G where it is not square."""
+
+    def changed(site: Site) -> Array:
+        G = site.case["G"]
+        if len(set(G.shape)) < 2 or 1 in G.shape:
+            raise Inapplicable
+        return f(G)
+
+    return changed
 
 
 def _eye(site: Site) -> Array:
@@ -131,34 +144,6 @@ def _unpooled(site: Site) -> Site:
     return with_trace(U=lambda site: u)(with_layer(pool=lambda layer: None)(site))
 
 
-def _winner(key: Callable[[Array], Array]) -> Form:
-    """The error to another winner of each window."""
-    return equation("delta", only_if(lambda site: site.layer.pool is not None, with_layer(pool_key=lambda layer: key)))
-
-
-def _routed(key: Callable[[Array], Array]) -> Form:
-    """The error with sigma' of the right winner, given to another one."""
-
-    def form(site: Site) -> Bounded:
-        pool = site.layer.pool
-        if pool is None or has_regulariser(site):
-            raise Inapplicable
-        slope = site.arithmetic.function(site.layer.surrogate.derivative, exact(site.u), 0.0)
-        small = learning.backward(_unpooled(site), site.arithmetic, slope)
-        other = pool.winners(key(site.trace["U"]))
-        return Bounded(*(pool.route(x, other) for x in small))
-
-    return form
-
-
-def _last_winner(site: Site) -> Bounded:
-    pool = site.layer.pool
-    if pool is None:
-        raise Inapplicable
-    order = np.argsort(np.argsort(site.layer.pool_key(site.trace["U"]), axis=-1, kind="stable"), axis=-1)
-    return learning.delta(with_layer(pool_key=lambda layer: lambda U: order.astype(np.float64))(site), site.arithmetic)
-
-
 delta: list[Hypothesis | Family] = [
     *masks("delta"),
     Hypothesis(
@@ -197,6 +182,7 @@ delta: list[Hypothesis | Family] = [
     Hypothesis("delta with exp(-U^2) for sigma'", form=_slope(lambda site: np.exp(-(site.u**2)))),
     Hypothesis("delta with 1 - tanh(U)^2 for sigma'", form=_slope(lambda site: 1 - np.tanh(site.u) ** 2)),
     Hypothesis("delta with relu'(U) for sigma'", form=_slope(lambda site: (site.u > 0).astype(np.float64))),
+    *(Hypothesis(f"delta with {words} for sigma'", form=_slope(f)) for words, f in SLOPES.items()),
     Hypothesis("delta with e for G^T e", with_case(G=_eye)),
     Hypothesis("G not transposed", with_case(G=lambda site: like(site.case["G"].T, site.case["G"]))),
     Hypothesis(
@@ -204,6 +190,8 @@ delta: list[Hypothesis | Family] = [
     ),
     Hypothesis("delta with |G|", with_case(G=lambda site: np.abs(site.case["G"]))),
     Hypothesis("delta with sign(G)", with_case(G=lambda site: np.sign(site.case["G"]))),
+    Hypothesis("G reshaped, not transposed", with_case(G=_oblong(lambda G: G.T.reshape(G.shape)))),
+    Hypothesis("G read in the order of its transpose", with_case(G=_oblong(lambda G: G.reshape(G.T.shape).T))),
     Hypothesis("delta with the neurons of G in reverse order", with_case(G=lambda site: site.case["G"][:, ::-1])),
     Hypothesis("delta with the outputs of G in reverse order", with_case(G=lambda site: site.case["G"][::-1])),
     Hypothesis(
@@ -227,12 +215,7 @@ delta: list[Hypothesis | Family] = [
     Hypothesis("delta of the layer above alone: no local error", form=from_above(True)),
     Hypothesis("delta given to all neurons of a pool's window", form=_spread(False)),
     Hypothesis("delta shared among the neurons of a pool's window", form=_spread(True)),
-    Hypothesis("delta given to the last of several largest U in a window", form=_last_winner),
-    Hypothesis("delta given to the smallest U in each window", form=_winner(np.negative)),
-    Hypothesis(
-        "delta given to the smallest U in each window, though sigma' is that of the largest", form=_routed(np.negative)
-    ),
-    Hypothesis("delta given to the U of largest size in each window", form=_winner(np.abs)),
+    *pools("delta"),
     Family(
         "delta with sigma' times a number",
         lambda k: Hypothesis("", form=_slope(lambda site: float(k) * site.layer.surrogate.derivative(site.u))),

@@ -6,8 +6,8 @@ import numpy as np
 
 from decolle_ref._util.check import Array
 from decolle_ref.oracle.diagnose.changes import only_if, with_case
-from decolle_ref.oracle.diagnose.hypothesis import Hypothesis
-from decolle_ref.oracle.diagnose.site import lagged
+from decolle_ref.oracle.diagnose.hypothesis import Hypothesis, Inapplicable
+from decolle_ref.oracle.diagnose.site import Site, lagged
 
 
 def masks(name: str) -> list[Hypothesis]:
@@ -28,3 +28,19 @@ def masks(name: str) -> list[Hypothesis]:
             "dropout takes the first sample's mask in all samples", lambda x: np.broadcast_to(x[:, :1], x.shape)
         ),
     ]
+
+
+def factors(site: Site) -> Array:
+    """The factors of the readout's dropout before G.
+
+    Parameters
+    ----------
+    site : the layer
+
+    Returns
+    -------
+    array of shape (T, B, n)
+    """
+    if np.ndim(site.mask.activity) == 0:
+        raise Inapplicable
+    return np.asarray(site.mask.activity)

@@ -19,10 +19,12 @@ class Cause(NamedTuple):
     ----------
     name : in words, the same for all traces
     detail : what was estimated from this trace, or where it shows
+    mistakes : how many mistakes it is made of
     """
 
     name: str
     detail: str = ""
+    mistakes: int = 1
 
     def __str__(self) -> str:
         return f"{self.name} ({self.detail})" if self.detail else self.name
@@ -75,7 +77,7 @@ def _merge(made: list[Explanation], parts: list[Explanation], begins: str) -> No
         return
     equations = tuple(sorted({x for part in parts for x in part.equations}))
     words = "everything" if begins and len(equations) > 3 else " and ".join(equations)
-    causes = tuple(Cause(f"{words}: {name}", rests[0][name].detail) for name in shared)
+    causes = tuple(rests[0][name]._replace(name=f"{words}: {name}") for name in shared)
     layers = tuple(sorted({layer for part in parts for layer in part.layers}))
     whole = Explanation(equations, layers, causes, sum(part.tried for part in parts), parts[0].where)
     made[made.index(parts[0])] = whole
@@ -95,7 +97,8 @@ def rest(part: Explanation, name: str) -> str:
     -------
     str
     """
-    for begins in (f"{' and '.join(part.equations)}:", "everything:", f"{part.equations[0]}:", f"{part.equations[0]} "):
+    first = part.equations[0]
+    for begins in (f"{' and '.join(part.equations)}:", "everything:", f"{first}:", f"{first},", f"{first} "):
         if name.startswith(begins):
             return name.removeprefix(begins).lstrip()
     return name

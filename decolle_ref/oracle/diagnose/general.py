@@ -10,8 +10,8 @@ from decolle_ref.oracle.check.error_bounds import Bounded, exact
 from decolle_ref.oracle.diagnose.changes import LAGS, edge, mapped, recursive, times
 from decolle_ref.oracle.diagnose.estimates import Family, percent
 from decolle_ref.oracle.diagnose.hypothesis import Hypothesis, Inapplicable, Result
+from decolle_ref.oracle.diagnose.precision import rounded
 from decolle_ref.oracle.diagnose.site import Site, lagged
-from decolle_ref.oracle.profile import FLOATS, PROFILES, Profile
 
 PER_SAMPLE = ("Q", "P", "R", "U", "S", "Y", "e", "delta")
 GRADIENTS = ("delta", "dW", "db")
@@ -133,32 +133,6 @@ def _wrapped(made: Bounded, site: Site, got: Array) -> Bounded:
     return Bounded(made.value + turns * (high - low + site.profile.quantum), made.err)
 
 
-def rounded(name: str) -> list[Hypothesis]:
-    """The numbers of a narrower format."""
-    made = []
-    for other in ("float32", "tf32", "bfloat16"):
-        made.append(Hypothesis(f"{name} is computed in {other}", result=_in_format(other)))
-    return made
-
-
-def _in_format(name: str) -> Result:
-    def result(made: Bounded, site: Site, got: Array) -> Bounded:
-        ours = site.profile
-        if ours.fixed or FLOATS[name].bits >= FLOATS[ours.format].bits:
-            raise Inapplicable
-        narrow = _narrow(name)
-        if not (narrow.quantise(got) == got).all() or len(np.unique(got)) < 8:
-            raise Inapplicable
-        room = FLOATS[ours.format].unit / FLOATS[name].unit  # how much wider the bound may be
-        return Bounded(made.value, made.err / room + narrow.ulp(made.value))
-
-    return result
-
-
-def _narrow(name: str) -> Profile:
-    return Profile("tf32", "bfloat16") if name == "tf32" else PROFILES[name]
-
-
 def table(name: str) -> list[Hypothesis | Family]:
     """The mistakes that the equation of this name can have as any other can."""
     made: list[Hypothesis | Family] = [
@@ -204,26 +178,6 @@ def table(name: str) -> list[Hypothesis | Family]:
             lambda k, site: f"{float(k):.4g} of it",
         ),
     ]
-
-
-def ends(name: str) -> list[Hypothesis]:
-    """Mistakes in the loss and in what a run hands on after its last step."""
-    made = [each for each in table(name) if isinstance(each, Hypothesis)]
-    letter = name.removesuffix("_final")
-    if letter in ("Q", "P", "R"):
-        made.insert(
-            0, Hypothesis(f"{name} is {letter} at the last step, without its update", result=_not_updated(letter))
-        )
-    return made
-
-
-def _not_updated(letter: str) -> Result:
-    def result(made: Bounded, site: Site, got: Array) -> Bounded:
-        value, err = (x.copy() for x in made)
-        value[-1], err[-1] = site.trace[letter][-1], 0
-        return Bounded(value, err)
-
-    return result
 
 
 def _times(k: Array) -> Result:

@@ -19,6 +19,7 @@ from decolle_ref.oracle.diagnose.changes import (
 from decolle_ref.oracle.diagnose.estimates import Family
 from decolle_ref.oracle.diagnose.hypothesis import Edit, Form, Hypothesis, Inapplicable, Result
 from decolle_ref.oracle.diagnose.site import Site
+from decolle_ref.oracle.diagnose.wiring import convolutions
 from decolle_ref.oracle.profile import PROFILES
 
 
@@ -217,6 +218,7 @@ dW: list[Hypothesis | Family] = [
     Hypothesis("dW with P clipped to 1", _P(lambda x: np.minimum(x, 1))),
     Hypothesis("dW without the last input", _P(lambda x: x * (np.arange(x.shape[-1]) < x.shape[-1] - 1))),
     *(Hypothesis(f"dW without the inputs from number {n} on", _P(_first(n))) for n in (8, 16, 32, 64, 128, 255, 256)),
+    *convolutions("dW"),
     Hypothesis("dW of P rounded to bfloat16", _P(PROFILES["bfloat16"].quantise)),
     Hypothesis(
         "dW of P and delta rounded to bfloat16",
@@ -240,5 +242,6 @@ db: list[Hypothesis | Family] = [
     Hypothesis("db averaged over the places of the image", form=_places(lambda x: x.mean(axis=-1))),
     Hypothesis("db of the first place of the image alone", form=_places(lambda x: x[..., 0])),
     Hypothesis("db of the last place of the image alone", form=_places(lambda x: x[..., -1])),
+    *convolutions("db"),
     Hypothesis("db times the mean of P", form=_mean_P),
 ]

@@ -8,31 +8,41 @@ mistake that is not in the table is consistent with none.
 True
 """
 
-from decolle_ref.oracle.diagnose import backward, general, gradient, membrane, readout, refractory, state, updates
+from decolle_ref.oracle.diagnose import (
+    backward,
+    error,
+    general,
+    gradient,
+    handed_on,
+    membrane,
+    readout,
+    refractory,
+    spikes,
+    state,
+    updates,
+)
 from decolle_ref.oracle.diagnose.estimates import Family
 from decolle_ref.oracle.diagnose.hypothesis import Hypothesis
 from decolle_ref.oracle.trace import LOSS, MEMORY, STATE
 
 _TABLES: dict[str, list[Hypothesis | Family]] = {
-    "Q": state.Q,
-    "P": state.P,
-    "R": refractory.R,
-    "U": membrane.U,
-    "S": membrane.S,
-    "Y": readout.Y,
-    "e": readout.e,
-    "delta": backward.delta,
-    "dW": gradient.dW,
-    "db": gradient.db,
-    "W": updates.W,
-    "b": updates.b,
+    "Q": [*state.Q, *general.table("Q")],
+    "P": [*state.P, *general.table("P")],
+    "R": [*refractory.R, *general.table("R")],
+    "U": [*membrane.U, *general.table("U")],
+    "S": [*spikes.S, *general.table("S")],
+    "Y": [*readout.Y, *general.table("Y")],
+    "e": [*error.e, *general.table("e")],
+    "delta": [*backward.delta, *general.table("delta")],
+    "dW": [*gradient.dW, *general.table("dW")],
+    "db": [*gradient.db, *general.table("db")],
+    "W": [*updates.W, *general.table("W")],
+    "b": [*updates.b, *general.table("b")],
 }
 
-HYPOTHESES: dict[str, tuple[Hypothesis, ...]] = {  # without an unknown number
-    name: tuple(general.ends(name)) for name in (LOSS, *STATE, *MEMORY)
-}
+HYPOTHESES: dict[str, tuple[Hypothesis, ...]] = {}  # without an unknown number
 FAMILIES: dict[str, tuple[Family, ...]] = {}  # with a number that is estimated from the trace
-for _name, _table in _TABLES.items():
-    _every = [*_table, *general.table(_name)]
+_TABLES |= {_name: handed_on.table_of(_name) for _name in (LOSS, *STATE, *MEMORY)}
+for _name, _every in _TABLES.items():
     HYPOTHESES[_name] = tuple(each for each in _every if isinstance(each, Hypothesis))
     FAMILIES[_name] = tuple(each for each in _every if isinstance(each, Family))

@@ -23,6 +23,7 @@ Edit = Callable[[Site], Site]
 Form = Callable[[Site], Bounded]
 Result = Callable[[Bounded, Site, Array], Bounded]  # the third is what the trace has
 Words = Callable[[Site], str]
+EVIDENCE = 16  # distinct numbers: of 325 pairs, each right by chance half the time, one in 200 runs fits as many
 
 
 def unchanged(site: Site) -> Site:
@@ -56,6 +57,7 @@ class Hypothesis:
     unknown : the steps about which it says nothing; negative ones count from the end
     detail : the numbers of this trace in words, or None
     whole : whether it needs all steps and neurons, so that a part of them cannot exclude it
+    mistakes : how many mistakes it is made of
     """
 
     name: str
@@ -65,6 +67,7 @@ class Hypothesis:
     unknown: tuple[int, ...] = ()
     detail: Words | None = None
     whole: bool = False
+    mistakes: int = 1
 
     @property
     def keeps_operands(self) -> bool:
@@ -104,7 +107,11 @@ def value(hypothesis: Hypothesis, site: Site, slot: Slot) -> Bounded:
             made = EQUATIONS[slot.equation](edited, site.arithmetic)
         if hypothesis.result is not None:
             made = hypothesis.result(made, edited, slot.got)
-    except (ValueError, ArithmeticError) as problem:  # shapes that do not fit, a divisor that may be 0, an overflow
+    except (
+        ValueError,
+        IndexError,
+        ArithmeticError,
+    ) as problem:  # shapes that do not fit, a divisor that may be 0, an overflow
         raise Inapplicable(str(problem)) from None
     made = Bounded(*(np.array(np.broadcast_to(x, slot.got.shape)) for x in made))
     for step in hypothesis.unknown:
@@ -146,6 +153,26 @@ def differs(made: Bounded, right: Slot) -> Array:
     return beyond(made.value, right.expected, 2 * np.maximum(made.err, right.bound))
 
 
+def evidence(hypothesis: Hypothesis, made: Bounded, right: Slot) -> int:
+    """How many numbers of the trace speak for a hypothesis.
+
+    Parameters
+    ----------
+    hypothesis : which says nothing about its unknown steps
+    made : its values with their bound
+    right : the slot of the right equation
+
+    Returns
+    -------
+    int
+        The distinct numbers other than 0 where the hypothesis and the right equation differ, at the steps that the
+        hypothesis speaks about.
+    """
+    shows, steps = differs(made, right), len(right.got)
+    shows[[step for step in hypothesis.unknown if -steps <= step < steps]] = False
+    return len(np.setdiff1d(right.got[shows], 0.0))
+
+
 def both(one: Hypothesis, other: Hypothesis) -> Hypothesis:
     """Two mistakes in one equation.
 
@@ -160,10 +187,10 @@ def both(one: Hypothesis, other: Hypothesis) -> Hypothesis:
     Raises
     ------
     Inapplicable
-        If both have another form.
+        If both have another form, or are one mistake in two ways, which have one name.
     """
-    if one.form is not None and other.form is not None:
-        raise Inapplicable("two forms")
+    if (one.form is not None and other.form is not None) or one.name == other.name:
+        raise Inapplicable("two forms, or one mistake")
     results = [each for each in (one.result, other.result) if each is not None]
 
     def result(made: Bounded, site: Site, got: Array) -> Bounded:
@@ -178,4 +205,5 @@ def both(one: Hypothesis, other: Hypothesis) -> Hypothesis:
         result if results else None,
         one.unknown + other.unknown,
         whole=one.whole or other.whole,
+        mistakes=one.mistakes + other.mistakes,
     )

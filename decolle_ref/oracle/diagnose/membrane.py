@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from decolle_ref._util.check import Array
-from decolle_ref.decolle.surrogate import above_threshold, at_threshold
+from decolle_ref.oracle.check import equations
 from decolle_ref.oracle.check.error_bounds import Bounded, exact
 from decolle_ref.oracle.diagnose.changes import (
     equation,
@@ -16,12 +16,12 @@ from decolle_ref.oracle.diagnose.changes import (
     plus,
     with_case,
     with_dialect,
-    with_surrogate,
     with_trace,
 )
 from decolle_ref.oracle.diagnose.estimates import Family, percent
 from decolle_ref.oracle.diagnose.hypothesis import Edit, Form, Hypothesis, Inapplicable
 from decolle_ref.oracle.diagnose.site import Site, lagged
+from decolle_ref.oracle.diagnose.wiring import convolutions, neighbours
 from decolle_ref.oracle.profile import PROFILES
 
 silent = with_trace(R=nothing("R"))
@@ -78,6 +78,12 @@ def _drops(steps: slice) -> Callable[[Site], Array]:
     return changed
 
 
+def _one_delta(site: Site) -> Site:
+    strength = equations.strength(site, site.arithmetic).value
+    one = np.full_like(site.case["w"], strength.flat[0])
+    return with_case(w=lambda site: one)(with_dialect(refractory="w")(site))
+
+
 U: list[Hypothesis | Family] = [
     Hypothesis("U without b", _b(np.zeros_like)),
     Hypothesis("U without R", silent),
@@ -89,8 +95,9 @@ U: list[Hypothesis | Family] = [
         "U with delta = 1",
         lambda site: with_case(w=lambda x: np.ones_like(x.case["w"]))(with_dialect(refractory="w")(site)),
     ),
+    Hypothesis("U with one delta in all neurons, that of the first", _one_delta),
     Hypothesis(
-        "U with the delta of the first neuron in all neurons",
+        "U with the w of the first neuron in all neurons",
         with_case(
             w=lambda site: np.full_like(site.case["w"], site.case["w"].flat[0]),
         ),
@@ -132,6 +139,8 @@ U: list[Hypothesis | Family] = [
     Hypothesis("U subtracts b", _b(np.negative)),
     Hypothesis("U without the last input", with_trace(P=_drops(slice(-1, None)))),
     Hypothesis("U without the first input", with_trace(P=_drops(slice(0, 1)))),
+    *convolutions("U"),
+    *neighbours(),
     *(
         Hypothesis(f"U without the inputs from number {n} on", with_trace(P=_drops(slice(n, None))))
         for n in (8, 16, 32, 64, 128, 255, 256)
@@ -191,94 +200,7 @@ def _where_spiked(made: Bounded, site: Site) -> Bounded:
     return Bounded(np.where(spiked, 0, made.value), np.where(spiked, 0, made.err))
 
 
-# S
-
-
-def _spikes(f: Callable[[Site], Array]) -> Form:
-    return lambda site: exact(like(f(site), site.trace["S"]))
-
-
-def _theta(site: Site, u: Array) -> Array:
-    return np.asarray(site.layer.surrogate.spike(u))
-
-
-def _pooled(f: Callable[[Array], Array]) -> Callable[[Site], Array]:
-    """Theta of another function of the window."""
-
-    def spikes(site: Site) -> Array:
-        if site.layer.pool is None:
-            raise Inapplicable
-        return _theta(site, f(site.trace["U"][..., site.layer.pool.windows()]))
-
-    return spikes
-
-
 def drive(site: Site) -> Array:
     """W P + b of the neurons that are transmitted."""
     U, pool = equation("U", silent)(site).value, site.layer.pool
     return U if pool is None else pool.pick(U, site.winners)
-
-
-def _threshold(site: Site) -> Bounded:
-    """Theta(u - theta), with any theta that separates the spikes of the trace from the rest."""
-    theta = threshold(site)
-    return exact((site.u > theta).astype(np.float64))
-
-
-def threshold(site: Site) -> float:
-    """A threshold that separates the potentials that spike from those that do not."""
-    spiked = site.trace["S"] > 0
-    if not spiked.any() or spiked.all():
-        raise Inapplicable
-    low, high = float(site.u[~spiked].max()), float(site.u[spiked].min())
-    if not low < high or low <= 0 <= high:
-        raise Inapplicable
-    middle = (low + high) / 2
-    nice = [x for digits in range(1, 5) if low < (x := float(f"{middle:.{digits}g}")) < high]
-    return nice[0] if nice else middle
-
-
-def _in_words(site: Site) -> str:
-    return f"{threshold(site):.4g} fits"
-
-
-S: list[Hypothesis | Family] = [
-    Hypothesis("S = 1 only above the threshold", with_surrogate(spike=above_threshold)),
-    Hypothesis("S = 1 at the threshold too", with_surrogate(spike=at_threshold)),
-    Hypothesis("S = Theta(U - threshold) with a threshold that is not 0", form=_threshold, detail=_in_words),
-    *lags("S reads U", lambda lag: with_trace(U=of_trace("U", lag))),
-    Hypothesis("S is Theta of W P + b, without R", form=_spikes(lambda site: _theta(site, drive(site)))),
-    Hypothesis("S is 1 where U is below the threshold", form=_spikes(lambda site: 1 - _theta(site, site.u))),
-    Hypothesis(
-        "S never follows a spike of the step before",
-        form=_spikes(lambda site: _theta(site, site.u) * (1 - _spiked_before(site))),
-    ),
-    Hypothesis(
-        "S is Theta of the window's mean U, not of its largest", form=_spikes(_pooled(lambda U: U.mean(axis=-1)))
-    ),
-    Hypothesis(
-        "S is Theta of the window's smallest U, not of its largest", form=_spikes(_pooled(lambda U: U.min(axis=-1)))
-    ),
-    Hypothesis("S is Theta of the window's first U, not of its largest", form=_spikes(_pooled(lambda U: U[..., 0]))),
-    Hypothesis(
-        "S is Theta of the window's U of largest size, |U|",
-        form=_spikes(_pooled(lambda U: np.take_along_axis(U, np.abs(U).argmax(axis=-1)[..., None], -1)[..., 0])),
-    ),
-    Hypothesis(
-        "S is 1 in every neuron once one of the sample has spiked",
-        form=_spikes(lambda site: np.broadcast_to(_theta(site, site.u).max(axis=-1, keepdims=True), site.u.shape)),
-    ),
-    Hypothesis(
-        "S is 1 only in the neuron with the largest U of each sample",
-        form=_spikes(
-            lambda site: _theta(site, site.u) * (np.arange(site.u.shape[-1]) == site.u.argmax(axis=-1)[..., None])
-        ),
-    ),
-    Hypothesis("S is sigma(U), not Theta(U)", form=_spikes(lambda site: site.layer.surrogate.primitive(site.u))),
-    Hypothesis("S is sign(U), -1 below the threshold", form=_spikes(lambda site: 2 * _theta(site, site.u) - 1)),
-]
-
-
-def _spiked_before(site: Site) -> Array:
-    spikes = site.trace["S"]
-    return np.concatenate([np.zeros_like(spikes[:1]), spikes[:-1]])

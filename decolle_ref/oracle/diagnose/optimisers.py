@@ -1,7 +1,7 @@
 """Known mistakes in the optimiser: what it makes of a gradient.  [K20 Sec. 3.2]"""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -9,6 +9,7 @@ from decolle_ref._util.check import Array
 from decolle_ref.decolle.optim import SGD, Adamax
 from decolle_ref.oracle.check import learning
 from decolle_ref.oracle.check.error_bounds import Bounded, exact
+from decolle_ref.oracle.diagnose.adamax import Loop, Rule
 from decolle_ref.oracle.diagnose.changes import (
     Part,
     only_if,
@@ -19,95 +20,18 @@ from decolle_ref.oracle.diagnose.hypothesis import Edit, Form, Hypothesis, Inapp
 from decolle_ref.oracle.diagnose.site import Site
 
 
-@dataclass(frozen=True)
-class Rule:
-    """How an optimiser turns gradients into changes; the defaults are Adamax's.
+def changed(name: str, changes: Callable[[Site], Callable[[Array], Bounded]], every: bool = False) -> Form:
+    """W less the learning rate times the changes that a function makes of each gradient, one step after the other.
 
-    Parameters
-    ----------
-    beta1, beta2 : its decays, or None for those of the case
-    size : "maximum", "sum", "mean" or "square": how it measures the gradient
-    eps : "gradient": |g| + eps; "stored": max(...) + eps is kept; "divisor": m / (u + eps); "none"
-    correction : added to t in 1 - beta1^t; None for no correction
-    second : whether u is divided by 1 - beta2^t
-    whole : whether g counts fully in m, not times 1 - beta1
+    every: it also sees the gradients of steps that do not learn.
     """
-
-    beta1: float | None = None
-    beta2: float | None = None
-    size: str = "maximum"
-    eps: str = "gradient"
-    correction: int | None = 0
-    second: bool = False
-    whole: bool = False
-
-
-class Loop:
-    """One optimiser over the steps of a site, with bounds."""
-
-    def __init__(self, site: Site, name: str, rule: Rule) -> None:
-        if not isinstance(site.optimiser, Adamax):
-            raise Inapplicable
-        self.a, self.rule = site.arithmetic, rule
-        shape = site.trace[f"d{name}"].shape[1:]
-        self.m, self.u = (exact(site.case.get(f"{x}_{name}", np.zeros(shape))) for x in "mu")
-        self.beta1 = site.optimiser.beta1 if rule.beta1 is None else rule.beta1
-        self.beta2 = site.optimiser.beta2 if rule.beta2 is None else rule.beta2
-        self.eps, self.t = self.a.derived(np.asarray(site.optimiser.eps)), site.updates
-
-    def change(self, g: Array) -> Bounded:
-        """m / u of one step, with the corrections."""
-        self.t += 1
-        a, rule = self.a, self.rule
-        self.m = self._mean(exact(g))
-        self.u = self._size(exact(np.abs(g)))
-        u = self.u
-        if rule.size == "square":
-            root = np.sqrt(u.value)
-            u = Bounded(root, u.err / np.where(root > 0, root, 1) + a.unit * root + a.tiny)
-        if rule.second:
-            u = a.divide(
-                u,
-                a.derived(
-                    np.asarray(np.sqrt(1 - self.beta2**self.t) if rule.size == "square" else 1 - self.beta2**self.t),
-                    2 * self.t,
-                ),
-            )
-        if rule.eps == "divisor" or rule.size == "square":
-            u = a.add(u, self.eps)
-        change = a.divide(self.m, u)
-        if rule.correction is not None and self.t + rule.correction > 0:
-            change = a.multiply(learning.correction(self.beta1, self.t + rule.correction, a), change)
-        return change
-
-    def _mean(self, g: Bounded) -> Bounded:
-        a, beta1 = self.a, self.a.derived(np.asarray(self.beta1))
-        if self.rule.whole:
-            return a.add(a.multiply(beta1, self.m), g)
-        return learning.running_mean(a, self.m, g, beta1)
-
-    def _size(self, g: Bounded) -> Bounded:
-        a, rule = self.a, self.rule
-        kept = a.multiply(a.derived(np.asarray(self.beta2)), self.u)
-        x = a.add(g, self.eps) if rule.eps == "gradient" and rule.size != "square" else g
-        if rule.size == "maximum":
-            made = a.maximum(kept, x)
-        elif rule.size == "sum":
-            made = a.add(kept, x)
-        else:
-            made = a.add(
-                kept,
-                a.multiply(a.derived(np.asarray(1 - self.beta2)), a.multiply(x, x) if rule.size == "square" else x),
-            )
-        return a.add(made, self.eps) if rule.eps == "stored" else made
-
-
-def changed(name: str, changes: Callable[[Site], Callable[[Array], Bounded]]) -> Form:
-    """W less the learning rate times the changes that a function makes of each gradient, one step after the other."""
 
     def form(site: Site) -> Bounded:
         change, zero = changes(site), exact(np.zeros(site.case[name].shape))
-        steps = [change(g) if learns else zero for g, learns in zip(site.trace[f"d{name}"], site.learns, strict=True)]
+        steps = [
+            change(g) if learns or every else zero
+            for g, learns in zip(site.trace[f"d{name}"], site.learns, strict=True)
+        ]
         whole = Bounded(*(np.stack(x) for x in zip(*steps, strict=True)))
         rate = learning.rates(site, site.arithmetic, name)
         before = exact(site.trace[name])
@@ -124,6 +48,22 @@ def pinned(site: Site, name: str, after: Bounded) -> Bounded:
     value, err = np.where(idle, site.trace[name], after.value), np.where(idle, 0, after.err)
     rows = slice(None) if f"{name}_final" in site.trace else slice(-1)
     return Bounded(np.concatenate([first, value[rows]]), np.concatenate([0 * first, err[rows]]))
+
+
+def collecting(name: str, counts: bool) -> Form:
+    """Adamax whose memory, and perhaps t, also goes on in steps that do not learn."""
+
+    def changes(site: Site) -> Callable[[Array], Bounded]:
+        loop, steps = Loop(site, name, Rule()), iter(site.learns)
+
+        def change(g: Array) -> Bounded:
+            t, made, learns = loop.t, loop.change(g), next(steps)
+            loop.t = loop.t if learns or counts else t
+            return made
+
+        return change
+
+    return changed(name, changes, every=True)
 
 
 def adaptive(name: str, rule: Rule) -> Form:
@@ -173,6 +113,25 @@ def _fresh(name: str) -> Edit:
     return only_if(lambda site: names[0] in site.case, with_case(**{x: forgotten(x) for x in names}))
 
 
+def _memories(name: str) -> list[Hypothesis]:
+    """Another memory of Adamax: at the start, or from steps that do not learn."""
+    m, u = f"m_{name}", f"u_{name}"
+
+    def memory(f: Callable[[Site], dict[str, Array]]) -> Edit:
+        return only_if(lambda site: m in site.case, with_parts(case=lambda site: site.case | f(site)))
+
+    return [
+        Hypothesis(
+            f"{name}: m and u of the given memory are exchanged",
+            memory(lambda site: {m: site.case[u], u: site.case[m]}),
+        ),
+        Hypothesis(f"{name}: m of the given memory is forgotten", memory(lambda site: {m: 0 * site.case[m]})),
+        Hypothesis(f"{name}: u of the given memory is forgotten", memory(lambda site: {u: 0 * site.case[u]})),
+        Hypothesis(f"{name}: Adamax collects m and u in the burn-in", form=collecting(name, False), whole=True),
+        Hypothesis(f"{name}: Adamax collects m, u and t in the burn-in", form=collecting(name, True), whole=True),
+    ]
+
+
 def _sizes(name: str) -> list[Hypothesis]:
     """Another size of the gradient, with eps at any place."""
     sizes = {"a sum, beta2 u + |g|": "sum", "a mean, beta2 u + (1 - beta2) |g|": "mean"}
@@ -191,6 +150,13 @@ def rules(name: str) -> list[Hypothesis]:
         "Adamax corrects its bias with t - 1: t starts at 0": Rule(correction=-1),
         "Adamax corrects its bias with t + 1: t starts at 2": Rule(correction=1),
         "Adamax corrects the bias of u, too": Rule(second=True),
+        "Adamax corrects its bias with beta2 for beta1": Rule(corrects="beta2"),
+        "Adamax whose t grows with every layer": Rule(counts="turns"),
+        "Adamax whose t grows by the number of layers at each step": Rule(counts="layers"),
+        "Adamax divides the gradient, not m, by u": Rule(above="g"),
+        "Adamax whose u is the maximum with |m|, not |g|": Rule(below="m"),
+        "Adamax whose eps is added to the decayed u": Rule(eps="decayed"),
+        "Adamax whose eps stands inside the magnitude, |g + eps|": Rule(eps="inside"),
         "Adamax without beta1": Rule(beta1=0.0),
         "Adamax with beta1 = 0.9": Rule(beta1=0.9),
         "Adamax with beta1 = 0.9, without the correction of its bias": Rule(beta1=0.9, correction=None),
@@ -209,6 +175,7 @@ def rules(name: str) -> list[Hypothesis]:
         Hypothesis(f"{name}: SGD for Adamax", _adamax(lambda adamax: SGD())),
         *(Hypothesis(f"{name}: {words}", form=adaptive(name, rule)) for words, rule in known.items()),
         *_sizes(name),
+        *_memories(name),
         Hypothesis(
             f"{name}: Adamax with beta1 and beta2 exchanged",
             _adamax(lambda x: replace(x, beta1=x.beta2, beta2=x.beta1)),

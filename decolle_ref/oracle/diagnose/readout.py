@@ -6,20 +6,18 @@ import numpy as np
 
 from decolle_ref._util.check import Array
 from decolle_ref.decolle.dialects import AXES
-from decolle_ref.decolle.objective import cross_entropy, smooth_l1, softmax, squared_error
+from decolle_ref.decolle.objective import softmax
 from decolle_ref.decolle.surrogate import SURROGATES, Surrogate, identity, logistic
-from decolle_ref.oracle.check import learning
 from decolle_ref.oracle.check.equations import dropped
 from decolle_ref.oracle.check.error_bounds import Bounded, exact
 from decolle_ref.oracle.diagnose.changes import (
+    equation,
     lags,
     like,
     of_trace,
     plus,
-    times,
     with_case,
     with_layer,
-    with_objective,
     with_surrogate,
     with_trace,
 )
@@ -27,7 +25,9 @@ from decolle_ref.oracle.diagnose.dropout import masks
 from decolle_ref.oracle.diagnose.estimates import Family, percent
 from decolle_ref.oracle.diagnose.hypothesis import Edit, Form, Hypothesis, Inapplicable
 from decolle_ref.oracle.diagnose.membrane import drive
-from decolle_ref.oracle.diagnose.site import Site, lagged
+from decolle_ref.oracle.diagnose.pools import WINNERS, Choice, pools, won
+from decolle_ref.oracle.diagnose.site import Site
+from decolle_ref.oracle.diagnose.slopes import ACTIVITIES
 from decolle_ref.oracle.profile import PROFILES
 
 TRIPLES = {**SURROGATES, "fast_sigmoid_10": AXES["surrogate"]["fast_sigmoid_10"].value}
@@ -57,6 +57,23 @@ def _pool_of_activity(f: Callable[[Array], Array]) -> Callable[[Site], Array]:
         return f(a[..., site.layer.pool.windows()])
 
     return activity
+
+
+def _activity_of(choice: Choice) -> Callable[[Site], Array]:
+    """What the readout reads of other winners of a pool."""
+
+    def activity(site: Site) -> Array:
+        sigma = site.layer.surrogate
+        return (sigma.primitive if site.layer.activity == "primitive" else sigma.spike)(won(site, choice))
+
+    return activity
+
+
+def _c_outside(site: Site) -> Bounded:
+    if np.ndim(site.mask.Y) == 0:
+        raise Inapplicable
+    masked = equation("Y", with_case(c=lambda site: 0 * site.case["c"]))(site)
+    return site.arithmetic.add(masked, _c(site))
 
 
 def _c(site: Site) -> Bounded:
@@ -114,9 +131,13 @@ Y: list[Hypothesis | Family] = [
     Hypothesis(
         "Y reads the sum of each window, not its winner", form=_reading(_pool_of_activity(lambda a: a.sum(axis=-1)))
     ),
-    Hypothesis(
-        "Y reads the first of each window, not its winner", form=_reading(_pool_of_activity(lambda a: a[..., 0]))
+    *(Hypothesis(f"Y reads {words}", form=_reading(f)) for words, f in ACTIVITIES.items()),
+    *pools("Y"),
+    *(
+        Hypothesis(f"Y reads {words} of each window", form=_reading(_activity_of(choice)))
+        for words, choice in WINNERS.items()
     ),
+    Hypothesis("Y, where dropout leaves out c: factors times (G a), plus c", form=_c_outside),
     Hypothesis("Y with G transposed", with_case(G=lambda site: _turned(site.case["G"]))),
     Hypothesis("Y with the outputs of G in reverse order", with_case(G=lambda site: site.case["G"][::-1])),
     Hypothesis("Y with the neurons of G in reverse order", with_case(G=lambda site: site.case["G"][:, ::-1])),
@@ -153,129 +174,17 @@ Y: list[Hypothesis | Family] = [
         lambda k, site: f"k = {float(k):.4g}",
     ),
     Family(
+        "Y reads sigma with another scale: 1/2 + k (sigma(U) - 1/2)",
+        lambda k: Hypothesis(
+            "", form=_reading(lambda site: 0.5 + float(k) * (site.layer.surrogate.primitive(site.u) - 0.5))
+        ),
+        lambda site: np.full((), 1.5),
+        lambda k, site: f"k = {float(k):.4g}",
+    ),
+    Family(
         "Y reads sigma about another threshold: sigma(U - x)",
         lambda k: Hypothesis("", form=_reading(lambda site: site.layer.surrogate.primitive(site.u - float(k)))),
         lambda site: np.full((), 0.1),
         lambda k, site: f"x = {float(k):.4g}",
     ),
-]
-
-
-# e
-
-
-def terms(site: Site) -> float:
-    """The number of terms of a mean."""
-    return site.batch * (1 if site.layer.objective.loss is cross_entropy else site.trace["Y"].shape[-1])
-
-
-def _if_cross_entropy(f: Callable[[Site], Array]) -> Form:
-    """Another function of Y and the targets, before the reduction, with the bound of the right one."""
-
-    def form(site: Site) -> Bounded:
-        if site.layer.objective.loss is not cross_entropy:
-            raise Inapplicable
-        return _reduced(site, f(site))
-
-    return form
-
-
-def _reduced(site: Site, slope: Array) -> Bounded:
-    """The slope with the reduction, and with room for the roundings of the right slope."""
-    _, err = learning.e(site, site.arithmetic)
-    share = 1 / terms(site) if site.layer.objective.reduction == "mean" else 1.0
-    return Bounded(slope * share, 4 * err + 4 * site.arithmetic.unit * np.abs(slope * share))
-
-
-def _normalised(x: Array) -> Array:
-    whole = x.sum(axis=-1, keepdims=True)
-    return x / np.where(whole == 0, 1, whole)
-
-
-def _one_hot(x: Array) -> Array:
-    return np.asarray(np.arange(x.shape[-1]) == x.argmax(axis=-1)[..., None], np.float64)
-
-
-def _plain(f: Callable[[Array], Array]) -> Form:
-    return lambda site: _reduced(site, f(site.trace["Y"] - site.case["target"]))
-
-
-def _clipped(limit: Array) -> Hypothesis:
-    return Hypothesis("", form=_plain(lambda d: np.clip(d, -float(limit), float(limit))))
-
-
-def _largest(site: Site) -> Array:
-    share = 1 / terms(site) if site.layer.objective.reduction == "mean" else 1.0
-    return np.asarray(np.abs(site.trace["e"]).max() / share)
-
-
-def _target(f: Callable[[Array], Array]) -> Callable[[Site], Site]:
-    return with_case(target=lambda site: f(site.case["target"]))
-
-
-e: list[Hypothesis | Family] = [
-    Hypothesis("e without the factor of the mean", with_objective(reduction="sum")),
-    Hypothesis("e with the factor of a mean", with_objective(reduction="mean")),
-    Hypothesis(
-        "e averaged over the batch alone", with_objective(reduction="sum"), result=times(lambda site: 1 / site.batch)
-    ),
-    Hypothesis(
-        "e averaged over the outputs alone",
-        with_objective(reduction="sum"),
-        result=times(lambda site: 1 / site.trace["Y"].shape[-1]),
-    ),
-    Hypothesis(
-        "e averaged over batch and outputs",
-        with_objective(reduction="sum"),
-        result=times(lambda site: 1 / site.trace["Y"][0].size),
-    ),
-    Hypothesis(
-        "e averaged over the neurons",
-        with_objective(reduction="sum"),
-        result=times(lambda site: 1 / site.trace["U"].shape[-1]),
-    ),
-    Hypothesis("e with the wrong sign", result=times(lambda site: -1.0)),
-    Hypothesis("e twice too large, as of (Y - target)^2", result=times(lambda site: 2.0)),
-    Hypothesis("e of the squared error", with_objective(loss=squared_error)),
-    Hypothesis("e clipped, as of the smooth L1 loss", with_objective(loss=smooth_l1)),
-    Hypothesis("e of the cross-entropy", with_objective(loss=cross_entropy)),
-    *lags("e reads the target", lambda lag: with_case(target=lambda site: lagged(site.case["target"], lag))),
-    *lags("e reads Y", lambda lag: with_trace(Y=of_trace("Y", lag))),
-    Hypothesis("e of the absolute error, sign(Y - target)", form=_plain(np.sign)),
-    Hypothesis(
-        "e without the sum of the target: softmax(Y) - target",
-        form=_if_cross_entropy(lambda site: softmax(site.trace["Y"]) - site.case["target"]),
-    ),
-    Hypothesis("e of a target divided by its sum", _target(_normalised)),
-    Hypothesis("e of a target that is 1 at its largest entry and 0 elsewhere", _target(_one_hot)),
-    Hypothesis(
-        "e of Y that went through a softmax before",
-        form=_if_cross_entropy(
-            lambda site: (
-                softmax(softmax(site.trace["Y"])) * site.case["target"].sum(axis=-1, keepdims=True)
-                - site.case["target"]
-            )
-        ),
-    ),
-    Hypothesis(
-        "e of the logistic function of Y, output by output",
-        form=_if_cross_entropy(lambda site: logistic.primitive(site.trace["Y"]) - site.case["target"]),
-    ),
-    Hypothesis(
-        "e without the softmax: Y - target", form=_if_cross_entropy(lambda site: site.trace["Y"] - site.case["target"])
-    ),
-    Hypothesis("e without the target", _target(np.zeros_like)),
-    Hypothesis(
-        "e of the target of the first sample in all samples", _target(lambda x: np.broadcast_to(x[:, :1], x.shape))
-    ),
-    Hypothesis("e of the targets of the samples in reverse order", _target(lambda x: x[:, ::-1])),
-    Hypothesis(
-        "e of the first step's target at all steps", _target(lambda x: np.broadcast_to(x[:1], x.shape)), whole=True
-    ),
-    Hypothesis(
-        "e of the last step's target at all steps", _target(lambda x: np.broadcast_to(x[-1:], x.shape)), whole=True
-    ),
-    Hypothesis("e without c: of Y - c", with_trace(Y=lambda site: site.trace["Y"] - site.case["c"])),
-    Hypothesis("e is 0 where |Y - target| > 1", form=_plain(lambda d: np.where(np.abs(d) > 1, 0, d))),
-    Family("e clipped at another limit than 1", _clipped, _largest, lambda k, site: f"at {float(k):.4g}"),
 ]

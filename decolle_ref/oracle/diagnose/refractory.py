@@ -9,7 +9,7 @@ from decolle_ref.oracle.check import equations
 from decolle_ref.oracle.check.error_bounds import Bounded, exact
 from decolle_ref.oracle.check.recording import before
 from decolle_ref.oracle.diagnose.changes import edge, like, with_case
-from decolle_ref.oracle.diagnose.estimates import Family
+from decolle_ref.oracle.diagnose.estimates import Family, percent
 from decolle_ref.oracle.diagnose.hypothesis import Form, Hypothesis, Inapplicable
 from decolle_ref.oracle.diagnose.site import Site, lagged
 from decolle_ref.oracle.diagnose.state import decays, starts
@@ -62,6 +62,25 @@ def _pool_spikes(site: Site, all_of_window: bool) -> Array:
 
 def _below(site: Site) -> Array:
     return like(site.spikes_in, site.trace["R"])
+
+
+def _gamma_at(index: Callable[[Array, Site], Array]) -> Callable[[Site], Array]:
+    """gamma at another index: of the number of each entry in (B, n)."""
+
+    def gamma(site: Site) -> Array:
+        shape = site.trace["R"].shape[1:]
+        number = np.arange(shape[0] * shape[1]).reshape(shape)
+        return np.asarray(site.case["gamma"][index(number, site) % shape[1]])
+
+    return gamma
+
+
+NEIGHBOURS: dict[str, Callable[[Site], Array]] = {
+    "the neuron before": _gamma_at(lambda i, site: i - 1),
+    "the neuron after": _gamma_at(lambda i, site: i + 1),
+    "neuron i / batch, where i counts all samples": _gamma_at(lambda i, site: i // site.batch),
+    "the sample's number": _gamma_at(lambda i, site: i // i.shape[1]),
+}
 
 
 R: list[Hypothesis | Family] = [
@@ -144,6 +163,15 @@ R: list[Hypothesis | Family] = [
         form=spikes_from(lambda site: equations.shifted(_other_side(site))),
     ),
     Hypothesis("R takes up U in place of S", form=spikes_from(lambda site: equations.shifted(site.trace["U"]))),
+    Hypothesis("R takes up half a spike", form=spikes_from(lambda site: equations.shifted(own_spikes(site)) / 2)),
+    Hypothesis("R takes up every spike twice", form=spikes_from(lambda site: 2 * equations.shifted(own_spikes(site)))),
+    *(Hypothesis(f"R decays with the gamma of {words}", with_case(gamma=f)) for words, f in NEIGHBOURS.items()),
+    Family(
+        "R takes up the spike times a number",
+        lambda k: Hypothesis("", form=spikes_from(lambda site: float(k) * equations.shifted(own_spikes(site)))),
+        lambda site: np.ones(()),
+        percent,
+    ),
     *starts("R"),
     *decays("R", "gamma"),
 ]

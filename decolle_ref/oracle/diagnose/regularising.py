@@ -218,6 +218,18 @@ regularisers: list[Hypothesis | Family] = [
         form=penalised(first=lambda site, x: x > 0),
     ),
     Hypothesis(
+        "delta, where the regulariser of lambda1 acts where U > 0.01, for -0.01",
+        form=penalised(first=lambda site, x: x > 0.01),
+    ),
+    Hypothesis(
+        "delta, where the regulariser of lambda2 divides the sum of the windows by all neurons",
+        form=penalised(silent=lambda site, u: quiet(goal=0.1 * site.trace["U"].shape[-1] / u.shape[-1])(site, u)),
+    ),
+    Hypothesis(
+        "delta, where the regulariser of lambda2 takes the mean of all neurons, before the pool",
+        form=penalised(silent=lambda site, u: quiet()(site, site.trace["U"])),
+    ),
+    Hypothesis(
         "delta, where the regulariser of lambda1 acts everywhere", form=penalised(first=lambda site, x: np.ones_like(x))
     ),
     Hypothesis(

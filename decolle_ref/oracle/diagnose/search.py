@@ -20,7 +20,16 @@ from decolle_ref.oracle.check.residual import Failure, Slot, Verdict
 from decolle_ref.oracle.diagnose.estimates import Family, fitted
 from decolle_ref.oracle.diagnose.explanation import Cause, Explanation, together
 from decolle_ref.oracle.diagnose.hypotheses import FAMILIES, HYPOTHESES
-from decolle_ref.oracle.diagnose.hypothesis import Hypothesis, Inapplicable, both, consistent, differs, value
+from decolle_ref.oracle.diagnose.hypothesis import (
+    EVIDENCE,
+    Hypothesis,
+    Inapplicable,
+    both,
+    consistent,
+    differs,
+    evidence,
+    value,
+)
 from decolle_ref.oracle.diagnose.places import places
 from decolle_ref.oracle.diagnose.recording import explained_together
 from decolle_ref.oracle.diagnose.site import Site, sites
@@ -148,7 +157,7 @@ def fits(each: Hypothesis | Family, at: Sequence[Site], slots: dict[int, Slot], 
     -------
     Cause or None
     """
-    details = []
+    details, shown = [], 0
     for number in layers:
         site, slot = at[number - 1], slots[number]
         try:
@@ -158,14 +167,18 @@ def fits(each: Hypothesis | Family, at: Sequence[Site], slots: dict[int, Slot], 
                 made = Bounded(made.value, ROOM * made.err)
             if not consistent(made, slot):
                 return None
+            shown += evidence(hypothesis, made, slot)
         except Inapplicable:
             return None
         details.append(hypothesis.detail(site) if hypothesis.detail else "")
+    if hypothesis.mistakes > 1 and shown < EVIDENCE:
+        return None
     others = [number for number in slots if number not in layers and not isinstance(each, Family)]
     shows = [number for number in others if _would_show(each, at[number - 1], slots[number])]  # type: ignore[arg-type]
     if shows:
         details.append(f"in layer {', '.join(map(str, layers))}, not in layer {', '.join(map(str, shows))}")
-    return Cause(each.name, "; ".join(part for part in [details[0], *details[len(layers) :]] if part))
+    words = "; ".join(part for part in [details[0], *details[len(layers) :]] if part)
+    return Cause(each.name, words, hypothesis.mistakes)
 
 
 def _would_show(hypothesis: Hypothesis, site: Site, slot: Slot) -> bool:

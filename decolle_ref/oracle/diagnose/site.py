@@ -21,11 +21,13 @@ class Site(Operands):
     Parameters
     ----------
     number : of the layer, from 1
+    layers : how many the network has
     profile : the implementation's arithmetic
     below, above : the neighbouring layers of the trace, or None
     """
 
     number: int
+    layers: int
     profile: Profile
     below: Operands | None
     above: Operands | None
@@ -59,7 +61,14 @@ def sites(trace: Trace) -> list[Site]:
     """
     beside = [None, *trace.layers, None]
     return [
-        Site(**_parts(layer), number=k, profile=trace.profile, below=beside[k - 1], above=beside[k + 1])
+        Site(
+            **_parts(layer),
+            number=k,
+            layers=len(trace.layers),
+            profile=trace.profile,
+            below=beside[k - 1],
+            above=beside[k + 1],
+        )
         for k, layer in enumerate(trace.layers, start=1)
     ]
 

@@ -7,7 +7,7 @@ import numpy as np
 from decolle_ref._util.check import Array
 from decolle_ref.oracle.check import equations
 from decolle_ref.oracle.check.error_bounds import Bounded, exact
-from decolle_ref.oracle.check.recording import before, room
+from decolle_ref.oracle.check.recording import before
 from decolle_ref.oracle.diagnose.changes import (
     equation,
     lags,
@@ -21,47 +21,23 @@ from decolle_ref.oracle.diagnose.changes import (
     with_trace,
 )
 from decolle_ref.oracle.diagnose.estimates import Family, percent
+from decolle_ref.oracle.diagnose.gains import (
+    filtered,
+    gain_of,
+    gain_twice,
+    inverse,
+    of_first,
+    other_gains,
+    read,
+    where_gains,
+    with_room,
+)
 from decolle_ref.oracle.diagnose.hypothesis import Edit, Form, Hypothesis, Inapplicable
 from decolle_ref.oracle.diagnose.site import Site, lagged
 from decolle_ref.oracle.profile import PROFILES
 
-Gain = Callable[[Site], Bounded]
 DECAYS = {"Q": "beta", "P": "alpha"}
 OTHER = {"alpha": "beta", "beta": "alpha"}
-
-
-def gain_of(decay: str) -> Gain:
-    """The gain that belongs to a decay."""
-    return lambda site: equations.gain(site, site.arithmetic, decay)
-
-
-def gain_twice(decay: str) -> Gain:
-    """The gain times itself."""
-    return lambda site: site.arithmetic.multiply(*(gain_of(decay)(site),) * 2)
-
-
-def read(site: Site, name: str) -> Array:
-    """What Q or P takes up at each step."""
-    if name == "Q":
-        return site.spikes_in if site.layer.neuron.U_reads else equations.shifted(site.spikes_in)
-    return site.trace["Q"] if site.layer.neuron.P_reads else site.before("Q")
-
-
-def filtered(name: str, decay: Callable[[Site], Array], gain: Gain, x: Callable[[Site], Array] | None = None) -> Form:
-    """decay * before + gain * x, with another decay, gain or x."""
-
-    def form(site: Site) -> Bounded:
-        taken = read(site, name) if x is None else like(x(site), site.trace[name])
-        a = site.arithmetic
-        kept = a.multiply(exact(decay(site)), before(site, a, name))
-        return equations.started(site, name, a.add(kept, a.multiply(gain(site), _with_room(site, name, taken))))
-
-    return form
-
-
-def _with_room(site: Site, name: str, x: Array) -> Bounded:
-    """What a trace takes up: the input exactly, or Q with the room of how it is recorded."""
-    return exact(x) if name == "Q" else Bounded(x, room(site, site.arithmetic, "Q", x))
 
 
 def decayed_after(name: str) -> Form:
@@ -69,20 +45,9 @@ def decayed_after(name: str) -> Form:
 
     def form(site: Site) -> Bounded:
         a = site.arithmetic
-        taken = a.multiply(gain_of(DECAYS[name])(site), _with_room(site, name, read(site, name)))
+        taken = a.multiply(gain_of(DECAYS[name])(site), with_room(site, name, read(site, name)))
         whole = a.add(before(site, a, name), taken)
         return equations.started(site, name, a.multiply(exact(site.case[DECAYS[name]]), whole))
-
-    return form
-
-
-def where_gains(inner: Form) -> Form:
-    """The form, in dialects whose gains are not 1."""
-
-    def form(site: Site) -> Bounded:
-        if site.dialect.gains == "one":
-            raise Inapplicable
-        return inner(site)
 
     return form
 
@@ -194,6 +159,19 @@ def _filter(name: str, source: str) -> list[Hypothesis | Family]:
         form(f"{name} with the gain 1 - {decay}", other_gain("leak")),
         form(f"{name} with the gain 1 / (1 - {decay})", other_gain("inverse")),
         form(
+            f"{name} with the gain 1 / {decay}",
+            form=where_gains(filtered(name, lambda site: site.case[decay], inverse(decay))),
+        ),
+        form(
+            f"{name} with the gain {decay}",
+            form=filtered(name, lambda site: site.case[decay], lambda site: exact(site.case[decay])),
+        ),
+        form(
+            f"{name} with the gain of the first input in all inputs",
+            form=filtered(name, lambda site: site.case[decay], of_first(decay)),
+        ),
+        *other_gains(name, decay),
+        form(
             f"{name} with the gain that belongs to {other}",
             form=filtered(name, lambda site: site.case[decay], gain_of(other)),
         ),
@@ -232,6 +210,8 @@ Q: list[Hypothesis | Family] = [
     *lags("Q hears its input", lambda lag: with_parts(spikes_in=lambda site: lagged(site.spikes_in, lag))),
     *_filter("Q", "its input")[2:],
     Hypothesis("Q takes every count of spikes for one", _hears(lambda x: np.minimum(x, 1))),
+    Hypothesis("Q takes at most 255 spikes", _hears(lambda x: np.minimum(x, 255))),
+    Hypothesis("Q takes at most 127 spikes", _hears(lambda x: np.minimum(x, 127))),
     Hypothesis("Q takes every count of spikes modulo 256", _hears(lambda x: x % 256)),
     Hypothesis("Q takes every count of spikes modulo 128", _hears(lambda x: (x + 128) % 256 - 128)),
     Hypothesis("Q hears the input of the first sample in all samples", _hears(_mixed)),

@@ -37,6 +37,7 @@ class _Found(NamedTuple):
     equation: str
     failing: list[Ended]
     causes: Counter[str]
+    pairs: set[str]  # the causes that are two mistakes
 
 
 def summarise(ended: Sequence[Ended]) -> list[str]:
@@ -66,15 +67,19 @@ def _by_equation(failing: Sequence[Ended]) -> list[_Found]:
         for explanation in vector.explanations:
             names = {rest(explanation, cause.name): cause.name for cause in explanation.causes}
             for equation in explanation.equations:
-                entry = found.setdefault(equation, _Found(equation, [], Counter()))
+                entry = found.setdefault(equation, _Found(equation, [], Counter(), set()))
                 entry.failing.append(vector)
                 entry.causes.update(names.keys())
+                entry.pairs.update(rest(explanation, cause.name) for cause in explanation.causes if cause.mistakes > 1)
     return sorted(found.values(), key=lambda entry: -len(entry.failing))
 
 
 def _causes(found: _Found) -> str:
     """The causes that fit all failures, or how many each one fits, or none."""
-    n, common = len(found.failing), found.causes.most_common()
+    n = len(found.failing)
+    common = [
+        (cause, count) for cause, count in found.causes.most_common() if count >= min(n, 2) or cause not in found.pairs
+    ]
     every = [cause for cause, count in common if count == n]
     if every:
         begin = "consistent with one of" if len(every) > 1 else "consistent with"
@@ -87,7 +92,9 @@ def _causes(found: _Found) -> str:
 
 def _named(equation: str, cause: str) -> str:
     """The cause with its equation, if that is not part of its name."""
-    return cause if cause[:1].isupper() or cause.startswith(("sigma'", "delta,")) else f"{equation} {cause}"
+    if cause[:1].isupper() or cause.startswith("sigma'"):
+        return cause
+    return f"{equation}, {cause}" if cause.startswith("where") else f"{equation} {cause}"
 
 
 def _only_with(failing: Sequence[Ended], passing: Sequence[Ended]) -> str:

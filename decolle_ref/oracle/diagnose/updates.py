@@ -6,6 +6,7 @@ import numpy as np
 
 from decolle_ref._util.check import Array
 from decolle_ref.oracle.check.error_bounds import Bounded, exact
+from decolle_ref.oracle.diagnose.adamax import Rule
 from decolle_ref.oracle.diagnose.changes import (
     edge,
     like,
@@ -17,7 +18,7 @@ from decolle_ref.oracle.diagnose.changes import (
 )
 from decolle_ref.oracle.diagnose.estimates import Family, percent
 from decolle_ref.oracle.diagnose.hypothesis import Edit, Form, Hypothesis, Inapplicable
-from decolle_ref.oracle.diagnose.optimisers import Rule, adaptive, pinned, rules
+from decolle_ref.oracle.diagnose.optimisers import adaptive, pinned, rules
 from decolle_ref.oracle.diagnose.site import Site, lagged
 
 
@@ -65,6 +66,31 @@ def _only(step: int, kept: bool) -> Callable[[Array], Array]:
     return learns
 
 
+def _moves(site: Site, name: str) -> Array:
+    """The steps after which the trace shows another W or b than before."""
+    x, after = site.trace[name], site.trace.get(f"{name}_final")
+    x = x if after is None else np.concatenate([x, after[None]])
+    moves = np.flatnonzero((np.diff(x, axis=0) != 0).reshape(len(x) - 1, -1).any(axis=1))
+    return moves if len(moves) else np.array([len(site.learns)])
+
+
+def _as_seen(name: str, start: bool) -> Edit:
+    """Learning that begins with the first change of the trace, or ends with its last one."""
+
+    def learns(site: Site) -> Array:
+        moves, steps = _moves(site, name), np.arange(len(site.learns))
+        made = steps >= moves[0] if start else site.learns & (steps <= moves[-1])
+        if np.array_equal(made, site.learns):
+            raise Inapplicable
+        return np.asarray(made)
+
+    return with_parts(learns=learns)
+
+
+def _seen(name: str, place: int) -> Callable[[Site], str]:
+    return lambda site: f"its {'last' if place else 'first'} update follows step {_moves(site, name)[place]}"
+
+
 def _weights_before(name: str, rated: bool) -> Callable[[Array], Form]:
     """k W, or k times the learning rate times W, at the steps that learn."""
 
@@ -95,6 +121,13 @@ def steps(name: str) -> list[Hypothesis]:
         Hypothesis(f"{name} starts to learn one step late", _learns(_later(1))),
         Hypothesis(f"{name} starts to learn one step early", _learns(_later(-1))),
         Hypothesis(f"{name}: the last update is lost", _learns(_only(-1, False))),
+        Hypothesis(
+            f"{name} learns from another step on",
+            _as_seen(name, True),
+            detail=_seen(name, 0),
+            whole=True,
+        ),
+        Hypothesis(f"{name} stops learning too soon", _as_seen(name, False), detail=_seen(name, -1), whole=True),
         Hypothesis(f"{name}: every second update is lost", _learns(_only(0, True))),
         Hypothesis(
             f"{name} learns from the gradient of the step before",
@@ -125,6 +158,14 @@ def rates(name: str, other: str) -> list[Hypothesis]:
             f"{name} learns at one rate everywhere, the mean",
             _rate(name, lambda site: np.full_like(site.case[rate], site.case[rate].mean())),
         ),
+        Hypothesis(
+            f"{name} learns at the rate of the first column in all columns",
+            _rate(name, lambda site: np.broadcast_to(site.case[rate][..., :1], site.case[rate].shape)),
+        ),
+        Hypothesis(
+            f"{name} learns at the rate of the entry before",
+            _rate(name, lambda site: np.roll(site.case[rate], 1, axis=-1)),
+        ),
         Hypothesis(f"{name} learns at its rates in reverse order", _rate(name, lambda site: site.case[rate][::-1])),
         Hypothesis(
             f"{name} learns at a rate per neuron, not per input",
@@ -151,8 +192,21 @@ def schedules(name: str) -> list[Hypothesis]:
 
         return Hypothesis(f"{name}, where the schedule of the learning rate {words}", with_parts(schedule=schedule))
 
+    def by_update(words: str, start: Callable[[Site], int]) -> Hypothesis:
+        def schedule(site: Site) -> Array:
+            if site.schedule is None:
+                raise Inapplicable
+            return np.asarray(
+                site.schedule[np.clip(start(site) + np.cumsum(site.learns) - 1, 0, len(site.schedule) - 1)]
+            )
+
+        words = f"{name}, where the schedule of the learning rate is read by the number of {words}"
+        return Hypothesis(words, with_parts(schedule=schedule))
+
     return [
         hypothesis("is left out", np.ones_like),
+        by_update("the update", lambda site: site.updates),
+        by_update("the update in this run", lambda site: 0),
         hypothesis("is one step late", lambda x: lagged(x, 1)),
         hypothesis("is one step early", lambda x: lagged(x, -1)),
         hypothesis("acts twice", lambda x: x * x),
@@ -181,6 +235,12 @@ def estimated(name: str) -> list[Family]:
             lambda k: Hypothesis("", result=plus(_weights_before(name, True)(k))),
             lambda site: np.zeros(()),
             lambda k, site: f"{-float(k):.4g}",
+        ),
+        Family(
+            f"{name}: Adamax corrects its bias with another t",
+            lambda k: Hypothesis("", form=adaptive(name, Rule(correction=float(k)))),
+            lambda site: np.full((), 0.5),
+            lambda k, site: f"t + {float(k):.4g}",
         ),
         Family(
             f"{name}: Adamax with another beta2",
