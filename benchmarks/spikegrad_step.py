@@ -73,8 +73,9 @@ def torch_step(net: IFNetwork, weights: Sequence[Weights], x, labels, threads: i
 def main() -> None:
     args = parse()
     rng, net = np.random.default_rng(0), network.named("cifar10", width=args.width)
-    weights = network.init_weights(rng, net, np.float32)
-    x = rng.random((args.batch, net[0].synapse.n_in)).astype(np.float32)
+    # multiples of 1 / 256, so that no sum is rounded and both make the same spikes
+    weights = [Weights(np.rint(256 * w.W) / 256, w.b) for w in network.init_weights(rng, net, np.float32)]
+    x = rng.integers(0, 256, (args.batch, net[0].synapse.n_in)).astype(np.float32) / 256
     labels = rng.integers(0, 10, args.batch)
     clock = time.process_time if args.threads == 1 else time.perf_counter
     with worker_pool(args.threads, 1) as workers:

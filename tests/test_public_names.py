@@ -94,6 +94,7 @@ PUBLIC = {
         "learning",
         "network",
         "operations",
+        "routes",
         "snn",
     ],
     "decolle_ref.fast": [

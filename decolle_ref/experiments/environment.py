@@ -77,6 +77,12 @@ def peak_memory() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * kibibytes
 
 
+def forecast(seconds: float, memory: int) -> str:
+    """What a run of so many seconds and bytes will take, in words."""
+    duration = f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
+    return f"about {duration} on this machine as busy as now, {memory / 2**30:.1f} GiB of memory"
+
+
 def versions() -> dict[str, str]:
     """The versions of the software that a result may depend on."""
     return {

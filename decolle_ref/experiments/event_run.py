@@ -19,7 +19,7 @@ from decolle_ref.data.frames import Recording
 from decolle_ref.decolle.network import Carry, width
 from decolle_ref.experiments import checkpoint
 from decolle_ref.experiments.checkpoint import Field
-from decolle_ref.experiments.environment import peak_memory
+from decolle_ref.experiments.environment import forecast, peak_memory
 from decolle_ref.experiments.event_network import EventSettings, build
 from decolle_ref.experiments.harness import Headline, Monitor, Results, Run, silent
 from decolle_ref.experiments.poisson_mnist_network import TEST, TRAIN, masks, mini_batches, one_hot
@@ -118,8 +118,7 @@ class EventRun(Run[State]):
         testing = _seconds(lambda: self.test_batch(start, some, TRIAL_STEPS))
         shown = (self.steps - done) * settings.steps * training
         shown += tests * -(-len(self.data.test_recordings) // settings.batch) * self.test_steps * testing
-        duration = f"{shown / 60:.0f} minutes" if shown < 5400 else f"{shown / 3600:.1f} hours"
-        return f"about {duration} on this machine as busy as now, {peak_memory() / 2**30:.1f} GiB of memory"
+        return forecast(shown, peak_memory())
 
     def step(self, state: State, monitor: Monitor) -> State:
         """Learn from one mini-batch, and classify the test recordings after some of them."""

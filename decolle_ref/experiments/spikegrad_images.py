@@ -6,7 +6,6 @@ both phases; with gradient="float" the errors are not rounded.  The result is th
 at the end.
 """
 
-import warnings
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,13 +21,15 @@ from decolle_ref.experiments import checkpoint
 from decolle_ref.experiments.checkpoint import Field
 from decolle_ref.experiments.harness import Monitor, Results, Run
 from decolle_ref.experiments.options import CommonSettings, option
+from decolle_ref.experiments.spikegrad_cost import expected, memory
+from decolle_ref.experiments.spikegrad_epoch import Epoch, counts, empty, starving, warn
 from decolle_ref.fast import spikegrad as fast
 from decolle_ref.fast.spikegrad import Step, accuracy, step
 from decolle_ref.spikegrad import ann, network
 from decolle_ref.spikegrad import operations as ops
 from decolle_ref.spikegrad.layers import IFLayer
 from decolle_ref.spikegrad.learning import Descent
-from decolle_ref.spikegrad.operations import Fans, count_fans, macs, operations, relative_operations
+from decolle_ref.spikegrad.operations import Fans, count_fans, macs, relative_operations
 
 EVENTS, QUICK_EVENTS = 10, 2  # images that are run spike by spike after training
 PREFIXES = "", "v_", "sum_"  # of the arrays of a checkpoint: weights, velocities, sums
@@ -66,18 +67,6 @@ class Data(NamedTuple):
     labels: Array
     x_test: Array
     labels_test: Array
-
-
-class Epoch(NamedTuple):
-    """One row of the history.  Counts are means over samples; the top layer has no spikes in the forward phase."""
-
-    loss: Array  # (), mean cross-entropy while learning
-    accuracy: Array  # (), on the test images or those held out, after the epoch
-    learning_rate: Array  # (), at the start of the epoch
-    spikes: Array  # (layers - 1,), sum of S per sample
-    error_spikes: Array  # (layers,), sum of |E| per sample
-    forward: Array  # (layers - 1,), synaptic operations per sample in the connections of layers 2, 3, ...
-    backward: Array  # (layers - 1,), the same for the error spikes
 
 
 class State(NamedTuple):
@@ -148,14 +137,8 @@ class Images(Run[State]):
         weights, velocity, samples, totals = list(state.weights), list(state.velocity), 0, empty(len(self.net))
         for index in batches(rng, self.n, settings.batch):
             x = encode(self.vary(rng, data.x[index]))
-            result = step(self.net, weights, x, data.labels[index], settings.alpha, settings.gradient, self.workers)
             learning_rate = settings.learning_rate * (1 - (epoch + samples / self.n) / settings.epochs)
-            scale = settings.theta_bp / (settings.alpha * len(index))
-            for k, layer in enumerate(self.net):
-                if layer.learns:
-                    weights[k], velocity[k] = self.descent.update(
-                        weights[k], velocity[k], result.increments[k], learning_rate, scale
-                    )
+            result = self.learn(weights, velocity, x, data.labels[index], learning_rate)
             samples += len(index)
             totals = [total + more for total, more in zip(totals, counts(self.fans, result), strict=True)]
             monitor.tick()
@@ -165,6 +148,32 @@ class Images(Run[State]):
         after = State(tuple(weights), tuple(velocity), total, state.history)
         return after._replace(history=(*state.history, self.row(after, totals, epoch)))
 
+    def learn(
+        self, weights: list[Weights], velocity: list[Weights], x: Array, labels: Array, learning_rate: float
+    ) -> Step:
+        """Learn from one mini-batch; replaces the entries of weights and velocity."""
+        settings = self.settings
+        result = step(self.net, weights, x, labels, settings.alpha, settings.gradient, self.workers)
+        scale = settings.theta_bp / (settings.alpha * len(x))
+        for k, layer in enumerate(self.net):
+            if layer.learns:
+                weights[k], velocity[k] = self.descent.update(
+                    weights[k], velocity[k], result.increments[k], learning_rate, scale
+                )
+        return result
+
+    def forecast(self, done: int) -> str:
+        """The expected duration and memory of the epochs that remain, from one mini-batch and the sizes of arrays."""
+        start, data, some = self.begin(), self.data, slice(0, min(self.settings.batch, self.n))
+        weights, velocity, x = list(start.weights), list(start.velocity), encode(data.x[some])
+        return expected(
+            learn=lambda: self.learn(weights, velocity, x, data.labels[some], 0.0),
+            test=lambda: accuracy(self.net, start.weights, x, data.labels[some], self.workers),
+            learned=(self.steps - done) * -(-self.n // self.settings.batch),
+            tested=(self.steps - done) * len(self.judged[0]) / len(x),
+            memory=memory(self.net, len(x)) + data.x.nbytes + data.x_test.nbytes,
+        )
+
     def row(self, state: State, totals: list[Array], epoch: int) -> Epoch:
         """One row of the history."""
         settings, (x, labels) = self.settings, self.judged
@@ -172,7 +181,7 @@ class Images(Run[State]):
         loss, *means = (total / self.n for total in totals)
         right = self.accuracy(self.weights(state, epoch + 1), x, labels)
         row = Epoch(loss, np.array(right), np.array(learning_rate), *means)
-        warn(settings, (*state.history, row))
+        warn(settings.alpha, (*state.history, row))
         return row
 
     def weights(self, state: State, epochs: int) -> tuple[Weights, ...]:
@@ -263,33 +272,6 @@ def batches(rng: np.random.Generator, n: int, batch: int) -> Iterator[Array]:
     """Indices of the mini-batches of one epoch, in a random order."""
     order = rng.permutation(n)
     return (order[i : i + batch] for i in range(0, n, batch))
-
-
-def empty(layers: int) -> list[Array]:
-    """Zeros in the shapes of `counts`."""
-    return [np.zeros(()), np.zeros(layers - 1), np.zeros(layers), np.zeros(layers - 1), np.zeros(layers - 1)]
-
-
-def counts(fans: list[Fans], result: Step) -> list[Array]:
-    """Loss, spikes, error spikes and the operations of both phases, summed over a mini-batch."""
-    spikes = np.array([S.sum(dtype=np.float64) for S in result.S[:-1]])
-    error_spikes = np.array([E.sum(dtype=np.float64) for E in result.E])
-    made = operations(fans, [S[None] for S in result.S], [E[None] for E in result.E])
-    return [np.array(result.loss), spikes, error_spikes, *made]
-
-
-def starving(error_spikes: Array) -> list[int]:
-    """The number of epochs in which a layer learned nothing, because no error spike (epochs, layers) reached it."""
-    return [int(n) for n in (error_spikes == 0).sum(axis=0)]
-
-
-def warn(settings: ImageSettings, history: tuple[Epoch, ...]) -> None:
-    """Warn, once for each layer, if alpha is too small for it."""
-    epochs_without = starving(np.stack([row.error_spikes for row in history]))
-    for k, without in enumerate(epochs_without, 1):
-        if without == 1 and history[-1].error_spikes[k - 1] == 0:
-            text = f"alpha = {settings.alpha:g}: no error spike reached layer {k} in epoch {len(history)}"
-            warnings.warn(f"{text}, so it learned nothing; a larger alpha makes finer errors", stacklevel=2)
 
 
 def one_line(results: Results) -> str:

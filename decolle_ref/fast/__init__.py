@@ -11,7 +11,8 @@ Read the definitions first; a new reader can skip this room.
 | `stepper` | a convolutional network, step by step, on several threads | `decolle.network.step`, `Learner.update` |
 | `evaluation` | any network with fixed weights, all steps at once | `decolle.network.run` |
 | `convnet` | the conventional network, on several threads | `decolle.convnet.forward`, `gradient` |
-| `spikegrad` | one mini-batch of SpikeGrad | `spikegrad.ann` |
+| `spikegrad_layer` | the connections of one SpikeGrad layer | `drive`, `adjoint` and `gradient` of the connections |
+| `spikegrad` | one mini-batch of SpikeGrad, on several threads | `spikegrad.ann` |
 | `workers` | a pool of threads, and the chunks of a batch | |
 
 To evaluate a network whose weights are fixed, call `evaluate`: spikes (steps, ..., n_in) in, and Y, U and S of every

@@ -24,8 +24,8 @@ import numpy as np
 from decolle_ref._util import check
 from decolle_ref._util.check import Array, InputError, finite, floats, validate_choice, validate_one_per_layer
 from decolle_ref.decolle.synapse import Weights
-from decolle_ref.fast._spikegrad_layer import adjoint, drive, increment, load_patches
 from decolle_ref.fast.conv import Patches
+from decolle_ref.fast.spikegrad_layer import adjoint, drive, increment, load_patches
 from decolle_ref.fast.workers import split
 from decolle_ref.spikegrad import ann
 from decolle_ref.spikegrad.layers import IFNetwork

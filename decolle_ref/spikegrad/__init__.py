@@ -8,6 +8,7 @@ Read the modules in this order:
 | `network` | network topologies by name, initial weights, validation |
 | `ann` | the equivalent ANN on whole numbers of spikes [T19 Eq. 14, 15, 18] |
 | `events` | one phase, spike by spike [T19 Eq. 1-7, 16, 19, Alg. 1-3] |
+| `routes` | where the spikes of each sender arrive |
 | `snn` | the event-driven network, forward and backward [T19 Eq. 1-8, 14] |
 | `operations` | synaptic operations and the bound on the number of spikes [T19 Eq. 21, Fig. 1, 2] |
 | `learning` | gradient descent with momentum on the increments [T19 Eq. 14] |
@@ -19,7 +20,7 @@ multiples of a power of two.  Every array of inputs or neurons is flat, (batch, 
 The modules above are public, and so are the names below.
 """
 
-from decolle_ref.spikegrad import ann, events, layers, learning, network, operations, snn
+from decolle_ref.spikegrad import ann, events, layers, learning, network, operations, routes, snn
 from decolle_ref.spikegrad.layers import AveragePool, IFLayer, IFNetwork
 from decolle_ref.spikegrad.learning import Descent
 from decolle_ref.spikegrad.snn import EventOptions
@@ -36,5 +37,6 @@ __all__ = [
     "learning",
     "network",
     "operations",
+    "routes",
     "snn",
 ]

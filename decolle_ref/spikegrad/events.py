@@ -16,7 +16,7 @@ One neuron with Theta = 1 receives a spike through a weight of 2.75: it fires tw
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -186,7 +186,7 @@ class Phase:
         self,
         name: str,
         layers: list[Neurons],
-        routes: list[list[Targets]],
+        routes: Sequence[Sequence[Targets]],
         spiking: int,
         order: str,
         rng: np.random.Generator | None,

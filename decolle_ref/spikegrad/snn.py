@@ -11,31 +11,30 @@ by less than 1 from what the ANN computes from the totals of the layer below.  [
 (array([2.]), [1, 1])
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from decolle_ref._util.check import Array, InputError, finite, floats
 from decolle_ref.decolle.synapse import Weights
 from decolle_ref.spikegrad.events import Neurons, Phase, Spike, Targets, neurons
-from decolle_ref.spikegrad.layers import Connections, IFLayer, IFNetwork
+from decolle_ref.spikegrad.layers import IFLayer, IFNetwork
 from decolle_ref.spikegrad.network import validate
+from decolle_ref.spikegrad.routes import fan_in, fan_out
 
 __all__ = [
     "EventOptions",
     "PhaseResult",
     "backward",
     "derivative",
-    "fan_in",
-    "fan_out",
     "forward",
     "increments",
     "input_spikes",
 ]
 
 LIMIT = 1_000_000  # spikes of one phase
-SENDERS = 256  # neurons whose connections are listed at a time
+ROWS = 256  # error spikes whose increments are computed at a time
 
 
 class PhaseResult(NamedTuple):
@@ -217,7 +216,7 @@ def backward(
     start = [*(np.zeros(layer.synapse.n, U.dtype) for layer in net[:-1]), U]
     gates = derivative(net, forward_result)
     layers = [neurons(u, layer.theta_bp, sends=gate) for u, layer, gate in zip(start, net, gates, strict=True)]
-    nowhere: list[Targets] = []  # no spikes reach the top layer, which has its error from the start
+    nowhere: Sequence[Targets] = []  # no spikes reach the top layer, which has its error from the start
     routes = [*(fan_in(layer.synapse, w) for layer, w in zip(net[1:], weights[1:], strict=True)), nowhere]
     phase = Phase("backward", layers[::-1], routes[::-1], len(net), options.order, options.rng, options.limit)
     phase.run([], options.residual)
@@ -247,50 +246,11 @@ def increments(net: IFNetwork, x: Array, forward_result: PhaseResult, backward_r
 
 
 def _increment(layer: IFLayer, S_below: Array, spikes: list[Spike]) -> Weights:
-    delta = np.zeros((len(spikes), layer.synapse.n), S_below.dtype)  # one row for each error spike
-    for row, spike in zip(delta, spikes, strict=True):
-        row[spike.place] = spike.sign
-    return layer.synapse.gradient(delta, np.broadcast_to(S_below, (len(spikes), len(S_below))))
-
-
-def fan_out(synapse: Connections, weights: Weights) -> list[Targets]:
-    """For each input j the neurons that it reaches, and w_ij.
-
-    Parameters
-    ----------
-    synapse, weights
-        One layer of connections and its weights.
-
-    Returns
-    -------
-    list of Targets
-        One per input.
-    """
-    unbiased = _without_bias(synapse.parse(weights))
-    return _targets(synapse.n_in, weights.W.dtype, lambda spikes: synapse.drive(unbiased, spikes))
-
-
-def fan_in(synapse: Connections, weights: Weights) -> list[Targets]:
-    """For each neuron i the inputs that its errors go back to, and w_ij.
-
-    Parameters
-    ----------
-    synapse, weights
-        One layer of connections and its weights.
-
-    Returns
-    -------
-    list of Targets
-        One per neuron.
-    """
-    return _targets(synapse.n, weights.W.dtype, lambda errors: synapse.adjoint(weights, errors))
-
-
-def _targets(n: int, dtype: np.dtype[Any], travel: Callable[[Array], Array]) -> list[Targets]:
-    """Send one spike from each of n senders, and list where it arrives with which weight."""
-    targets: list[Targets] = []
-    for first in range(0, n, SENDERS):
-        for arrived in travel(np.eye(min(SENDERS, n - first), n, first, dtype)):
-            indices = np.flatnonzero(arrived)
-            targets.append((indices, arrived[indices]))
-    return targets
+    total = layer.synapse.gradient(np.zeros((1, layer.synapse.n), S_below.dtype), S_below[None])
+    for first in range(0, len(spikes), ROWS):
+        some = spikes[first : first + ROWS]
+        delta = np.zeros((len(some), layer.synapse.n), S_below.dtype)  # one row for each error spike
+        delta[np.arange(len(some)), [spike.place for spike in some]] = [spike.sign for spike in some]
+        more = layer.synapse.gradient(delta, np.broadcast_to(S_below, (len(some), len(S_below))))
+        total = Weights(total.W + more.W, total.b + more.b)
+    return total

@@ -184,7 +184,7 @@ def test_the_update_of_the_example_is_that_of_torch_optim(pytorch):
     mover = pytorch.__globals__["Adamax"](ours, 0.1, m.clone(), u.clone(), 0, beta1=0.3, beta2=0.9, eps=1e-8)
     for step in range(20):
         ours.grad = torch.sin(ours * 3 + step)
-        mover.step()
+        mover.step(factor=1)
         g = torch.sin(theirs * 3 + step)
         adamax([theirs], [g], [m], [u], [t], eps=1e-8, beta1=0.3, beta2=0.9, lr=0.1, weight_decay=0.0)
     assert torch.allclose(ours, theirs, rtol=1e-14, atol=0)

@@ -1,13 +1,14 @@
 """One valid call of every public function of `spikegrad` and of `fast`.  Each entry makes the call anew."""
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 
 from decolle_ref import Adamax, Dense, Layer, Learner, Weights, fast, lif, readout
 from decolle_ref.decolle.optim import Moments
 from decolle_ref.fast import update as fast_update
-from decolle_ref.spikegrad import AveragePool, Descent, IFLayer, ann, events, network, operations, snn
+from decolle_ref.spikegrad import AveragePool, Descent, IFLayer, ann, events, network, operations, routes, snn
 from decolle_ref.spikegrad.ann import Response
 from decolle_ref.spikegrad.operations import Fans
 from tests.hostile.arrays import (
@@ -153,8 +154,8 @@ CALLS = {
         lambda x: [spike.sign for spike in snn.input_spikes(x)],
         {"x": np.array([2.0, 0.0, 1.0])},
     ),
-    "spikegrad.snn.fan_out": lambda: (lambda weights: snn.fan_out(DENSE[0].synapse, weights), {"weights": w()[0]}),
-    "spikegrad.snn.fan_in": lambda: (lambda weights: snn.fan_in(DENSE[0].synapse, weights), {"weights": w()[0]}),
+    "spikegrad.routes.fan_out": lambda: (partial(routes.fan_out, DENSE[0].synapse), {"weights": w()[0]}),
+    "spikegrad.routes.fan_in": lambda: (partial(routes.fan_in, DENSE[0].synapse), {"weights": w()[0]}),
     "spikegrad.operations.operations": lambda: (
         lambda S: operations.operations(FANS, [S, a(BATCH, N_OUT)], [a(BATCH, N), a(BATCH, N_OUT)]),
         {"S": x(BATCH, N)},

@@ -7,7 +7,8 @@ import pkgutil
 import decolle_ref
 
 ROOMS = ("decolle", "credit", "spikegrad", "fast")
-PARTS = ("fast.conv", "fast.layer_buffers", "fast.pool", "credit.audit.template")  # not public, as their rooms say
+# not public, as their rooms say
+PARTS = ("fast.conv", "fast.layer_buffers", "fast.pool", "fast.spikegrad_layer", "credit.audit.template")
 MODULES = ("gradcheck", "data.encode")
 
 

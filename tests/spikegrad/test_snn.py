@@ -7,7 +7,7 @@ import pytest
 
 from decolle_ref._util.check import InputError
 from decolle_ref.decolle.synapse import Dense, Weights
-from decolle_ref.spikegrad import ann, network, snn
+from decolle_ref.spikegrad import ann, network, routes, snn
 from decolle_ref.spikegrad import operations as ops
 from decolle_ref.spikegrad.events import Spike
 from decolle_ref.spikegrad.layers import IFLayer
@@ -70,10 +70,10 @@ def test_synaptic_operations_count_every_delivery(rng):
     ]
     x = np.abs(dyadic(rng, 25, 8))
     result = snn.forward(net, weights, x)
-    routes = [snn.fan_out(k.synapse, w) for k, w in zip(net, weights, strict=True)]
+    above_routes = [routes.fan_out(k.synapse, w) for k, w in zip(net, weights, strict=True)]
     delivered = [
         sum(len(above[spike.place][0]) for spike in spikes)
-        for spikes, above in zip(result.spikes[:-1], routes[1:], strict=True)
+        for spikes, above in zip(result.spikes[:-1], above_routes[1:], strict=True)
     ]
     fans = [ops.count_fans(layer) for layer in net]
     counts = ops.operations(fans, [S[None] for S in result.totals], [np.ones((1, k.synapse.n)) for k in net])

@@ -4,14 +4,14 @@
 stored the answers to the catalogue fails.  `select` takes both for one backend, in its number format.
 
 >>> catalogue()[0].id, len(catalogue())
-('dense-paper', 147)
+('dense-paper', 150)
 >>> [vector.id for vector in select(Profile(format="float32"), seed=0, only="batch")]
 ['batch-1', 'batch-3']
 """
 
 from collections.abc import Callable, Iterable, Iterator
 from copy import deepcopy
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import cache
 from typing import Any
 
@@ -150,6 +150,7 @@ def quantised(vector: Vector, profile: Profile) -> Vector:
     if about.get("optimiser", {}).get("kind") == "adamax":
         settings = about["optimiser"]
         if profile.fixed:
+            settings = asdict(Adamax()) | settings  # the format need not hold the defaults
             settings = _quantised_entries(settings, settings.keys() - {"kind"}, profile)
         least = profile.least_divisor  # eps may be all that Adamax divides by
         about["optimiser"] = settings | {"eps": max(settings.get("eps", Adamax().eps), least)}

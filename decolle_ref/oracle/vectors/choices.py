@@ -179,11 +179,15 @@ def learning(dtype: str) -> Iterator[Vector]:
         ("sgd", sgd, [ADAMAX], "the wrong optimiser, or one rate for all inputs"),
         ("adamax", ADAMAX, [sgd, *beta2], "beta2 wrong; a mean where the maximum belongs"),
         ("adamax-momentum", momentum, [ADAMAX], "beta1 left out, or its bias not corrected"),
+        ("adamax-defaults", {"kind": "adamax"}, beta2, "other defaults, or the settings of the case before this one"),
         ("adamax-eps", large_eps, [ADAMAX], "eps left out, or added elsewhere"),
     ):
         off = [(case(optimiser=other), "W b W_final") for other in others]
         rates = array("rate_W", lambda r: r[::-1].copy()), "W"
         yield vector(dtype, id, why, random_case(220, dense(6, 5, 4), optimiser=optimiser), shows(*off, rates), lively)
+    pair = random_case(223, dense(6, 5, 4), optimiser=momentum, updates=5)
+    why = "a bias correction that counts earlier updates, though the optimiser's memory is fresh"
+    yield vector(dtype, "fresh-memory", why, pair, shows((case(optimiser=ADAMAX), "W b W_final")), lively)
     pair = random_case(221, dense(6, 5, 4), targets=False, learn=False)
     yield vector(dtype, "no-targets", "a target expected where there is none", pair, lively)
     pair = random_case(222, dense(6, 5, 4), learn=False)

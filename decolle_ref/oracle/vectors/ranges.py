@@ -55,6 +55,12 @@ def ranges(dtype: str) -> Iterator[Vector]:
     pair = with_arrays(pair, G=lambda G: 240 * np.sign(G))
     wide = claims("outputs from -200 to 200", lambda t, a: np.ptp(t["layer1_Y"], axis=-1).max() > 400)
     yield vector(dtype, "range-softmax", "softmax that overflows", pair, _beyond("Y", 200), wide, lively, _moving)
+    pair = random_case(256, dense(6, 5, 4, loss="cross_entropy"), "decolle", steps=16)
+    pair = with_arrays(pair, c=lambda c: c - 900)
+    low = claims("outputs below -800", lambda t, a: t["layer1_Y"].max() < -800)
+    yield vector(
+        dtype, "range-softmax-low", "softmax that is 0 / 0 where all outputs are low", pair, low, lively, _moving
+    )
     pair = random_case(255, dense(6, 5), steps=40, burn_in=25)
     pair = with_arrays(pair, inputs=lambda x: x * (np.arange(40) < 4)[:, None, None].astype("u1"))
     small = claims("0 < P < 1e-6 with a gradient", lambda t, a: _small(t, 1e-6))
