@@ -23,8 +23,9 @@ READ_OFF = "computed in|computed with rounding|is clipped|wraps round|learns fro
 NEEDS_OTHERS = (
     "never negative|without its sign|rounded to float32|steps? early|takes (at most|every count)|layer below"
     "|from number|modulo|though that is not|another threshold|= 1 at the threshold|with a threshold|largest (U|sigma)"
-    "|neuron that spikes|channel were the last axis|windows leave out|column by column|rows and columns|with G transposed|e for (G|delta)"
-    "|not transposed|layer's own sigma|before the pool|after the pool|mean over batch and neurons|per neuron, not|SGD"
+    "|neuron that spikes|channel were the last axis|windows leave out|column by column|rows and columns"
+    "|with G transposed|e for (G|delta)|not transposed|layer's own sigma|before the pool|after the pool"
+    "|mean over batch and neurons|per neuron, not|SGD"
 )
 
 

@@ -83,7 +83,7 @@ def bits(x: Array) -> int:
 
 def _in_few_bits(made: Bounded, site: Site, got: Array) -> Bounded:
     n, ours = bits(got), site.profile
-    if ours.fixed or not 3 <= n <= FLOATS[ours.format].bits - 4 or len(np.unique(got)) < 8:
+    if ours.fixed or not FLOATS["float16"].bits < n <= FLOATS[ours.format].bits - 4 or len(np.unique(got)) < 8:
         raise Inapplicable
     unit = 2.0**-n
     return _accepted(made, got, made.err * unit / FLOATS[ours.format].unit + 2 * unit * np.abs(made.value))

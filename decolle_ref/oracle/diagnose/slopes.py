@@ -48,6 +48,8 @@ SLOPES: dict[str, Callable[[Site], Array]] = {
 
 ACTIVITIES: dict[str, Callable[[Site], Array]] = {
     "sigma(U) clipped to [0, 1]": lambda site: np.clip(_sigma(site), 0, 1),
+    "U + 1/2, not held above 1": lambda site: np.maximum(site.u + 0.5, 0),
+    "U + 1/2, not held below 0": lambda site: np.minimum(site.u + 0.5, 1),
     "U + 1/2, not held outside [0, 1]": lambda site: site.u + 0.5,
     "1/2 + U - U |U| / 2, not held beyond |U| = 1": lambda site: 0.5 + site.u - site.u * np.abs(site.u) / 2,
     "sigma(U) of rise 1": lambda site: 0.5 + (_sigma(site) - 0.5) / site.layer.surrogate.rise,
