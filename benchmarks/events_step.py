@@ -3,8 +3,8 @@
     python benchmarks/events_step.py --threads 2
 
 Full width, frames of 32 x 32, batch of 72, float32, on random events of the rate of a DvsGesture clip.  Both make the
-same step, as in `mnist_step.py`.  Needs PyTorch (pip install torch).  Where OpenBLAS does not know the processor, it
-leaves AVX-512 unused; `OPENBLAS_CORETYPE=SKYLAKEX` before the command tells it.
+same step, as in `mnist_step.py`.  Needs PyTorch (pip install torch).  Where OpenBLAS leaves
+AVX-512 unused, `OPENBLAS_CORETYPE=SKYLAKEX` before the command chooses it.
 """
 
 import numpy as np

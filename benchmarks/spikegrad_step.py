@@ -5,8 +5,8 @@
 Forward phase, errors and increments of a mini-batch in float32, on random images, at the start of training, where every
 sample has error spikes.  The definition is `spikegrad.ann`.  PyTorch trains the same network with ReLU and without
 rounding (pip install torch).  With one thread, times are processor time; with more they are wall time, and on a busy
-machine only the ratios mean something.  Where OpenBLAS does not know the processor, it leaves AVX-512 unused;
-`OPENBLAS_CORETYPE=SKYLAKEX` before the command tells it.
+machine only the ratios mean something.  Where OpenBLAS leaves AVX-512 unused,
+`OPENBLAS_CORETYPE=SKYLAKEX` before the command chooses it.
 """
 
 import argparse

@@ -131,6 +131,9 @@ OTHERS = {  # compare sizes, but no verdict hangs on them alone: the numbers tha
     "abs(lag) <= about['steps'] // 4",
     "abs(lag) > 1",
     "np.abs(d) > 1",
+    "np.abs(_sigma(site) - 0.5) <= 0.5",
+    "np.abs(site.u) <= 1",
+    "np.abs(site.u) <= 0.5",
     "np.abs(nearest) > FLOATS[self.shown].largest",
 }
 

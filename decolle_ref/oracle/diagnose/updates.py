@@ -80,7 +80,7 @@ def _as_seen(name: str, start: bool) -> Edit:
     def learns(site: Site) -> Array:
         moves, steps = _moves(site, name), np.arange(len(site.learns))
         made = steps >= moves[0] if start else site.learns & (steps <= moves[-1])
-        if np.array_equal(made, site.learns):
+        if made.all() or np.array_equal(made, site.learns):  # learning at every step has a name of its own
             raise Inapplicable
         return np.asarray(made)
 
