@@ -172,7 +172,9 @@ def _changes(operands: Operands, arithmetic: Arithmetic, name: str, gradient: Bo
     for (t, m, u), learns, *now in zip(memory, operands.learns, *rate, strict=True):
         if learns:
             scaled = arithmetic.multiply(Bounded(*now), correction(operands.optimiser.beta1, t, arithmetic))
-            changes.append(arithmetic.multiply(scaled, arithmetic.divide(m, u)))
+            change = arithmetic.multiply(scaled, arithmetic.divide(m, u))
+            orders = arithmetic.tiny * (np.abs(m.value) + 1 / (u.value - u.err))  # lr / u or lr m first may underflow
+            changes.append(Bounded(change.value, change.err + orders))
         else:
             changes.append(exact(np.zeros_like(m.value)))
     return Bounded(*(np.stack(x) for x in zip(*changes, strict=True)))
