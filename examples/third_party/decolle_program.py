@@ -1,4 +1,4 @@
-r"""The authors' package `decolle` (https://pypi.org/project/decolle, GPL) as a program that the oracle can run.
+r"""The authors' package `decolle` 0.2 (GPL) as a program that the oracle can run.
 
     python -m venv theirs && theirs/bin/pip install decolle numpy
     decolle-ref oracle run --profile examples/third_party/decolle.json \
