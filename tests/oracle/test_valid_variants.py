@@ -89,10 +89,8 @@ def test_a_variation_changes_some_number(variation):
 
 
 def test_sums_that_saturate_on_the_way_pass():
-    profile, steps = (
-        PROFILES["Q8.16"],
-        VALID_VARIANTS["fused with the decay"],
-    )  # rounds and saturates after every product
+    profile = PROFILES["Q8.16"]
+    steps = VALID_VARIANTS["fused with the decay"]  # rounds and saturates after every product
     example = case(4, profile, sizes=(6, 5, 4))
     loud = np.clip(400 * example.arrays["layer1_W"], -200, 200)
     example = Case(example.about, example.arrays | {"layer1_W": profile.quantise(loud)})

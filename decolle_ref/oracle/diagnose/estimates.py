@@ -9,7 +9,7 @@ Then the hypothesis with this theta is tested as any other: its own bound must h
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -91,10 +91,22 @@ def _improved(
 
 
 def _named(family: Family, theta: Array) -> Hypothesis:
-    made = family.make(theta)
-    return Hypothesis(
-        family.name, made.edit, made.form, made.result, made.unknown, lambda site: family.words(theta, site)
-    )
+    return replace(family.make(theta), name=family.name, detail=lambda site: family.words(theta, site))
+
+
+def factor(name: str, make: Callable[[Array], Hypothesis]) -> Family:
+    """A family whose number is a factor, 1 in the right equation.
+
+    Parameters
+    ----------
+    name : in words
+    make : factor -> hypothesis
+
+    Returns
+    -------
+    Family
+    """
+    return Family(name, make, lambda site: np.ones(()), percent)
 
 
 def percent(theta: Array, site: Site) -> str:

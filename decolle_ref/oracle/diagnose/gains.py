@@ -11,7 +11,7 @@ from decolle_ref.oracle.check.recording import before, room
 from decolle_ref.oracle.diagnose.changes import (
     like,
 )
-from decolle_ref.oracle.diagnose.estimates import Family, percent
+from decolle_ref.oracle.diagnose.estimates import Family, factor
 from decolle_ref.oracle.diagnose.hypothesis import Form, Hypothesis, Inapplicable
 from decolle_ref.oracle.diagnose.site import Site
 
@@ -93,12 +93,7 @@ def other_gains(name: str, decay: str) -> list[Family]:
         return lambda site: site.arithmetic.add(gain_of(decay)(site), exact(k))
 
     return [
-        Family(
-            f"{name} with another gain",
-            lambda k: Hypothesis("", form=filtered(name, kept, scaled(k))),
-            lambda site: np.ones(()),
-            percent,
-        ),
+        factor(f"{name} with another gain", lambda k: Hypothesis("", form=filtered(name, kept, scaled(k)))),
         Family(
             f"{name} with a number added to its gain",
             lambda k: Hypothesis("", form=filtered(name, kept, moved(k))),

@@ -8,7 +8,7 @@ from decolle_ref._util.check import Array
 from decolle_ref._util.verdict import within
 from decolle_ref.oracle.check.error_bounds import Bounded, exact
 from decolle_ref.oracle.diagnose.changes import LAGS, edge, mapped, recursive, times
-from decolle_ref.oracle.diagnose.estimates import Family, percent
+from decolle_ref.oracle.diagnose.estimates import Family, factor
 from decolle_ref.oracle.diagnose.hypothesis import Hypothesis, Inapplicable, Result
 from decolle_ref.oracle.diagnose.precision import rounded
 from decolle_ref.oracle.diagnose.site import Site, lagged
@@ -165,12 +165,7 @@ def table(name: str) -> list[Hypothesis | Family]:
         return made
     return [
         *made,
-        Family(
-            f"{name} is off by a constant factor",
-            lambda k: Hypothesis("", result=_times(k)),
-            lambda site: np.ones(()),
-            percent,
-        ),
+        factor(f"{name} is off by a constant factor", lambda k: Hypothesis("", result=_times(k))),
         Family(
             f"{name} keeps a part of that of the step before",
             lambda k: Hypothesis("", result=recursive(float(k))),

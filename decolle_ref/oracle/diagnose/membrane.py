@@ -18,7 +18,7 @@ from decolle_ref.oracle.diagnose.changes import (
     with_dialect,
     with_trace,
 )
-from decolle_ref.oracle.diagnose.estimates import Family, percent
+from decolle_ref.oracle.diagnose.estimates import Family, factor
 from decolle_ref.oracle.diagnose.hypothesis import Edit, Form, Hypothesis, Inapplicable
 from decolle_ref.oracle.diagnose.site import Site, lagged
 from decolle_ref.oracle.diagnose.wiring import convolutions, neighbours
@@ -153,11 +153,9 @@ U: list[Hypothesis | Family] = [
     Hypothesis("U higher by 1", result=plus(_threshold_off)),
     Hypothesis("U added to that of the step before", result=plus(leak)),
     Hypothesis("U is set to 0 after a spike", result=lambda made, site, got: _where_spiked(made, site)),
-    Family(
+    factor(
         "U with another strength of R than delta",
         lambda k: Hypothesis("", with_case(w=lambda site: k * site.case["w"])),
-        lambda site: np.ones(()),
-        percent,
     ),
     Family(
         "U with another strength of R than delta, in each neuron",
@@ -166,13 +164,8 @@ U: list[Hypothesis | Family] = [
         lambda k, site: f"w of {k.flat[0]:.6g} for {site.case['w'].flat[0]:.6g} at the first",
         each=True,
     ),
-    Family("U with b times a number", lambda k: Hypothesis("", _b(lambda b: k * b)), lambda site: np.ones(()), percent),
-    Family(
-        "U with W P times a number",
-        lambda k: Hypothesis("", with_trace(P=lambda site: k * site.trace["P"])),
-        lambda site: np.ones(()),
-        percent,
-    ),
+    factor("U with b times a number", lambda k: Hypothesis("", _b(lambda b: k * b))),
+    factor("U with W P times a number", lambda k: Hypothesis("", with_trace(P=lambda site: k * site.trace["P"]))),
     Family(
         "U keeps a part of U of the step before",
         lambda k: Hypothesis("", result=plus(_leaking(k))),

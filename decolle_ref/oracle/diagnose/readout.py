@@ -22,7 +22,7 @@ from decolle_ref.oracle.diagnose.changes import (
     with_trace,
 )
 from decolle_ref.oracle.diagnose.dropout import masks
-from decolle_ref.oracle.diagnose.estimates import Family, percent
+from decolle_ref.oracle.diagnose.estimates import Family, factor
 from decolle_ref.oracle.diagnose.hypothesis import Edit, Form, Hypothesis, Inapplicable
 from decolle_ref.oracle.diagnose.membrane import drive
 from decolle_ref.oracle.diagnose.pools import WINNERS, Choice, pools, won
@@ -155,17 +155,9 @@ Y: list[Hypothesis | Family] = [
     ),
     Hypothesis("Y with G rounded to bfloat16", with_case(G=lambda site: PROFILES["bfloat16"].quantise(site.case["G"]))),
     Hypothesis("Y with G rounded to float32", with_case(G=lambda site: PROFILES["float32"].quantise(site.case["G"]))),
-    Family(
-        "Y with c times a number",
-        lambda k: Hypothesis("", with_case(c=lambda site: k * site.case["c"])),
-        lambda site: np.ones(()),
-        percent,
-    ),
-    Family(
-        "Y with G times a number, but not c",
-        lambda k: Hypothesis("", with_case(G=lambda site: k * site.case["G"])),
-        lambda site: np.ones(()),
-        percent,
+    factor("Y with c times a number", lambda k: Hypothesis("", with_case(c=lambda site: k * site.case["c"]))),
+    factor(
+        "Y with G times a number, but not c", lambda k: Hypothesis("", with_case(G=lambda site: k * site.case["G"]))
     ),
     Family(
         "Y reads sigma with another slope: sigma(k U)",

@@ -9,7 +9,7 @@ from decolle_ref.oracle.check import equations
 from decolle_ref.oracle.check.error_bounds import Bounded, exact
 from decolle_ref.oracle.check.recording import before
 from decolle_ref.oracle.diagnose.changes import edge, like, with_case
-from decolle_ref.oracle.diagnose.estimates import Family, percent
+from decolle_ref.oracle.diagnose.estimates import Family, factor
 from decolle_ref.oracle.diagnose.hypothesis import Form, Hypothesis, Inapplicable
 from decolle_ref.oracle.diagnose.site import Site, lagged
 from decolle_ref.oracle.diagnose.state import decays, starts
@@ -166,11 +166,9 @@ R: list[Hypothesis | Family] = [
     Hypothesis("R takes up half a spike", form=spikes_from(lambda site: equations.shifted(own_spikes(site)) / 2)),
     Hypothesis("R takes up every spike twice", form=spikes_from(lambda site: 2 * equations.shifted(own_spikes(site)))),
     *(Hypothesis(f"R decays with the gamma of {words}", with_case(gamma=f)) for words, f in NEIGHBOURS.items()),
-    Family(
+    factor(
         "R takes up the spike times a number",
         lambda k: Hypothesis("", form=spikes_from(lambda site: float(k) * equations.shifted(own_spikes(site)))),
-        lambda site: np.ones(()),
-        percent,
     ),
     *starts("R"),
     *decays("R", "gamma"),

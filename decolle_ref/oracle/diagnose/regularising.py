@@ -17,7 +17,7 @@ from decolle_ref.oracle.diagnose.changes import (
     with_objective,
     with_trace,
 )
-from decolle_ref.oracle.diagnose.estimates import Family, percent
+from decolle_ref.oracle.diagnose.estimates import Family, factor
 from decolle_ref.oracle.diagnose.hypothesis import Edit, Form, Hypothesis, Inapplicable
 from decolle_ref.oracle.diagnose.readout import TRIPLES
 from decolle_ref.oracle.diagnose.site import Site
@@ -259,22 +259,10 @@ regularisers: list[Hypothesis | Family] = [
     Hypothesis(
         "delta, where the regulariser of lambda1 is summed over the neurons, not averaged", factors(_neurons, _once)
     ),
-    Family(
+    factor(
         "delta, where the regularisers have another factor",
         lambda k: Hypothesis("", factors(lambda site: float(k), lambda site: float(k))),
-        lambda site: np.ones(()),
-        percent,
     ),
-    Family(
-        "delta, where lambda1 has another factor",
-        lambda k: Hypothesis("", factors(lambda site: float(k), _once)),
-        lambda site: np.ones(()),
-        percent,
-    ),
-    Family(
-        "delta, where lambda2 has another factor",
-        lambda k: Hypothesis("", factors(_once, lambda site: float(k))),
-        lambda site: np.ones(()),
-        percent,
-    ),
+    factor("delta, where lambda1 has another factor", lambda k: Hypothesis("", factors(lambda site: float(k), _once))),
+    factor("delta, where lambda2 has another factor", lambda k: Hypothesis("", factors(_once, lambda site: float(k)))),
 ]

@@ -16,7 +16,7 @@ from decolle_ref.oracle.diagnose.changes import (
     with_parts,
     with_trace,
 )
-from decolle_ref.oracle.diagnose.estimates import Family, percent
+from decolle_ref.oracle.diagnose.estimates import Family, factor
 from decolle_ref.oracle.diagnose.hypothesis import Edit, Form, Hypothesis, Inapplicable
 from decolle_ref.oracle.diagnose.optimisers import adaptive, pinned, rules
 from decolle_ref.oracle.diagnose.site import Site, lagged
@@ -218,11 +218,8 @@ def estimated(name: str) -> list[Family]:
     """Numbers of the update that are estimated."""
     rate = f"rate_{name}"
     return [
-        Family(
-            f"{name} learns at another rate",
-            lambda k: Hypothesis("", _rate(name, lambda site: k * site.case[rate])),
-            lambda site: np.ones(()),
-            percent,
+        factor(
+            f"{name} learns at another rate", lambda k: Hypothesis("", _rate(name, lambda site: k * site.case[rate]))
         ),
         Family(
             f"{name} shrinks at each update: weight decay",
