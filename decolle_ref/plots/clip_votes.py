@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from decolle_ref._util.check import Array
-from decolle_ref.data.frames import bin_events, dense
-from decolle_ref.plots.style import BLUE, GREY, LINE_STYLES, ORANGE, figure_style
+from decolle_ref.plots import _event_frame
+from decolle_ref.plots.style import BLUE, GREY, LINE_STYLES, figure_style
 
 __all__ = ["plot"]
 
@@ -59,20 +59,11 @@ def plot(events: Array, side: int, votes: Array, classes: Sequence[str], label: 
 
 
 def _frames(axes: Sequence[Any], events: Array, side: int, steps: int) -> None:
-    """The sums of both polarities at the middles of equal parts: blue where it became brighter, else orange."""
-    from matplotlib.colors import LinearSegmentedColormap
-
-    colours = LinearSegmentedColormap.from_list("polarity", [ORANGE, "white", BLUE])
+    """The sums of both polarities at the middles of equal parts."""
     length = max(1, min(LARGEST_FRAME_MS, steps // len(axes)))
     for k, axis in enumerate(axes):
         start = round((k + 0.5) * steps / len(axes) - length / 2)
-        part = bin_events(events, side, side, side, 1000 * start, 1000 * (start + length), 1000 * length)
-        off, on = dense(part).reshape(2, side, side)
-        limit = max(1, np.quantile(on + off, 0.995))
-        axis.imshow(on - off, cmap=colours, vmin=-limit, vmax=limit)
-        axis.set_title(f"{start} to {start + length} ms", fontsize=7)
-        axis.set(xticks=[], yticks=[])
-        axis.spines[["top", "right"]].set_visible(True)
+        _event_frame.draw(axis, events, side, 1000 * start, 1000 * length, f"{start} to {start + length} ms")
 
 
 def _votes(axis: Any, votes: Array, classes: Sequence[str], label: int) -> None:

@@ -1,5 +1,6 @@
 """Recordings of event cameras: the cloud of events in time, and frames of the same events.  [K20 Fig. 4, left]
 
+>>> import numpy as np
 >>> events = np.array([(1, 2, True, 100), (3, 0, False, 40_000)], [("x", int), ("y", int), ("p", bool), ("t", int)])
 >>> figure = plot([("a clip", events, 4)])
 >>> figure.axes[0].get_title()
@@ -9,10 +10,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from decolle_ref._util.check import Array
-from decolle_ref.data.frames import bin_events, dense
+from decolle_ref.plots import _event_frame
 from decolle_ref.plots.style import BLUE, ORANGE, figure_style
 
 __all__ = ["plot"]
@@ -61,16 +60,7 @@ def _cloud(axis: Any, events: Array) -> None:
 
 def _frames(axes: Sequence[Any], events: Array, side: int) -> None:
     """Brighter minus darker events of 30 ms, at three moments."""
-    from matplotlib.colors import LinearSegmentedColormap
-
-    colours = LinearSegmentedColormap.from_list("polarity", [ORANGE, "white", BLUE])
     length = int(events["t"].max()) + 1
     for k, axis in enumerate(axes):
         start = round(length * (k + 0.5) / len(axes))
-        (counts,) = dense(bin_events(events, side, side, side, start, start + FRAME_US, FRAME_US))
-        off, on = counts.reshape(2, side, side)
-        limit = max(1, np.quantile(on + off, 0.995))
-        axis.imshow(on - off, cmap=colours, vmin=-limit, vmax=limit)
-        axis.set_title(f"{start / 1000:.0f} ms", fontsize=7)
-        axis.set(xticks=[], yticks=[])
-        axis.spines[["top", "right"]].set_visible(True)
+        _event_frame.draw(axis, events, side, start, FRAME_US, f"{start / 1000:.0f} ms")
