@@ -59,6 +59,11 @@ def test_dropout_drops_as_many_values_of_a_byte_in_256_as_it_says(drop):
     assert abs((mask == 0).sum() - n * p) <= 6 * np.sqrt(n * p * (1 - p)) < n / 256
 
 
+def test_one_random_byte_decides_each_factor():
+    mask = readout.sample_mask(np.random.default_rng(3), 0.25, "Y", (99,)).Y
+    np.testing.assert_array_equal(mask == 0, np.random.default_rng(3).integers(0, 256, 99, np.uint8) < 64)
+
+
 def test_a_mask_has_one_side_and_double_precision_by_default():
     for place in readout.Mask._fields:
         mask = readout.sample_mask(np.random.default_rng(0), 0.5, place, (2, 3))
