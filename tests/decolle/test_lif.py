@@ -102,6 +102,21 @@ def test_the_dtype_asked_for_is_kept_through_a_step(dtype):
     assert {x.dtype for x in (*neuron[:6], *state, U, S)} == {np.dtype(dtype)}
 
 
+@pytest.mark.parametrize("dialect", DIALECTS.values(), ids=lambda d: d.name)
+def test_an_input_that_spikes_at_every_step_brings_P_to_the_trace_gain(dialect):
+    neuron = lif.neuron([0.010, 0.030], [0.005, 0.009], dialect=dialect)
+    P, _, _ = traces(neuron, np.ones((1500, 2)))
+    np.testing.assert_allclose(P[-1], lif.trace_gain(neuron), rtol=1e-12)
+
+
+@pytest.mark.parametrize("dialect", DIALECTS.values(), ids=lambda d: d.name)
+def test_the_traces_that_U_read_are_the_old_or_the_new_ones(dialect):
+    neuron = lif.neuron(dialect=dialect)
+    state = lif.State(np.array([0.25]), np.array([0.5]), np.array([0.75]))
+    after, read, _, _ = lif.step(neuron, lambda P: P, at_threshold, state, np.ones(1))
+    assert read == (state, after._replace(R=state.R))[neuron.U_reads]
+
+
 @pytest.mark.parametrize("name", ["tau_mem", "tau_syn", "tau_ref", "dt"])
 @pytest.mark.parametrize("value", [0.0, -0.01, np.nan, np.inf])
 def test_time_constants_must_be_positive_and_finite(name, value):

@@ -225,6 +225,9 @@ LAYERS = {
     "masks at step 0: expected one per layer (1), got 2": lambda: step(masks=[readout.KEEP] * 2),
     "layer 1 mask at step 0: expected a Mask, got float": lambda: step(masks=[1.0]),
     "n: expected an integer >= 0, got -1": lambda: run(n=-1),
+    "layer 1 alpha: expected finite": lambda: network.validate(
+        [ONE._replace(neuron=ONE.neuron._replace(alpha=NAN))], [WEIGHTS]
+    ),
     "updates: expected an integer >= 0, got -1": lambda: run(updates=-1),
     "layer 1 mask at step 5: expected a Mask, got float": lambda: run(masks=[[1.0]], n=5),
     "masks at step 6: expected one per layer (1), got 0": lambda: run(masks=[[]], n=6),
@@ -252,5 +255,6 @@ def test_the_last_values_that_are_right_are_accepted():
     assert readout.drop_count("p", 255 / 256) == 255 and readout.drop_count("p", 0) == 0
     assert (Adamax(beta1=0, beta2=0).beta2, optim.stepwise((0,), 0.5)(0)) == (0, 0.5)
     assert Learner([Weights(0, 0)], SGD(), burn_in=0).burn_in == 0
+    lif.validate(lif.neuron([0.01], [0.02], [0.03]), N_IN, N, "layer 1")
     taught()
     adamax_with(t=0)

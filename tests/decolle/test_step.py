@@ -7,9 +7,11 @@ import pytest
 
 from decolle_ref.decolle import layer, network, optim, readout
 from decolle_ref.decolle.optim import SGD, Adamax
+from decolle_ref.decolle.pool import MaxPool
 from decolle_ref.decolle.readout import Mask
-from decolle_ref.decolle.surrogate import above_threshold
+from decolle_ref.decolle.surrogate import above_threshold, boxcar
 from tests.decolle.test_network import N_OUT, SIZES, goals, last, learner, spikes, stack, start
+from tests.support.dialects import EACH
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -26,6 +28,9 @@ def test_a_step_is_a_step_of_the_run(dtype, batch, rng):
         for one, other in zip(a, b, strict=True):
             np.testing.assert_array_equal(one, other)
             assert np.asarray(one).dtype == dtype
+    for one, snapshot, target, mask in zip(layers, got, y.astype(dtype), masks, strict=True):
+        factors = Mask(*(factor.astype(dtype) for factor in mask))
+        np.testing.assert_array_equal(snapshot.dU, layer.local_gradients(one, snapshot, target, factors).dU)
     _, plain = network.step(layers, weights, begin.state, x, y)
     assert not any(np.array_equal(a.Y, b.Y) or np.array_equal(a.dU, b.dU) for a, b in zip(got, plain, strict=True))
 
@@ -90,6 +95,31 @@ def test_a_readout_of_U_keeps_the_comparison_and_reads_its_primitive():
     ours = layers[0]._replace(surrogate=replace(layers[0].surrogate, spike=above_threshold), activity="spike")
     output_layer = network.with_readout_of_U(ours)
     assert output_layer.surrogate.spike is above_threshold and output_layer.activity == "primitive"
+
+
+@EACH
+def test_a_dialect_fixes_all_of_a_layer_but_its_neuron(dialect):
+    (plain, *_), _ = stack()
+    for surrogate in (None, boxcar):
+        made, value = network.with_dialect(dialect, plain, surrogate), dialect.value
+        assert made.surrogate == replace(surrogate or dialect.triple(), spike=dialect.triple().spike)
+        assert (made.activity, made.dropout, made.dialect) == (
+            dialect.value("readout"),
+            dialect.value("dropout"),
+            dialect,
+        )
+        assert (made.rate_of, made.lambda1_on) == (
+            dialect.value("regulariser_reads"),
+            dialect.value("regulariser_place"),
+        )
+        U = np.linspace(-2, 2, 9)
+        np.testing.assert_array_equal(made.pool_key(U), value("pooling")(surrogate or dialect.triple())(U))
+        assert made[:3] == plain[:3] and made.objective is plain.objective and made.pool is None
+
+
+def test_a_layer_is_as_wide_as_its_pool():
+    (plain, *_), _ = stack()
+    assert (network.width(plain), network.width(plain._replace(pool=MaxPool((1, 2, 3), 2)))) == (6, 1)
 
 
 def test_without_a_regulariser_the_frozen_loss_is_the_inner_product_of_dY_and_Y(rng):
