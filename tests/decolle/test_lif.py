@@ -81,6 +81,13 @@ def test_a_spike_lowers_the_potential_by_delta_from_the_next_step_and_decays_wit
     np.testing.assert_allclose(U[1:, 0], -3.0 * neuron.gamma ** np.arange(4), rtol=1e-15)
 
 
+def test_the_constants_of_the_authors_code_are_the_defaults():
+    """20 ms, 7.5 ms, 2.86 ms, steps of 1 ms, and a refractory strength of 1."""
+    neuron = lif.neuron()
+    np.testing.assert_allclose(neuron[:3], np.exp(-1 / np.array([20, 7.5, 2.86])), rtol=1e-15)
+    assert neuron.delta == lif.from_decays(0.9, 0.8, 0.5).delta == 1
+
+
 def test_each_input_keeps_its_own_time_constants():
     tau_mem, tau_syn = np.array([0.010, 0.030]), np.array([0.005, 0.009])
     P, _, _ = traces(lif.neuron(tau_mem, tau_syn), np.repeat(impulse(50), 2, axis=1))
