@@ -86,6 +86,7 @@ def test_the_constants_of_the_authors_code_are_the_defaults():
     neuron = lif.neuron()
     np.testing.assert_allclose(neuron[:3], np.exp(-1 / np.array([20, 7.5, 2.86])), rtol=1e-15)
     assert neuron.delta == lif.from_decays(0.9, 0.8, 0.5).delta == 1
+    assert lif.LIF(*neuron[:6])[6:] == (0, 0, None)
 
 
 def test_each_input_keeps_its_own_time_constants():

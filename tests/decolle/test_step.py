@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from decolle_ref.decolle import layer, network, optim, readout
+from decolle_ref.decolle.dialects import paper
+from decolle_ref.decolle.learner import Learner
 from decolle_ref.decolle.optim import SGD, Adamax
 from decolle_ref.decolle.pool import MaxPool
 from decolle_ref.decolle.readout import Mask
@@ -115,6 +117,15 @@ def test_a_dialect_fixes_all_of_a_layer_but_its_neuron(dialect):
         U = np.linspace(-2, 2, 9)
         np.testing.assert_array_equal(made.pool_key(U), value("pooling")(surrogate or dialect.triple())(U))
         assert made[:3] == plain[:3] and made.objective is plain.objective and made.pool is None
+
+
+def test_without_a_word_everything_is_as_the_paper_has_it():
+    (plain, *_), weights = stack()
+    made = network.with_dialect(paper, plain)
+    assert (plain.activity, plain.dropout, plain.lambda1_on) == (made.activity, made.dropout, made.lambda1_on)
+    assert plain.pool_key(0.5) == made.pool_key(0.5) == 0.5 and plain.rate_of(boxcar) is made.rate_of(boxcar) is boxcar
+    assert Learner([weights[0]]).optimiser == Adamax()
+    assert network.Carry(tuple(weights), ()).opt_state == ()
 
 
 def test_a_layer_is_as_wide_as_its_pool():
