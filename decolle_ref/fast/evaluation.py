@@ -112,8 +112,8 @@ def evaluate(
     validate_shape("spikes", x, (len(x), *state[0].P.shape))
     after, evaluations = [], []
     for layer, w, before in zip(network, weights, state, strict=True):
-        by_events = method == "events" or (method == "auto" and _few_spikes(layer, x))
-        new, evaluation = _through_all_steps(layer, w, before, x, workers, by_events)
+        sparse = method == "auto" and event_driven.worthwhile(layer.synapse, layer.neuron, x)
+        new, evaluation = _through_all_steps(layer, w, before, x, workers, sparse or method == "events")
         after.append(new)
         evaluations.append(evaluation)
         x = evaluation.S
@@ -124,12 +124,6 @@ def _validate_events(network: Sequence[Layer]) -> None:
     for k, layer in enumerate(network, start=1):
         if not event_driven.possible(layer.synapse, layer.neuron):
             raise InputError(f"layer {k}: expected a Dense synapse and one alpha, beta and pair of gains, for events")
-
-
-def _few_spikes(layer: Layer, spikes: Array) -> bool:
-    """Whether the columns of W for all spikes are expected to take less time than the product."""
-    rows = spikes.size // layer.synapse.n_in
-    return event_driven.worthwhile(layer.synapse, layer.neuron, rows, int(np.count_nonzero(spikes)))
 
 
 def _through_all_steps(

@@ -27,39 +27,31 @@ from decolle_ref.fast.traces import traces
 
 __all__ = ["columns", "drive", "last_traces", "possible", "worthwhile"]
 
-LEAST = 1 << 30  # products of one weight and one trace, below which the import of SciPy's sparse arrays costs too much
+# Measured in float32 on one thread of an AMD EPYC (Zen 5): evaluation with columns of W takes as long as with products
+# where 12 % of 512 inputs spike (512 neurons), 10 % of 1024 (1024) and 6 % of 2048 (2048), and longer for 256 or fewer
+# inputs whatever spikes.  The limit is lower because a product uses several threads where the machine has them.
+DENSITY = 0.04  # of the spikes, largest
+INPUTS, NEURONS = 512, 256  # smallest layer
+PRODUCTS = 1 << 30  # of a weight and a trace, fewest; below, the import of SciPy's sparse arrays would cost too much
 TILE = 16  # rows of W that are transposed at a time, to stay in cache
-STEP = 0.3, 20.0  # nanoseconds per number of a step that is looked at, and per spike
-ADD, LARGE_ADD, MULTIPLY = 0.1, 0.3, 0.0175  # per weight: of a column, of one that is not in cache, of a product
-CACHE = 1 << 21  # bytes of W that stay in cache
-MARGIN = 2.0  # how much sooner the estimate must be
 
 
-def worthwhile(synapse: Synapse, neuron: LIF, rows: int, spikes: int) -> bool:
-    """Whether columns of W for every spike are expected to be sooner than a product of matrices.
-
-    The constants are measured on one thread of an AMD EPYC (Zen 5).  There both take the same time where 18 % of 512
-    inputs spike (in float32, for 512 neurons); the margin, for machines with more threads, chooses columns below 6 %.
+def worthwhile(synapse: Synapse, neuron: LIF, spikes: Array) -> bool:
+    """Whether the columns of W for all spikes are sooner than a product, by measured limits.
 
     Parameters
     ----------
     synapse, neuron
         Of the layer.
-    rows
-        Steps x samples.
     spikes
-        The number of inputs that are not zero, in all rows.
+        (steps, ..., n_in).
 
     Returns
     -------
     bool
     """
-    products = rows * synapse.n_in * synapse.n
-    if not possible(synapse, neuron) or products < LEAST:
-        return False
-    add = ADD if synapse.n_in * synapse.n * neuron.alpha.itemsize <= CACHE else LARGE_ADD
-    columns_take = STEP[0] * rows * (synapse.n_in + synapse.n) + spikes * (STEP[1] + add * synapse.n)
-    return MARGIN * columns_take < MULTIPLY * products
+    large = synapse.n_in >= INPUTS and synapse.n >= NEURONS and spikes.size * synapse.n >= PRODUCTS
+    return large and possible(synapse, neuron) and bool(np.count_nonzero(spikes) <= DENSITY * spikes.size)
 
 
 def possible(synapse: Synapse, neuron: LIF) -> bool:
@@ -129,7 +121,7 @@ def drive(
     places = np.flatnonzero(rows != 0)
     first = np.searchsorted(places, np.arange(0, rows.size + 1, len(columns)))  # of each row
     sparse = csr_array((rows.ravel()[places], places % len(columns), first), shape=rows.shape)
-    jumps = (sparse @ columns).reshape(*spikes.shape[:-1], -1)
+    jumps = (sparse @ columns).reshape(*spikes.shape[:-1], len(b))
     WP, WQ = traces(_shared(neuron), *before, jumps)
     return WP[neuron.U_reads :][: len(spikes)] + b, (WP[-1], WQ[-1])
 

@@ -9,6 +9,7 @@ Tested against `lif.step`.
 (array([0., 0., 1., 1.]), array([0.  , 1.  , 0.5 , 0.25]))
 """
 
+from itertools import pairwise
 from math import isqrt
 
 import numpy as np
@@ -66,7 +67,7 @@ def _leak(decay: Array, y: Array) -> None:
 def _leak_by_steps(decay: Array, y: Array) -> None:
     """The recursion, one step after the other."""
     leaked = np.empty_like(y[0])
-    for before, now in zip(y[:-1], y[1:], strict=True):
+    for before, now in pairwise(y):
         np.multiply(decay, before, out=leaked)
         np.add(now, leaked, out=now)
 
