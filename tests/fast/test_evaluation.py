@@ -194,7 +194,7 @@ def test_evaluation_refuses_what_does_not_fit_in_one_line(rng):
         fast.evaluate(net, weights, np.full((5, 9), np.nan))
     with pytest.raises(InputError, match=r"^weights: expected one per layer \(2\), got 1$"):
         fast.evaluate(net, weights[:1], np.ones((5, 9)))
-    with pytest.raises(InputError, match=r"^method: expected auto, product or events, got 'spikes'$"):
+    with pytest.raises(InputError, match=r"^method: expected one of auto, product, events, got 'spikes'$"):
         fast.evaluate(net, weights, np.ones((5, 9)), method="spikes")
     with pytest.raises(InputError, match=r"^layer 1: expected a Dense synapse and one alpha, beta and pair of gains"):
         fast.evaluate(net, weights, np.ones((5, 9)), method="events")
