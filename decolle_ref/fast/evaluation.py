@@ -39,8 +39,8 @@ from decolle_ref.fast.workers import split
 __all__ = ["Evaluation", "evaluate"]
 
 METHODS = "auto", "product", "events"
-ROWS = 256  # samples and steps in one product
-CONV_ROWS = 8 * ROWS  # in one block of a convolution, whose products are shared by threads
+ROWS = 256  # steps x samples in one product
+CONV_ROWS, CONV_CHUNK = 128, 32  # likewise in a block of a convolution, and in the part that one thread works on
 COMPARISONS: dict[Function, Function] = {
     at_threshold: partial(np.less_equal, 0.0),
     above_threshold: partial(np.less, 0.0),
@@ -100,16 +100,7 @@ def evaluate(
         For what `network.run` refuses too, for another method, and for "events" where a layer does not allow it.
     """
     validate_choice("method", method, METHODS)
-    definition.validate(network, weights)
-    if method == "events":
-        _validate_events(network)
-    x = finite("spikes", spikes, network[0].neuron.alpha.dtype)
-    n_in = network[0].synapse.n_in
-    if x.ndim < 2 or x.shape[-1] != n_in:
-        raise InputError(f"spikes: expected shape (steps, ..., {n_in}), got {x.shape}")
-    state = definition.rest(network, x.shape[1:-1]) if state is None else state
-    definition.validate_state(network, state)
-    validate_shape("spikes", x, (len(x), *state[0].P.shape))
+    x, state = _parse(network, weights, spikes, state, method)
     after, evaluations = [], []
     for layer, w, before in zip(network, weights, state, strict=True):
         sparse = method == "auto" and event_driven.worthwhile(layer.synapse, layer.neuron, x)
@@ -120,10 +111,25 @@ def evaluate(
     return tuple(after), tuple(evaluations)
 
 
-def _validate_events(network: Sequence[Layer]) -> None:
+def _parse(
+    network: Sequence[Layer],
+    weights: Sequence[Weights],
+    spikes: npt.ArrayLike,
+    state: Sequence[State] | None,
+    method: str,
+) -> tuple[Array, Sequence[State]]:
+    """The spikes in the network's dtype, and the state to start from."""
+    definition.validate(network, weights)
+    x, n_in = finite("spikes", spikes, network[0].neuron.alpha.dtype), network[0].synapse.n_in
+    if x.ndim < 2 or x.shape[-1] != n_in:
+        raise InputError(f"spikes: expected shape (steps, ..., {n_in}), got {x.shape}")
+    state = definition.rest(network, x.shape[1:-1]) if state is None else state
+    definition.validate_state(network, state)
+    validate_shape("spikes", x, (len(x), *state[0].P.shape))
     for k, layer in enumerate(network, start=1):
-        if not event_driven.possible(layer.synapse, layer.neuron):
+        if method == "events" and not event_driven.possible(layer.synapse, layer.neuron):
             raise InputError(f"layer {k}: expected a Dense synapse and one alpha, beta and pair of gains, for events")
+    return x, state
 
 
 def _through_all_steps(
@@ -142,17 +148,17 @@ def _through_all_steps(
         drive, carried = partial(_drive, layer, weights, workers), (P, Q)
     rows = ROWS if isinstance(synapse, Dense) else CONV_ROWS
     for some in split(len(x), max(1, rows // max(1, x.shape[1]))):
-        driven, carried = drive(carried, x[some])
-        R = _through_block(layer, driven, R, Y[some], U[some], S[some])
+        carried = drive(carried, x[some], U[some])
+        R = _through_block(layer, R, Y[some], U[some], S[some])
     P, Q = event_driven.last_traces(neuron, P, Q, x) if by_events else carried
     after = State(*(trace.reshape(*batch, trace.shape[-1]) for trace in (P, Q, R)))
     return after, Evaluation(*(array.reshape(len(x), *batch, array.shape[-1]) for array in (Y, U, S)))
 
 
-def _through_block(layer: Layer, drive: Array, R: Array, Y: Array, U: Array, S: Array) -> Array:
-    """U = drive - delta R, its spikes and Y, written into Y, U and S; R after the block."""
+def _through_block(layer: Layer, R: Array, Y: Array, U: Array, S: Array) -> Array:
+    """From U = W P + b of some steps to U, S and Y, all of them in place; R after the block."""
     fired = S if layer.pool is None else np.empty_like(U)
-    R = _refract(layer, drive, R, U, fired)
+    R = _refract(layer, R, U, fired)
     u = pooled(layer, U)
     if layer.pool is not None:
         S[...] = layer.surrogate.spike(u)
@@ -160,14 +166,14 @@ def _through_block(layer: Layer, drive: Array, R: Array, Y: Array, U: Array, S: 
     return R
 
 
-def _refract(layer: Layer, drive: Array, R: Array, U: Array, S: Array) -> Array:
-    """U[n] = drive[n] - delta R[n], S[n] = Theta(U[n]) and R[n+1] = gamma R[n] + S[n]; R after the last step."""
+def _refract(layer: Layer, R: Array, U: Array, S: Array) -> Array:
+    """U[n] <- U[n] - delta R[n], S[n] <- Theta(U[n]), R[n+1] = gamma R[n] + S[n]; R after the last step."""
     neuron, spike, R, lowered = layer.neuron, layer.surrogate.spike, R.copy(), np.empty_like(R)
-    if np.isfinite(drive).all():  # then U is never NaN, which is all that a spike function looks for before it compares
+    if np.isfinite(U).all():  # then U is never NaN, which is all that a spike function looks for before it compares
         spike = COMPARISONS.get(spike, spike)
-    for driven, u, s in zip(drive, U, S, strict=True):
+    for u, s in zip(U, S, strict=True):
         np.multiply(neuron.delta, R, out=lowered)
-        np.subtract(driven, lowered, out=u)
+        np.subtract(u, lowered, out=u)
         s[...] = spike(u)
         np.multiply(neuron.gamma, R, out=R)
         np.add(R, s, out=R)
@@ -175,30 +181,35 @@ def _refract(layer: Layer, drive: Array, R: Array, U: Array, S: Array) -> Array:
 
 
 def _drive(
-    layer: Layer, weights: Weights, workers: ThreadPoolExecutor | None, before: tuple[Array, Array], spikes: Array
-) -> tuple[Array, tuple[Array, Array]]:
-    """`synapse.drive` for all steps and samples: one product, or a few for a convolution; P and Q after them."""
-    synapse, steps = layer.synapse, len(spikes)
+    layer: Layer,
+    weights: Weights,
+    workers: ThreadPoolExecutor | None,
+    before: tuple[Array, Array],
+    spikes: Array,
+    U: Array,
+) -> tuple[Array, Array]:
+    """U <- W P + b for all steps and samples: one product, or a few for a convolution; P and Q after them."""
+    synapse = layer.synapse
     P, Q = traces(layer.neuron, *before, spikes)
-    rows = P[layer.neuron.U_reads :][:steps].reshape(-1, synapse.n_in)
+    read = P[layer.neuron.U_reads :][: len(spikes)].reshape(-1, synapse.n_in)
+    rows = U.reshape(-1, synapse.n)
     if isinstance(synapse, Dense):
-        U = synapse.drive(weights, rows)
+        np.matmul(read, weights.W.T, out=rows)
+        rows += weights.b
     else:
-        U = _convolve(synapse, weights, rows, workers)
-    return U.reshape(steps, -1, synapse.n), (P[-1], Q[-1])
+        _convolve(synapse, weights, read, rows, workers)
+    return P[-1], Q[-1]
 
 
-def _convolve(synapse: Conv2d, weights: Weights, rows: Array, workers: ThreadPoolExecutor | None) -> Array:
-    """`synapse.drive` for all rows, in chunks that several threads share."""
-    U = np.empty((len(rows), synapse.n), rows.dtype)
+def _convolve(synapse: Conv2d, weights: Weights, P: Array, U: Array, workers: ThreadPoolExecutor | None) -> None:
+    """U <- `synapse.drive` for all rows, in chunks that several threads share."""
 
     def work(some: slice) -> None:
-        count = len(rows[some])
-        patches = Patches(synapse, synapse.shape[1:], count, rows.dtype)
-        patches.load(rows[some].T.reshape(*synapse.shape_in, count))
-        product = np.empty((synapse.channels, synapse.n // synapse.channels * count), rows.dtype)
+        count = len(P[some])
+        patches = Patches(synapse, synapse.shape[1:], count, P.dtype)
+        patches.load(P[some].T.reshape(*synapse.shape_in, count))
+        product = np.empty((synapse.channels, synapse.n // synapse.channels * count), P.dtype)
         patches.drive(weights, product)
         U[some] = product.reshape(synapse.n, count).T
 
-    list((map if workers is None else workers.map)(work, split(len(rows), ROWS)))
-    return U
+    list((map if workers is None else workers.map)(work, split(len(P), CONV_CHUNK)))

@@ -11,9 +11,10 @@ spikes.  Tested against `network.run`.
 >>> from decolle_ref.decolle import lif
 >>> neuron, weights = lif.from_decays(0.5, 0.5, w=0.0), Weights(W=np.array([[1.0, -2.0]]), b=np.zeros(1))
 >>> spikes = np.array([[0.0, 1.0], [0.0, 0.0], [0.0, 0.0]])
->>> WP, after = drive(neuron, columns(weights), weights.b, (np.zeros(1), np.zeros(1)), spikes)
->>> WP.ravel()
-array([ 0.,  0., -2.])
+>>> U = np.empty((3, 1))
+>>> WP, WQ = drive(neuron, columns(weights), weights.b, (np.zeros(1), np.zeros(1)), spikes, U)
+>>> U.ravel(), WP, WQ
+(array([ 0.,  0., -2.]), array([-2.]), array([-0.5]))
 >>> [trace.tolist() for trace in last_traces(neuron, np.zeros(2), np.zeros(2), spikes)]
 [[0.0, 1.0], [0.0, 0.25]]
 """
@@ -91,9 +92,9 @@ def columns(weights: Weights) -> Array:
 
 
 def drive(
-    neuron: LIF, columns: Array, b: Array, before: tuple[Array, Array], spikes: Array
-) -> tuple[Array, tuple[Array, Array]]:
-    """W P + b as U reads it, through all steps, with W P and W Q carried as states.
+    neuron: LIF, columns: Array, b: Array, before: tuple[Array, Array], spikes: Array, U: Array
+) -> tuple[Array, Array]:
+    """U = W P + b through all steps, without R, where W P and W Q are carried as states.
 
     Parameters
     ----------
@@ -107,11 +108,11 @@ def drive(
         W P and W Q, (..., n), before the first step.
     spikes
         (steps, ..., n_in).
+    U
+        (steps, ..., n); overwritten.
 
     Returns
     -------
-    drive
-        (steps, ..., n).
     after
         W P and W Q after the last step.
     """
@@ -121,9 +122,9 @@ def drive(
     places = np.flatnonzero(rows != 0)
     first = np.searchsorted(places, np.arange(0, rows.size + 1, len(columns)))  # of each row
     sparse = csr_array((rows.ravel()[places], places % len(columns), first), shape=rows.shape)
-    jumps = (sparse @ columns).reshape(*spikes.shape[:-1], len(b))
-    WP, WQ = traces(_shared(neuron), *before, jumps)
-    return WP[neuron.U_reads :][: len(spikes)] + b, (WP[-1], WQ[-1])
+    WP, WQ = traces(_shared(neuron), *before, (sparse @ columns).reshape(U.shape))
+    np.add(WP[neuron.U_reads :][: len(spikes)], b, out=U)
+    return WP[-1], WQ[-1]
 
 
 def last_traces(neuron: LIF, P: Array, Q: Array, spikes: Array) -> tuple[Array, Array]:
