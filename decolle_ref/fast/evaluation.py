@@ -1,8 +1,8 @@
 """A network with fixed weights, many steps at a time: spikes in, Y, U and S of every layer out.
 
 While nothing learns, each layer can go through all steps before the next one begins, and many steps share one matrix
-product, or the columns of W for all their input spikes where those are few.  Only R goes step by step.  Tested against
-`network.run`, whose shapes the arrays have, with the steps as an axis in front.
+product, or the columns of W for all their input spikes where those are few.  R goes step by step, and so do the traces
+of large layers.  Tested against `network.run`, whose shapes the arrays have, with the steps as an axis in front.
 
 >>> from decolle_ref.decolle import lif, network, readout
 >>> from decolle_ref.decolle.synapse import Dense

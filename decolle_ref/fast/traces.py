@@ -77,7 +77,7 @@ def _leak_by_blocks(decay: Array, y: Array, side: int) -> None:
 
     y[k steps into a block] = (the sum inside the block) + decay^(k+1) y[end of the block before]
     """
-    blocks = y[1:].reshape(-1, side, *y.shape[1:])
+    blocks = y[1:].reshape((len(y) - 1) // side, side, *y.shape[1:])
     _leak_by_steps(decay, blocks.swapaxes(0, 1))
     exponents = np.arange(1, side + 1).reshape(-1, *(1,) * (y.ndim - 1))
     powers = (decay.astype(np.float64) ** exponents).astype(y.dtype)

@@ -151,7 +151,7 @@ def test_a_spike_function_of_ones_own_is_evaluated_too(rng):
 
 
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("shape", [(0, 3), (0,), (4, 0)], ids=str)
+@pytest.mark.parametrize("shape", [(0, 3), (0,), (20, 0)], ids=str)
 def test_no_step_or_no_sample_gives_empty_arrays_and_the_state_before(shape, method, rng):
     net, weights = dense_network(rng, dialects.paper, shared=True)
     state, layers = fast.evaluate(net, weights, np.ones((*shape, 9)), method=method)
