@@ -150,6 +150,18 @@ def test_a_spike_function_of_ones_own_is_evaluated_too(rng):
             np.testing.assert_array_equal(x, y)
 
 
+@np.errstate(all="ignore")
+def test_potentials_that_are_no_numbers_reach_spikes_and_R_as_in_the_definition():
+    """Two traces overflow, and their difference is no number."""
+    neuron = lif.from_decays(0.5, 0.5, 0.5)
+    layer = Layer(Dense(2, 1), neuron, readout.Readout(np.ones((1, 1)), np.zeros(1)))
+    weights, spikes = Weights(np.array([[1.0, -1.0]]), np.zeros(1)), np.full((6, 2), 1.5e308)
+    run = list(network.run([layer], Carry((weights,), network.rest([layer])), spikes))
+    (state,), (ours,) = fast.evaluate([layer], [weights], spikes)
+    np.testing.assert_array_equal(ours.S, np.stack([shown.S for _, (shown,) in run]))
+    assert np.isnan(ours.S[-1]).all() and np.isnan(state.R).all() and np.isnan(run[-1][0].state[0].R).all()
+
+
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("shape", [(0, 3), (0,), (20, 0)], ids=str)
 def test_no_step_or_no_sample_gives_empty_arrays_and_the_state_before(shape, method, rng):
