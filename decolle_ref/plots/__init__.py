@@ -22,6 +22,8 @@ __all__ = [
     "event_clouds",
     "event_network",
     "graph",
+    "graph_decolle",
+    "kill_matrix",
     "landscape",
     "lif_dynamics",
     "nmnist",
