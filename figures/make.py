@@ -1,6 +1,6 @@
 """Make the figures:  python figures/make.py [NAME ...] [--quick] [--out FOLDER] [--runs RUN ...]
 
-Without NAME all figures are made, which takes about a quarter of an hour, or with --quick MINUTES minutes.  Most come
+Without NAME all figures are made, which takes about a quarter of an hour, or with --quick about a minute.  Most come
 from a fresh run of the experiment with the same name, whose results are stored as NAME.json beside
 the figure.  The figures of the long experiments, poisson_mnist, spikegrad_mnist, nmnist and dvsgesture, come from the
 numbers that are stored there.  `--runs` draws finished runs (made by `decolle-ref NAME --out RUN`) and stores their
@@ -165,7 +165,8 @@ FIGURES = {
         schematics("schematics_feedback", strategies="plot_strategies", local_learning="plot_local_learning"),
     ),
     "alignment": one_run("alignment", "angles of random feedback to backpropagation [N19 Fig. 5] (a minute)"),
-    "xor": one_run("xor", "the temporal exclusive or, by spike times [N19 Fig. 7] (seconds)"),
+    "schematics_xor": one_drawing("schematics_xor", "the network and patterns of exclusive or [N19 Fig. 7a]"),
+    "xor": one_run("xor", "the temporal exclusive or, by spike times [N19 Fig. 7b] (seconds)"),
     "credit": one_run("credit", "the terms that each method leaves out [N19 Sec. III-V] (seconds)", feedback="direct"),
     "superspike": one_run("superspike", "SuperSpike learns five spikes [N19 Eq. 9-13] (3 minutes)"),
     "patterns": one_run("patterns", "random spike patterns are classified [N19 Eq. 7] (2 minutes)"),
