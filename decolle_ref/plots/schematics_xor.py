@@ -2,9 +2,10 @@
 
 >>> figure = plot()
 >>> [axis.get_title("left") for axis in figure.axes][0]
-'(a) the network'
+'the network'
 """
 
+from itertools import pairwise
 from typing import Any
 
 from decolle_ref.experiments.xor import EARLY, LATE, PATTERNS, SIZES, TARGET
@@ -36,7 +37,7 @@ def plot() -> Any:
 
 def _network(axis: Any) -> None:
     places = [[(k, 1.2 * (i - (size - 1) / 2)) for i in range(size)] for k, size in enumerate(SIZES)]
-    for below, above in zip(places, places[1:], strict=False):
+    for below, above in pairwise(places):
         for start in below:
             for end in above:
                 axis.plot(*zip(start, end, strict=True), color=GREY, lw=0.7, zorder=1)
@@ -47,7 +48,7 @@ def _network(axis: Any) -> None:
         axis.text(layer[0][0], -2.7, name, ha="center", va="center", color=colour)
     axis.set(xlim=(-0.4, len(SIZES) - 0.6), ylim=(-3.0, 2.4))
     axis.axis("off")
-    axis.set_title("(a) the network", loc="left")
+    axis.set_title("the network", loc="left")
 
 
 def _pattern(axis: Any, times: Any, target: int) -> None:

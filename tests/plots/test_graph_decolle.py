@@ -1,5 +1,7 @@
 """The drawn graph of DECOLLE is the graph that the code computes.  [K20 Fig. 2]"""
 
+from itertools import pairwise
+
 import matplotlib
 import numpy as np
 import pytest
@@ -67,7 +69,7 @@ def test_the_gradient_goes_back_along_arrows_of_one_layer_and_step_from_the_loss
     forward = {(edge.target, edge.source): edge for edge in FORWARD}
     path = [forward[edge.source, edge.target] for edge in GRADIENT]
     assert path[0].target == "L" and path[-1].kind == "learns"
-    assert all(one.source == next_one.target for one, next_one in zip(path, path[1:], strict=False))
+    assert all(one.source == next_one.target for one, next_one in pairwise(path))
     assert all(edge.steps == edge.layers == 0 for edge in (*path, *GRADIENT))
 
 
