@@ -1,9 +1,9 @@
 """Make the figures:  python figures/make.py [NAME ...] [--quick] [--out FOLDER] [--runs RUN ...]
 
 Without NAME all figures are made, which takes about a quarter of an hour, or with --quick about a minute.  Most come
-from a fresh run of the experiment with the same name, whose results are stored as NAME.json beside
-the figure.  The figures of the long experiments, poisson_mnist, spikegrad_mnist, nmnist and dvsgesture, come from the
-numbers that are stored there.  `--runs` draws finished runs (made by `decolle-ref NAME --out RUN`) and stores their
+from a fresh run of the experiment with the same name, whose results are stored as NAME.json beside the figure.  The
+figures of the long experiments, poisson_mnist, spikegrad_mnist, nmnist and dvsgesture, come from the numbers that are
+stored there.  `--runs` draws finished runs (made by `decolle-ref NAME --out RUN`) and stores their
 numbers.
 """
 
