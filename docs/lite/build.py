@@ -4,7 +4,7 @@ The site has the students' notebooks, the same notebooks with solutions, this pa
 static pages of the notebooks with solutions and pictures.
 It needs no server but one for static files, such as `python -m http.server --directory SITE`.  Python itself, compiled
 to WebAssembly, comes from the address that JupyterLite names, or from FOLDER, an unpacked Pyodide distribution, so that
-nothing outside the site is needed.  Needs the extra `docs`.
+nothing outside the site is needed.  Needs the extra `docs`.  `docs/build.py` makes it a part of the documentation site.
 """
 
 import argparse
@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 
 import nbformat
@@ -22,6 +23,9 @@ LITE = Path(__file__).resolve().parent
 PROJECT = LITE.parent.parent
 SETUP = "%pip install -q decolle_ref matplotlib"  # without ipywidgets: teach.explore draws small multiples instead
 WHEELS = ("comm",)  # pure Python; the kernel needs it, and Pyodide does not bring it
+EXTENSION = Path(sys.prefix, "share", "jupyter", "labextensions", "@jupyterlite", "pyodide-kernel-extension")
+OPTIONS = ("--apps", "lab", "--no-sourcemaps", "--no-unused-shared-packages")  # what nobody opens is left out
+MATHJAX = "mathjax"  # the folder of the site; without other languages and what only screen readers of MathML used
 LINKS = {
     "open": "lab/index.html?path={stem}.ipynb",
     "solution": "lab/index.html?path=solutions/{stem}.ipynb",
@@ -55,13 +59,22 @@ def landing(folder: Path) -> str:
     return (LITE / "landing.html").read_text().replace("ROWS", "\n".join(rows))
 
 
-def pages(source: Path, folder: Path) -> None:
-    """Run the notebooks and write each with its outputs as one static page."""
-    command = [sys.executable, "-m", "nbconvert", "--to", "html", "--execute", "--output-dir", folder]
+def mathjax(folder: Path) -> None:
+    """Copy MathJax from a package of the Jupyter project, so that formulas need no other server."""
+    package = find_spec("jupyter_server_mathjax")
+    assert package is not None and package.origin is not None
+    left_out = shutil.ignore_patterns("localization", "a11y", "MathML")
+    shutil.copytree(Path(package.origin).parent / "static", folder, ignore=left_out)
+
+
+def pages(source: Path, folder: Path, execute: bool) -> None:
+    """Write the notebooks as static pages, with their outputs if they are to be run."""
+    command = [sys.executable, "-m", "nbconvert", "--to", "html", "--output-dir", folder, "--template", "page"]
+    command += [f"--TemplateExporter.extra_template_basedirs={LITE / 'templates'}", *["--execute"] * execute]
     subprocess.run([*command, *sorted(source.glob("*.ipynb"))], check=True)
 
 
-def build(site: Path, pyodide: Path | None) -> None:
+def build(site: Path, pyodide: Path | None, execute: bool = True) -> None:
     """Build the site into the folder `site`."""
     students = PROJECT / "tutorials" / "student"
     with tempfile.TemporaryDirectory() as scratch:
@@ -70,14 +83,15 @@ def build(site: Path, pyodide: Path | None) -> None:
         notebooks(students, work / "files")
         notebooks(PROJECT / "tutorials", work / "files" / "solutions")
         wheels(work / "pypi")
-        options: list[str | Path] = []
+        options: list[str | Path] = ["--ignore-sys-prefix", f"--LiteBuildConfig.federated_extensions={EXTENSION}"]
         if pyodide is not None:
             with tarfile.open(work / "pyodide.tar.bz2", "w:bz2", compresslevel=1) as archive:
                 archive.add(pyodide, "pyodide")
-            options = ["--pyodide", work / "pyodide.tar.bz2"]
+            options += ["--pyodide", work / "pyodide.tar.bz2"]
         command = [sys.executable, "-m", "jupyter", "lite", "build", "--lite-dir", work, "--output-dir", site]
-        subprocess.run([*command, *options], check=True, cwd=work)
-    pages(PROJECT / "tutorials", site / "static-notebooks")
+        subprocess.run([*command, *OPTIONS, *options], check=True, cwd=work)
+    mathjax(site / MATHJAX)
+    pages(PROJECT / "tutorials", site / "static-notebooks", execute)
     shutil.copy(site / "static" / "favicons" / "favicon.ico", site)
     (site / "index.html").write_text(landing(students))
 
