@@ -1,9 +1,9 @@
 """Build the documentation site:  python docs/build.py SITE [--pyodide FOLDER] [--no-notebooks]
 
 MkDocs makes the pages from docs/ and from the docstrings, and stops at any warning; the classroom in a browser
-(`docs/lite/build.py`) follows in `SITE/lite`.  Whoever reads the site asks no other server, if it carries Python for the
-browser, from FOLDER, an unpacked Pyodide distribution.  `python -m http.server --directory SITE` shows it.  Needs the
-extra `docs` and git.
+(`docs/lite/build.py`) follows in `SITE/lite`.  The site needs no other server; Python for the classroom is a part of it
+with FOLDER, an unpacked Pyodide distribution.  `python -m http.server --directory SITE` shows the site.  Needs the
+extra `docs`.
 """
 
 import argparse
@@ -29,7 +29,7 @@ def classroom() -> ModuleType:
 def pages(site: Path) -> None:
     """Run MkDocs; the hooks find each other on Python's path."""
     environment = os.environ | {"PYTHONPATH": str(DOCS / "site"), "NO_MKDOCS_2_WARNING": "1"}
-    command = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--strict", "--clean", "--site-dir", site]
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--clean", "--site-dir", site]
     subprocess.run(command, check=True, cwd=DOCS.parent, env=environment)
 
 

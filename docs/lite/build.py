@@ -8,13 +8,14 @@ nothing outside the site is needed.  Needs the extra `docs`.  `docs/build.py` ma
 """
 
 import argparse
+import hashlib
 import html
 import shutil
 import subprocess
 import sys
 import tarfile
 import tempfile
-from importlib.util import find_spec
+import zipfile
 from pathlib import Path
 
 import nbformat
@@ -25,7 +26,8 @@ SETUP = "%pip install -q decolle_ref matplotlib"  # without ipywidgets: teach.ex
 WHEELS = ("comm",)  # pure Python; the kernel needs it, and Pyodide does not bring it
 EXTENSION = Path(sys.prefix, "share", "jupyter", "labextensions", "@jupyterlite", "pyodide-kernel-extension")
 OPTIONS = ("--apps", "lab", "--no-sourcemaps", "--no-unused-shared-packages")  # what nobody opens is left out
-MATHJAX = "mathjax"  # the folder of the site; without other languages and what only screen readers of MathML used
+MATHJAX = "sphinx-mathjax-offline==0.0.2"  # MathJax 3.2.2 in files that load no others
+CHECKSUM = "d4295dc33744836935c1399feece5159577b34c5c8ffb9f1c6324cd82e03a882"
 LINKS = {
     "open": "lab/index.html?path={stem}.ipynb",
     "solution": "lab/index.html?path=solutions/{stem}.ipynb",
@@ -42,11 +44,20 @@ def notebooks(source: Path, target: Path) -> None:
         nbformat.write(notebook, target / path.name)
 
 
+def pip(*words: str | Path) -> None:
+    """Run pip."""
+    subprocess.run([sys.executable, "-m", "pip", "--disable-pip-version-check", *words], check=True)
+
+
+def fetch(folder: Path, *packages: str) -> None:
+    """Fetch wheels into a folder."""
+    pip("download", "-q", "--no-deps", "--dest", folder, *packages)
+
+
 def wheels(folder: Path) -> None:
     """Build the wheel of this package, and fetch those that Pyodide does not bring."""
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
-    subprocess.run([*pip, "wheel", "-q", "--no-deps", "--wheel-dir", folder, PROJECT], check=True)
-    subprocess.run([*pip, "download", "-q", "--no-deps", "--dest", folder, *WHEELS], check=True)
+    pip("wheel", "-q", "--no-deps", "--wheel-dir", folder, PROJECT)
+    fetch(folder, *WHEELS)
 
 
 def landing(folder: Path) -> str:
@@ -60,11 +71,18 @@ def landing(folder: Path) -> str:
 
 
 def mathjax(folder: Path) -> None:
-    """Copy MathJax from a package of the Jupyter project, so that formulas need no other server."""
-    package = find_spec("jupyter_server_mathjax")
-    assert package is not None and package.origin is not None
-    left_out = shutil.ignore_patterns("localization", "a11y", "MathML")
-    shutil.copytree(Path(package.origin).parent / "static", folder, ignore=left_out)
+    """Write MathJax, which sets the formulas, from a wheel that carries it; its checksum is that of npm's package."""
+    folder.mkdir()
+    with tempfile.TemporaryDirectory() as scratch:
+        fetch(Path(scratch), MATHJAX)
+        (wheel,) = Path(scratch).glob("*.whl")
+        with zipfile.ZipFile(wheel) as archive:
+            (name,) = (name for name in archive.namelist() if name.endswith("/tex-svg.js"))
+            content = archive.read(name)
+    if hashlib.sha256(content).hexdigest() != CHECKSUM:
+        raise SystemExit(f"{name} of {MATHJAX}: expected sha256 {CHECKSUM}, got another")
+    (folder / "tex-svg.js").write_bytes(content)
+    shutil.copy(LITE / "formulas.js", folder)
 
 
 def pages(source: Path, folder: Path, execute: bool) -> None:
@@ -90,9 +108,9 @@ def build(site: Path, pyodide: Path | None, execute: bool = True) -> None:
             options += ["--pyodide", work / "pyodide.tar.bz2"]
         command = [sys.executable, "-m", "jupyter", "lite", "build", "--lite-dir", work, "--output-dir", site]
         subprocess.run([*command, *OPTIONS, *options], check=True, cwd=work)
-    mathjax(site / MATHJAX)
+    mathjax(site / "mathjax")
     pages(PROJECT / "tutorials", site / "static-notebooks", execute)
-    shutil.copy(site / "static" / "favicons" / "favicon.ico", site)
+    shutil.copy(site / "lab" / "favicon.ico", site)
     (site / "index.html").write_text(landing(students))
 
 

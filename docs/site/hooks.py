@@ -5,7 +5,6 @@ import importlib.util
 import json
 import posixpath
 import re
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -35,8 +34,9 @@ def modules(name: str) -> Iterator[str]:
 
 MODULES = list(modules("decolle_ref"))
 PACKAGES = {name for name in MODULES if any(other.startswith(f"{name}.") for other in MODULES)}
-COMMAND = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
-FILES = set(subprocess.run(COMMAND, cwd=PROJECT, check=True, capture_output=True, text=True).stdout.splitlines())
+FOLDERS = ("benchmarks", "decolle_ref", "docs", "examples", "figures", "tests", "tutorials")
+FILES = {path.name for path in PROJECT.iterdir() if path.is_file()}
+FILES |= {path.relative_to(PROJECT).as_posix() for name in FOLDERS for path in (PROJECT / name).rglob("*")}
 
 
 def where(path: str) -> str:
@@ -64,7 +64,8 @@ def source_page(path: str) -> str:
     """A page that shows a file, or the files of a folder."""
     if (PROJECT / path).is_dir():
         inside = sorted(file for file in FILES if posixpath.dirname(file) == path)
-        rows = [f"- [{posixpath.basename(file)}]({posixpath.basename(file)})" for file in inside]
+        here = posixpath.dirname(where(path))
+        rows = [f"- [{posixpath.basename(file)}]({posixpath.relpath(where(file), here)})" for file in inside]
         return "\n".join([f"# {path}/", "", *rows])
     language = LANGUAGES.get(path.rpartition(".")[2], "text")
     return f"# {posixpath.basename(path)}\n\n`{path}`\n\n````{language}\n{(PROJECT / path).read_text()}````\n"
@@ -153,6 +154,8 @@ def on_page_markdown(markdown: str, page: Page, **kwargs: Any) -> str:
     name = page.file.src_uri
     if name == "index.md":
         page.meta["hide"] = ["navigation", "toc"]
+    if name.startswith("source/"):
+        page.meta["search"] = {"exclude": True}
     if name.startswith(("api/", "source/")) or name == links.NOTEBOOKS:
         return markdown
     if name == "equations.md":

@@ -1,8 +1,8 @@
 """Where a file of the repository is found on the site, so that one link works in both places.
 
-The pages of the site are the Markdown files that are also read in the repository, where a link names a file beside them.
-`place` gives the file's address on the site: a page, a picture, a notebook, the API page of a module, or, for anything
-else, a page that shows the file.
+The pages of the site are the Markdown files that are also read in the repository, where a link names a file beside
+them.  `place` gives the file's address on the site: a page, a picture, a notebook, the API page of a module, or, for
+anything else, a page that shows the file.
 """
 
 import posixpath

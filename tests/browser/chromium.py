@@ -48,7 +48,7 @@ def browser() -> Any:
     options.binary_location = "/usr/bin/chromium"
     for word in ("--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1200,900", ONLY_THIS_MACHINE):
         options.add_argument(word)
-    options.set_capability("goog:loggingPrefs", {"browser": "SEVERE"})
+    options.set_capability("goog:loggingPrefs", {"browser": "SEVERE", "performance": "ALL"})
     return webdriver.Chrome(service=Service("/usr/bin/chromedriver"), options=options)
 
 
