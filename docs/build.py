@@ -8,6 +8,7 @@ extra `docs`.
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 from importlib.util import module_from_spec, spec_from_file_location
@@ -42,3 +43,4 @@ if __name__ == "__main__":
     pages(args.site.resolve())
     pyodide = args.pyodide and args.pyodide.resolve()
     classroom().build(args.site.resolve() / "lite", pyodide, execute=not args.no_notebooks)
+    shutil.copy(args.site / "lite" / "favicon.ico", args.site)  # browsers ask for it there
