@@ -1,6 +1,6 @@
 """Open pages of the site in a headless Chromium that can reach nothing but this machine.
 
-    python tests/browser/look.py SITE FOLDER PAGE...
+    python -m tests.browser.look SITE FOLDER PAGE...
 
 prints one line of JSON for each page: the severe messages of the console, the requests to other machines, the formulas
 that MathJax set, its errors, and the results if the page searches.  FOLDER gets a picture of each page, wide and
@@ -16,7 +16,7 @@ from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from chromium import READY, Quiet, browser, wait
+from tests.browser.chromium import READY, Quiet, browser, wait
 
 VIEWS = {"wide": (1400, 1000), "narrow": (390, 844)}
 COUNTS = """

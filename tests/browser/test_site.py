@@ -65,7 +65,9 @@ def test_every_page_of_docs_and_every_notebook_is_on_the_site():
 def test_a_browser_that_reaches_nothing_else_opens_the_pages_without_an_error(tmp_path):
     site = folder("DECOLLE_REF_SITE")
     chromium()
-    results = {line["page"]: line for line in lines([sys.executable, BROWSER / "look.py", site, tmp_path, *PAGES])}
+    results = {
+        line["page"]: line for line in lines([sys.executable, "-m", "tests.browser.look", site, tmp_path, *PAGES])
+    }
     assert list(results) == PAGES
     for result in results.values():
         assert result["console"] == [] and result["outside"] == [], json.dumps(result)
