@@ -1,4 +1,4 @@
-"""From the docstrings of this package to Markdown: formulas become code, examples blocks, tags links.
+"""From the docstrings of this package to Markdown: formulas become code or TeX, examples blocks, tags links.
 
 A docstring is plain text for people who read the code.  It says `P_j[n+1] = alpha P_j[n] + Q_j[n]` without any marks,
 where Markdown would take `_` and `*` for emphasis.  `markdown` puts each formula into code font and escapes the rest.
@@ -6,6 +6,8 @@ where Markdown would take `_` and `*` for emphasis.  `markdown` puts each formul
 
 import re
 from collections.abc import Iterator
+
+import tex
 
 KEPT = re.compile(r"(`[^`]+`|\[(?:K20|N19|T19)\b[^\]]*\]|(?<!\w)\*[A-Za-z][A-Za-z' -]*\*(?!\w)|https?://\S+)")
 TAG = re.compile(r"\[(K20|N19|T19)\b[^\]]*\]")
@@ -81,7 +83,9 @@ def blocks(lines: list[str]) -> Iterator[str]:
     for block in re.split(r"\n(?:[ ]*\n)+", "\n".join(lines)):
         if block.startswith(">>> "):
             yield f"```pycon\n{block}\n```"
-        elif block.startswith(("    ", "|")):
+        elif block.startswith("    "):
+            yield tex.block(block)
+        elif block.startswith("|"):
             yield block
         else:
             items = re.split(r"\n(?=- |\d+\. )", block)

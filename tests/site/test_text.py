@@ -1,7 +1,8 @@
 """What the site makes of docstrings and of links, without building it."""
 
-import importlib.util
+import importlib
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,15 +10,9 @@ import pytest
 PROJECT = Path(__file__).resolve().parents[2]
 
 
-def load(name):
-    """A module of docs/site, which is no package."""
-    spec = importlib.util.spec_from_file_location(f"site_{name}", PROJECT / "docs" / "site" / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-docstrings, links = load("docstrings"), load("links")
+sys.path.insert(0, str(PROJECT / "docs" / "site"))  # which is no package
+docstrings, links, tex = map(importlib.import_module, ("docstrings", "links", "tex"))
+del sys.path[0]
 MODULES = ("decolle_ref", "decolle_ref.decolle", "decolle_ref.decolle.lif")
 PACKAGES = {"decolle_ref", "decolle_ref.decolle"}
 FILES = {"README.md", "docs/oracle.md", "examples/README.md", "examples/c/README.md", "examples/c/check.c"}
@@ -45,13 +40,43 @@ def test_formulas_become_code_and_the_rest_shows_the_same_characters(plain, mark
 
 
 def test_examples_are_fenced_and_parameters_that_share_a_line_get_one_each():
-    text = (
-        "Sum.\n\n    y = a_b\n\n>>> 1\n1\n\nParameters\n----------\nx, y : int\n    Of y_1.\n\nReturns\n-------\nint\n"
-    )
+    text = "Sum.\n\n    y = unknown\n\n>>> 1\n1\n\nParameters\n----------\nx, y : int\n    Of y_1.\n\nReturns\n-------\nint"
     lines = docstrings.markdown(text).split("\n")
-    assert lines[:7] == ["Sum.", "", "    y = a_b", "", "```pycon", ">>> 1", "1"]
+    assert lines[:7] == ["Sum.", "", "    y = unknown", "", "```pycon", ">>> 1", "1"]
     assert [line for line in lines if line.endswith(" : int")] == ["x : int", "y : int"]
     assert lines.count("    Of `y_1`.") == 2 and "Returns" in lines
+
+
+@pytest.mark.parametrize(
+    ("plain", "formula"),
+    [
+        ("U_i[n]    = sum_j W_ij P_j[n] - delta R_i", r"U_{i} [n ]&=\sum_{j} W_{ij} P_{j} [n ]-\delta R_{i} "),
+        (
+            "E = S^in_j  *  P   note [K20 Eq. 1]",
+            r"E &=S^{\text{in}}_{j} \cdot P \qquad \text{note}\qquad \text{[K20 Eq. 1]}",
+        ),
+        ("g = W^(l+1)T e,   e = S* * tau_mem", r"g &=W^{(l+1)\top} e ,\quad e =S^{*} \ast \tau_{\text{mem}} "),
+        ("z = sum_{j in C} W_j   y = dL/dW", r"z &=\sum_{j \in C } W_{j} \qquad y =dL /dW "),
+    ],
+)
+def test_a_block_of_equations_is_set(plain, formula):
+    assert tex.block(f"    {plain}") == f"$$\n\\begin{{aligned}}\n{formula}\n\\end{{aligned}}\n$$"
+
+
+NOT_UNDERSTOOD = [
+    "S -> P",
+    "y = some",
+    "y = x\n    no equation",
+    "dU (x) a = y",
+    "+ [l = m]",
+    "y = x   t/tau",
+    "a = |b|",
+]
+
+
+@pytest.mark.parametrize("text", NOT_UNDERSTOOD)
+def test_a_block_that_is_not_understood_stays_as_it_is(text):
+    assert tex.block(f"    {text}") == f"    {text}"
 
 
 def test_a_link_leads_to_the_page_the_module_the_notebook_or_the_text_of_its_file():
