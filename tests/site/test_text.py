@@ -40,7 +40,8 @@ def test_formulas_become_code_and_the_rest_shows_the_same_characters(plain, mark
 
 
 def test_examples_are_fenced_and_parameters_that_share_a_line_get_one_each():
-    text = "Sum.\n\n    y = unknown\n\n>>> 1\n1\n\nParameters\n----------\nx, y : int\n    Of y_1.\n\nReturns\n-------\nint"
+    sections = "Parameters\n----------\nx, y : int\n    Of y_1.\n\nReturns\n-------\nint\n"
+    text = f"Sum.\n\n    y = unknown\n\n>>> 1\n1\n\n{sections}"
     lines = docstrings.markdown(text).split("\n")
     assert lines[:7] == ["Sum.", "", "    y = unknown", "", "```pycon", ">>> 1", "1"]
     assert [line for line in lines if line.endswith(" : int")] == ["x : int", "y : int"]
