@@ -42,5 +42,5 @@ if __name__ == "__main__":
     args = parser.parse_args()
     pages(args.site.resolve())
     pyodide = args.pyodide and args.pyodide.resolve()
-    classroom().build(args.site.resolve() / "lite", pyodide, execute=not args.no_notebooks)
+    classroom().build(args.site.resolve() / "lite", pyodide, execute=not args.no_notebooks, home="../index.html")
     shutil.copy(args.site / "lite" / "favicon.ico", args.site)  # browsers ask for it there

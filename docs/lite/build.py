@@ -60,14 +60,15 @@ def wheels(folder: Path) -> None:
     fetch(folder, *WHEELS)
 
 
-def landing(folder: Path) -> str:
-    """The landing page: a table of the notebooks by their titles."""
+def landing(folder: Path, home: str) -> str:
+    """The landing page: a table of the notebooks by their titles, and the way to a page above it, if there is one."""
     rows = []
     for path in sorted(folder.glob("*.ipynb")):
         title = nbformat.read(path, as_version=4).cells[0].source.splitlines()[0].lstrip("# ")
         links = (f'<td><a href="{link.format(stem=path.stem)}">{text}</a>' for text, link in LINKS.items())
         rows.append(f"  <tr><td>{html.escape(title)}{''.join(links)}")
-    return (LITE / "landing.html").read_text().replace("ROWS", "\n".join(rows))
+    page = (LITE / "landing.html").read_text().replace("ROWS", "\n".join(rows))
+    return page.replace("HOME", f'<p><a href="{home}">Documentation</a></p>' if home else "")
 
 
 def mathjax(folder: Path) -> None:
@@ -92,8 +93,8 @@ def pages(source: Path, folder: Path, execute: bool) -> None:
     subprocess.run([*command, *sorted(source.glob("*.ipynb"))], check=True)
 
 
-def build(site: Path, pyodide: Path | None, execute: bool = True) -> None:
-    """Build the site into the folder `site`."""
+def build(site: Path, pyodide: Path | None, execute: bool = True, home: str = "") -> None:
+    """Build the site into the folder `site`; `home` is the address of the documentation that it belongs to."""
     students = PROJECT / "tutorials" / "student"
     with tempfile.TemporaryDirectory() as scratch:
         work = Path(scratch)
@@ -111,7 +112,7 @@ def build(site: Path, pyodide: Path | None, execute: bool = True) -> None:
     mathjax(site / "mathjax")
     pages(PROJECT / "tutorials", site / "static-notebooks", execute)
     shutil.copy(site / "lab" / "favicon.ico", site)
-    (site / "index.html").write_text(landing(students))
+    (site / "index.html").write_text(landing(students, home))
 
 
 if __name__ == "__main__":

@@ -35,8 +35,8 @@ def modules(name: str) -> Iterator[str]:
 MODULES = list(modules("decolle_ref"))
 PACKAGES = {name for name in MODULES if any(other.startswith(f"{name}.") for other in MODULES)}
 FOLDERS = ("benchmarks", "decolle_ref", "docs", "examples", "figures", "tests", "tutorials")
-FILES = {path.name for path in PROJECT.iterdir() if path.is_file()}
-FILES |= {path.relative_to(PROJECT).as_posix() for name in FOLDERS for path in (PROJECT / name).rglob("*")}
+FOUND = [*PROJECT.iterdir(), *(path for name in FOLDERS for path in (PROJECT / name).rglob("*"))]
+FILES = {path.relative_to(PROJECT).as_posix() for path in FOUND if path.is_file() and path.suffix != ".pyc"}
 
 
 def where(path: str) -> str:
@@ -111,8 +111,7 @@ def linked(start: list[str]) -> dict[str, str]:
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Fill the navigation: the modules, and only pages that exist."""
-    ((_, *rest),) = (api_nav("decolle_ref")["decolle_ref"],)
-    prune(config.nav, ["api/index.md", *rest])
+    prune(config.nav, api_nav("decolle_ref")["decolle_ref"])
     return config
 
 
