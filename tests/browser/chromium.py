@@ -52,6 +52,17 @@ def browser() -> Any:
     return webdriver.Chrome(service=Service("/usr/bin/chromedriver"), options=options)
 
 
+def fresh_tab(driver: Any) -> None:
+    """Open a tab, and close the one before, which does not ask whether to save."""
+    old = driver.current_window_handle
+    driver.switch_to.new_window("tab")
+    new = driver.current_window_handle
+    driver.switch_to.window(old)
+    driver.close()
+    driver.switch_to.window(new)
+    driver.execute_cdp_cmd("Emulation.setFocusEmulationEnabled", {"enabled": True})  # JupyterLab waits for it
+
+
 def wait(condition: Any, seconds: float) -> Any:
     """The first true value of `condition()`; raises TimeoutError after so many seconds."""
     end = time.monotonic() + seconds
@@ -64,6 +75,7 @@ def wait(condition: Any, seconds: float) -> Any:
 
 def run(driver: Any, address: str, notebook: str) -> dict[str, Any]:
     """Run all cells of one notebook and summarise the outputs."""
+    fresh_tab(driver)
     driver.get(f"{address}/lab/index.html?path={notebook}&reset")
     wait(lambda: driver.execute_script(READY), LIMIT)
     time.sleep(SETTLE)

@@ -16,7 +16,7 @@ from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from tests.browser.chromium import READY, Quiet, browser, wait
+from tests.browser.chromium import READY, Quiet, browser, fresh_tab, wait
 
 VIEWS = {"wide": (1400, 1000), "narrow": (390, 844)}
 COUNTS = """
@@ -37,19 +37,6 @@ def view(driver: Any, size: str, scheme: str) -> None:
     driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
     media = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
     driver.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
-    driver.execute_cdp_cmd("Emulation.setFocusEmulationEnabled", {"enabled": True})  # JupyterLab waits for it
-
-
-def fresh_tab(driver: Any, address: str) -> None:
-    """Close the tab, which asks nobody whether to save, and open one that remembers no choice of colours."""
-    old = driver.current_window_handle
-    driver.switch_to.new_window("tab")
-    new = driver.current_window_handle
-    driver.switch_to.window(old)
-    driver.close()
-    driver.switch_to.window(new)
-    driver.get(f"{address}/lite/index.html")
-    driver.execute_script("localStorage.clear()")
 
 
 def outside(driver: Any, address: str) -> list[str]:
@@ -65,7 +52,9 @@ def look(driver: Any, address: str, page: str, folder: Path) -> dict[str, Any]:
     requests: list[str] = []
     for size in VIEWS:
         for scheme in ("light", "dark"):
-            fresh_tab(driver, address)
+            fresh_tab(driver)
+            driver.get(f"{address}/lite/index.html")
+            driver.execute_script("localStorage.clear()")  # the last choice of colours
             view(driver, size, scheme)
             driver.get(f"{address}/{page}")
             if "/lab/" in page:
