@@ -18,7 +18,13 @@ from typing import Any
 
 from tests.browser.chromium import READY, Quiet, browser, fresh_tab, wait
 
+SETTLE = 2  # seconds for what is asked for last
 VIEWS = {"wide": (1400, 1000), "narrow": (390, 844)}
+COMPLETE = """
+const has = selector => Boolean(document.querySelector(selector));
+if (location.search.startsWith('?q=')) return has('.md-search-result__item');
+return document.readyState === 'complete' && (has('mjx-container') || !has('.arithmatex, .jp-RenderedMarkdown'));
+"""
 COUNTS = """
 const count = selector => document.querySelectorAll(selector).length;
 return {
@@ -57,9 +63,8 @@ def look(driver: Any, address: str, page: str, folder: Path) -> dict[str, Any]:
             driver.execute_script("localStorage.clear()")  # the last choice of colours
             view(driver, size, scheme)
             driver.get(f"{address}/{page}")
-            if "/lab/" in page:
-                wait(lambda: driver.execute_script(READY), 120)
-            time.sleep(3)
+            wait(lambda: driver.execute_script(READY if "/lab/" in page else COMPLETE), 120)
+            time.sleep(SETTLE)
             console += [entry["message"] for entry in driver.get_log("browser")]
             requests += outside(driver, address)
             name = page.partition("?")[0].removesuffix(".html").replace("/", "_")

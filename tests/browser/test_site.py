@@ -72,5 +72,6 @@ def test_a_browser_that_reaches_nothing_else_opens_the_pages_without_an_error(tm
     for result in results.values():
         assert result["console"] == [] and result["outside"] == [], json.dumps(result)
         assert result["wrong"] == result["missing"] == result["wider"] == 0, json.dumps(result)
-    assert results[READ]["set"] > 20  # its formulas are set
+    lif = results["api/decolle/lif.html"]
+    assert lif["set"] == lif["formulas"] > 0 and results[READ]["set"] > 20  # all formulas are set
     assert results["results.html?q=surrogate"]["found"] > 5
