@@ -25,7 +25,13 @@ PROJECT = LITE.parent.parent
 SETUP = "%pip install -q decolle_ref matplotlib"  # without ipywidgets: teach.explore draws small multiples instead
 WHEELS = ("comm",)  # pure Python; the kernel needs it, and Pyodide does not bring it
 EXTENSION = Path(sys.prefix, "share", "jupyter", "labextensions", "@jupyterlite", "pyodide-kernel-extension")
-OPTIONS = ("--apps", "lab", "--no-sourcemaps", "--no-unused-shared-packages")  # what nobody opens is left out
+OPTIONS = (
+    "--apps",
+    "lab",
+    "--no-sourcemaps",
+    "--no-unused-shared-packages",
+    "--no-libarchive",
+)  # what nobody opens is left out
 MATHJAX = "sphinx-mathjax-offline==0.0.2"  # MathJax 3.2.2 in files that load no others
 CHECKSUM = "d4295dc33744836935c1399feece5159577b34c5c8ffb9f1c6324cd82e03a882"
 LINKS = {
@@ -89,7 +95,12 @@ def mathjax(folder: Path) -> None:
 def pages(source: Path, folder: Path, execute: bool) -> None:
     """Write the notebooks as static pages, with their outputs if they are to be run."""
     command = [sys.executable, "-m", "nbconvert", "--to", "html", "--output-dir", folder, "--template", "page"]
-    command += [f"--TemplateExporter.extra_template_basedirs={LITE / 'templates'}", *["--execute"] * execute]
+    command += [
+        f"--TemplateExporter.extra_template_basedirs={LITE / 'templates'}",
+        *["--execute"] * execute,
+        "--log-level",
+        "ERROR",
+    ]
     subprocess.run([*command, *sorted(source.glob("*.ipynb"))], check=True)
 
 
@@ -98,7 +109,8 @@ def build(site: Path, pyodide: Path | None, execute: bool = True, home: str = ""
     students = PROJECT / "tutorials" / "student"
     with tempfile.TemporaryDirectory() as scratch:
         work = Path(scratch)
-        shutil.copy(LITE / "jupyter-lite.json", work)
+        for name in ("jupyter-lite.json", "overrides.json"):
+            shutil.copy(LITE / name, work)
         notebooks(students, work / "files")
         notebooks(PROJECT / "tutorials", work / "files" / "solutions")
         wheels(work / "pypi")
