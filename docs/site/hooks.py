@@ -88,8 +88,6 @@ def repository_path(name: str) -> str:
     """The file of the repository that a page of Markdown was made from."""
     if name == links.page("README.md"):
         return "README.md"
-    if name.startswith("source/"):
-        return name.removeprefix("source/").removesuffix(".md")
     return f"docs/{name}" if f"docs/{name}" in FILES else name
 
 

@@ -13,15 +13,7 @@ FUNCTIONS = "arccos clip exp ln loss max min pool relu"
 NAMES = {name: rf"\{name}" for name in GREEK.split()} | {
     name: rf"\operatorname{{{name}}}" for name in FUNCTIONS.split()
 }
-NAMES |= {
-    "sum": r"\sum",
-    "eps": r"\epsilon",
-    "Yhat": r"\hat Y",
-    "gS": "gS",
-    "gU": "gU",
-    "gI": "gI",
-    "dloss": r"d\mathrm{loss}",
-}
+NAMES |= {"sum": r"\sum", "eps": r"\epsilon", "Yhat": r"\hat Y", "gS": "gS", "gU": "gU", "gI": "gI"}
 WORDS = {"if": r"\text{ if }", "else": r"\text{ else }", "for": r"\text{ for }", "in": r"\in "}
 SIGNS = {
     "<=": r"\le ",
