@@ -7,7 +7,7 @@ from pathlib import Path
 
 from decolle_ref import cases
 from decolle_ref._util import store
-from decolle_ref._util.check import InputError, count, file_name, positive
+from decolle_ref._util.check import InputError, count, file_name
 from decolle_ref.oracle import backends, coverage_page, html, junit, matrix, profile, runner, verdict
 from decolle_ref.oracle.backends import Backend
 from decolle_ref.oracle.diagnose.mutants.matrix import PAGE, PAIRS, page
@@ -130,8 +130,7 @@ def _backend(args: argparse.Namespace) -> Backend:
     if not args.backend:
         raise InputError("backend: expected MODULE:OBJECT, an installed name, or -- PROGRAM, got none")
     if args.program:
-        timeout = backends.TIMEOUT if args.timeout is None else float(positive("timeout", args.timeout))
-        return backends.program(args.backend, declared or profile.PROFILES["float32"], timeout)
+        return backends.program(args.backend, declared, args.timeout)
     if args.timeout is not None:
         raise InputError("timeout: expected a program after --, got a Python object, which cannot be stopped")
     if len(args.backend) > 1:
@@ -214,7 +213,7 @@ def list_mutants(args: argparse.Namespace) -> int:
     profiles = [profile.read(path) for path in args.profile] if args.profile else PAGE
     text = page(profiles, count("pairs", args.pairs, 0))
     if args.out:
-        store.atomically(args.out, lambda file: file.write(text.encode()))
+        store.write_text(args.out, text)
         print(f"wrote {args.out}")
     else:
         print(text, end="")

@@ -1,8 +1,5 @@
 """Run the step that fails alone: if it passes, the failure depends on what came before it."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 
 from decolle_ref._util.check import InputError
@@ -17,13 +14,12 @@ LINE = (
 )
 
 
-def result(backend: Backend, defaults: Mapping[str, Any], case: Case) -> str:
+def result(backend: Backend, case: Case) -> str:
     """What two runs of a short case say about a failure that it should show.
 
     Parameters
     ----------
     backend : the implementation
-    defaults : keys that case.json may leave out
     case : one or two steps, which start from the backend's own numbers
 
     Returns
@@ -31,9 +27,8 @@ def result(backend: Backend, defaults: Mapping[str, Any], case: Case) -> str:
     str
         "passes", "gives another answer each time", or nothing if it fails as the whole case did.
     """
-    about = dict(defaults) | dict(case.about)
     try:
-        one, other = (answer(backend, about, case.arrays) for _ in range(2))
+        one, other = (answer(backend, case.about, case.arrays) for _ in range(2))
         trace = parse_trace(case, one, backend.profile)
         passes = bool(ends.check(trace, residual.check(trace)))
     except (InputError, Unsupported):

@@ -19,7 +19,7 @@ import numpy as np
 
 from decolle_ref import cases
 from decolle_ref._util import npy
-from decolle_ref._util.check import Array, InputError, first_line
+from decolle_ref._util.check import Array, InputError, first_line, positive
 from decolle_ref._util.user_code import guarded
 from decolle_ref.cases import schema
 from decolle_ref.oracle import process
@@ -30,6 +30,7 @@ from decolle_ref.oracle.trace import optional, shapes
 GROUP = "decolle_ref.backends"  # of entry points
 TIMEOUT = 120.0  # seconds for one case
 
+DEFAULTS = {"burn_in": 0, "n": 0, "updates": 0, "memory": "fresh"}  # so that a backend always has these keys
 UNSUPPORTED = 3  # exit code of a program that does not do what a case asks for
 
 
@@ -100,15 +101,15 @@ def _object(module: str, name: str) -> Any:
     return loaded
 
 
-def program(command: Sequence[str], profile: Profile, timeout: float = TIMEOUT) -> Backend:
+def program(command: Sequence[str], profile: Profile | None = None, timeout: float | None = None) -> Backend:
     """A backend that is a program: it reads the case folder IN and writes the trace folder OUT.
 
     Parameters
     ----------
     command : the program and its arguments; the words IN and OUT become the names of the two folders, which are the
         last two arguments if the command does not have both words
-    profile : the program's arithmetic
-    timeout : seconds for one case
+    profile : the program's arithmetic; None for float32
+    timeout : seconds for one case; None for `TIMEOUT`
 
     Returns
     -------
@@ -117,8 +118,9 @@ def program(command: Sequence[str], profile: Profile, timeout: float = TIMEOUT) 
     Raises
     ------
     InputError
-        If there is no such program.
+        If there is no such program, or for a timeout that is not positive.
     """
+    seconds = TIMEOUT if timeout is None else float(positive("timeout", timeout))
     if shutil.which(command[0]) is None:
         raise InputError(f"{command[0]}: expected a program, got none")
     words = [*command] if {"IN", "OUT"} <= set(command) else [*command, "IN", "OUT"]
@@ -128,11 +130,11 @@ def program(command: Sequence[str], profile: Profile, timeout: float = TIMEOUT) 
             case, trace = Path(scratch) / "in", Path(scratch) / "out"
             cases.write(case, about, arrays)
             names = {"IN": str(case), "OUT": str(trace)}
-            ended = process.run([names.get(word, word) for word in words], timeout, raise_noted)
+            ended = process.run([names.get(word, word) for word in words], seconds, raise_noted)
             _validate_end(command[0], ended)
             return read_trace(trace, about)
 
-    return Backend(" ".join(command), call, profile)
+    return Backend(" ".join(command), call, profile or profiles.parse("float32"))
 
 
 def _validate_end(name: str, ended: process.Ended) -> None:
@@ -187,7 +189,7 @@ def answer(backend: Backend, about: Mapping[str, Any], arrays: Mapping[str, Arra
     Parameters
     ----------
     backend : the implementation; it gets copies, so that it cannot change the case
-    about : the contents of case.json
+    about : the contents of case.json; `DEFAULTS` are added where it leaves them out
     arrays : the arrays of the case by name
 
     Returns
@@ -204,7 +206,7 @@ def answer(backend: Backend, about: Mapping[str, Any], arrays: Mapping[str, Arra
     """
     with guarded(lambda raised: _raised(backend, raised), InputError, Unsupported), np.errstate(all="ignore"):
         try:
-            trace = backend.call(dict(about), {name: x.copy() for name, x in arrays.items()})
+            trace = backend.call(DEFAULTS | dict(about), {name: x.copy() for name, x in arrays.items()})
         except NotImplementedError as problem:
             raise Unsupported(first_line(problem)) from None
         if not isinstance(trace, Mapping):

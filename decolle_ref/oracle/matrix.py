@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from decolle_ref._util import reading, store
-from decolle_ref._util.check import InputError, file_name, first_line, positive, validate_choice
+from decolle_ref._util.check import InputError, file_name, first_line, validate_choice
 from decolle_ref.oracle import backends, badges, html, runner, verdict
 from decolle_ref.oracle import profile as profiles
 from decolle_ref.oracle.backends import Backend
@@ -115,8 +115,7 @@ def _backend(keys: Mapping[str, Any]) -> Backend:
     given = keys.get("profile")
     declared = profiles.read(Path(given)) if isinstance(given, str) else profiles.parse(given) if given else None
     if "program" in keys:
-        timeout = float(positive("timeout", keys.get("timeout", backends.TIMEOUT)))
-        return backends.program(keys["program"], declared or profiles.PROFILES["float32"], timeout)
+        return backends.program(keys["program"], declared, keys.get("timeout"))
     if "timeout" in keys:
         raise InputError("timeout: expected a program, got a Python object, which cannot be stopped")
     return backends.load(keys["backend"], declared)

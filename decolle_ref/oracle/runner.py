@@ -29,7 +29,6 @@ from decolle_ref.oracle.trace import Trace, parse_trace
 from decolle_ref.oracle.vectors.features import Feature, by_layer
 from decolle_ref.oracle.vectors.properties import Vector
 
-DEFAULTS = {"burn_in": 0, "n": 0, "updates": 0, "memory": "fresh"}  # so that a callable always has these keys
 LARGEST_EXPECTED, LONGEST_LINE = 1 << 16, 1000  # bytes, characters: dotted keys of n parts take n^2 steps to read
 GOOD = ("pass", "expected failure", "unsupported")
 
@@ -130,14 +129,14 @@ def judge(backend: Backend, vector: Vector) -> Outcome:
         A backend that raises an exception, or returns a trace that cannot be parsed, has failed.
     """
     try:
-        arrays = answer(backend, DEFAULTS | vector.about, vector.arrays)
+        arrays = answer(backend, vector.about, vector.arrays)
         trace = parse_trace(Case(vector.about, vector.arrays), arrays, backend.profile)
         outcome = check(trace, vector.id, vector.why, vector.bits is not None)
     except Unsupported as reason:
         return Outcome(vector.id, "unsupported", f"not supported, says the backend ({reason})", vector.why)
     except InputError as problem:
         return Outcome(vector.id, "fail", f"FAIL\n{problem}", vector.why, {"status": "fail", "error": str(problem)})
-    words = alone.result(backend, DEFAULTS, outcome.excerpt) if outcome.excerpt else ""
+    words = alone.result(backend, outcome.excerpt) if outcome.excerpt else ""
     if not words:
         return outcome
     text, details = f"{outcome.text}\n{alone.LINE.format(words)}", {**outcome.details, "alone": words}

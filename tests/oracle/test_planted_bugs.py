@@ -12,7 +12,6 @@ import pytest
 
 from decolle_ref._util.check import InputError
 from decolle_ref.cases import Case
-from decolle_ref.oracle import runner
 from decolle_ref.oracle.backends import Unsupported, answer
 from decolle_ref.oracle.check import ends, residual
 from decolle_ref.oracle.trace import parse_trace
@@ -37,7 +36,7 @@ def vectors(profile):
 def first_failure(backend, vector):
     """The equation that fails first, or whose array is refused first, or nothing."""
     try:
-        arrays = answer(backend, runner.DEFAULTS | vector.about, vector.arrays)
+        arrays = answer(backend, vector.about, vector.arrays)
         trace = parse_trace(Case(vector.about, vector.arrays), arrays, backend.profile)
         failure = ends.check(trace, residual.check(trace)).failure
         name = "" if failure is None else failure.equation
