@@ -211,9 +211,8 @@ def _factors(variable: str, recorded: Array, expected: Array) -> Iterator[float]
     known = np.isfinite(recorded) & np.isfinite(expected)
     power = float((expected[known] ** 2).sum())
     factor = float((recorded[known] * expected[known]).sum()) / power if power > 0 else 0.0
-    if (
-        np.isfinite(factor) and factor != 0 and variable != "S" and (variable != "U" or factor > 0)
-    ):  # a spike is 1; U = 0 or -U is no trace
+    may_scale = variable != "S" and (variable != "U" or factor > 0)  # a spike is 1; -U is no trace
+    if np.isfinite(factor) and factor != 0 and may_scale:
         yield factor
 
 

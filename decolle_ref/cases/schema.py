@@ -98,7 +98,6 @@ def parse(path: Path) -> Any:
     InputError
         In one line, for a file that is missing, too large, or not JSON within the limits of `_util.reading`.
     """
-
     return reading.read_json(path, _number)
 
 

@@ -107,10 +107,10 @@ class Learner:
         for name, entries in (("learning_rates", self.learning_rates), ("opt_state", opt_state)):
             validate_one_per_layer(name, entries, len(weights))
         layers = zip(self.learning_rates, opt_state, weights, strict=True)
-        for k, (learning_rate, memory, w) in enumerate(layers, start=1):
-            if not isinstance(memory, tuple) or len(memory) != len(w):
-                raise InputError(f"layer {k} opt_state: expected one of W and one of b, got {type(memory).__name__}")
-            for letter, lr, moments, array in zip("Wb", learning_rate, memory, w, strict=True):
+        for k, (learning_rate, state, w) in enumerate(layers, start=1):
+            if not isinstance(state, tuple) or len(state) != len(w):
+                raise InputError(f"layer {k} opt_state: expected one of W and one of b, got {type(state).__name__}")
+            for letter, lr, moments, array in zip("Wb", learning_rate, state, w, strict=True):
                 name = f"layer {k} learning rate of {letter}"
                 validate_broadcast(name, finite(name, lr, array.dtype), array.shape)
                 _validate_moments(self.optimiser, moments, array, f"layer {k} opt_state of {letter}")
@@ -157,6 +157,6 @@ def _validate_moments(optimiser: Optimiser, moments: OptState, array: Array, nam
         raise InputError(f"{name}: expected {expected}, got {type(moments).__name__}")
     if moments is not None:
         count(f"{name} t", moments.t, 0)
-        for letter, memory in zip("mu", moments[:2], strict=True):
-            validate_shape(f"{name} {letter}", finite(f"{name} {letter}", memory), array.shape)
-            validate_dtype(f"{name} {letter}", memory, array.dtype)
+        for letter, moment in zip("mu", moments[:2], strict=True):
+            validate_shape(f"{name} {letter}", finite(f"{name} {letter}", moment), array.shape)
+            validate_dtype(f"{name} {letter}", moment, array.dtype)

@@ -74,8 +74,7 @@ def write_page(path: str | Path) -> None:
     ----------
     path : of the file
     """
-    text = page().encode()
-    store.atomically(Path(path), lambda file: file.write(text))
+    store.write_text(Path(path), page())
 
 
 def _section(e: Erratum) -> str:

@@ -62,8 +62,10 @@ def refractory() -> tuple[float, float]:
 def jump() -> tuple[float, float]:
     """The PSP with W applied twice, and once.  [K20 Eq. 1]"""
     W, one_spike = 0.3, np.eye(40)[0]
-    judge = W * lif.srm_kernel(float(CELL.alpha), float(CELL.beta), 40)
-    return deviations(judge, *(_record(lambda P: W * P, x, spike=np.zeros_like)[0] for x in (W * one_spike, one_spike)))
+    expected = W * lif.srm_kernel(float(CELL.alpha), float(CELL.beta), 40)
+    return deviations(
+        expected, *(_record(lambda P: W * P, x, spike=np.zeros_like)[0] for x in (W * one_spike, one_spike))
+    )
 
 
 @erratum(
@@ -129,13 +131,13 @@ def projection() -> tuple[float, float]:
     P, R, target = rng.random(3), rng.random(4), rng.normal(0, 1, 4)
     U = layer.synapse.drive(w, P) - CELL.delta * R
     dY = layer.objective.error(readout.output(random, logistic.primitive(U)), target)
-    judge = derivative(lambda W: network.local_loss(layer, w._replace(W=W), P, R, target), w.W)
+    expected = derivative(lambda W: network.local_loss(layer, w._replace(W=W), P, R, target), w.W)
 
     def dW(G: Array) -> Array:
         dU = rule.error_signal(random._replace(G=G), logistic, layer.objective, dY, U)
         return rule.gradient(layer.synapse, dU, P).W
 
-    return deviations(judge, printed=dW(np.eye(4)), meant=dW(random.G))
+    return deviations(expected, printed=dW(np.eye(4)), meant=dW(random.G))
 
 
 @erratum(

@@ -63,14 +63,14 @@ def erratum(
     return lambda check: Erratum(tag, kind, title, printed, meant, why, measures, tolerance, check)
 
 
-def deviation(got: npt.ArrayLike, judge: npt.ArrayLike) -> float:
-    """|got - judge| / |judge|, in the Euclidean norm over all entries."""
-    return float(np.linalg.norm(np.subtract(got, judge)) / np.linalg.norm(judge))
+def deviation(got: npt.ArrayLike, expected: npt.ArrayLike) -> float:
+    """|got - expected| / |expected|, in the Euclidean norm over all entries."""
+    return float(np.linalg.norm(np.subtract(got, expected)) / np.linalg.norm(expected))
 
 
-def deviations(judge: npt.ArrayLike, printed: npt.ArrayLike, meant: npt.ArrayLike) -> tuple[float, float]:
-    """The deviations of the printed form and of the form that is meant, both from the judge."""
-    return deviation(printed, judge), deviation(meant, judge)
+def deviations(expected: npt.ArrayLike, printed: npt.ArrayLike, meant: npt.ArrayLike) -> tuple[float, float]:
+    """The deviations of the printed form and of the form that is meant, both from the expected value."""
+    return deviation(printed, expected), deviation(meant, expected)
 
 
 def derivative(f: gradcheck.Function, x: Array) -> Array:

@@ -26,8 +26,8 @@ def layers() -> tuple[list[Array], Record, Array]:
     """W, (N, N) per layer, a forward pass, and dL/dW by the complex step; L = 1/2 |y^(L)|^2, so that dL/dy = y."""
     rng = np.random.default_rng(0)
     W, x = rng.normal(0, 0.8, (LAYERS, N, N)), rng.normal(0, 1, (BATCH, N))
-    judge = derivative(lambda W: (rate.forward(tanh, list(W), x).y[-1] ** 2).sum() / 2, W)
-    return list(W), rate.forward(tanh, list(W), x), judge
+    expected = derivative(lambda W: (rate.forward(tanh, list(W), x).y[-1] ** 2).sum() / 2, W)
+    return list(W), rate.forward(tanh, list(W), x), expected
 
 
 @erratum(
@@ -42,10 +42,10 @@ def layers() -> tuple[list[Array], Record, Array]:
 )
 def weights_above() -> tuple[float, float]:
     """Errors sent down through W^(l), and by backpropagation.  [N19 Eq. 6]"""
-    W, record, judge = layers()
+    W, record, expected = layers()
     printed = rate.feedback_alignment(tanh, W[:-1], record, record.y[-1])
     meant = rate.backpropagation(tanh, W, record, record.y[-1])
-    return deviations(judge, rate.gradient(printed, record), rate.gradient(meant, record))
+    return deviations(expected, rate.gradient(printed, record), rate.gradient(meant, record))
 
 
 @erratum(
@@ -59,10 +59,10 @@ def weights_above() -> tuple[float, float]:
 )
 def top() -> tuple[float, float]:
     """Backpropagation of dL/dy taken for dL/da, and of dL/dy.  [N19 Eq. 6]"""
-    W, record, judge = layers()
+    W, record, expected = layers()
     printed = rate.backpropagation(tanh, W, record, record.y[-1] / tanh.sigma_prime(record.a[-1]))
     meant = rate.backpropagation(tanh, W, record, record.y[-1])
-    return deviations(judge, rate.gradient(printed, record), rate.gradient(meant, record))
+    return deviations(expected, rate.gradient(printed, record), rate.gradient(meant, record))
 
 
 def recurrent() -> tuple[tuple[Synapses, ...], Record, Array]:
@@ -72,8 +72,8 @@ def recurrent() -> tuple[tuple[Synapses, ...], Record, Array]:
     """
     rng = np.random.default_rng(1)
     WV, x = rng.normal(0, 0.8, (2, LAYERS, N, N)), rng.normal(0, 1, (STEPS, BATCH, N))
-    judge = derivative(lambda WV: (rnn.forward(tanh, _synapses(WV), x).y[-1] ** 2).sum() / 2, WV)
-    return _synapses(WV), rnn.forward(tanh, _synapses(WV), x), judge
+    expected = derivative(lambda WV: (rnn.forward(tanh, _synapses(WV), x).y[-1] ** 2).sum() / 2, WV)
+    return _synapses(WV), rnn.forward(tanh, _synapses(WV), x), expected
 
 
 def _synapses(WV: Array) -> tuple[Synapses, ...]:
@@ -105,9 +105,9 @@ def unrolled(synapses: Sequence[Synapses], record: Record, dL_dy: Array, down: S
 
 def _backward(down: slice, lag: int) -> tuple[float, float]:
     """Deviations of `unrolled` with the weights of the layers `down`, and of the package's BPTT."""
-    synapses, record, judge = recurrent()
+    synapses, record, expected = recurrent()
     printed = unrolled(synapses, record, record.y[-1], [W for W, _ in synapses[down]], lag)
-    return deviations(judge, printed, stacked(rnn.bptt(tanh, synapses, record, record.y[-1])))
+    return deviations(expected, printed, stacked(rnn.bptt(tanh, synapses, record, record.y[-1])))
 
 
 @erratum(
@@ -182,9 +182,9 @@ def carried(synapses: Sequence[Synapses], record: Record, dL_dy: Array, through:
 
 def _forward_mode(through: Through, source: Source) -> tuple[float, float]:
     """Deviations of `carried` with these two steps, and of the package's RTRL."""
-    synapses, record, (judge, _) = recurrent()
+    synapses, record, (expected, _) = recurrent()
     printed = carried(synapses, record, record.y[-1], through, source)
-    return deviations(judge, printed, stacked(rnn.rtrl(tanh, synapses, record, record.y[-1]))[0])
+    return deviations(expected, printed, stacked(rnn.rtrl(tanh, synapses, record, record.y[-1]))[0])
 
 
 @erratum(
@@ -231,8 +231,8 @@ def superscript() -> tuple[float, float]:
     _, record, _ = recurrent()
     a = record.a[-1][1 : LAYERS + 1]
     printed = np.stack([record.a[t][t + 1] for t in range(LAYERS)])
-    judge = derivative(lambda a: tanh.sigma(a).sum(), a)
-    return deviations(judge, tanh.sigma_prime(printed), tanh.sigma_prime(a))
+    expected = derivative(lambda a: tanh.sigma(a).sum(), a)
+    return deviations(expected, tanh.sigma_prime(printed), tanh.sigma_prime(a))
 
 
 ENTRIES = (weights_above, top, delay, weights_above_unrolled, rows, direct, superscript)

@@ -63,8 +63,8 @@ def layer_below() -> tuple[float, float]:
     printed = np.zeros_like(x)
     for n in range(STEPS - 1):
         printed[n + 1] = ALPHA * printed[n] + tape.S[0][n] @ W.T
-    judge = 0.7 * np.exp(-np.arange(STEPS - 1) / 5).reshape(-1, 1, 1)
-    return deviations(judge, printed[1:], tape.I[0][1:])
+    expected = 0.7 * np.exp(-np.arange(STEPS - 1) / 5).reshape(-1, 1, 1)
+    return deviations(expected, printed[1:], tape.I[0][1:])
 
 
 @erratum(
@@ -104,15 +104,15 @@ def names() -> tuple[float, float]:
     k20 = lif.from_decays(alpha=BETA, beta=ALPHA, gamma=BETA)
     n19 = Neuron(alpha=ALPHA, beta=BETA, activity="primitive")
     W, x = rng.normal(0.2, 0.5, (3, 5)), rng.poisson(0.3, (STEPS, 1, 5)).astype(float)
-    state, judge = lif.rest(k20, 5, 3, (1,)), []
+    state, expected = lif.rest(k20, 5, 3, (1,)), []
     for x_n in x:
         state, _, U, _ = lif.step(k20, lambda P: P @ W.T - n19.theta, n19.surrogate.primitive, state, x_n)
-        judge.append(U)
+        expected.append(U)
 
     def potential(cell: Neuron) -> Array:
         return spiking.forward(cell, _one_layer(W), x).U[0] - cell.theta
 
-    return deviations(judge, printed=potential(n19._replace(alpha=BETA, beta=ALPHA)), meant=potential(n19))
+    return deviations(expected, printed=potential(n19._replace(alpha=BETA, beta=ALPHA)), meant=potential(n19))
 
 
 ENTRIES = (sign_of_the_input, layer_below, gain, names)

@@ -51,9 +51,9 @@ def _neurons() -> list[tuple[Array, Array]]:
 def senders() -> tuple[float, float]:
     """First spikes of neurons whose only input is themselves, and of neurons with their inputs.  [N19 Eq. 15]"""
     no_input = np.zeros(0)
-    judge = [1 / first_spike(t, w) for t, w in _neurons()]
-    printed = [1 / first_spike(no_input, no_input) for _ in judge]
-    return deviations(judge, printed, meant=[1 / closed_form(t, w) for t, w in _neurons()])
+    expected = [1 / first_spike(t, w) for t, w in _neurons()]
+    printed = [1 / first_spike(no_input, no_input) for _ in expected]
+    return deviations(expected, printed, meant=[1 / closed_form(t, w) for t, w in _neurons()])
 
 
 @erratum(

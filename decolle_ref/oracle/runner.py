@@ -65,6 +65,11 @@ class Outcome:
         """Whether the backend did as it should."""
         return self.status in GOOD
 
+    def fails(self, level: str) -> bool:
+        """Whether it is a failure at a level; an inconclusive one only at L2, for those below show too little."""
+        undecided = self.status == "inconclusive" and level != "L2"
+        return not self.good and not undecided
+
     def __str__(self) -> str:
         guards = "" if self.good else f"\nit guards: {self.why}"
         return f"{self.id}: {self.text}{guards}"

@@ -101,9 +101,8 @@ class Run:
         return "not covered" if self.unmet or not self.passed else "passed"
 
     def failed(self, outcome: Outcome) -> bool:
-        """Whether an outcome is a failure.  Below level L2 an inconclusive one is not: the level shows too little."""
-        open_question = outcome.status == "inconclusive" and self.backend.profile.level != "L2"
-        return not outcome.good and not open_question
+        """Whether an outcome is a failure at the level of the backend."""
+        return outcome.fails(self.backend.profile.level)
 
     @cached_property
     def unmet(self) -> tuple[tuple[Requirement, tuple[str, ...]], ...]:
@@ -158,7 +157,7 @@ def summary(run: Run) -> str:
         lines.append(f"not supported, says the backend: {', '.join(unsupported)}")
     if not any(outcome.id.startswith(PREFIX) for outcome in run.outcomes):
         lines.append("no random vector was run: stored answers would pass too")
-    lines += [*_coverage(run)]
+    lines += _coverage(run)
     numbers = ", ".join(f"{name} {value}" for name, value in describe(profile).items() if name != "name")
     parts = ", ".join(f"{number} {status}" for status, number in counts.items())
     words = {"passed": "PASSED", "not covered": "NOT COVERED", "failed": "NOT PASSED"}[run.verdict]

@@ -76,11 +76,7 @@ FAULTS = {
     "R does not decay": ("R", _set(gamma=lambda layer: np.ones_like(layer.gamma)), {}),
     "U without b": ("U", _does("bias", lambda layer: 0 * layer.b), {}),
     "U adds R": ("U", _set(strength=lambda layer: -layer.strength), {}),
-    "the last neuron has its neighbour's b": (
-        "U",
-        _does("bias", lambda layer: np.append(layer.b[:-1], layer.b[-2])),
-        {},
-    ),
+    "the last neuron has its neighbour's b": ("U", _does("bias", _repeated), {}),
     "Y without c": ("Y", _set(c=lambda layer: 0 * layer.c), {}),
     "e without the factor of the mean": ("e", _set(N=lambda layer: 1), {}),
     "e with the wrong sign": ("e", _does("error", lambda layer, Y, target: -error(layer, Y, target)), {}),

@@ -107,11 +107,8 @@ def value(hypothesis: Hypothesis, site: Site, slot: Slot) -> Bounded:
             made = EQUATIONS[slot.equation](edited, site.arithmetic)
         if hypothesis.result is not None:
             made = hypothesis.result(made, edited, slot.got)
-    except (
-        ValueError,
-        IndexError,
-        ArithmeticError,
-    ) as problem:  # shapes that do not fit, a divisor that may be 0, an overflow
+    except (ValueError, IndexError, ArithmeticError) as problem:
+        # shapes that do not fit, a divisor that may be 0, an overflow
         raise Inapplicable(str(problem)) from None
     made = Bounded(*(np.array(np.broadcast_to(x, slot.got.shape)) for x in made))
     for step in hypothesis.unknown:
