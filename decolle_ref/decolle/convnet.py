@@ -232,8 +232,7 @@ def loss(net: Net, weights: Sequence[Weights], x: Array, target: Array) -> Array
     -------
     array of shape ()
     """
-    Y = forward(net, weights, x).Y
-    return np.asarray(OBJECTIVE.loss.terms(Y, target).mean())
+    return OBJECTIVE.loss_of(forward(net, weights, x).Y, target)
 
 
 def gradient(net: Net, weights: Sequence[Weights], x: Array, target: Array) -> tuple[Weights, ...]:

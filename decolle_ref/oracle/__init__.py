@@ -13,10 +13,11 @@ Read `trace` first, then the rooms:
     diagnose      which known mistakes explain the failures; mutants, which it must name
     vectors       the cases to run, each with the mistake that it would catch
 
-and beside them `profile` (an implementation's arithmetic), `backends` (how to run it), `runner` (runs it on vectors),
-`report` (a failure in words and as JSON), `verdict` (of a whole run, with its coverage), `junit`, `html` (with `course`
-and `svg`: a failure over time), `matrix` (several backends) with `badges`, and `plugin` (for pytest).  Public are the
-names in `__all__` and the rooms.
+and beside them `profile` (an implementation's arithmetic), `backends` (how to run it, a program by `process`), `runner`
+(runs it on vectors, and by `alone` on the step that fails), `report` (a failure in words and as JSON), `verdict` (of a
+whole run, with its coverage), `junit`, `html` (with `course` and `svg`: a failure over time), `matrix` (several
+backends) with `badges`, `toml_table` (the files that `runner` and `matrix` read), `coverage_page` (docs/coverage.md),
+and `plugin` (for pytest).  Public are the names in `__all__` and the rooms.
 docs/oracle.md shows how to use it.
 """
 

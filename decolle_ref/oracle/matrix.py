@@ -6,21 +6,19 @@
 | ![mine](mine.svg) mine | could not be run: no such program | | | | | | |
 """
 
-import tomllib
 from collections.abc import Iterator, Mapping
 from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from decolle_ref._util import reading, store
-from decolle_ref._util.check import InputError, file_name, first_line, validate_choice
-from decolle_ref.oracle import backends, badges, html, runner, verdict
+from decolle_ref._util import store
+from decolle_ref._util.check import InputError, file_name, validate_choice
+from decolle_ref.oracle import backends, badges, html, runner, toml_table, verdict
 from decolle_ref.oracle import profile as profiles
 from decolle_ref.oracle.backends import Backend
 from decolle_ref.oracle.vectors import catalogue
 from decolle_ref.oracle.verdict import Run
 
-LARGEST = 1 << 16  # bytes
 KEYS = ("backend", "program", "profile", "timeout", "expected")
 COLUMNS = ("backend", "verdict", "passed", "failed", "not supported", "arithmetic", "features", "pairs")
 
@@ -64,20 +62,17 @@ def read(path: Path) -> dict[str, dict[str, Any]]:
     InputError
         If the file is missing or has anything else in it.
     """
-    text = reading.read_text(path, "a TOML file", LARGEST)
-    try:
-        content = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as problem:
-        raise InputError(f"{path}: expected TOML, got something else ({first_line(problem)})") from None
-    table = content.get("backends")
-    if set(content) != {"backends"} or not isinstance(table, dict) or not table:
-        raise InputError(f"{path}: expected tables [backends.NAME], got {', '.join(content) or 'none'}")
+    expected = "tables [backends.NAME]"
+    table = toml_table.read(path, "backends", expected)
+    if not table:
+        raise InputError(f"{path}: expected {expected}, got none")
     for name, keys in table.items():
-        _validate(f"{path} {name}", file_name("name of a backend", name), keys)
+        file_name("name of a backend", name)
+        _validate(f"{path} {name}", keys)
     return table
 
 
-def _validate(where: str, name: str, keys: Any) -> None:
+def _validate(where: str, keys: Any) -> None:
     if not isinstance(keys, dict) or ("backend" in keys) == ("program" in keys):
         raise InputError(f"{where}: expected either backend or program, got {keys!r}")
     for key in keys:

@@ -15,17 +15,9 @@ from decolle_ref.cases import Case
 from decolle_ref.decolle.optim import Adamax, Moments
 from decolle_ref.oracle.check.residual import Failure, Verdict
 from decolle_ref.oracle.diagnose import Explanation
+from decolle_ref.oracle.diagnose.places import WEIGHTS, axes
 from decolle_ref.oracle.profile import Profile
-from decolle_ref.oracle.trace import MEMORY, ORDER, Operands, Trace
-
-AXES: dict[str, tuple[str, ...]] = {
-    "Q": ("sample", "input"),
-    "P": ("sample", "input"),
-    "Y": ("sample", "output"),
-    "e": ("sample", "output"),
-}
-AXES |= {"Q_final": AXES["Q"], "P_final": AXES["P"], "loss": ()}
-WEIGHTS = ("W", "b", "dW", "db", *MEMORY)
+from decolle_ref.oracle.trace import ORDER, Operands, Trace
 
 
 def text(verdict: Verdict, explanations: Sequence[Explanation] = ()) -> str:
@@ -114,7 +106,7 @@ def place(failure: Failure) -> str:
     if failure.equation in WEIGHTS:
         entry = ", ".join(map(str, failure.index))
         return f"{failure.equation}[{entry}]"
-    names = AXES.get(failure.equation, ("sample", "neuron"))
+    names = axes(failure.equation, len(failure.index))
     entry = ", ".join(f"{n} {i}" for n, i in zip(names, failure.index, strict=True))
     return f"{failure.equation} of {entry}" if entry else failure.equation
 
@@ -225,11 +217,7 @@ def excerpt(trace: Trace, failure: Failure) -> Case | None:
 
 def _start(operands: Operands, steps: slice) -> dict[str, Array]:
     """The case's arrays of one layer, where state, weights and moments are those of the trace at the first step."""
-    n, arrays = steps.start, dict(operands.case)
-    for x in "PQ":
-        arrays[f"{x}0"] = operands.before(x)[n] if operands.layer.neuron.U_reads else operands.trace[x][n]
-    arrays["R0"] = operands.trace["R"][n]
-    arrays |= {name: arrays[name][steps] for name in ("target", "mask") if name in arrays}
+    n, arrays = steps.start, operands.case_from(steps)
     if operands.optimiser is not None:
         arrays |= {x: operands.trace[x][n] for x in "Wb"}
     if isinstance(operands.optimiser, Adamax):

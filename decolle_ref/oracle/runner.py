@@ -10,16 +10,14 @@ False
 
 import difflib
 import secrets
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from decolle_ref._util import reading
-from decolle_ref._util.check import InputError, first_line
+from decolle_ref._util.check import InputError
 from decolle_ref.cases import Case
-from decolle_ref.oracle import alone, diagnose, report
+from decolle_ref.oracle import alone, diagnose, report, toml_table
 from decolle_ref.oracle.backends import Backend, Unsupported, answer
 from decolle_ref.oracle.check import ends, residual
 from decolle_ref.oracle.course import Course
@@ -29,7 +27,6 @@ from decolle_ref.oracle.trace import Trace, parse_trace
 from decolle_ref.oracle.vectors.features import Feature, by_layer
 from decolle_ref.oracle.vectors.properties import Vector
 
-LARGEST_EXPECTED, LONGEST_LINE = 1 << 16, 1000  # bytes, characters: dotted keys of n parts take n^2 steps to read
 GOOD = ("pass", "expected failure", "unsupported")
 
 
@@ -212,16 +209,7 @@ def read_expected(path: Path) -> dict[str, str]:
     InputError
         If the file is missing, or has anything else in it.
     """
-    text = reading.read_text(path, "a TOML file", LARGEST_EXPECTED)
-    if max(map(len, text.splitlines()), default=0) > LONGEST_LINE:
-        raise InputError(f"{path}: expected lines of at most {LONGEST_LINE} characters, got a longer one")
-    try:
-        content = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as problem:
-        raise InputError(f"{path}: expected TOML, got something else ({first_line(problem)})") from None
-    table = content.get("expected_failures")
-    if set(content) != {"expected_failures"} or not isinstance(table, dict):
-        raise InputError(f"{path}: expected one table [expected_failures], got {', '.join(content) or 'none'}")
+    table = toml_table.read(path, "expected_failures", "one table [expected_failures]")
     for name, reason in table.items():
         if not isinstance(reason, str) or not reason.strip():
             raise InputError(f"{path} {name}: expected a reason in words, got {reason!r}")

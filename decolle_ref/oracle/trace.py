@@ -85,6 +85,14 @@ class Operands:
         first = np.zeros_like(self.trace[name][:1]) if start is None else start[None]
         return np.concatenate([first, self.trace[name][:-1]])
 
+    def case_from(self, steps: slice) -> dict[str, Array]:
+        """The case's arrays for some of the steps, which start from the state that the trace has there."""
+        n, arrays = steps.start, dict(self.case)
+        for x in "PQ":
+            arrays[f"{x}0"] = self.before(x)[n] if self.layer.neuron.U_reads else self.trace[x][n]
+        arrays["R0"] = self.trace["R"][n]
+        return arrays | {name: arrays[name][steps] for name in ("target", "mask") if name in arrays}
+
     def weights(self) -> tuple[Array, Array]:
         """W and b as each step read them, (T, ...)."""
         steps = len(self.spikes_in)

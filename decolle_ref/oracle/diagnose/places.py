@@ -10,8 +10,10 @@ import numpy as np
 
 from decolle_ref._util.check import Array
 from decolle_ref.oracle.check.residual import Slot
+from decolle_ref.oracle.trace import LOSS, MEMORY
 
-NAMES = {"Q": "input", "P": "input", "Y": "output", "e": "output"}
+WEIGHTS = ("W", "b", "dW", "db", *MEMORY)
+FEATURES = {"Q": "input", "P": "input", "Q_final": "input", "P_final": "input", "Y": "output", "e": "output"}
 FEW = 3
 
 
@@ -28,19 +30,32 @@ def places(slot: Slot) -> str:
         Such as "from step 5 on, in sample 1 alone"; empty if it fails in every step, sample and entry.
     """
     wrong = ~slot.holds
-    names = ["step"]
-    if slot.equation not in ("W", "b", "dW", "db"):
-        names += ["sample", NAMES.get(slot.equation, "neuron")]
-    elif wrong.ndim <= 3:
-        names += ["neuron", "input"][: wrong.ndim - 1]
-    else:
-        names += ["output channel", "input channel", "row of the kernel", "column of the kernel"]
-    if wrong.ndim != len(names):  # the loss, and what a run hands on after its last step
-        wrong, names = np.asarray(wrong.reshape(len(wrong), -1).any(axis=1)), names[:1]
-    axes = range(wrong.ndim)
-    failing = [np.asarray(wrong.any(axis=tuple(k for k in axes if k != axis))) for axis in axes]
+    every = range(wrong.ndim)
+    failing = [np.asarray(wrong.any(axis=tuple(k for k in every if k != axis))) for axis in every]
+    names = "step", *axes(slot.equation, wrong.ndim - 1)
     parts = [along(*pair) for pair in zip(failing, names, strict=True)]
     return ", ".join(part for part in parts if part)
+
+
+def axes(equation: str, number: int) -> tuple[str, ...]:
+    """What the axes of an array count at one step.
+
+    Parameters
+    ----------
+    equation : the name of the array
+    number : of its axes, without that of time
+
+    Returns
+    -------
+    tuple of str
+    """
+    if equation == LOSS:
+        return ()
+    if equation not in WEIGHTS:
+        return "sample", FEATURES.get(equation, "neuron")
+    if number > 2:
+        return "output channel", "input channel", "row of the kernel", "column of the kernel"
+    return ("neuron", "input")[:number]
 
 
 def along(wrong: Array, name: str) -> str:

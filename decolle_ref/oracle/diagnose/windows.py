@@ -84,12 +84,7 @@ def _of_steps(site: Site, steps: slice) -> Site:
 
 
 def _cut(operands: Part, steps: slice) -> Part:
-    n, case = steps.start, dict(operands.case)
-    for x in "PQ":
-        case[f"{x}0"] = operands.before(x)[n] if operands.layer.neuron.U_reads else operands.trace[x][n]
-    case["R0"] = operands.trace["R"][n]
-    case |= {x: case[x][steps] for x in ("target", "mask") if x in case}
-    case |= {x: operands.trace[x][n] for x in UPDATE if x in operands.trace}
+    case = operands.case_from(steps) | {x: operands.trace[x][steps.start] for x in UPDATE if x in operands.trace}
     trace = {name: x[steps] for name, x in operands.trace.items() if not name.endswith("_final")}
     return replace(
         operands,
