@@ -34,7 +34,7 @@ class Layer:
             for name, x in case.arrays.items()
             if name.startswith(prefix)
         }
-        self.layer, self.about, self.k = case.network()[k], case.about, k
+        self.layer, self.about = case.network()[k], case.about
         self.neuron = self.layer.neuron
         self.dialect = dialect = case.dialect()
         gain, strength = dialect.value("gains"), dialect.value("refractory")

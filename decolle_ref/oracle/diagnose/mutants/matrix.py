@@ -20,7 +20,7 @@ from decolle_ref.oracle.diagnose.mutants.planting import SQUARE
 from decolle_ref.oracle.diagnose.search import explain_all
 from decolle_ref.oracle.profile import PROFILES, Profile
 from decolle_ref.oracle.trace import Trace, parse_trace
-from decolle_ref.oracle.vectors.catalogue import quantised, select
+from decolle_ref.oracle.vectors.catalogue import dtype_of, quantised, select
 from decolle_ref.oracle.vectors.properties import Vector
 from decolle_ref.oracle.vectors.random_cases import dense, random_case, vector
 
@@ -73,10 +73,9 @@ def square(profile: Profile) -> Vector:
     -------
     Vector
     """
-    dtype = "float64" if profile.format in ("float64", "fixed") else "float32"
     stack = dense(5, 5, 5, n_out=5)
     pair = random_case(7, stack, steps=12, batch=3, burn_in=4, optimiser={"kind": "sgd"})
-    return quantised(vector(dtype, SQUARE, "matrices transposed or exchanged", pair), profile)
+    return quantised(vector(dtype_of(profile), SQUARE, "matrices transposed or exchanged", pair), profile)
 
 
 def trace(profile: Profile, case: Vector, *mutants: Mutant) -> Trace:
