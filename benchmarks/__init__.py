@@ -1,0 +1,15 @@
+"""How fast the package is beside PyTorch and JAX: `python -m benchmarks`.
+
+| module | content |
+| --- | --- |
+| `problems` | networks, inputs and targets, as arrays of NumPy |
+| `ours`, `pytorch`, `jax_scan` | programs that solve them |
+| `workloads` | the list of what is timed |
+| `timing` | two programs taking turns |
+| `worker` | the process in which one peer is timed |
+| `memory`, `machine` | memory against the number of steps; the machine and its peak |
+| `page` | the page `docs/benchmarks.md` |
+
+Every program is a `Program`: `block()` makes a number of steps from one fixed start, and `result()` gives the arrays
+that all programs of a workload must share.
+"""
