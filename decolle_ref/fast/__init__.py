@@ -27,9 +27,10 @@ Public are the modules `convnet`, `evaluation`, `spikegrad`, `stepper`, `update`
 from decolle_ref.fast import convnet, spikegrad
 from decolle_ref.fast.convnet import ConvnetStepper
 from decolle_ref.fast.evaluation import Evaluation, evaluate
+from decolle_ref.fast.learning import Learned, learn
 from decolle_ref.fast.stepper import NetworkStepper
 from decolle_ref.fast.update import update_layer
 from decolle_ref.fast.workers import worker_pool
 
 __all__ = ["ConvnetStepper", "Evaluation", "NetworkStepper", "convnet", "evaluate", "spikegrad", "update_layer"]
-__all__ += ["worker_pool"]
+__all__ += ["Learned", "learn", "worker_pool"]
