@@ -21,11 +21,11 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from decolle_ref._util.check import Array
-from decolle_ref.decolle import network as definition
+from decolle_ref._util.check import Array, finite, validate_one_per_layer, validate_shape
 from decolle_ref.decolle.layer import Layer
 from decolle_ref.decolle.learner import Learner
 from decolle_ref.decolle.network import Carry
+from decolle_ref.fast.dense import DenseStepper
 
 __all__ = ["Learned", "learn"]
 
@@ -76,11 +76,22 @@ def learn(
     InputError
         For what `network.run` refuses too, and for networks that the fast path does not have.
     """
-    steps = zip(*(np.asarray(target) for target in targets), strict=True)
-    carry, shown = start, []
-    for carry, snapshots in definition.run(network, start, np.asarray(spikes), steps, learner):
-        shown.append(snapshots)
-    layers = zip(*shown, strict=True)
-    return carry, tuple(
-        Learned(np.stack([s.Y for s in layer]), np.array([s.S.mean() for s in layer])) for layer in layers
+    dtype, batch = network[0].neuron.alpha.dtype, start.state[0].P.shape[:-1]
+    stepper = DenseStepper(network, start, learner)
+    x = finite("spikes", spikes, dtype)
+    steps = len(x) if x.ndim else 0
+    validate_shape("spikes", x, (steps, *batch, network[0].synapse.n_in))
+    goals = _parse_targets(network, targets, (steps, *batch))
+    Y, counts = stepper.run(x.reshape(steps, stepper.samples, -1), [goal.reshape(steps, stepper.samples, -1) for goal in goals])
+    return stepper.carry, tuple(
+        Learned(y.reshape(goal.shape), count / (stepper.samples * layer.synapse.n)) for y, goal, count, layer in zip(Y, goals, counts.T, network, strict=True)
     )
+
+
+def _parse_targets(network: Sequence[Layer], targets: Sequence[npt.ArrayLike], sizes: tuple[int, ...]) -> list[Array]:
+    """The targets in the network's dtype, each (steps, ..., n_out)."""
+    validate_one_per_layer("targets", targets, len(network))
+    return [
+        finite(f"layer {k} targets", target, layer.neuron.alpha.dtype, (*sizes, len(layer.readout.c)))
+        for k, (layer, target) in enumerate(zip(network, targets, strict=True), start=1)
+    ]
