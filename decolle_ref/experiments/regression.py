@@ -142,7 +142,7 @@ def at_rest(problem: Problem, carry: Carry) -> Carry:
 
 def learn(problem: Problem, start: Carry) -> tuple[Carry, Measured]:
     """One pass over the sequence with learning; measures each layer after burn-in."""
-    goals = problem.targets.swapaxes(0, 1)
+    goals = list(problem.targets.swapaxes(0, 1))
     carry, layers = fast.learn(problem.network, at_rest(problem, start), problem.spikes, goals, problem.learner)
     squared = [((layer.Y - goal) ** 2)[BURN_IN:].mean(dtype=float) for layer, goal in zip(layers, goals, strict=True)]
     return carry, Measured(np.array(squared), np.array([layer.spike_rate[BURN_IN:].mean() for layer in layers]))

@@ -4,12 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from decolle_ref._util.check import Array, InputError, count
-from decolle_ref.decolle import network as definition
+from decolle_ref._util.check import Array, InputError
 from decolle_ref.decolle.layer import Layer
 from decolle_ref.decolle.learner import Learner
 from decolle_ref.decolle.network import Carry
-from decolle_ref.decolle.synapse import Dense, Weights
+from decolle_ref.decolle.synapse import Dense
 from decolle_ref.fast.dense_layers import LayerGroup, groups_of
 from decolle_ref.fast.dense_parameters import Parameters, spans
 from decolle_ref.fast.dense_update import update_of
@@ -18,7 +17,9 @@ __all__ = ["DenseStepper"]
 
 
 class DenseStepper:
-    """`network.run` with a learner, for a batch of a fixed size; all checks are made here, once.
+    """`network.run` with a learner, for a batch of a fixed size.
+
+    Assumes a start and a learner that fit, as `learn` checks.
 
     Parameters
     ----------
@@ -32,11 +33,11 @@ class DenseStepper:
     Raises
     ------
     InputError
-        For what `network.run` refuses, and for another synapse, a pool, several dtypes, or an empty batch.
+        For another synapse, a pool, or several dtypes.
     """
 
     def __init__(self, network: Sequence[Layer], start: Carry, learner: Learner) -> None:
-        _validate(network, start, learner)
+        _validate(network)
         self.network, self.learner, self.batch = network, learner, start.state[0].P.shape[:-1]
         self.samples, self.n, self.updates = int(np.prod(self.batch)), start.n, start.updates
         self.dtype = start.weights[0].W.dtype
@@ -45,18 +46,19 @@ class DenseStepper:
         self.P = np.zeros((self.samples, inputs), self.dtype)
         self.dU = np.zeros((self.samples, sum(layer.synapse.n for layer in network)), self.dtype)
         self.groups = self._groups()
+        self.spans = spans(len(group.layers) for group in self.groups)
         states = iter(start.state)
-        for group, _ in self.groups:
+        for group in self.groups:
             group.load([next(states) for _ in group.layers])
         self.update = update_of(learner, self.parameters, start.opt_state, self.dU, self.P)
 
-    def _groups(self) -> list[tuple[LayerGroup, list[Array]]]:
-        """The groups with their layers' matrices."""
+    def _groups(self) -> list[LayerGroup]:
+        """Layers that go through a step together."""
         groups, matrices = groups_of(self.network), iter(self.parameters.matrices)
         inputs = spans(sum(layer.synapse.n_in + 1 for layer in group) for group in groups)
         neurons = spans(sum(layer.synapse.n for layer in group) for group in groups)
         return [
-            (LayerGroup(group, self.P[:, j], self.dU[:, i]), [next(matrices) for _ in group])
+            LayerGroup(group, [next(matrices) for _ in group], self.P[:, j], self.dU[:, i])
             for group, j, i in zip(groups, inputs, neurons, strict=True)
         ]
 
@@ -82,44 +84,38 @@ class DenseStepper:
         counts = np.empty((len(spikes), len(self.network)), self.dtype)
         for n, x in enumerate(spikes):
             self._step(x, goals, shown, counts, n, n == len(spikes) - 1)
-        Y = [y[..., k] for y, (group, _) in zip(shown, self.groups, strict=True) for k in group.outputs]
+        Y = [y[..., k] for y, group in zip(shown, self.groups, strict=True) for k in group.outputs]
         return Y, counts
 
     def _step(self, x: Array, goals: list[Array], shown: list[Array], counts: Array, n: int, last: bool) -> None:
         """One step of [K20 Eq. 1] and, from burn-in on, of [K20 Eq. 3]."""
-        layer = 0
-        for (group, matrices), Y in zip(self.groups, shown, strict=True):
-            x = group.forward(matrices, x)
+        for group, layers, Y in zip(self.groups, self.spans, shown, strict=True):
+            x = group.forward(x)
             Y[n] = group.Y
-            group.count_spikes(counts[n, layer : layer + len(matrices)])
-            layer += len(matrices)
+            group.count_spikes(counts[n, layers])
         if self.n >= self.learner.burn_in:
-            for (group, _), goal in zip(self.groups, goals, strict=True):
+            for group, goal in zip(self.groups, goals, strict=True):
                 group.local_gradients(goal[n])
             self.update.step(self.updates, last)
             self.updates += 1
-        for group, _ in self.groups:
+        for group in self.groups:
             group.advance()
         self.n += 1
 
     def _by_group(self, targets: Sequence[Array]) -> list[Array]:
         """The targets of each group's layers side by side, (steps, samples, outputs of the group)."""
         layers = iter(targets)
-        return [np.concatenate([next(layers) for _ in group.layers], axis=-1) for group, _ in self.groups]
+        return [np.concatenate([next(layers) for _ in group.layers], axis=-1) for group in self.groups]
 
     @property
     def carry(self) -> Carry:
         """Copies of weights, states and optimiser state after the latest step."""
-        states = tuple(state for group, _ in self.groups for state in group.states(self.batch))
+        states = tuple(state for group in self.groups for state in group.states(self.batch))
         return Carry(self.parameters.split(), states, self.update.state(), self.n, self.updates)
 
 
-def _validate(network: Sequence[Layer], start: Carry, learner: Learner) -> None:
-    definition.validate(network, start.weights)
-    definition.validate_state(network, start.state)
-    count("n", start.n, 0)
-    count("updates", start.updates, 0)
-    learner.validate(start.weights, start.opt_state)
+def _validate(network: Sequence[Layer]) -> None:
+    """Raise InputError for what the fast path does not have."""
     for k, layer in enumerate(network, start=1):
         if not isinstance(layer.synapse, Dense):
             raise InputError(f"layer {k}: expected a Dense synapse, got {type(layer.synapse).__name__}")
@@ -127,5 +123,3 @@ def _validate(network: Sequence[Layer], start: Carry, learner: Learner) -> None:
             raise InputError(f"layer {k}: expected no pool, got one")
         if layer.neuron.alpha.dtype != network[0].neuron.alpha.dtype:
             raise InputError(f"layer {k}: expected {network[0].neuron.alpha.dtype}, got {layer.neuron.alpha.dtype}")
-    if not np.prod(start.state[0].P.shape[:-1]):
-        raise InputError("state: expected at least one sample, got none")

@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from decolle_ref._util.check import Array
 from decolle_ref.decolle.synapse import Weights
 from decolle_ref.fast.update import BLOCK
 
@@ -106,7 +105,9 @@ def blocks_of(shapes: Sequence[tuple[int, ...]], longest: int = BLOCK) -> list[B
     -------
     list of Block
     """
-    blocks, pieces, start, size = [], [], 0, 0
+    blocks: list[Block] = []
+    pieces: list[Rows] = []
+    start = size = 0
     for k, (n, n_in) in enumerate(shapes):
         row = 0
         while row < n:

@@ -59,10 +59,12 @@ class Update:
         products = []
         for block in self.blocks:
             to = out[block.span] if whole else out
-            products.append([
-                (left[self.neurons[k]][rows], right[:, self.inputs[k]], _matrix(to[span], self.inputs[k]))
-                for k, rows, span in block.pieces
-            ])
+            products.append(
+                [
+                    (left[self.neurons[k]][rows], right[:, self.inputs[k]], _matrix(to[span], self.inputs[k]))
+                    for k, rows, span in block.pieces
+                ]
+            )
         return products
 
     def step(self, updates: int, last: bool) -> None:
