@@ -13,6 +13,7 @@ from decolle_ref._util.check import Array
 from decolle_ref.decolle.layer import Layer
 from decolle_ref.decolle.lif import LIF
 from decolle_ref.decolle.objective import cross_entropy
+from decolle_ref.fast.dense_parameters import one_number_if_equal
 
 __all__ = ["Constants", "constants_of"]
 
@@ -24,7 +25,7 @@ class Constants(NamedTuple):
     ----------
     alpha, beta : arrays of shape (M,), of all inputs
     gain_P, gain_Q : arrays of shape (M,), or None where all gains are 1
-    gamma, delta : arrays of shape (N,), of all neurons
+    gamma, delta : arrays of shape (N,), of all neurons, or () where all are equal
     c : array of shape (outputs,)
     share : array of shape (outputs,)
         What `Objective.error` multiplies the slope of the loss by.
@@ -64,7 +65,8 @@ def constants_of(layers: Sequence[Layer], samples: int) -> Constants:
         return np.concatenate([part for pair in parts for part in pair], dtype=dtype)
 
     def of_neurons(constant: Callable[[Layer], Array | float]) -> Array:
-        return np.concatenate([np.broadcast_to(constant(l), (l.synapse.n,)) for l in layers], dtype=dtype)
+        row = np.concatenate([np.broadcast_to(constant(l), (l.synapse.n,)) for l in layers], dtype=dtype)
+        return one_number_if_equal(row)
 
     def gains(name: str) -> Array | None:
         ones = all((getattr(layer.neuron, name) == 1).all() for layer in layers)

@@ -15,7 +15,7 @@ from decolle_ref.decolle.lif import State
 from decolle_ref.decolle.objective import cross_entropy
 from decolle_ref.fast.dense_constants import constants_of
 from decolle_ref.fast.dense_parameters import spans
-from decolle_ref.fast.in_place import spike_writer, surrogate_writer, write_error
+from decolle_ref.fast.in_place import Potentials, spike_writer, surrogate_writer, write_error
 from decolle_ref.fast.regularisers import PenaltyBuffers
 
 __all__ = ["LayerGroup", "groups_of"]
@@ -70,38 +70,38 @@ class LayerGroup:
     def __init__(self, layers: Sequence[Layer], matrices: Sequence[Array], P: Array, dU: Array) -> None:
         first, self.layers, self.P, self.dU = layers[0], layers, P, dU
         self.constants = constants_of(layers, len(P))
+        self.refractory = bool(self.constants.delta.any())
         self.inputs = spans(layer.synapse.n_in + 1 for layer in layers)
         self.neurons = spans(layer.synapse.n for layer in layers)
         self.outputs = spans(len(layer.readout.c) for layer in layers)
         self.Q, self.X, self.scratch_in = (np.zeros_like(P) for _ in range(3))
-        self.R, self.U, self.S, self.sigma, self.slope, self.scratch = (np.zeros_like(dU) for _ in range(6))
-        self.Y, self.dY, self.column, self.counts = (
-            np.zeros((len(P), width), P.dtype)
-            for width in (self.outputs[-1].stop, self.outputs[-1].stop, 1, len(layers))
-        )
+        self.R, self.arrays = np.zeros_like(dU), Potentials.zeros(dU.shape, dU.dtype)
+        samples, outputs, dtype = len(P), self.outputs[-1].stop, P.dtype
+        self.Y, self.dY, self.column = (np.zeros((samples, width), dtype) for width in (outputs, outputs, 1))
+        self.row = np.zeros(dU.shape[1], dtype)
         self.write_spikes = spike_writer(first.surrogate.spike)
         self.write_surrogate = surrogate_writer(first.surrogate, first.activity == "primitive")
         regularised = first.objective.regulariser is not None
-        self.penalty = PenaltyBuffers(layers, self.constants.of_layer, len(P)) if regularised else None
+        self.penalty = PenaltyBuffers(layers, self.constants.of_layer, samples) if regularised else None
         self._view(matrices)
 
     def _view(self, matrices: Sequence[Array]) -> None:
         """Views of the parts that belong to one layer, made once."""
         first, by_layer = self.layers[0], list(zip(self.neurons, self.outputs, strict=True))
-        read = self.sigma if first.activity == "primitive" else self.S
+        U, S, sigma, *_ = self.arrays
+        read = sigma if first.activity == "primitive" else S
         G = [layer.readout.G for layer in self.layers]
         self.drives = [
-            (self.P[:, j], matrix.T, self.U[:, i])
-            for matrix, j, i in zip(matrices, self.inputs, self.neurons, strict=True)
+            (self.P[:, j], matrix.T, U[:, i]) for matrix, j, i in zip(matrices, self.inputs, self.neurons, strict=True)
         ]
         self.readouts = [(read[:, i], g.T, self.Y[:, k]) for g, (i, k) in zip(G, by_layer, strict=True)]
         self.feedback = [(self.dY[:, k], g, self.dU[:, i]) for g, (i, k) in zip(G, by_layer, strict=True)]
         parts = self.outputs if first.objective.loss is cross_entropy else [slice(None)]
         self.errors = [(self.Y[:, k], self.dY[:, k], k) for k in parts]
         self.transmitted = [
-            (self.S[:, i], self.X[:, j.start : j.stop - 1]) for i, j in zip(self.neurons, self.inputs[1:], strict=False)
+            (S[:, i], self.X[:, j.start : j.stop - 1]) for i, j in zip(self.neurons, self.inputs[1:], strict=False)
         ]
-        self.input, self.output = self.X[:, : self.inputs[0].stop - 1], self.S[:, self.neurons[-1]]
+        self.input, self.output = self.X[:, : self.inputs[0].stop - 1], S[:, self.neurons[-1]]
 
     def load(self, states: Sequence[State]) -> None:
         """Start from these states, one per layer, of any batch shape."""
@@ -127,12 +127,14 @@ class LayerGroup:
             self._advance_P()
         for P, W, U in self.drives:
             np.matmul(P, W, out=U)
-        np.multiply(self.R, self.constants.delta, out=self.scratch)
-        self.U -= self.scratch
-        self.write_spikes(self.U, self.S)
+        U, S, scratch = self.arrays.U, self.arrays.S, self.arrays.scratch
+        if self.refractory:
+            np.multiply(self.R, self.constants.delta, out=scratch)
+            U -= scratch
+        self.write_spikes(self.arrays)
         self.R *= self.constants.gamma
-        self.R += self.S
-        self.write_surrogate(self.U, self.sigma, self.slope, self.scratch)
+        self.R += S
+        self.write_surrogate(self.arrays)
         for read, G, Y in self.readouts:
             np.matmul(read, G, out=Y)
         self.Y += self.constants.c
@@ -172,11 +174,11 @@ class LayerGroup:
         self.dY *= self.constants.share
         for dY, G, dU in self.feedback:
             np.matmul(dY, G, out=dU)
-        self.dU *= self.slope
+        self.dU *= self.arrays.slope
         if self.penalty is not None:
-            self.penalty.add(self.U, self.dU, self.sigma, self.slope, self.scratch)
+            self.penalty.add(self.arrays, self.dU)
 
     def count_spikes(self, out: Array) -> None:
         """The number of spikes of each layer, summed over the samples, into an array (layers,)."""
-        np.matmul(self.S, self.constants.of_layer, out=self.counts)
-        np.add.reduce(self.counts, axis=0, out=out)
+        np.add.reduce(self.arrays.S, axis=0, out=self.row)
+        np.matmul(self.row, self.constants.of_layer, out=out)

@@ -15,10 +15,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from decolle_ref._util.check import Array
 from decolle_ref.decolle.synapse import Weights
 from decolle_ref.fast.update import BLOCK
 
-__all__ = ["Block", "Parameters", "Rows", "blocks_of", "spans"]
+__all__ = ["Block", "Parameters", "Rows", "blocks_of", "one_number_if_equal", "spans"]
 
 
 def spans(sizes: Iterable[int]) -> list[slice]:
@@ -35,6 +36,21 @@ def spans(sizes: Iterable[int]) -> list[slice]:
     """
     ends = np.cumsum([0, *sizes]).tolist()
     return [slice(start, stop) for start, stop in pairwise(ends)]
+
+
+def one_number_if_equal(x: Array) -> Array:
+    """An array of shape () if all entries are equal, which NumPy multiplies by sooner; else x.
+
+    Parameters
+    ----------
+    x
+        At least one number.
+
+    Returns
+    -------
+    array
+    """
+    return np.array(x.flat[0]) if (x == x.flat[0]).all() else x
 
 
 class Parameters:

@@ -11,7 +11,7 @@ from decolle_ref._util.check import Array, InputError
 from decolle_ref.decolle.learner import Learner
 from decolle_ref.decolle.optim import Adamax, Moments
 from decolle_ref.decolle.synapse import Weights
-from decolle_ref.fast.dense_parameters import Parameters, blocks_of, spans
+from decolle_ref.fast.dense_parameters import Parameters, blocks_of, one_number_if_equal, spans
 
 __all__ = ["AdamaxUpdate", "RankOneAdamax", "Update", "update_of"]
 
@@ -45,10 +45,11 @@ class Update:
         self.multiply = np.multiply if len(P) == 1 else np.matmul
         self.base = self.base_rates(dU.dtype)
         self.lr, self.factor = self.base.copy(), 1.0
+        self.rates = [self.lr[block.span] if self.lr.ndim else self.lr for block in self.blocks]
 
     def base_rates(self, dtype: np.dtype[Any]) -> Array:
-        """The learning rates before the schedule, one per parameter."""
-        return Parameters(self.learner.learning_rates, self.parameters.shapes, dtype).flat
+        """The learning rates before the schedule: one number, or one per parameter."""
+        return one_number_if_equal(Parameters(self.learner.learning_rates, self.parameters.shapes, dtype).flat)
 
     def products(self, left: Array, right: Array, out: Array) -> list[list[Product]]:
         """For each block: rows of left (neurons, ...), columns of right (..., inputs), and their part of `out`.
@@ -88,7 +89,7 @@ class Update:
     def apply(self, k: int, span: slice, W: Array, g: Array, scratch: Array) -> None:
         """W <- W - lr g, for block k."""
         self.write_gradient(k)
-        g *= self.lr[span]
+        g *= self.rates[k]
         W -= g
 
     def write_gradient(self, k: int) -> None:
@@ -138,7 +139,7 @@ class AdamaxUpdate(Update):
         elif self.last:
             self.m.flat[span] = g
         g /= u
-        g *= self.lr[span]
+        g *= self.rates[k]
         W -= g
 
     def state(self) -> Any:

@@ -2,13 +2,14 @@
 
 Tested against `surrogate`, `objective.LOSSES` and the definitions that they name.
 
->>> U, sigma, slope, scratch = np.zeros(1), np.empty(1), np.empty(1), np.empty(1)
->>> write_logistic(U, sigma, slope, scratch)
->>> sigma, slope
-(array([0.5]), array([0.25]))
+>>> arrays = Potentials.zeros((1, 1), np.dtype(float))
+>>> write_logistic(arrays)
+>>> arrays.sigma, arrays.slope
+(array([[0.5]]), array([[0.25]]))
 """
 
 from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,59 +18,90 @@ from decolle_ref.decolle import dialects
 from decolle_ref.decolle.objective import Loss, cross_entropy, smooth_l1, squared_error
 from decolle_ref.decolle.surrogate import Function, Surrogate, above_threshold, at_threshold, boxcar, logistic
 
-__all__ = ["spike_writer", "surrogate_writer", "write_error", "write_logistic"]
-
-SurrogateWriter = Callable[[Array, Array, Array, Array], None]
-"""(U, sigma, slope, scratch), all of one shape: overwrites the last three."""
+__all__ = ["Potentials", "spike_writer", "surrogate_writer", "write_error", "write_logistic"]
 
 
-def write_logistic(U: Array, sigma: Array, slope: Array, scratch: Array) -> None:
+class Potentials(NamedTuple):
+    """U and what is computed from it at one step, all of one shape.
+
+    Attributes
+    ----------
+    U, S, sigma, slope : arrays
+        U, Theta(U), sigma(U) and sigma'(U).
+    scratch : array
+    flag : array of booleans
+        The results of comparisons: NumPy writes them sooner here than as floats.
+    """
+
+    U: Array
+    S: Array
+    sigma: Array
+    slope: Array
+    scratch: Array
+    flag: Array
+
+    @classmethod
+    def zeros(cls, shape: tuple[int, ...], dtype: np.dtype[Any]) -> "Potentials":
+        """New arrays of this shape."""
+        U, S, sigma, slope, scratch = (np.zeros(shape, dtype) for _ in range(5))
+        return cls(U, S, sigma, slope, scratch, np.zeros(shape, bool))
+
+
+Writer = Callable[[Potentials], None]
+"""Reads U, and overwrites the other arrays that it needs."""
+
+
+def write_logistic(arrays: Potentials) -> None:
     """sigma(U) = |[U > 0] - q| and sigma'(U) = q - q^2, where q = sigma(-|U|) = z / (1 + z) and z = exp(-|U|).
 
     No overflow, and no digits lost where sigma' is small.
 
     Parameters
     ----------
-    U
-        Potentials, any shape.
-    sigma, slope, scratch
-        Of the shape of U; overwritten.
+    arrays
+        All but S are used.
     """
+    U, _, sigma, slope, scratch, flag = arrays
     np.abs(U, out=slope)
     np.negative(slope, out=slope)
     np.exp(slope, out=slope)
     np.add(slope, 1, out=sigma)
     slope /= sigma
     np.multiply(slope, slope, out=scratch)
-    np.greater(U, 0, out=sigma)
+    np.greater(U, 0, out=flag)
+    np.copyto(sigma, flag)
     sigma -= slope
     np.abs(sigma, out=sigma)
     slope -= scratch
 
 
-def _write_fast_sigmoid_10(U: Array, sigma: Array, slope: Array, scratch: Array) -> None:
+def _write_fast_sigmoid_10(arrays: Potentials) -> None:
     """sigma'(U) = 1 / (1 + 10 |U|)^2; sigma is left as it is."""
-    np.abs(U, out=slope)
+    slope = arrays.slope
+    np.abs(arrays.U, out=slope)
     slope *= 10
     slope += 1
     slope *= slope
     np.divide(1, slope, out=slope)
 
 
-def _write_boxcar(U: Array, sigma: Array, slope: Array, scratch: Array) -> None:
+def _write_boxcar(arrays: Potentials) -> None:
     """sigma'(U) = 1 for -1/2 < U <= 1/2, else 0; sigma is left as it is."""
-    np.greater(U, -0.5, out=slope)
-    np.less_equal(U, 0.5, out=scratch)
+    U, _, _, slope, scratch, flag = arrays
+    np.greater(U, -0.5, out=flag)
+    np.copyto(slope, flag)
+    np.less_equal(U, 0.5, out=flag)
+    np.copyto(scratch, flag)
     slope *= scratch
 
 
-_SLOPES: dict[Function, SurrogateWriter] = {
+_SLOPES: dict[Function, Writer] = {
     dialects.decolle.triple().derivative: _write_fast_sigmoid_10,
     boxcar.derivative: _write_boxcar,
 }
 
 
-def surrogate_writer(surrogate: Surrogate, reads_primitive: bool) -> SurrogateWriter:
+def surrogate_writer(surrogate: Surrogate, reads_primitive: bool) -> Writer:
     """The function that writes sigma(U) and sigma'(U); by the definition, with new arrays, where there is no other.
 
     Parameters
@@ -82,22 +114,22 @@ def surrogate_writer(surrogate: Surrogate, reads_primitive: bool) -> SurrogateWr
     Returns
     -------
     function
-        (U, sigma, slope, scratch), which overwrites the last three.
+        Of `Potentials`.
     """
     if surrogate.derivative is logistic.derivative and surrogate.primitive is logistic.primitive:
         return write_logistic
     if not reads_primitive and surrogate.derivative in _SLOPES:
         return _SLOPES[surrogate.derivative]
 
-    def write(U: Array, sigma: Array, slope: Array, scratch: Array) -> None:
-        sigma[...] = surrogate.primitive(U)
-        slope[...] = surrogate.derivative(U)
+    def write(arrays: Potentials) -> None:
+        arrays.sigma[...] = surrogate.primitive(arrays.U)
+        arrays.slope[...] = surrogate.derivative(arrays.U)
 
     return write
 
 
-def spike_writer(spike: Function) -> Callable[[Array, Array], None]:
-    """The function (U, S) that writes Theta(U) into S.  A potential that is not a number gives no spike here.
+def spike_writer(spike: Function) -> Writer:
+    """The function that writes Theta(U) into S.  A potential that is not a number gives no spike here.
 
     Parameters
     ----------
@@ -107,14 +139,15 @@ def spike_writer(spike: Function) -> Callable[[Array, Array], None]:
     Returns
     -------
     function
+        Of `Potentials`.
     """
-    if spike is at_threshold:
-        return lambda U, S: np.greater_equal(U, 0, out=S)  # type: ignore[return-value]
-    if spike is above_threshold:
-        return lambda U, S: np.greater(U, 0, out=S)  # type: ignore[return-value]
+    if spike not in (at_threshold, above_threshold):
+        return lambda arrays: np.copyto(arrays.S, spike(arrays.U))
+    compare = np.greater_equal if spike is at_threshold else np.greater
 
-    def write(U: Array, S: Array) -> None:
-        S[...] = spike(U)
+    def write(arrays: Potentials) -> None:
+        compare(arrays.U, 0, out=arrays.flag)
+        np.copyto(arrays.S, arrays.flag)
 
     return write
 
@@ -136,7 +169,8 @@ def write_error(loss: Loss, Y: Array, target: Array, dY: Array, column: Array) -
     if loss is squared_error or loss is smooth_l1:
         np.subtract(Y, target, out=dY)
         if loss is smooth_l1:
-            np.clip(dY, -1, 1, out=dY)
+            np.maximum(dY, -1, out=dY)
+            np.minimum(dY, 1, out=dY)
     elif loss is cross_entropy:
         np.max(Y, axis=1, keepdims=True, out=column)
         np.subtract(Y, column, out=dY)
