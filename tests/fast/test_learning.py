@@ -200,5 +200,5 @@ def test_a_step_allocates_nothing_that_grows_with_batch_or_weights():
     script = Path(__file__).parents[1] / "support" / "allocations.py"
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True)
     for name, (small, more_samples, more_weights) in json.loads(done.stdout).items():
-        assert more_samples - small < 1024, name
-        assert more_weights - small < 1024, name
+        assert more_samples - small < 256, name
+        assert more_weights - small < 256, name

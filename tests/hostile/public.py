@@ -9,6 +9,8 @@ import decolle_ref
 ROOMS = ("decolle", "credit", "spikegrad", "fast")
 # not public, as their rooms say
 PARTS = ("fast.conv", "fast.layer_buffers", "fast.pool", "fast.spikegrad_layer", "credit.audit.template")
+PARTS += ("fast.dense", "fast.dense_constants", "fast.dense_layers", "fast.dense_parameters", "fast.dense_update")
+PARTS += ("fast.in_place", "fast.regularisers")
 MODULES = ("gradcheck", "data.encode")
 
 
