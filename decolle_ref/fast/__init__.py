@@ -26,8 +26,9 @@ Read the definitions first; a new reader can skip this room.
 To evaluate a network whose weights are fixed, call `evaluate`: spikes (steps, ..., n_in) in, and Y, U and S of every
 layer out, in the shapes of the definition with the steps as an axis in front.  To learn, call `learn`: a whole sequence
 of spikes and targets in, the next `Carry` and Y of every layer out.  A program that does something else between two
-steps of convolutions uses `NetworkStepper`, and one of dense layers `update_layer` in a `Learner`.  Where Y alone is needed of convolutions with pools,
-`NetworkStepper` with many steps per call is sooner still, as it leaves out the neurons that no window covers.
+steps of convolutions uses `NetworkStepper`, and one of dense layers `update_layer` in a `Learner`.  Where Y alone is
+needed of convolutions with pools, `NetworkStepper` with many steps per call is sooner still, as it leaves out the
+neurons that no window covers.
 
 Public are the modules `convnet`, `evaluation`, `learning`, `spikegrad`, `stepper`, `update` and `workers`, and the
 names in `__all__`; the others are their parts.
