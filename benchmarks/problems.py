@@ -23,19 +23,15 @@ SCALE = 4.0, 4.0, 4.0  # of the initial weights, so that a few percent of the ne
 LEARNING_RATE = 1e-3  # per unit of normalised trace
 
 
-class Program(NamedTuple):
-    """A program of one candidate.
+class Result(NamedTuple):
+    """What a block computed: Y of every layer, (steps, batch, n_out), and the weights or gradients after it."""
 
-    Attributes
-    ----------
-    block : function
-        Makes all steps of the problem, each time from the same start.
-    result : function
-        The arrays that the last block computed, which all candidates of a workload share.
-    """
+    Y: list[Array]
+    arrays: list[Array]
 
-    block: Callable[[], object]
-    result: Callable[[], list[Array]]
+
+Program = Callable[[], Result]
+"""Makes all steps of a problem, each time from the same start."""
 
 
 class Learning(NamedTuple):
@@ -82,12 +78,15 @@ class Images(NamedTuple):
     alpha: float = 400.0
 
 
+Problem = Learning | Evaluation | Images
+
+
 def dense(n: int, batch: int, steps: int, density: float = 0.05) -> Learning:
     """Three dense layers of n neurons in the paper's dialect, 100 inputs, 10 outputs per layer, after a burn-in."""
     rng = np.random.default_rng(0)
     net, weights = _dense_layers(rng, CHANNELS, n, shared=False)
     rates = [Weights(np.float32(LEARNING_RATE / _gain(layer)), np.float32(LEARNING_RATE)) for layer in net]
-    learner = Learner(rates, update_layer=fast.update_layer)
+    learner = Learner(rates)
     before, spikes = np.split(_spikes(rng, density, BURN_IN + steps, batch, CHANNELS), [BURN_IN])
     state, _ = fast.evaluate(net, weights, before)
     start = Carry(weights, state, learner.init(weights), BURN_IN)
@@ -106,7 +105,7 @@ def mnist(batch: int, steps: int) -> Learning:
     model, start = poisson_mnist_network.build(poisson_mnist_network.Settings(output_layer=False))
     rng = np.random.default_rng(0)
     spikes = _spikes(rng, 0.02, steps, batch, model.network[0].synapse.n_in)
-    start = start._replace(state=network.rest(model.network, (batch,)))
+    start = _resting(start, model.network, batch)
     return Learning(model.network, start, model.learner, spikes, _targets(rng, steps, batch))
 
 
@@ -121,13 +120,13 @@ def table_2(batch: int, steps: int, width: float = 1.0) -> Learning:
     net, learner, start = event_network.build(EventSettings(width=width), OUTPUTS)
     rng, n_in = np.random.default_rng(0), net[0].synapse.n_in
     spikes = rng.poisson(80 / n_in, (steps, batch, n_in)).astype(np.float32)
-    start = start._replace(state=network.rest(net, (batch,)))
+    start = _resting(start, net, batch)
     return Learning(net, start, learner, spikes, _targets(rng, steps, batch), dvsgesture.CHUNK)
 
 
-def images(name: str, width: float, batch: int) -> Images:
+def images(name: str, batch: int) -> Images:
     """Random images for a SpikeGrad network at the start of training, where every sample has error spikes."""
-    rng, net = np.random.default_rng(0), spikegrad.named(name, width=width)
+    rng, net = np.random.default_rng(0), spikegrad.named(name)
     # multiples of 1 / 256, so that no sum is rounded and all routes make the same spikes
     weights = tuple(Weights(np.rint(256 * w.W) / 256, w.b) for w in spikegrad.init_weights(rng, net, np.float32))
     x = rng.integers(0, 256, (batch, net[0].synapse.n_in)).astype(np.float32) / 256
@@ -157,10 +156,16 @@ def _dense_layers(rng: np.random.Generator, n_in: int, n: int, shared: bool) -> 
         tau_mem, tau_syn = lif.sample_time_constants(rng, 1 if shared else n_in)
         neuron = lif.neuron(tau_mem, tau_syn, dtype=np.float32)
         G = readout.sample_readout(rng, n, OUTPUTS, dtype=np.float32)
-        net.append(Layer(Dense(n_in, n), neuron, G, objective=Objective(smooth_l1)))
+        net.append(Layer(Dense(n_in, n), neuron, G, objective=Objective(smooth_l1, "mean")))
         weights.append(net[-1].synapse.init_weights(rng, neuron, scale, bias=-1.0))
         n_in = n
     return tuple(net), tuple(weights)
+
+
+def _resting(start: Carry, net: Network, batch: int) -> Carry:
+    """The start of a new sequence, without the weights that belong to no layer of the network."""
+    n = len(net)
+    return Carry(start.weights[:n], network.rest(net, (batch,)), start.opt_state[:n])
 
 
 def _gain(layer: Layer) -> float:
