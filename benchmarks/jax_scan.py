@@ -8,15 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from benchmarks.problems import Evaluation, Images, Learning, Problem, Program, Result, flat
+from benchmarks.problems import Evaluation, Learning, Program, Result, flat
 from decolle_ref.decolle.network import Layer, rest
 from decolle_ref.decolle.synapse import Conv2d
 
 
-def program(problem: Problem) -> Program:
+def program(problem: Learning | Evaluation) -> Program:
     """A problem as one compiled function."""
-    if isinstance(problem, Images):
-        raise NotImplementedError("SpikeGrad is not written in JAX here")
     return _learning(problem) if isinstance(problem, Learning) else _evaluation(problem)
 
 

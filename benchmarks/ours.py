@@ -11,6 +11,7 @@ from decolle_ref.decolle import network
 from decolle_ref.decolle.network import Carry
 from decolle_ref.decolle.optim import Moments
 from decolle_ref.decolle.synapse import Conv2d, Weights
+from decolle_ref.spikegrad import ann
 
 
 def program(problem: Problem, workers: ThreadPoolExecutor) -> Program:
@@ -24,10 +25,16 @@ def program(problem: Problem, workers: ThreadPoolExecutor) -> Program:
     return partial(_learn, problem)
 
 
+def blas_threads(problem: Problem, threads: int) -> int:
+    """The threads of every matrix product: all of them for dense layers, one where `workers` share the batch."""
+    is_dense = not isinstance(problem, Images) and not isinstance(problem.network[0].synapse, Conv2d)
+    return threads if is_dense else 1
+
+
 def definition(problem: Problem) -> Program:
-    """The same by `network.run`, one readable step after the other."""
+    """The same by `network.run`, one readable step after the other, and SpikeGrad by `spikegrad.ann`."""
     if isinstance(problem, Images):
-        raise NotImplementedError("the definition of SpikeGrad is not timed")
+        return partial(_spikegrad_definition, problem)
     learns = isinstance(problem, Learning)
     targets = [[goal] * len(problem.network) for goal in problem.targets] if learns else None
     learner = problem.learner if learns else None
@@ -56,6 +63,13 @@ def _evaluate(problem: Evaluation, workers: ThreadPoolExecutor) -> Result:
 def _spikegrad(problem: Images, workers: ThreadPoolExecutor) -> Result:
     net, weights, x, labels, alpha = problem
     return Result([], flat(fast.spikegrad.step(net, weights, x, labels, alpha, "spike", workers).increments))
+
+
+def _spikegrad_definition(problem: Images) -> Result:
+    net, weights, x, labels, alpha = problem
+    responses = ann.forward(net, weights, x)
+    errors = ann.backward(net, weights, responses, ann.top_error(responses[-1].S, labels, alpha))
+    return Result([], flat(ann.increments(net, x, responses, errors)))
 
 
 def _convolutions(problem: Learning, workers: ThreadPoolExecutor) -> Program:
