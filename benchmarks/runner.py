@@ -21,7 +21,8 @@ MEMORY, ORACLE = "memory", "oracle"
 NAMES = (*WORKLOADS, MEMORY, ORACLE)
 ROUNDS, QUICK_ROUNDS = 9, 2
 ORACLE_RUNS = 3
-BACKEND = ROOT / "examples" / "numpy_backend.py"
+ORACLE_COMMAND = "-c", "from decolle_ref.cli.main import main; raise SystemExit(main())", "oracle", "run"
+BACKEND = f"{ROOT / 'examples' / 'numpy_backend.py'}:backend"
 BLAS_THREADS = "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"
 
 Say = Callable[[str], None]
@@ -111,7 +112,7 @@ def oracle_row(quick: bool, say: Say) -> dict[str, Any]:
     for _ in range(1 if quick else ORACLE_RUNS):
         start = time.perf_counter()
         selected = ("--only", "dense-decolle-base") if quick else ()
-        output = child("-m", "decolle_ref.cli.main", "oracle", "run", f"{BACKEND}:backend", "--seed", "0", *selected)
+        output = child(*ORACLE_COMMAND, BACKEND, "--seed", "0", *selected)
         seconds.append(time.perf_counter() - start)
     row = {"seconds": quartiles(seconds), "runs": len(seconds), "vectors": len(re.findall(r"^\S+: ", output, re.MULTILINE))}
     say(f"oracle        {row['vectors']} vectors  {row['seconds'][1]:.2f} s")

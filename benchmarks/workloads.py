@@ -45,8 +45,16 @@ WORKLOADS = {
     "table-2": Workload(
         "learning, convolutions of [K20 Table 2], batch 72", partial(problems.table_2, 72), 2, 1, peers=ALL[1:]
     ),
-    "spikegrad": Workload(
-        "SpikeGrad, MNIST network", partial(problems.images, "mnist"), 50, 4, unit="image", peers=ALL[:3]
+    "spikegrad-mnist": Workload(
+        "SpikeGrad, MNIST, batch 50", partial(problems.images, "mnist", 1.0), 50, 4, unit="image", peers=ALL[:3]
+    ),
+    "spikegrad-cifar10": Workload(
+        "SpikeGrad, CIFAR-10, a quarter of the width, batch 50",
+        partial(problems.images, "cifar10", 0.25),
+        50,
+        4,
+        unit="image",
+        peers=ALL[:3],
     ),
     "fixed-512-1": Workload(
         "fixed weights, 3 x 512, batch 1, one time constant", lambda n: problems.fixed(512, 1, n, True), 500, 20
