@@ -152,7 +152,7 @@ def _relu_network(problem: Images, compile_: Callable[..., Any]) -> Program:
     """The network of SpikeGrad with ReLU and without rounding, so that there is no number to compare."""
     net, labels = problem.network, torch.from_numpy(problem.labels)
     maps = torch.from_numpy(problem.x).reshape(len(problem.x), *net[0].synapse.shape_in)
-    parameters = [tuple(torch.from_numpy(np.array(a)).requires_grad_(a.ndim > 0) for a in w) for w in problem.weights]
+    parameters = [tuple(torch.from_numpy(a.copy()).requires_grad_(a.ndim > 0) for a in w) for w in problem.weights]
     learnt = [a for pair in parameters for a in pair if a.requires_grad]
 
     def forward() -> torch.Tensor:

@@ -49,7 +49,7 @@ def run(names: Sequence[str], quick: bool, say: Say) -> dict[str, Any]:
 def rows(names: Sequence[str], quick: bool, say: Say) -> Iterator[dict[str, Any]]:
     """A row per workload, peer and number of threads; a reason in place of numbers where a peer cannot be timed."""
     for peer in PEERS:
-        reason, timed = missing(peer), [name for name in names if peer in WORKLOADS[name].peers]
+        reason, timed = missing(peer, quick), [name for name in names if peer in WORKLOADS[name].peers]
         if reason is not None:
             say(f"{peer}: skipped, {reason}")
             yield from ({"workload": name, "peer": peer, "skipped": reason} for name in timed)
