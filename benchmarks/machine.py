@@ -60,7 +60,10 @@ def _blas() -> str:
     except ImportError:
         return UNKNOWN
     libraries = [info for info in threadpool_info() if info["user_api"] == "blas"]
-    return ", ".join(f"{x['internal_api']} {x['version']}, {x.get('architecture', UNKNOWN)}" for x in libraries[:1]) or UNKNOWN
+    return (
+        ", ".join(f"{x['internal_api']} {x['version']}, {x.get('architecture', UNKNOWN)}" for x in libraries[:1])
+        or UNKNOWN
+    )
 
 
 def _version(name: str) -> str:

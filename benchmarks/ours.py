@@ -38,7 +38,9 @@ def definition(problem: Problem) -> Program:
     learns = isinstance(problem, Learning)
     targets = [[goal] * len(problem.network) for goal in problem.targets] if learns else None
     learner = problem.learner if learns else None
-    start = problem.start if learns else Carry(problem.weights, network.rest(problem.network, problem.spikes.shape[1:2]))
+    start = (
+        problem.start if learns else Carry(problem.weights, network.rest(problem.network, problem.spikes.shape[1:2]))
+    )
 
     def block() -> Result:
         Y, carry = [], start

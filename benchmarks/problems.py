@@ -128,7 +128,9 @@ def images(name: str, width: float, batch: int) -> Images:
     """Random images for a SpikeGrad network at the start of training, where every sample has error spikes."""
     rng, net = np.random.default_rng(0), spikegrad.named(name, width=width)
     # multiples of 1 / 256, so that no sum is rounded and all routes make the same spikes
-    weights = tuple(Weights(np.asarray(np.rint(256 * w.W) / 256), w.b) for w in spikegrad.init_weights(rng, net, np.float32))
+    weights = tuple(
+        Weights(np.asarray(np.rint(256 * w.W) / 256), w.b) for w in spikegrad.init_weights(rng, net, np.float32)
+    )
     x = rng.integers(0, 256, (batch, net[0].synapse.n_in)).astype(np.float32) / 256
     return Images(net, weights, x, rng.integers(0, 10, batch))
 

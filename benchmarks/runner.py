@@ -114,7 +114,11 @@ def oracle_row(quick: bool, say: Say) -> dict[str, Any]:
         selected = ("--only", "dense-decolle-base") if quick else ()
         output = child(*ORACLE_COMMAND, BACKEND, "--seed", "0", *selected)
         seconds.append(time.perf_counter() - start)
-    row = {"seconds": quartiles(seconds), "runs": len(seconds), "vectors": len(re.findall(r"^\S+: ", output, re.MULTILINE))}
+    row = {
+        "seconds": quartiles(seconds),
+        "runs": len(seconds),
+        "vectors": len(re.findall(r"^\S+: ", output, re.MULTILINE)),
+    }
     say(f"oracle        {row['vectors']} vectors  {row['seconds'][1]:.2f} s")
     return row
 

@@ -44,7 +44,7 @@ WORKLOADS = {
     "dense-512-64": Workload("learning, 3 x 512, batch 64", lambda n: problems.dense(512, 64, n), 60, 3),
     "mnist": Workload("learning, MNIST convolutions, batch 64", partial(problems.mnist, 64), 6, 1),
     "table-2": Workload(
-        "learning, convolutions of [K20 Table 2], batch 72", partial(problems.table_2, 72), 2, 1, peers=NOT_COMPILED[1:]
+        "learning, convolutions of [K20 Table 2], batch 72", partial(problems.table_2, 72), 2, 1, peers=("PyTorch",)
     ),
     "spikegrad-mnist": Workload(
         "SpikeGrad, MNIST, batch 50", partial(problems.images, "mnist", 1.0), 50, 4, unit="image", peers=ALL[:3]
@@ -58,7 +58,11 @@ WORKLOADS = {
         peers=ALL[:2],
     ),
     "fixed-512-1": Workload(
-        "fixed weights, 3 x 512, batch 1, one time constant", lambda n: problems.fixed(512, 1, n, True), 500, 20, peers=NOT_COMPILED
+        "fixed weights, 3 x 512, batch 1, one time constant",
+        lambda n: problems.fixed(512, 1, n, True),
+        500,
+        20,
+        peers=NOT_COMPILED,
     ),
     "fixed-512-64": Workload(
         "fixed weights, 3 x 512, batch 64, time constants per input",
