@@ -8,8 +8,6 @@
 | `timing` | two programs taking turns |
 | `worker` | the process in which one peer is timed |
 | `memory`, `machine` | memory against the number of steps; the machine and its peak |
-| `page` | the page `docs/benchmarks.md` |
-
-Every program is a `Program`: `block()` makes a number of steps from one fixed start, and `result()` gives the arrays
-that all programs of a workload must share.
+| `runner` | all measurements |
+| `page` | the tables of `docs/benchmarks.md` |
 """

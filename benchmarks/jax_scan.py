@@ -1,7 +1,7 @@
 """The same in JAX: one compiled `lax.scan` over all steps, with gradients by `jax.grad`.
 
-XLA's own gradient of a convolution is slow on processors: with it a step of the MNIST network takes 3.7 times as long as
-with the products of patches that are written here.  Where nothing learns, its own convolution is used.
+XLA's own gradient of a convolution is slow on processors: with it, a step of the MNIST network takes 3.7 times as long
+as with the products of patches that are written here.  Where nothing learns, its own convolution is used.
 """
 
 from collections.abc import Sequence

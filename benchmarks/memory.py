@@ -1,8 +1,8 @@
 """Peak memory of a process that learns T steps: `python -m benchmarks.memory METHOD T`.
 
-Both train 100 inputs and three layers of 64 neurons at batch 1, each in the numbers that it works in: DECOLLE in float32
-by `fast.learn`, BLOCK steps at a time, whose spikes are made when they are needed; and backpropagation through time of
-`credit`, in float64, which keeps the inputs and the whole tape.
+Both train 100 inputs and three layers of 64 neurons at batch 1: DECOLLE in float32 by `fast.learn`, BLOCK steps at a
+time, whose spikes are made when they are needed; backpropagation through time by `credit` in float64, which keeps the
+inputs and the whole tape.
 """
 
 import sys

@@ -43,10 +43,11 @@ def definition(problem: Problem) -> Program:
     )
 
     def block() -> Result:
-        Y, carry = [], start
+        Y, weights = [], start.weights
         for carry, snapshots in network.run(problem.network, start, problem.spikes, targets, learner):
             Y.append([snapshot.Y for snapshot in snapshots])
-        return Result([np.stack(y) for y in zip(*Y, strict=True)], flat(carry.weights) if learns else [])
+            weights = carry.weights
+        return Result([np.stack(y) for y in zip(*Y, strict=True)], flat(weights) if learns else [])
 
     return block
 

@@ -65,10 +65,9 @@ def thread_counts(peer: str, quick: bool) -> tuple[int, ...]:
 
 def worker_rows(names: Sequence[str], peer: str, threads: int, quick: bool, say: Say) -> Iterator[dict[str, Any]]:
     """The rows of one process; where it ends early, the workloads that are left are skipped."""
-    rounds, left = QUICK_ROUNDS if quick else ROUNDS, list(names)
-    arguments = [peer, str(threads), str(rounds), "quick" if quick else "full", *names]
+    left = list(names)
     with subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.worker", *arguments],
+        [sys.executable, *worker_arguments(names, peer, threads, quick)],
         cwd=ROOT,
         env=os.environ | dict.fromkeys(BLAS_THREADS, str(threads)),
         stdout=subprocess.PIPE,
@@ -84,6 +83,12 @@ def worker_rows(names: Sequence[str], peer: str, threads: int, quick: bool, say:
         row = {"workload": name, "peer": peer, "threads": threads, "skipped": f"ended with code {process.returncode}"}
         say(sentence(row))
         yield row
+
+
+def worker_arguments(names: Sequence[str], peer: str, threads: int, quick: bool) -> list[str]:
+    """The command of a worker."""
+    rounds = QUICK_ROUNDS if quick else ROUNDS
+    return ["-m", "benchmarks.worker", peer, str(threads), str(rounds), "quick" if quick else "full", *names]
 
 
 def sentence(row: dict[str, Any]) -> str:

@@ -62,10 +62,11 @@ def peer_program(peer: str, problem: Problem, threads: int) -> Program:
 
 
 def largest_difference(one: Result, other: Result) -> float | None:
-    """The largest difference of two results over the largest number, of the first steps; None without a number."""
-    numbers = ([y[:CHECKED] for y in one.Y], other.Y) if one.Y else (one.arrays, other.arrays)
-    pairs = zip(*numbers, strict=True) if other.Y or other.arrays else ()
-    return max((_largest(x - y[: len(x)]) / (_largest(x) or 1.0) for x, y in pairs), default=None)
+    """The largest difference over the largest number, of Y in the first steps or else of the arrays; None without any."""
+    if not (other.Y or other.arrays):
+        return None
+    both = [[y[:CHECKED] for y in result.Y] if one.Y else result.arrays for result in (one, other)]
+    return max(_largest(x - y) / (_largest(x) or 1.0) for x, y in zip(*both, strict=True))
 
 
 def _largest(x: Array) -> float:
