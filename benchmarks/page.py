@@ -1,7 +1,6 @@
 """The tables of docs/benchmarks.md, made from the stored numbers."""
 
 import json
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,8 +22,9 @@ def stored() -> dict[str, Any]:
 def updated(text: str, results: dict[str, Any]) -> str:
     """The page with every part between `<!-- NAME -->` and `<!-- end -->` made anew."""
     for name, lines in parts(results).items():
-        part = re.compile(rf"(?<=<!-- {name} -->\n).*?(?=<!-- end -->)", re.DOTALL)
-        text = part.sub("\n".join(["", *lines, "", ""]).replace("\\", r"\\"), text)
+        begin, end = f"<!-- {name} -->\n", "<!-- end -->"
+        before, _, rest = text.partition(begin)
+        text = before + begin + "\n".join(["", *lines, "", end]) + rest.partition(end)[2]
     return text
 
 

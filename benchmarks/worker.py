@@ -62,7 +62,7 @@ def peer_program(peer: str, problem: Problem, threads: int) -> Program:
 
 
 def largest_difference(one: Result, other: Result) -> float | None:
-    """The largest difference over the largest number, of Y in the first steps or else of the arrays; None without any."""
+    """The largest difference over the largest number, of Y in the first steps or else of the arrays."""
     if not (other.Y or other.arrays):
         return None
     both = [[y[:CHECKED] for y in result.Y] if one.Y else result.arrays for result in (one, other)]

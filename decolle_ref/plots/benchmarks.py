@@ -29,8 +29,10 @@ def plot(results: dict[str, Any]) -> Any:
     matplotlib.figure.Figure
     """
     rows = [row for row in results["rows"] if "skipped" not in row]
-    lines = list(dict.fromkeys((row["workload"], row["threads"]) for row in rows))
-    lines.sort(key=lambda line: [name for name, _ in lines].index(line[0]))
+    names = list(dict.fromkeys(row["workload"] for row in results["rows"]))
+    lines = sorted(
+        {(row["workload"], row["threads"]) for row in rows}, key=lambda line: (names.index(line[0]), line[1])
+    )
     with figure_style() as plt:
         figure, (left, right) = plt.subplots(1, 2, figsize=(9.6, 1.6 + 0.22 * len(lines)), width_ratios=(2, 1))
         _draw_ratios(left, rows, lines)
