@@ -19,7 +19,7 @@ from decolle_ref.spikegrad import network as spikegrad
 from decolle_ref.spikegrad.layers import IFNetwork
 
 CHANNELS, OUTPUTS, BURN_IN = 100, 10, 50
-SCALE = 4.0, 4.0, 4.0  # of the initial weights, so that a few percent of the neurons of every layer spike
+SCALE, BIAS = (16.0, 16.0, 16.0), -0.5  # initial weights: a few percent of the neurons of every layer spike
 LEARNING_RATE = 1e-3  # per unit of normalised trace
 
 
@@ -159,7 +159,7 @@ def _dense_layers(rng: np.random.Generator, n_in: int, n: int, shared: bool) -> 
         neuron = lif.neuron(tau_mem, tau_syn, dtype=np.float32)
         G = readout.sample_readout(rng, n, OUTPUTS, dtype=np.float32)
         net.append(Layer(Dense(n_in, n), neuron, G, objective=Objective(smooth_l1, "mean")))
-        weights.append(net[-1].synapse.init_weights(rng, neuron, scale, bias=-1.0))
+        weights.append(net[-1].synapse.init_weights(rng, neuron, scale, bias=BIAS))
         n_in = n
     return tuple(net), tuple(weights)
 

@@ -55,6 +55,7 @@ def _draw_ratios(axis: Any, rows: list[dict[str, Any]], lines: list[tuple[str, i
     axis.axvline(1, color=INK, lw=0.6)
     axis.set_yticks(range(len(lines)), [f"{name}, {n} thread{'s' * (n > 1)}" for name, n in lines])
     axis.set(xscale="log", xlabel="time of the other over ours (right of 1: ours is faster)")
+    _label(axis.xaxis, [x for row in rows for x in row["ratio"]])
     axis.invert_yaxis()
     axis.grid(axis="y", color=GREY, lw=0.3)
     axis.legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize=7)
@@ -69,3 +70,14 @@ def _draw_memory(axis: Any, rows: list[dict[str, Any]]) -> None:
     axis.set(xscale="log", yscale="log", xlabel="steps T", ylabel="peak memory of the process (MiB)")
     if rows:
         axis.legend()
+        axis.set_xticks([row["steps"] for row in rows], [f"{row['steps']:,}" for row in rows])
+        axis.tick_params(axis="x", which="minor", bottom=False, labelbottom=False)
+        _label(axis.yaxis, [row["MiB"] for row in rows])
+
+
+def _label(axis: Any, values: list[float]) -> None:
+    """Label 1, 2, 5, 10, 20, ... between the smallest and the largest value, and one beyond both."""
+    steps = [digit * 10.0**power for power in range(-3, 6) for digit in (1, 2, 5)]
+    inside = [step for step in steps if min(values) / 2.5 < step < max(values) * 2.5]
+    axis.set_ticks(inside, [f"{step:g}" for step in inside])
+    axis.set_ticks([], minor=True)

@@ -58,7 +58,7 @@ def test_a_block_starts_anew_each_time():
 
 
 def test_some_neurons_of_every_dense_layer_spike():
-    problem = problems.dense(64, 8, 50)
+    problem = problems.dense(64, 8, 100)
     rates = [[s.S.mean() for s in layers] for _, layers in network.run(problem.network, problem.start, problem.spikes)]
     assert all(0.005 < rate < 0.5 for rate in np.mean(rates, axis=0))
 
