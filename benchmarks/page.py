@@ -111,7 +111,7 @@ def oracle(row: Row | None) -> list[str]:
     if row is None:
         return ["Not measured."]
     low, median, high = row["seconds"]
-    return [f"{row['vectors']} vectors in {median:.1f} s ({low:.1f} to {high:.1f}; {row['runs']} runs)."]
+    return [f"{row['vectors']} vectors in {median:.1f} s ({low:.1f} to {high:.1f}; number of runs: {row['runs']})."]
 
 
 def skipped(rows: Sequence[Row]) -> list[str]:

@@ -35,10 +35,11 @@ def run(names: Sequence[str], quick: bool, say: Say) -> dict[str, Any]:
             raise InputError(f"--only: expected some of {', '.join(NAMES)}, got {name!r}")
     chosen = [name for name in NAMES if name in (names or NAMES)]
     begin = time.perf_counter()
+    measured = rows([name for name in chosen if name in WORKLOADS], quick, say)
     results = {
         "quick": quick,
         "machine": machine.description(),
-        "rows": list(rows([name for name in chosen if name in WORKLOADS], quick, say)),
+        "rows": sorted(measured, key=lambda row: NAMES.index(row["workload"])),
         "memory": list(memory_rows(quick, say)) if MEMORY in chosen else [],
         "oracle": oracle_row(quick, say) if ORACLE in chosen else None,
     }
@@ -122,7 +123,7 @@ def oracle_row(quick: bool, say: Say) -> dict[str, Any]:
     row = {
         "seconds": quartiles(seconds),
         "runs": len(seconds),
-        "vectors": len(re.findall(r"^\S+: ", output, re.MULTILINE)),
+        "vectors": len(re.findall(r"^\S+: PASS: ", output, re.MULTILINE)),
     }
     say(f"oracle        {row['vectors']} vectors  {row['seconds'][1]:.2f} s")
     return row
