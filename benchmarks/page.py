@@ -59,18 +59,22 @@ def groups(timed: Sequence[Row]) -> Iterator[tuple[str, int, list[Row]]]:
 
 
 def times(group: Sequence[Row]) -> list[str]:
-    """Medians: ours in the first of the processes, and those of the peers."""
+    """Medians: ours in one of the processes, and those of the peers."""
     by_peer = {row["peer"]: row for row in group}
     theirs = [number(by_peer[peer]["theirs"][1]) if peer in by_peer else NOTHING for peer in PEERS]
-    return [number(group[0]["ours"][1]), *theirs]
+    return [number(shown(group)["ours"][1]), *theirs]
 
 
 def ratios(group: Sequence[Row]) -> list[str]:
     """The share of the peak that our step reaches, and medians and quartiles of the ratios."""
     by_peer = {row["peer"]: row["ratio"] for row in group}
-    cells = [f"{m:.2f} ({low:.2f} to {high:.2f})" for low, m, high in (by_peer[p] for p in PEERS if p in by_peer)]
-    shown = iter(cells)
-    return [share(group[0]), *(next(shown) if peer in by_peer else NOTHING for peer in PEERS)]
+    quartiles = [by_peer.get(peer) for peer in PEERS]
+    return [share(shown(group)), *(f"{q[1]:.2f} ({q[0]:.2f} to {q[2]:.2f})" if q else NOTHING for q in quartiles)]
+
+
+def shown(group: Sequence[Row]) -> Row:
+    """The row whose time of ours is in the tables: the one beside PyTorch, or the first."""
+    return next((row for row in group if row["peer"] == "PyTorch"), group[0])
 
 
 def share(row: Row) -> str:
