@@ -20,18 +20,13 @@ Tensors = list[torch.Tensor]
 
 
 def program(problem: Problem, threads: int, compiled: bool = False) -> Program:
-    """A problem in PyTorch, eager or by `torch.compile`."""
+    """A problem in PyTorch, eager or by `torch.compile`, for which evaluation is not written."""
     torch.set_num_threads(threads)
-    compile_ = torch.compile if compiled else _as_it_is
     if isinstance(problem, Images):
-        return _relu_network(problem, compile_)
+        return _relu_network(problem, compiled)
     if isinstance(problem, Evaluation):
-        return _evaluation(problem, compile_)
-    return _learning(problem, compile_)
-
-
-def _as_it_is(function: Callable[..., Any]) -> Callable[..., Any]:
-    return function
+        return _evaluation(problem)
+    return _learning(problem, _compiled_step(problem) if compiled else _eager_step(problem))
 
 
 class TorchLayer:
@@ -84,37 +79,67 @@ def _forward(layers: Sequence[TorchLayer], states: list[Tensors], parameters: Te
     return after, Y
 
 
-def _learning(problem: Learning, compile_: Callable[..., Any]) -> Program:
-    layers, optimiser = [TorchLayer(layer) for layer in problem.network], problem.learner.optimiser
-    spikes, targets = torch.from_numpy(problem.spikes), torch.from_numpy(problem.targets)
+def _loss(layers: Sequence[TorchLayer]) -> Callable[..., Any]:
+    """The sum of the local losses, with the states after the step and Y."""
+
+    def loss(parameters: Tensors, states: list[Tensors], x: torch.Tensor, target: torch.Tensor):
+        after, Y = _forward(layers, states, parameters, x)
+        return sum(F.smooth_l1_loss(y, target) for y in Y), (after, Y)
+
+    return loss
+
+
+def _eager_step(problem: Learning) -> Callable[..., Any]:
+    """One step; parameters and Adamax's maxima are changed in place."""
+    loss, optimiser = _loss([TorchLayer(layer) for layer in problem.network]), problem.learner.optimiser
     rates = [-rate for rate in problem.rates]
 
-    def forward(states: list[Tensors], parameters: Tensors, x: torch.Tensor, target: torch.Tensor):
-        after, Y = _forward(layers, states, parameters, x)
-        return after, Y, sum(F.smooth_l1_loss(y, target) for y in Y)
+    def step(states: list[Tensors], parameters: Tensors, largest: Tensors, x: torch.Tensor, target: torch.Tensor):
+        for parameter in parameters:
+            parameter.requires_grad_()
+        total, (after, Y) = loss(parameters, states, x, target)
+        gradients = torch.autograd.grad(total, parameters)
+        with torch.no_grad():
+            magnitudes = torch._foreach_abs(gradients)
+            torch._foreach_add_(magnitudes, optimiser.eps)
+            torch._foreach_mul_(largest, optimiser.beta2)
+            torch._foreach_maximum_(largest, magnitudes)
+            steps = torch._foreach_div(gradients, largest)
+            torch._foreach_mul_(steps, rates)
+            torch._foreach_add_(parameters, steps)
+        return after, parameters, largest, [y.detach() for y in Y]
 
-    def adamax(parameters: Tensors, largest: Tensors, gradients: Tensors) -> None:
-        magnitudes = torch._foreach_abs(gradients)
-        torch._foreach_add_(magnitudes, optimiser.eps)
-        torch._foreach_mul_(largest, optimiser.beta2)
-        torch._foreach_maximum_(largest, magnitudes)
-        steps = torch._foreach_div(gradients, largest)
-        torch._foreach_mul_(steps, rates)
-        torch._foreach_add_(parameters, steps)
+    return step
 
-    forward, adamax = compile_(forward), compile_(adamax)
+
+def _compiled_step(problem: Learning) -> Callable[..., Any]:
+    """One step as one compiled graph, which returns new arrays."""
+    loss, optimiser = _loss([TorchLayer(layer) for layer in problem.network]), problem.learner.optimiser
+    gradient, rates = torch.func.grad(loss, has_aux=True), problem.rates
+
+    def step(states: list[Tensors], parameters: Tensors, largest: Tensors, x: torch.Tensor, target: torch.Tensor):
+        gradients, (after, Y) = gradient(parameters, states, x, target)
+        new = [
+            torch.maximum(optimiser.beta2 * u, g.abs() + optimiser.eps) for u, g in zip(largest, gradients, strict=True)
+        ]
+        moved = zip(parameters, rates, gradients, new, strict=True)
+        return after, [w - rate * g / u for w, rate, g, u in moved], new, Y
+
+    return torch.compile(step, fullgraph=True, dynamic=False)
+
+
+def _learning(problem: Learning, step: Callable[..., Any]) -> Program:
+    layers = [TorchLayer(layer) for layer in problem.network]
+    spikes, targets = torch.from_numpy(problem.spikes), torch.from_numpy(problem.targets)
 
     def block() -> Result:
         states = [_tensors(state) for state in _start_states(problem, layers)]
-        parameters = [tensor.requires_grad_() for tensor in _tensors(flat(problem.start.weights))]
+        parameters = _tensors(flat(problem.start.weights))
         largest = _tensors([moments.u for pair in problem.start.opt_state for moments in pair])
         shown = []
         for x, target in zip(spikes, targets, strict=True):
-            states, Y, loss = forward(states, parameters, x, target)
-            gradients = torch.autograd.grad(loss, parameters)
-            with torch.no_grad():
-                adamax(parameters, largest, gradients)
-            shown.append([y.detach() for y in Y])
+            states, parameters, largest, Y = step(states, parameters, largest, x, target)
+            shown.append(Y)
         return Result(_stacked(shown), [tensor.detach().numpy() for tensor in parameters])
 
     return block
@@ -128,27 +153,22 @@ def _start_states(problem: Learning, layers: Sequence[TorchLayer]) -> list[list[
     ]
 
 
-def _evaluation(problem: Evaluation, compile_: Callable[..., Any]) -> Program:
+def _evaluation(problem: Evaluation) -> Program:
     layers, parameters = [TorchLayer(layer) for layer in problem.network], _tensors(flat(problem.weights))
     spikes = torch.from_numpy(problem.spikes)
-
-    def forward(states: list[Tensors], x: torch.Tensor):
-        return _forward(layers, states, parameters, x)
-
-    forward = compile_(forward)
 
     def block() -> Result:
         states, shown = [layer.rest(spikes.shape[1]) for layer in layers], []
         with torch.no_grad():
             for x in spikes:
-                states, Y = forward(states, x)
+                states, Y = _forward(layers, states, parameters, x)
                 shown.append(Y)
         return Result(_stacked(shown), [])
 
     return block
 
 
-def _relu_network(problem: Images, compile_: Callable[..., Any]) -> Program:
+def _relu_network(problem: Images, compiled: bool) -> Program:
     """The network of SpikeGrad with ReLU and without rounding, so that there is no number to compare."""
     net, labels = problem.network, torch.from_numpy(problem.labels)
     maps = torch.from_numpy(problem.x).reshape(len(problem.x), *net[0].synapse.shape_in)
@@ -168,7 +188,7 @@ def _relu_network(problem: Images, compile_: Callable[..., Any]) -> Program:
             y = F.relu(y) if layer.relu else y
         return F.cross_entropy(y, labels, reduction="sum")
 
-    forward = compile_(forward)
+    forward = torch.compile(forward) if compiled else forward
 
     def block() -> Result:
         torch.autograd.grad(forward(), learnt)

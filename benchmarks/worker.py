@@ -38,11 +38,12 @@ def row(name: str, peer: str, threads: int, rounds: int, quick: bool) -> dict[st
     problem = workload.problem(size)
     with worker_pool(threads, ours.blas_threads(problem, threads)) as workers:
         a = ours.program(problem, workers)
+        expected = a()
         try:
             b = peer_program(peer, problem, threads)
-            difference = largest_difference(a(), b())
-        except Exception as problem_of_peer:
-            return about | {"skipped": f"failed: {type(problem_of_peer).__name__}"}
+            difference = largest_difference(expected, b())
+        except Exception as failure:
+            return about | {"skipped": f"failed: {type(failure).__name__}"}
         times = timing.take_turns(a, b, rounds, threads)
     counted = flops(problem) if isinstance(problem, Learning) else None
     return about | {"rounds": len(times[0]), **timing.summary(*times, size), "difference": difference, "flops": counted}
