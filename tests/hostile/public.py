@@ -11,6 +11,7 @@ ROOMS = ("decolle", "credit", "spikegrad", "fast")
 PARTS = ("fast.conv", "fast.layer_buffers", "fast.pool", "fast.spikegrad_layer", "credit.audit.template")
 PARTS += ("fast.dense", "fast.dense_constants", "fast.dense_layers", "fast.dense_parameters", "fast.dense_update")
 PARTS += ("fast.in_place", "fast.regularisers")
+PARTS += ("fast.event_driven", "fast.traces")
 MODULES = ("gradcheck", "data.encode")
 
 
