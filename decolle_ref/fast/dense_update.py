@@ -82,9 +82,14 @@ class Update:
         if factor != self.factor:
             np.multiply(self.base, factor, out=self.lr)
             self.factor = factor
+        self.last = last
+        self.prepare()
         for k, (span, _) in enumerate(self.blocks):
             size = span.stop - span.start
             self.apply(k, span, self.parameters.flat[span], self.g[:size], self.scratch[:size])
+
+    def prepare(self) -> None:
+        """What an update computes for all blocks together."""
 
     def apply(self, k: int, span: slice, W: Array, g: Array, scratch: Array) -> None:
         """W <- W - lr g, for block k."""
@@ -116,11 +121,9 @@ class AdamaxUpdate(Update):
         if any(moments.t != self.t for pair in opt_state for moments in pair):
             raise InputError("opt_state: expected one t for all layers, got several")
 
-    def step(self, updates: int, last: bool) -> None:
-        """One update."""
+    def prepare(self) -> None:
+        """Count the update."""
         self.t += 1
-        self.last = last  # whether m is needed, which is the gradient itself where beta1 = 0
-        super().step(updates, last)
 
     def apply(self, k: int, span: slice, W: Array, g: Array, scratch: Array) -> None:
         """The update of block k."""
@@ -136,7 +139,7 @@ class AdamaxUpdate(Update):
             g *= 1 - beta1
             m += g
             np.divide(m, 1 - beta1**self.t, out=g)
-        elif self.last:
+        elif self.last:  # else nobody asks for m, which is the gradient itself
             self.m.flat[span] = g
         g /= u
         g *= self.rates[k]
@@ -170,17 +173,16 @@ class RankOneAdamax(AdamaxUpdate):
         shapes = [(1, n_in) for _, n_in in self.parameters.shapes]
         return Parameters(self.learner.learning_rates, shapes, dtype).flat
 
-    def step(self, updates: int, last: bool) -> None:
-        """One update; the learning rates of a new factor act from the next line on."""
+    def prepare(self) -> None:
+        """The factors of both products; the second column and row of each stay as they are."""
+        super().prepare()
         self.dU_0[:, 0] = self.dU
         np.abs(self.dU, out=self.dU_abs[:, 0])
+        np.multiply(self.P, self.lr, out=self.P_lr[0])
         np.abs(self.P, out=self.P_abs[0])
-        super().step(updates, last)
 
     def apply(self, k: int, span: slice, W: Array, g: Array, scratch: Array) -> None:
         """The update of block k."""
-        if k == 0:
-            np.multiply(self.P, self.lr, out=self.P_lr[0])
         u = self.u.flat[span]
         for dU, P, out in self.magnitudes[k]:
             np.matmul(dU, P, out=out)
