@@ -19,7 +19,7 @@ from decolle_ref._util.check import Array, count, float_dtype, floats
 from decolle_ref.decolle import convnet
 from decolle_ref.decolle.convnet import OBJECTIVE, Net
 from decolle_ref.decolle.synapse import Weights
-from decolle_ref.fast.conv import Patches
+from decolle_ref.fast.conv import Adjoint, Patches
 from decolle_ref.fast.pool import route, window_maxima, window_views
 from decolle_ref.fast.workers import CHUNK, split
 
@@ -40,6 +40,7 @@ class StageBuffers:
         self.windows = channels, rows, self.size, columns, self.size, batch
         self.image = *synapse.shape_in, batch
         self.patches = Patches(synapse, used, batch, dtype)
+        self.adjoint = Adjoint(synapse, used, batch, dtype)
         self.U = np.zeros((channels, int(np.prod(used)) * batch), dtype)
         self.a = np.zeros((pool.n, batch), dtype)
         self.du = np.zeros_like(self.a)  # the layer above writes dL/da here
@@ -90,7 +91,7 @@ class NetBuffers:
             stage.backward()
             if l > 0:
                 below = self.stages[l - 1]
-                stage.patches.adjoint(weights[l], stage.dU, below.du.reshape(stage.image))
+                stage.adjoint(weights[l], stage.dU, below.du.reshape(stage.image))
 
 
 class ConvnetStepper:

@@ -7,7 +7,7 @@ import numpy as np
 
 from decolle_ref._util.check import Array
 from decolle_ref.decolle.synapse import Conv2d, Weights
-from decolle_ref.fast.conv import Patches
+from decolle_ref.fast.conv import Adjoint, Patches
 from decolle_ref.fast.pool import window_views
 from decolle_ref.spikegrad.layers import AveragePool, Connections
 
@@ -63,12 +63,7 @@ def adjoint(synapse: Connections, weights: Weights, E: Array) -> Array:
         return down
     if not isinstance(synapse, Conv2d):
         return np.asarray(weights.W.T @ E)
-    padding = synapse.kernel - 1 - synapse.padding
-    if synapse.stride == 1 and padding >= 0:  # the convolution with the kernel turned by 180 degrees
-        back = Conv2d(synapse.shape, synapse.shape_in[0], synapse.kernel, padding=padding)
-        turned = weights.W[:, :, ::-1, ::-1].swapaxes(0, 1)
-        return drive(back, Weights(turned, np.zeros(back.channels, E.dtype)), E, load_patches(back, E))
     down = np.empty((synapse.n_in, E.shape[1]), E.dtype)
-    patches = Patches(synapse, synapse.shape[1:], E.shape[1], E.dtype)
-    patches.adjoint(weights, E.reshape(synapse.channels, -1), down.reshape(*synapse.shape_in, -1))
+    back = Adjoint(synapse, synapse.shape[1:], E.shape[1], E.dtype)
+    back(weights, E.reshape(synapse.channels, -1), down.reshape(*synapse.shape_in, -1))
     return down
