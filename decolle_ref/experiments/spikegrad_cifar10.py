@@ -25,6 +25,8 @@ SHIFT = 4  # pixels, with augmentation
 class Settings(ImageSettings):
     """The settings of a run."""
 
+    # at 0.05, the rate for MNIST, nothing was learned in the first epoch
+    learning_rate: float = option(0.01, "learning rate of the mean gradient; it falls linearly to 0")
     width: float = option(1.0, "factor on the numbers of channels and hidden neurons", above_zero=True)
     augment: bool = option(False, f"mirror training images at random, and shift them by up to {SHIFT} pixels")
 
