@@ -13,6 +13,8 @@ Read the definitions first; a new reader can skip this room.
 | `convnet` | the conventional network, on several threads | `decolle.convnet.forward`, `gradient` |
 | `spikegrad_layer` | the connections of one SpikeGrad layer | `drive`, `adjoint` and `gradient` of the connections |
 | `spikegrad` | one mini-batch of SpikeGrad, on several threads | `spikegrad.ann` |
+| `spikes` | passes over numbers of spikes, block by block | `ann.nearest` |
+| `memory` | memory that every step uses again | |
 | `workers` | a pool of threads, and the chunks of a batch | |
 
 To evaluate a network whose weights are fixed, call `evaluate`: spikes (steps, ..., n_in) in, and Y, U and S of every

@@ -13,6 +13,7 @@ array([[4., 4., 4., 4.],
        [4., 4., 4., 4.]])
 """
 
+from functools import cache
 from itertools import groupby
 from typing import NamedTuple
 
@@ -21,6 +22,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from decolle_ref._util.check import Array
 from decolle_ref.decolle.synapse import Conv2d, Weights
+from decolle_ref.fast.memory import Empty
 from decolle_ref.fast.workers import split
 
 __all__ = ["Adjoint", "Band", "Patches", "Span", "bands", "spans"]
@@ -46,7 +48,8 @@ class Span(NamedTuple):
     image: slice
 
 
-def spans(kernel: int, stride: int, padding: int, side_in: int, side: int) -> list[Span]:
+@cache
+def spans(kernel: int, stride: int, padding: int, side_in: int, side: int) -> tuple[Span, ...]:
     """The spans of all places of a kernel side that see some of the image.
 
     Parameters
@@ -58,7 +61,7 @@ def spans(kernel: int, stride: int, padding: int, side_in: int, side: int) -> li
 
     Returns
     -------
-    list of Span
+    tuple of Span
         At most one per place.
     """
     result = []
@@ -68,7 +71,7 @@ def spans(kernel: int, stride: int, padding: int, side_in: int, side: int) -> li
         if first < last:
             start = first * stride + at - padding
             result.append(Span(at, slice(first, last), slice(start, start + (last - first - 1) * stride + 1, stride)))
-    return result
+    return tuple(result)
 
 
 class Band(NamedTuple):
@@ -89,7 +92,8 @@ class Band(NamedTuple):
     image: int
 
 
-def bands(kernel: int, stride: int, padding: int, side_in: int, side: int) -> list[Band]:
+@cache
+def bands(kernel: int, stride: int, padding: int, side_in: int, side: int) -> tuple[Band, ...]:
     """All rows of neurons in bands; the kernel of a band is empty where its neurons see only padding.
 
     Parameters
@@ -101,7 +105,7 @@ def bands(kernel: int, stride: int, padding: int, side_in: int, side: int) -> li
 
     Returns
     -------
-    list of Band
+    tuple of Band
         From the first row to the last.
     """
     result = []
@@ -114,7 +118,7 @@ def bands(kernel: int, stride: int, padding: int, side_in: int, side: int) -> li
     for (start, stop), group in groupby(range(side), seen):
         ys = list(group)
         result.append(Band(slice(ys[0], ys[-1] + 1), slice(start, stop), stride * ys[0] + start - padding))
-    return result
+    return tuple(result)
 
 
 class Patches:
@@ -134,20 +138,37 @@ class Patches:
         Number of samples.
     dtype
         Of all arrays.
+    empty
+        Allocates them.
     """
 
-    def __init__(self, synapse: Conv2d, sides: tuple[int, int], batch: int, dtype: np.dtype[np.floating]) -> None:
+    def __init__(
+        self,
+        synapse: Conv2d,
+        sides: tuple[int, int],
+        batch: int,
+        dtype: np.dtype[np.floating],
+        empty: Empty = np.empty,
+    ) -> None:
         channels, *sides_in = synapse.shape_in
         self.n, self.k, self.stride, self.shape_in = synapse.channels, synapse.kernel, synapse.stride, synapse.shape_in
         place = synapse.kernel, synapse.stride, synapse.padding
         self.columns = spans(*place, sides_in[1], sides[1])
         self.bands = bands(*place, sides_in[0], sides[0])
-        self.X = np.zeros((sides_in[0], channels, self.k, sides[1], batch), dtype)
+        self.X = empty((sides_in[0], channels, self.k, sides[1], batch), dtype)
+        self._clear_padding()
         self.windows = self._windows(self.X)
         self.shape_U = self.n, sides[0], sides[1] * batch
-        self.W = np.empty((self.n, self.k * channels * self.k), dtype)
-        self.total = np.empty(self.W.T.shape, dtype)
-        self.products = np.empty((max(1, min(sides[0], SCRATCH // self.W.size)), self.W.size), dtype)
+        self.W = empty((self.n, self.k * channels * self.k), dtype)
+        self.total = empty(self.W.T.shape, dtype)
+        self.products = empty((max(1, min(sides[0], SCRATCH // self.W.size)), self.W.size), dtype)
+
+    def _clear_padding(self) -> None:
+        """Zeros where the windows see padding; `load` writes all other places."""
+        seen = {s: x for s, x, _ in self.columns}
+        for s in range(self.k):
+            x = seen.get(s, slice(0, 0))
+            self.X[:, :, s, : x.start], self.X[:, :, s, x.stop :] = 0, 0
 
     def _windows(self, X: Array) -> list[Array]:
         """For each band: the windows of its rows, (rows, kernel rows x channels x kernel, columns x batch)."""
@@ -209,13 +230,21 @@ class Adjoint:
     where the patches came from.
     """
 
-    def __init__(self, synapse: Conv2d, sides: tuple[int, int], batch: int, dtype: np.dtype[np.floating]) -> None:
+    def __init__(
+        self,
+        synapse: Conv2d,
+        sides: tuple[int, int],
+        batch: int,
+        dtype: np.dtype[np.floating],
+        empty: Empty = np.empty,
+    ) -> None:
         padding = synapse.kernel - 1 - synapse.padding
         self.turned = synapse.stride == 1 and padding >= 0 and min(sides) + 2 * padding >= synapse.kernel
-        channels, *sides_in = synapse.shape_in
+        channels, height, width = synapse.shape_in
         if self.turned:
-            synapse, sides = Conv2d((synapse.channels, *sides), channels, synapse.kernel, padding=padding), sides_in
-        self.patches = Patches(synapse, sides, batch, dtype)
+            synapse = Conv2d((synapse.channels, *sides), channels, synapse.kernel, padding=padding)
+            sides = height, width
+        self.patches = Patches(synapse, sides, batch, dtype, empty)
 
     def __call__(self, weights: Weights, dU: Array, dP: Array) -> None:
         """dP, of the shape of P, from dU (channels, rows x columns x batch)."""

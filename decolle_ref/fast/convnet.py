@@ -46,6 +46,7 @@ class StageBuffers:
         self.du = np.zeros_like(self.a)  # the layer above writes dL/da here
         self.u = self.U.reshape(self.a.shape) if self.size == 1 else np.zeros_like(self.a)
         self.dU = self.du.reshape(self.U.shape) if self.size == 1 else np.zeros_like(self.U)
+        self.free, self.wins = np.empty(self.u.shape, bool), np.empty(self.u.shape, bool)
         self.gradient = Weights(np.zeros(synapse.shape_W, dtype), np.zeros(channels, dtype))
 
     def forward(self, weights: Weights, a: Array) -> Array:
@@ -58,9 +59,10 @@ class StageBuffers:
 
     def backward(self) -> None:
         """dU and the gradient of the stage, from dL/da in `du`."""
-        self.du *= self.a > 0
+        self.du *= np.greater(self.a, 0, out=self.wins)
         if self.size > 1:
-            route(window_views(self.U, self.windows), self.u, self.du, window_views(self.dU, self.windows))
+            views, gradients = (window_views(x, self.windows) for x in (self.U, self.dU))
+            route(views, self.u, self.du, gradients, self.free, self.wins)
         self.patches.gradient(self.dU, self.gradient)
 
 

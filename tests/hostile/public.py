@@ -8,7 +8,15 @@ import decolle_ref
 
 ROOMS = ("decolle", "credit", "spikegrad", "fast")
 # not public, as their rooms say
-PARTS = ("fast.conv", "fast.layer_buffers", "fast.pool", "fast.spikegrad_layer", "credit.audit.template")
+PARTS = (
+    "fast.conv",
+    "fast.layer_buffers",
+    "fast.memory",
+    "fast.pool",
+    "fast.spikegrad_layer",
+    "fast.spikes",
+    "credit.audit.template",
+)
 MODULES = ("gradcheck", "data.encode")
 
 
