@@ -50,6 +50,7 @@ class Memory:
     def clear(self) -> None:
         """Take away all arrays."""
         if self.needed > len(self.bytes):
+            self.bytes = np.empty(0, np.uint8)  # the old ones go first
             self.bytes = np.empty(self.needed, np.uint8)
         self.used = 0
 
