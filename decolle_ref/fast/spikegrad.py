@@ -17,6 +17,7 @@ threads changes no bit of the result.
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
@@ -94,8 +95,12 @@ def forward(net: IFNetwork, weights: Sequence[Weights], x: Array) -> tuple[list[
     """
     validate_one_per_layer("weights", weights, len(net))
     weights = [layer.synapse.parse(w) for layer, w in zip(net, weights, strict=True)]
-    x = floats("x", x, np.shape(x)[0] if np.ndim(x) else 0, net[0].synapse.n_in)
-    return _ascend(net, weights, x, np.empty)
+    return _ascend(net, weights, _parse(net, x), np.empty)
+
+
+def _parse(net: IFNetwork, x: Array) -> Array:
+    """Inputs (batch, n_in)."""
+    return floats("x", x, np.shape(x)[0] if np.ndim(x) else 0, net[0].synapse.n_in)
 
 
 def _ascend(net: IFNetwork, weights: Sequence[Weights], x: Array, empty: Empty) -> tuple[list[Array], list[Cache]]:
@@ -210,8 +215,7 @@ def step(
     workers
         The threads that share the batch, from `worker_pool`; None: the caller does all the work.
     memories
-        A list, empty at first, that keeps the memory of large arrays for the next step; None: each step allocates its
-        own.
+        A list, empty at first, that keeps the memory of large arrays for the next step.
 
     Returns
     -------
@@ -220,24 +224,19 @@ def step(
     """
     validate_choice("gradient", gradient, ann.GRADIENTS)
     validate_one_per_layer("weights", weights, len(net))
-    batch = np.shape(x)[0] if np.ndim(x) else 0
-    x = floats("x", x, batch, net[0].synapse.n_in)
-    if not batch:
+    x = _parse(net, x)
+    if not len(x):
         raise InputError(f"x: expected at least one sample, got shape {np.shape(x)}")
-    labels = check.labels("labels", labels, net[-1].synapse.n, (batch,))
+    labels = check.labels("labels", labels, net[-1].synapse.n, (len(x),))
     parsed = [layer.synapse.parse(w) for layer, w in zip(net, weights, strict=True)]
-    parts, memories = split(batch, CHUNK), [] if memories is None else memories
+    parts, memories = split(len(x), CHUNK), [] if memories is None else memories
     memories += [Memory() for _ in parts[len(memories) :]]
 
     def chunk(part: slice, memory: Memory) -> Step:
         memory.clear()
         return _chunk(net, parsed, x[part], labels[part], alpha, gradient, memory)
 
-    results = iter((map if workers is None else workers.map)(chunk, parts, memories))
-    total = next(results)
-    for result in results:
-        total = _add(total, result)
-    return total
+    return reduce(_add, (map if workers is None else workers.map)(chunk, parts, memories))
 
 
 def _add(total: Step, result: Step) -> Step:
