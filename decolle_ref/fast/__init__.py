@@ -6,6 +6,7 @@ Read the definitions first; a new reader can skip this room.
 | --- | --- | --- |
 | `update` | update of a dense layer, in place | `decolle.learner.update_layer`, bit for bit |
 | `conv` | convolutions as matrix products | `decolle.synapse.Conv2d` |
+| `karatsuba` | wide convolutions by fewer products | `decolle.synapse.Conv2d` |
 | `pool` | max-pooling on arrays whose last axis is the batch | `decolle.pool.MaxPool` |
 | `layer_buffers` | one convolutional layer with preallocated buffers | `network.forward`, `network.local_gradients` |
 | `stepper` | a convolutional network, step by step, on several threads | `decolle.network.step`, `Learner.update` |

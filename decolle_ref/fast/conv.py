@@ -25,9 +25,19 @@ from decolle_ref.decolle.synapse import Conv2d, Weights
 from decolle_ref.fast.memory import Empty
 from decolle_ref.fast.workers import split
 
-__all__ = ["Adjoint", "Band", "Patches", "Span", "bands", "spans"]
+__all__ = ["Adjoint", "Band", "Geometry", "Patches", "Span", "bands", "spans"]
 
 SCRATCH = 1 << 16  # numbers in the products of several rows of neurons that wait to be added up
+
+
+class Geometry(NamedTuple):
+    """A `Conv2d` whose kernel has two sides of its own: (rows, columns)."""
+
+    shape_in: tuple[int, int, int]
+    channels: int
+    kernel: tuple[int, int]
+    stride: int = 1
+    padding: int = 0
 
 
 class Span(NamedTuple):
@@ -144,29 +154,29 @@ class Patches:
 
     def __init__(
         self,
-        synapse: Conv2d,
+        synapse: Conv2d | Geometry,
         sides: tuple[int, int],
         batch: int,
         dtype: np.dtype[np.floating],
         empty: Empty = np.empty,
     ) -> None:
-        channels, *sides_in = synapse.shape_in
-        self.n, self.k, self.stride, self.shape_in = synapse.channels, synapse.kernel, synapse.stride, synapse.shape_in
-        place = synapse.kernel, synapse.stride, synapse.padding
-        self.columns = spans(*place, sides_in[1], sides[1])
-        self.bands = bands(*place, sides_in[0], sides[0])
-        self.X = empty((sides_in[0], channels, self.k, sides[1], batch), dtype)
+        (channels, *sides_in), kernel = synapse.shape_in, synapse.kernel
+        self.kernel = (kernel, kernel) if isinstance(kernel, int) else kernel
+        self.n, self.stride, self.shape_in = synapse.channels, synapse.stride, synapse.shape_in
+        self.bands = bands(self.kernel[0], synapse.stride, synapse.padding, sides_in[0], sides[0])
+        self.columns = spans(self.kernel[1], synapse.stride, synapse.padding, sides_in[1], sides[1])
+        self.X = empty((sides_in[0], channels, self.kernel[1], sides[1], batch), dtype)
         self._clear_padding()
         self.windows = self._windows(self.X)
         self.shape_U = self.n, sides[0], sides[1] * batch
-        self.W = empty((self.n, self.k * channels * self.k), dtype)
+        self.W = empty((self.n, self.kernel[0] * channels * self.kernel[1]), dtype)
         self.total = empty(self.W.T.shape, dtype)
         self.products = empty((max(1, min(sides[0], SCRATCH // self.W.size)), self.W.size), dtype)
 
     def _clear_padding(self) -> None:
         """Zeros where the windows see padding; `load` writes all other places."""
         seen = {s: x for s, x, _ in self.columns}
-        for s in range(self.k):
+        for s in range(self.kernel[1]):
             x = seen.get(s, slice(0, 0))
             self.X[:, :, s, : x.start], self.X[:, :, s, x.stop :] = 0, 0
 
@@ -194,13 +204,22 @@ class Patches:
 
     def product(self, W: Array, U: Array) -> None:
         """`drive` without b."""
-        self.load_weights(W)
+        self.weights()[...] = W.swapaxes(1, 2)
+        self.multiply(U)
+
+    def multiply(self, U: Array) -> None:
+        """`product` with the weights that `weights` shows."""
         rows = U.reshape(self.shape_U).swapaxes(0, 1)
         for (out, kernel, _), windows in zip(self.bands, self.windows, strict=True):
             np.matmul(self.W[:, self.inputs(kernel)], windows, out=rows[out])
 
     def gradient(self, dU: Array, result: Weights) -> None:
         """`Conv2d.gradient` of dU (channels, rows x columns x batch) into `result`."""
+        result.W[...] = self.correlation(dU).transpose(3, 1, 0, 2)
+        np.sum(dU, axis=1, out=result.b)
+
+    def correlation(self, dU: Array) -> Array:
+        """dL/dW as (kernel rows, channels_in, kernel columns, channels); the next call overwrites it."""
         rows, total = dU.reshape(self.shape_U).transpose(1, 2, 0), self.total
         total[...] = 0
         for (out, kernel, _), windows in zip(self.bands, self.windows, strict=True):
@@ -210,16 +229,15 @@ class Patches:
                 np.matmul(windows[some], rows[out][some], out=products)
                 for product in products:
                     part += product
-        result.W[...] = total.T.reshape(self.n, self.k, -1, self.k).swapaxes(1, 2)
-        np.sum(dU, axis=1, out=result.b)
+        return total.reshape(self.kernel[0], -1, self.kernel[1], self.n)
 
-    def load_weights(self, W: Array) -> None:
-        """Write W in the order of the patches: (channels, kernel rows x channels_in x kernel)."""
-        self.W.reshape(self.n, self.k, -1, self.k)[...] = W.swapaxes(1, 2)
+    def weights(self) -> Array:
+        """W in the order of the patches: (channels, kernel rows, channels_in, kernel columns)."""
+        return self.W.reshape(self.n, self.kernel[0], -1, self.kernel[1])
 
     def inputs(self, kernel: slice) -> slice:
         """Where the weights of some rows of the kernel lie in `self.W`."""
-        row = self.W.shape[1] // self.k
+        row = self.W.shape[1] // self.kernel[0]
         return slice(kernel.start * row, kernel.stop * row)
 
 
@@ -257,7 +275,7 @@ class Adjoint:
 
     def _scatter(self, W: Array, dU: Array, dP: Array) -> None:
         patches = self.patches
-        patches.load_weights(W)
+        patches.weights()[...] = W.swapaxes(1, 2)
         patches.X[...], dP[...] = 0, 0
         for (out, kernel, _), windows in zip(patches.bands, patches.windows, strict=True):
             for y, window in enumerate(windows, start=out.start):

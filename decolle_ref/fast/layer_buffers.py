@@ -19,7 +19,7 @@ from decolle_ref.decolle.network import Layer, width
 from decolle_ref.decolle.readout import KEEP, Mask
 from decolle_ref.decolle.surrogate import logistic
 from decolle_ref.decolle.synapse import Conv2d, Weights
-from decolle_ref.fast.conv import Patches
+from decolle_ref.fast.karatsuba import fastest
 from decolle_ref.fast.memory import blocks
 from decolle_ref.fast.pool import route, window_maxima, window_views
 
@@ -59,7 +59,7 @@ class LayerBuffers:
         self.used = channels, rows * self.size, columns * self.size
         self.windows = channels, rows, self.size, columns, self.size, steps * samples
         self.neuron = _column_constants(layer.neuron, synapse, self.used)
-        self.patches = Patches(synapse, self.used[1:], steps * samples, dtype)
+        self.patches = fastest(synapse, self.used[1:], steps * samples, dtype)
         self.image = *synapse.shape_in, steps * samples
         zeros: Callable[..., Array] = lambda *shape: np.zeros(shape, dtype)  # noqa: E731
         self.P, self.Q, self.more = (zeros(synapse.n_in, samples) for _ in range(3))

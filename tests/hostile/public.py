@@ -10,6 +10,7 @@ ROOMS = ("decolle", "credit", "spikegrad", "fast")
 # not public, as their rooms say
 PARTS = (
     "fast.conv",
+    "fast.karatsuba",
     "fast.layer_buffers",
     "fast.memory",
     "fast.pool",
