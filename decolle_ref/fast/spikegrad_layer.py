@@ -59,10 +59,8 @@ def adjoint(synapse: Connections, weights: Weights, E: Array, memory: Memory) ->
     """`adjoint` of (n, batch) -> (n_in, batch)."""
     down = memory.empty((synapse.n_in, E.shape[1]), E.dtype)
     if isinstance(synapse, AveragePool):
-        first, *others = _views(synapse, down)
-        np.multiply(weights.W, E.reshape(first.shape), out=first)
-        for view in others:
-            view[...] = first
+        for view in _views(synapse, down):
+            np.multiply(weights.W, E.reshape(view.shape), out=view)
     elif isinstance(synapse, Conv2d):
         used = memory.used
         back = Adjoint(synapse, synapse.shape[1:], E.shape[1], E.dtype, memory.empty)
