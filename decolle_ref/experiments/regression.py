@@ -112,7 +112,7 @@ def build(settings: Settings) -> Problem:
         n_in = n
     updates = settings.epochs * (STEPS - BURN_IN)
     schedule = stepwise((updates * 2 // 5, updates * 3 // 5, updates * 4 // 5), 0.2)
-    learner = Learner(learning_rates, Adamax(beta2=settings.beta2), schedule, BURN_IN, fast.update_layer)
+    learner = Learner(learning_rates, Adamax(beta2=settings.beta2), schedule, BURN_IN)
     goals = targets(len(layers)).astype(settings.dtype)
     return Problem(tuple(layers), tuple(weights), learner, spikes, goals)
 
@@ -135,25 +135,17 @@ def alone(layer: Layer, weights: Weights, spikes: Array) -> Iterator[network.Sna
     return (snapshot for _, (snapshot,) in network.run([layer], start, spikes))
 
 
-def passes(
-    problem: Problem, start: Carry, learner: Learner | None
-) -> Iterator[tuple[Carry, tuple[network.Snapshot, ...]]]:
-    """One pass over the sequence, from rest."""
-    at_rest = start._replace(state=network.rest(problem.network), n=0)
-    return network.run(problem.network, at_rest, problem.spikes, problem.targets, learner)
+def at_rest(problem: Problem, carry: Carry) -> Carry:
+    """The start of a pass over the sequence."""
+    return carry._replace(state=network.rest(problem.network), n=0)
 
 
 def learn(problem: Problem, start: Carry) -> tuple[Carry, Measured]:
     """One pass over the sequence with learning; measures each layer after burn-in."""
-    layers = len(problem.network)
-    squared, spike_rate = np.zeros(layers), np.zeros(layers)
-    carry = start
-    for carry, snapshots in passes(problem, start, problem.learner):
-        if carry.n > BURN_IN:
-            goal = problem.targets[carry.n - 1]
-            squared += [float(((s.Y - y) ** 2).mean()) for s, y in zip(snapshots, goal, strict=True)]
-            spike_rate += [float(s.S.mean()) for s in snapshots]
-    return carry, Measured(squared / (STEPS - BURN_IN), spike_rate / (STEPS - BURN_IN))
+    goals = list(problem.targets.swapaxes(0, 1))
+    carry, layers = fast.learn(problem.network, at_rest(problem, start), problem.spikes, goals, problem.learner)
+    squared = [((layer.Y - goal) ** 2)[BURN_IN:].mean(dtype=float) for layer, goal in zip(layers, goals, strict=True)]
+    return carry, Measured(np.array(squared), np.array([layer.spike_rate[BURN_IN:].mean() for layer in layers]))
 
 
 def watch(problem: Problem, weights: tuple[Weights, ...]) -> tuple[Measured, dict[str, Array]]:
@@ -161,14 +153,15 @@ def watch(problem: Problem, weights: tuple[Weights, ...]) -> tuple[Measured, dic
 
     The states are Y of all layers, and the input spikes, P, Q, U, S, sigma'(U), dY and dU of the top layer; time first.
     """
-    snapshots = [s for _, s in passes(problem, Carry(weights, ()), None)]
-    Y = np.stack([[layer.Y for layer in s] for s in snapshots])
-    spike_rate = np.array([[layer.S.mean() for layer in s] for s in snapshots])
+    _, layers = fast.evaluate(problem.network, weights, problem.spikes)
+    Y, spike_rate = np.stack([x.Y for x in layers], axis=1), np.stack([x.S.mean(axis=1) for x in layers], axis=1)
     measured = Measured(((Y - problem.targets) ** 2)[BURN_IN:].mean(axis=(0, 2)), spike_rate[BURN_IN:].mean(axis=0))
-    top = {name: np.stack([getattr(s[-1], name) for s in snapshots]) for name in ("P", "Q", "U", "S", "dY", "dU")}
-    below = problem.spikes if len(problem.network) == 1 else np.stack([s[-2].S for s in snapshots])
-    derivative = problem.network[-1].surrogate.derivative(top["U"])
-    return measured, {"spikes_in": below, "derivative": derivative, "Y": Y, "target": problem.targets, **top}
+    below = problem.spikes if len(layers) == 1 else layers[-2].S
+    top, start = problem.network[-1:], Carry(weights[-1:], network.rest(problem.network[-1:]))
+    snapshots = [s for _, (s,) in network.run(top, start, below, problem.targets[:, -1:])]
+    states = {name: np.stack([getattr(s, name) for s in snapshots]) for name in ("P", "Q", "U", "S", "dY", "dU")}
+    derivative = top[0].surrogate.derivative(states["U"])
+    return measured, {"spikes_in": below, "derivative": derivative, "Y": Y, "target": problem.targets, **states}
 
 
 class State(NamedTuple):
@@ -189,8 +182,8 @@ class Regression(Run[State]):
         self.before, self.untrained = watch(self.problem, self.problem.weights)
 
     def begin(self) -> State:
-        """A copy of the initial weights, because `fast.update_layer` overwrites the weights that it updates."""
-        weights = tuple(Weights(w.W.copy(), w.b.copy()) for w in self.problem.weights)
+        """The initial weights."""
+        weights = self.problem.weights
         return State(Carry(weights, (), self.problem.learner.init(weights)), ())
 
     def done(self, state: State) -> int:

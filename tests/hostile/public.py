@@ -18,6 +18,9 @@ PARTS = (
     "fast.spikes",
     "credit.audit.template",
 )
+PARTS += ("fast.dense", "fast.dense_constants", "fast.dense_layers", "fast.dense_parameters", "fast.dense_update")
+PARTS += ("fast.in_place", "fast.regularisers")
+PARTS += ("fast.event_driven", "fast.traces")
 MODULES = ("gradcheck", "data.encode")
 
 
