@@ -4,7 +4,7 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 from decolle_ref._util.check import InputError
 from decolle_ref.data import authors
@@ -12,6 +12,9 @@ from decolle_ref.data import authors
 matplotlib.use("Agg")
 settings.register_profile("reproducible", derandomize=True, deadline=None, max_examples=60)
 settings.load_profile("reproducible")
+settings.register_profile(
+    "mutation", max_examples=8, phases=[Phase.explicit, Phase.generate]
+)  # many runs, no shrinking
 
 
 @pytest.fixture

@@ -161,14 +161,15 @@ def watch(problem: Problem, weights: tuple[Weights, ...]) -> tuple[Measured, dic
 
     The states are Y of all layers, and the input spikes, P, Q, U, S, sigma'(U), dY and dU of the top layer; time first.
     """
-    snapshots = [s for _, s in passes(problem, Carry(weights, ()), None)]
-    Y = np.stack([[layer.Y for layer in s] for s in snapshots])
-    spike_rate = np.array([[layer.S.mean() for layer in s] for s in snapshots])
+    _, layers = fast.evaluate(problem.network, weights, problem.spikes)
+    Y, spike_rate = np.stack([x.Y for x in layers], axis=1), np.stack([x.S.mean(axis=1) for x in layers], axis=1)
     measured = Measured(((Y - problem.targets) ** 2)[BURN_IN:].mean(axis=(0, 2)), spike_rate[BURN_IN:].mean(axis=0))
-    top = {name: np.stack([getattr(s[-1], name) for s in snapshots]) for name in ("P", "Q", "U", "S", "dY", "dU")}
-    below = problem.spikes if len(problem.network) == 1 else np.stack([s[-2].S for s in snapshots])
-    derivative = problem.network[-1].surrogate.derivative(top["U"])
-    return measured, {"spikes_in": below, "derivative": derivative, "Y": Y, "target": problem.targets, **top}
+    below = problem.spikes if len(layers) == 1 else layers[-2].S
+    top, start = problem.network[-1:], Carry(weights[-1:], network.rest(problem.network[-1:]))
+    snapshots = [s for _, (s,) in network.run(top, start, below, problem.targets[:, -1:])]
+    states = {name: np.stack([getattr(s, name) for s in snapshots]) for name in ("P", "Q", "U", "S", "dY", "dU")}
+    derivative = top[0].surrogate.derivative(states["U"])
+    return measured, {"spikes_in": below, "derivative": derivative, "Y": Y, "target": problem.targets, **states}
 
 
 class State(NamedTuple):

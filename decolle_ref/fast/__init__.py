@@ -9,7 +9,9 @@ Read the definitions first; a new reader can skip this room.
 | `pool` | max-pooling on arrays whose last axis is the batch | `decolle.pool.MaxPool` |
 | `layer_buffers` | one convolutional layer with preallocated buffers | `network.forward`, `network.local_gradients` |
 | `stepper` | a convolutional network, step by step, on several threads | `decolle.network.step`, `Learner.update` |
-| `evaluation` | any network with fixed weights, all steps at once | `decolle.network.run` |
+| `evaluation` | any network with fixed weights, many steps at once | `decolle.network.run` |
+| `traces` | P and Q through many steps | `decolle.lif.step` |
+| `event_driven` | W P by a column of W for every input spike | `decolle.lif.step` |
 | `convnet` | the conventional network, on several threads | `decolle.convnet.forward`, `gradient` |
 | `spikegrad_layer` | the connections of one SpikeGrad layer | `drive`, `adjoint` and `gradient` of the connections |
 | `spikegrad` | one mini-batch of SpikeGrad, on several threads | `spikegrad.ann` |

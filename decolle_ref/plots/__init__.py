@@ -6,10 +6,11 @@
 
 No module here simulates or learns; what is drawn was computed in `decolle_ref.experiments`.  A plot may evaluate a
 formula on a grid (`surrogates`) or summarise its arrays, for instance by a median over seeds.  Read `landscape` first:
-it is the shortest one of the usual form.  `graph`, `schematics_feedback` and `surrogates` draw figures of the review
-that need no run.  `event_clouds` and `event_network` draw recordings and the network that learns from them, and
-`clip_votes` what it answers while it sees one.  The numbers of `dialect_comparison` and `lif_dynamics` come in a second
-from the experiment of the same name.  `style` holds the colours and line styles that all figures share.
+it is the shortest one of the usual form.  `graph`, `graph_decolle`, the modules `schematics_...` and `surrogates` draw
+figures of the papers that need no run, and `kill_matrix` draws a table of the documentation.  `event_clouds` and
+`event_network` draw recordings and the network that learns from them, and `clip_votes` what it answers while it sees
+one.  The numbers of `dialect_comparison` and `lif_dynamics` come in a second from the experiment of the same name.
+`style` holds the colours and line styles that all figures share.
 """
 
 __all__ = [
@@ -22,6 +23,8 @@ __all__ = [
     "event_clouds",
     "event_network",
     "graph",
+    "graph_decolle",
+    "kill_matrix",
     "landscape",
     "lif_dynamics",
     "nmnist",
@@ -34,6 +37,7 @@ __all__ = [
     "scaling",
     "schematics_feedback",
     "schematics_neuron",
+    "schematics_xor",
     "spikegrad_cifar10",
     "spikegrad_images",
     "spikegrad_mnist",

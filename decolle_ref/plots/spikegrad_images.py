@@ -111,6 +111,8 @@ def _by_layer(axis: Any, run: Run, first: str, panel: str) -> None:
     axis.set(
         xticks=range(len(connections)), xticklabels=names, ylabel="operations / MACs of the ANN", yscale=_scale(rows)
     )
+    if len(names) > 4:
+        axis.tick_params(axis="x", labelrotation=40, labelsize=7)
     axis.set(xlabel="connections, in the order in which errors travel")
     axis.set_title(f"backpropagation by layer, α = {run['settings']['alpha']:g} [Fig. 2{panel}]")
     axis.legend(fontsize=7)

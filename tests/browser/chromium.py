@@ -48,8 +48,19 @@ def browser() -> Any:
     options.binary_location = "/usr/bin/chromium"
     for word in ("--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1200,900", ONLY_THIS_MACHINE):
         options.add_argument(word)
-    options.set_capability("goog:loggingPrefs", {"browser": "SEVERE"})
+    options.set_capability("goog:loggingPrefs", {"browser": "SEVERE", "performance": "ALL"})
     return webdriver.Chrome(service=Service("/usr/bin/chromedriver"), options=options)
+
+
+def fresh_tab(driver: Any) -> None:
+    """Open a tab, and close the one before, which does not ask whether to save."""
+    old = driver.current_window_handle
+    driver.switch_to.new_window("tab")
+    new = driver.current_window_handle
+    driver.switch_to.window(old)
+    driver.close()
+    driver.switch_to.window(new)
+    driver.execute_cdp_cmd("Emulation.setFocusEmulationEnabled", {"enabled": True})  # JupyterLab waits for it
 
 
 def wait(condition: Any, seconds: float) -> Any:
@@ -64,6 +75,7 @@ def wait(condition: Any, seconds: float) -> Any:
 
 def run(driver: Any, address: str, notebook: str) -> dict[str, Any]:
     """Run all cells of one notebook and summarise the outputs."""
+    fresh_tab(driver)
     driver.get(f"{address}/lab/index.html?path={notebook}&reset")
     wait(lambda: driver.execute_script(READY), LIMIT)
     time.sleep(SETTLE)

@@ -1,39 +1,23 @@
 """The class notebooks under Node and Pyodide, and in a real browser that can reach nothing outside.
 
 `DECOLLE_REF_PYODIDE` names the folder that `python tests/browser/pyodide.py FOLDER` fills; `DECOLLE_REF_SITE` names the
-site that `python docs/lite/build.py SITE --pyodide FOLDER` builds.
+site that `python docs/build.py SITE --pyodide FOLDER` builds, in which the classroom is `lite`.
 """
 
 import json
-import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-HERE = Path(__file__).resolve().parent
-PROJECT = HERE.parent.parent
+from tests.support.built_site import BROWSER as HERE
+from tests.support.built_site import PROJECT, chromium, folder, lines
+
 CLASS = [f"tutorials/{path.name}" for path in sorted((PROJECT / "tutorials").glob("*.ipynb"))]
 CLASS = [name for name in CLASS if name[10:12] in ("01", "02", "03", "04", "05", "06", "07", "08", "10", "11")]
 BROWSER = ("solutions/01_neuron.ipynb", "solutions/06_one_layer.ipynb", "solutions/07_deep_decolle.ipynb")
 STUDENT = "01_neuron.ipynb"
-
-
-def folder(variable):
-    """The folder that an environment variable names, or a reason to skip."""
-    path = os.environ.get(variable)
-    if not path or not Path(path).is_dir():
-        pytest.skip(f"{variable} names no folder")
-    return path
-
-
-def lines(command):
-    """What a command prints, one JSON object per line."""
-    result = subprocess.run(command, capture_output=True, text=True, timeout=1800, cwd=PROJECT)
-    assert result.returncode == 0, result.stderr[-2000:]
-    return [json.loads(line) for line in result.stdout.splitlines() if line.startswith("{")]
 
 
 def exercises(name):
@@ -60,11 +44,10 @@ def test_all_class_notebooks_run_in_webassembly_and_their_checks_pass():
 
 def test_notebooks_1_6_and_7_run_to_their_last_check_in_a_browser_without_the_internet():
     site = folder("DECOLLE_REF_SITE")
-    pytest.importorskip("selenium")
-    if not Path("/usr/bin/chromedriver").exists():
-        pytest.skip("chromedriver is not installed")
-    *solved, fresh = lines([sys.executable, HERE / "chromium.py", site, *BROWSER, STUDENT])
+    chromium()
+    *solved, fresh = lines([sys.executable, HERE / "chromium.py", site / "lite", *BROWSER, STUDENT])
     for name, result in zip(BROWSER, solved, strict=True):
         assert result["errors"] == [] and result["pictures"] > 0, result
         assert result["verdicts"] == {"pass": exercises(name), "to do": 0, "not yet": 0}, result
     assert fresh["errors"] == [] and fresh["verdicts"]["to do"] == exercises(STUDENT), fresh
+    assert [result["console"] for result in (*solved, fresh)] == [[], [], [], []]

@@ -126,6 +126,15 @@ def test_pick_takes_the_largest_of_each_window_and_route_is_its_adjoint(channels
     assert (dU * pool.pick(x, winners)).sum() == pytest.approx((pool.route(dU, winners) * x).sum(), rel=1e-12)
 
 
+@pytest.mark.parametrize("kind", [np.float32, np.float64, np.complex128])
+def test_pick_and_route_keep_the_kind_of_number(kind):
+    pool, x = MaxPool((1, 2, 4), 2), np.arange(8).astype(kind)
+    picked = pool.pick(x, pool.winners(x))
+    routed = pool.route(picked, pool.winners(x))
+    assert picked.tolist() == [5, 7] and routed.tolist() == [0, 0, 0, 0, 0, 5, 0, 7]
+    assert picked.dtype == routed.dtype == kind
+
+
 def test_of_equal_entries_the_first_in_reading_order_wins():
     pool = MaxPool((1, 2, 4), 2)
     assert pool.winners(np.zeros(8)).tolist() == [0, 2]

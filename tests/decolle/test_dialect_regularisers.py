@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 from decolle_ref import gradcheck
 from decolle_ref.decolle import lif, network, readout, rule
 from decolle_ref.decolle.dialects import dcll, decolle, decolle_base, decolle_nonorm, paper
+from decolle_ref.decolle.layer import regularisers
 from decolle_ref.decolle.network import Layer
 from decolle_ref.decolle.objective import Objective, Regulariser, smooth_l1
 from decolle_ref.decolle.pool import MaxPool
-from decolle_ref.decolle.surrogate import boxcar
+from decolle_ref.decolle.surrogate import boxcar, fast_sigmoid, logistic
 from decolle_ref.decolle.synapse import Dense, Weights
 from tests.support.dialects import EACH
 
@@ -50,6 +51,30 @@ def test_lambda1_acts_before_the_pool_in_2018_and_after_it_in_2020(dialect):
     everywhere = dialect.name == "dcll"
     assert float(loud.loss) == pytest.approx(0.63 / 4 if everywhere else 0.31, rel=1e-13)
     np.testing.assert_array_equal(loud.dU, [0.25, 0.25, 0.25, 0] if everywhere else [1, 0, 0, 0])
+
+
+def test_lambda2_acts_after_the_pool_in_2018_too():
+    """Of four potentials -0.45 the window passes on the first, and relu(0.1 - 0.05) pushes that one alone."""
+    silent = silent_layer(dcll, [-0.45] * 4, pool=MaxPool((1, 2, 2), 2), surrogate=boxcar)
+    assert float(silent.loss) == pytest.approx(0.05, rel=1e-13)
+    np.testing.assert_array_equal(silent.dU, [-1, 0, 0, 0])
+
+
+def test_both_regularisers_stand_together_unless_there_is_a_pool_between_them():
+    both, pool = Regulariser(0.3, 0.2), MaxPool((1, 2, 2), 2)
+    plain = Layer(Dense(1, 4), lif.neuron(), readout.Readout(np.zeros((1, 4)), np.zeros(1)), lambda1_on="U")
+    regular = plain._replace(objective=Objective(regulariser=both))
+    assert regularisers(plain._replace(pool=pool)) == regularisers(plain) == (None, None)
+    assert regularisers(regular) == regularisers(regular._replace(pool=pool, lambda1_on="u")) == (both, None)
+    assert regularisers(regular._replace(pool=pool)) == (Regulariser(0.0, 0.2), Regulariser(0.3, 0.0))
+
+
+def test_the_regularisers_of_the_error_signal_read_the_surrogate_by_default(rng):
+    G, objective = readout.sample_readout(rng, 4, 2), Objective(regulariser=Regulariser(0.3, 0.2))
+    dY, U = rng.normal(size=2), np.full(4, -2.0)
+    own = rule.error_signal(G, logistic, objective, dY, U)
+    np.testing.assert_array_equal(own, rule.error_signal(G, logistic, objective, dY, U, rate=logistic))
+    assert not np.array_equal(own, rule.error_signal(G, logistic, objective, dY, U, rate=fast_sigmoid))
 
 
 @EACH

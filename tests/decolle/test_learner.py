@@ -42,6 +42,21 @@ def test_the_size_of_an_adamax_step_does_not_depend_on_the_scale_of_the_gradient
     np.testing.assert_array_equal(*steps)
 
 
+@pytest.mark.parametrize("optimiser", [SGD(), Adamax()])
+@pytest.mark.parametrize("kind", [np.array, np.asarray(0.1).dtype.type, float])
+def test_the_learning_rate_does_not_promote_the_parameter(optimiser, kind):
+    W, g = np.ones(2, np.float32), np.full(2, 3, np.float32)
+    new, _ = optimiser.update(W, g, optimiser.init(W), kind(0.1))
+    assert new.dtype == np.float32 and np.allclose(new, 0.7 if optimiser == SGD() else 0.9, rtol=1e-6)
+
+
+def test_scalars_of_numpy_and_dtypes_that_are_equal_but_not_the_same_are_updated():
+    one = np.float64(1.0)
+    assert SGD().update(one, one, None, np.asarray(0.25))[0] == 0.75
+    twin = np.ones(2, np.dtype(np.float64, metadata={"unit": "V"}))
+    assert SGD().update(np.ones(2), twin, None, np.asarray(0.25))[0].tolist() == [0.75, 0.75]
+
+
 def test_schedule_drops_at_its_boundaries():
     rate = optim.stepwise((10, 20), 0.5)
     assert [rate(n) for n in (0, 9, 10, 19, 20, 1000)] == [1, 1, 0.5, 0.5, 0.25, 0.25]

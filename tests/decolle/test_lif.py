@@ -81,6 +81,14 @@ def test_a_spike_lowers_the_potential_by_delta_from_the_next_step_and_decays_wit
     np.testing.assert_allclose(U[1:, 0], -3.0 * neuron.gamma ** np.arange(4), rtol=1e-15)
 
 
+def test_the_constants_of_the_authors_code_are_the_defaults():
+    """20 ms, 7.5 ms, 2.86 ms, steps of 1 ms, and a refractory strength of 1."""
+    neuron = lif.neuron()
+    np.testing.assert_allclose(neuron[:3], np.exp(-1 / np.array([20, 7.5, 2.86])), rtol=1e-15)
+    assert neuron.delta == lif.from_decays(0.9, 0.8, 0.5).delta == 1
+    assert lif.LIF(*neuron[:6])[6:] == (0, 0, None)
+
+
 def test_each_input_keeps_its_own_time_constants():
     tau_mem, tau_syn = np.array([0.010, 0.030]), np.array([0.005, 0.009])
     P, _, _ = traces(lif.neuron(tau_mem, tau_syn), np.repeat(impulse(50), 2, axis=1))
@@ -100,6 +108,21 @@ def test_the_dtype_asked_for_is_kept_through_a_step(dtype):
     neuron = lif.neuron(np.array([0.01, 0.02]), dtype=dtype)
     state, _, U, S = lif.step(neuron, lambda P: P, at_threshold, lif.rest(neuron, 2, 2), np.ones(2, dtype))
     assert {x.dtype for x in (*neuron[:6], *state, U, S)} == {np.dtype(dtype)}
+
+
+@pytest.mark.parametrize("dialect", DIALECTS.values(), ids=lambda d: d.name)
+def test_an_input_that_spikes_at_every_step_brings_P_to_the_trace_gain(dialect):
+    neuron = lif.neuron([0.010, 0.030], [0.005, 0.009], dialect=dialect)
+    P, _, _ = traces(neuron, np.ones((1500, 2)))
+    np.testing.assert_allclose(P[-1], lif.trace_gain(neuron), rtol=1e-12)
+
+
+@pytest.mark.parametrize("dialect", DIALECTS.values(), ids=lambda d: d.name)
+def test_the_traces_that_U_read_are_the_old_or_the_new_ones(dialect):
+    neuron = lif.neuron(dialect=dialect)
+    state = lif.State(np.array([0.25]), np.array([0.5]), np.array([0.75]))
+    after, read, _, _ = lif.step(neuron, lambda P: P, at_threshold, state, np.ones(1))
+    assert read == (state, after._replace(R=state.R))[neuron.U_reads]
 
 
 @pytest.mark.parametrize("name", ["tau_mem", "tau_syn", "tau_ref", "dt"])

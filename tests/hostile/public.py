@@ -9,6 +9,7 @@ import decolle_ref
 ROOMS = ("decolle", "credit", "spikegrad", "fast")
 # not public, as their rooms say
 PARTS = ("fast.conv", "fast.layer_buffers", "fast.pool", "fast.spikegrad_layer", "credit.audit.template")
+PARTS += ("fast.event_driven", "fast.traces")
 MODULES = ("gradcheck", "data.encode")
 
 
