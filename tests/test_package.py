@@ -16,7 +16,6 @@ EXTRAS = {
     "cycler": "plots",
     "tqdm": "_util",
     "threadpoolctl": "fast",
-    "distributed": "experiments",
     "pytest": "oracle",
     "ipywidgets": "teach",
 }  # which folder may use which optional package

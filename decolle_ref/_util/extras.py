@@ -15,13 +15,9 @@ EXTRA = {
     "threadpoolctl": "figures",
     "distributed": "dask",
     "ipywidgets": "tutorials",
-    "nbclient": "tutorials",
-    "nbformat": "tutorials",
     "pytest": "tests",
-    "hypothesis": "tests",
-    "jsonschema": "tests",
 }
-"""The extra that installs a package."""
+"""The extra that installs a package, for each optional package that this one imports."""
 
 
 def advice(extra: str) -> str:
@@ -29,7 +25,7 @@ def advice(extra: str) -> str:
     return f'pip install "decolle_ref[{extra}]"'
 
 
-def required(package: str, module: str = "") -> Any:
+def import_optional(package: str, module: str = "") -> Any:
     """An optional package, or a module of it.
 
     Parameters

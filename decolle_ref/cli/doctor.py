@@ -18,7 +18,7 @@ import numpy as np
 
 from decolle_ref import __version__
 from decolle_ref._util.check import InputError, printable
-from decolle_ref._util.extras import EXTRA, advice, required
+from decolle_ref._util.extras import EXTRA, advice, import_optional
 from decolle_ref.data import location
 
 DATA = {
@@ -105,7 +105,7 @@ def blas() -> dict[str, str | None]:
 def _pools() -> list[dict[str, Any]] | None:
     """What threadpoolctl says of every BLAS in this process; None without it."""
     try:
-        pools = required("threadpoolctl").threadpool_info()
+        pools = import_optional("threadpoolctl").threadpool_info()
     except InputError:
         return None
     return [pool for pool in pools if pool["user_api"] == "blas"]

@@ -22,7 +22,7 @@ from types import TracebackType
 from typing import Any
 
 from decolle_ref._util.check import InputError, first_line
-from decolle_ref._util.extras import required
+from decolle_ref._util.extras import import_optional
 from decolle_ref.experiments.environment import one_line_warnings
 
 SIGMASK = hasattr(signal, "pthread_sigmask")  # not on Windows
@@ -101,7 +101,7 @@ def dask(address: str) -> Iterator[Executor]:
 
     Raises InputError where distributed is not installed, and where no scheduler answers.
     """
-    distributed = required("distributed")
+    distributed = import_optional("distributed")
     try:
         client = distributed.Client(address, timeout=10, set_as_default=False)
     except (OSError, ValueError) as problem:
