@@ -153,3 +153,10 @@ def test_the_page_names_every_module_that_uses_an_extra():
 def test_every_optional_package_comes_with_its_extra():
     for package, extra in EXTRA.items():
         assert any(package in need for need in PROJECT["optional-dependencies"][extra])
+
+
+def test_the_page_names_the_lowest_versions():
+    extras = PROJECT["optional-dependencies"]
+    lowest = dict(need.split(">=") for need in [*PROJECT["dependencies"], *extras["figures"]])
+    versions = [PROJECT["requires-python"][2:], *(lowest[name] for name in ("numpy", "scipy", "matplotlib"))]
+    assert f"| lowest | {' | '.join(versions)} |" in PAGE
