@@ -35,7 +35,8 @@ AUTHORS = {  # columns after the samples; in the short run a trained output laye
 def plot(runs: Sequence[Run], recorded: Mapping[str, Array] | None = None) -> Any:
     """Draw test errors of all readouts against training samples.  [K20 Fig. 3]
 
-    Left: the whole of the longest run.  Right: the first samples, of all runs as long as the shortest one.
+    Left: the whole of the longest run, with the errors on all test images at its end as large hollow symbols.  Right:
+    the first samples, of all runs as long as the shortest one.
 
     Parameters
     ----------
@@ -56,6 +57,7 @@ def plot(runs: Sequence[Run], recorded: Mapping[str, Array] | None = None) -> An
         figure, (left, right) = plt.subplots(1, 2, figsize=(9.6, 4.4), width_ratios=(1, 1.25))
         _authors(left, recorded, "mnist_long")
         _ours(left, [long])
+        _final(left, long)
         left.set(xscale="log", title=f"the longest run: {longest:,} samples")
         _authors(right, recorded, "mnist_short")
         _ours(right, early)
@@ -107,6 +109,13 @@ def _ours(axis: Any, runs: Sequence[Run]) -> None:
         if len(tested) > 1:
             low, high = 100 * errors.min(axis=0), 100 * errors.max(axis=0)
             axis.fill_between(samples, low, high, color=look["color"], alpha=0.15, lw=0)
+
+
+def _final(axis: Any, run: Run) -> None:
+    """The errors on all test images at the end of a run, if it has measured them."""
+    for name, error in (run.get("final") or {}).items():
+        look = LOOKS[name] | {"mfc": "none", "ms": 8, "ls": "none"}
+        axis.plot(run["samples"][-1], 100 * error, **look)
 
 
 def _authors(axis: Any, recorded: Mapping[str, Array] | None, run: str) -> None:

@@ -37,3 +37,11 @@ def test_the_figure_takes_the_mean_over_runs_where_all_were_tested():
     assert "output, authors'" in short and "layer 3, authors'" not in short  # they read it by a trained layer there
     assert "layer 3, authors'" in long and "output, authors'" not in long
     pyplot.close(figure)
+
+
+def test_the_errors_on_all_test_images_stand_at_the_end_of_the_longest_run():
+    run = {"samples": [64, 128], "error": {"layer 1": [0.5, 0.25]}, "comparable": True, "final": {"layer 1": 0.2}}
+    figure = plots.plot([run])
+    hollow = [line for line in figure.axes[0].lines if line.get_markerfacecolor() == "none"]
+    assert [line.get_xydata().tolist() for line in hollow] == [[[128, pytest.approx(20)]]]
+    pyplot.close(figure)
