@@ -100,9 +100,11 @@ PUBLIC = {
     "decolle_ref.fast": [
         "ConvnetStepper",
         "Evaluation",
+        "Learned",
         "NetworkStepper",
         "convnet",
         "evaluate",
+        "learn",
         "spikegrad",
         "update_layer",
         "worker_pool",
@@ -167,6 +169,7 @@ PUBLIC = {
     "decolle_ref.experiments": ["NAMES", "Experiment", "experiment", "one_line", "run", "settings_of"],
     "decolle_ref.plots": [
         "alignment",
+        "benchmarks",
         "clip_votes",
         "convnet",
         "credit",
