@@ -5,8 +5,9 @@ import pytest
 
 from decolle_ref.oracle.check import residual
 from decolle_ref.oracle.check.error_bounds import Bounded
-from decolle_ref.oracle.check.residual import Failure
+from decolle_ref.oracle.check.residual import Failure, Slot
 from decolle_ref.oracle.diagnose import explain, explain_all, hypothesis
+from decolle_ref.oracle.diagnose.places import places
 from decolle_ref.oracle.diagnose.site import sites
 from decolle_ref.oracle.profile import PROFILES
 from decolle_ref.oracle.trace import parse_trace
@@ -80,3 +81,19 @@ def test_a_site_knows_the_layers_beside_it():
     first, second = sites(run(case(0, profile, **SQUARE), profile))
     assert first.below is None and second.above is None
     np.testing.assert_array_equal(second.below.trace["S"], second.spikes_in)
+
+
+@pytest.mark.parametrize(
+    ("name", "index", "words"),
+    [
+        ("Q_final", (3, 0, 1), ", in sample 0 alone, in input 1 alone"),
+        ("R_final", (3, 0, 1), ", in sample 0 alone, in neuron 1 alone"),
+        ("m_W_final", (3, 0, 1), ", in neuron 0 alone, in input 1 alone"),
+        ("u_b_final", (3, 0), ", in neuron 0 alone"),
+        ("loss", (3,), ""),
+    ],
+)
+def test_the_place_of_a_failure_is_named_by_what_the_axes_of_its_array_count(name, index, words):
+    got = np.zeros((4, 2, 3)[: len(index)])
+    got[index] = 1.0
+    assert places(Slot(1, name, got, 0 * got, 0 * got)) == f"at step 3 alone (the last){words}"
