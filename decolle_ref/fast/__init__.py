@@ -14,6 +14,7 @@ Read the definitions first; a new reader can skip this room.
 | `in_place` | surrogates, spikes and losses, written into arrays | `decolle.surrogate`, `decolle.objective` |
 | `update` | update of a dense layer, in place | `decolle.learner.update_layer`, bit for bit |
 | `conv` | convolutions as matrix products | `decolle.synapse.Conv2d` |
+| `karatsuba` | wide convolutions by fewer products | `decolle.synapse.Conv2d` |
 | `pool` | max-pooling on arrays whose last axis is the batch | `decolle.pool.MaxPool` |
 | `layer_buffers` | one convolutional layer with preallocated buffers | `network.forward`, `network.local_gradients` |
 | `stepper` | a convolutional network, step by step, on several threads | `decolle.network.step`, `Learner.update` |
@@ -23,6 +24,8 @@ Read the definitions first; a new reader can skip this room.
 | `convnet` | the conventional network, on several threads | `decolle.convnet.forward`, `gradient` |
 | `spikegrad_layer` | the connections of one SpikeGrad layer | `drive`, `adjoint` and `gradient` of the connections |
 | `spikegrad` | one mini-batch of SpikeGrad, on several threads | `spikegrad.ann` |
+| `spikes` | passes over numbers of spikes, block by block | `ann.nearest` |
+| `memory` | memory that every step uses again | |
 | `workers` | a pool of threads, and the chunks of a batch | |
 
 To evaluate a network whose weights are fixed, call `evaluate`: spikes (steps, ..., n_in) in, and Y, U and S of every

@@ -127,7 +127,7 @@ class NetworkStepper:
         parsed = [b.layer.synapse.parse(w) for b, w in zip(self.buffers[0], weights, strict=True)]
 
         def work(chunk: slice, layers: list[LayerBuffers]) -> None:
-            x = np.ascontiguousarray(spikes[:, chunk].transpose(2, 0, 1))
+            x = spikes[:, chunk].transpose(2, 0, 1)
             for k, layer in enumerate(layers):
                 mask = KEEP if masks is None else _cut_mask(masks[k], chunk)
                 x = layer.forward(parsed[k], x, mask)

@@ -35,7 +35,7 @@ ASSUME = """
     credit.audit.report.explain
     spikegrad.events.Phase.run spikegrad.events.Phase.settle spikegrad.events.Phase.fire spikegrad.events.Phase.emit
     spikegrad.events.activation spikegrad.events.to_ceil spikegrad.events.to_floor spikegrad.events.to_nearest
-    spikegrad.operations.spikes_sent fast.spikegrad.nearest fast.stepper.NetworkStepper.load
+    spikegrad.operations.spikes_sent fast.stepper.NetworkStepper.load
 """.split()
 
 WITHOUT_ARRAYS = """
