@@ -95,9 +95,9 @@ class Alignment(Study):
         return results, arrays
 
 
-def span(values: Any, unit: str = "", digits: int = 0) -> str:
+def span(values: Any, digits: int = 0) -> str:
     """The smallest and the largest value over the seeds, as text."""
-    return f"{np.min(values):.{digits}f} to {np.max(values):.{digits}f}{unit}"
+    return f"{np.min(values):.{digits}f} to {np.max(values):.{digits}f}"
 
 
 def table(results: Results) -> str:
