@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from decolle_ref.plots.style import BLUE, GREY, ORANGE, figure_style, save
+from decolle_ref.plots.style import BLUE, GREY, GRID, ORANGE, figure_style, save
 
 __all__ = ["plot", "save_figures"]
 
@@ -56,7 +56,7 @@ def _curve(axis: Any, values: Sequence[float], **look: Any) -> None:
     axis.plot(1 + np.arange(len(values)), values, ms=3, **look)
     axis.set_xlabel("epoch")
     axis.xaxis.get_major_locator().set_params(integer=True)
-    axis.grid(axis="y", lw=0.3, color="#D0D0D0")
+    axis.grid(**GRID)
 
 
 def save_figures(out: Path, results: dict[str, Any]) -> list[Path]:

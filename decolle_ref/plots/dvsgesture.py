@@ -21,7 +21,7 @@ from decolle_ref.data import authors
 from decolle_ref.experiments.published import TABLE_1
 from decolle_ref.plots import _event_curves
 from decolle_ref.plots._event_curves import LOOKS, Run
-from decolle_ref.plots.style import GREY, figure_style, save
+from decolle_ref.plots.style import GREY, GRID, figure_style, save
 
 __all__ = ["plot", "save_figures"]
 
@@ -62,7 +62,7 @@ def _authors(axis: Any, recorded: npt.NDArray[Any]) -> None:
     axis.set(
         xlabel="mini-batches", ylabel="test error (%)", ylim=(0, None), title="the authors' recording: all gestures"
     )
-    axis.grid(axis="y", lw=0.3, color="#D0D0D0")
+    axis.grid(**GRID)
     axis.legend(fontsize=7)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from decolle_ref._util.check import Array, InputError
 from decolle_ref.data import authors
-from decolle_ref.plots.style import BLUE, BROWN, GREY, INK, ORANGE, figure_style, save
+from decolle_ref.plots.style import BLUE, BROWN, GREY, GRID, INK, ORANGE, figure_style, save
 
 __all__ = ["common", "plot", "save_figures"]
 
@@ -68,7 +68,7 @@ def plot(runs: Sequence[Run], recorded: Mapping[str, Array] | None = None) -> An
             axis.set(xlabel="training samples", ylabel="test error (%)", yscale="log")
             axis.yaxis.set_major_formatter("{x:g}")
             axis.yaxis.set_minor_formatter(lambda x, _: f"{x:g}" if f"{x:.0e}"[0] in "25" else "")
-            axis.grid(axis="y", lw=0.3, color="#D0D0D0")
+            axis.grid(**GRID)
         lines = dict(
             pair[::-1] for axis in (left, right) for pair in zip(*axis.get_legend_handles_labels(), strict=True)
         )
