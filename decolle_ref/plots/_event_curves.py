@@ -46,8 +46,3 @@ def operations(axis: Any, runs: Sequence[Run]) -> None:
     axis.set(yscale="log", ylabel="per recording and ms", title="cost by layer; %: spikes per input and ms")
     axis.margins(y=0.2)
     axis.legend(fontsize=7)
-
-
-def mark(runs: Sequence[Run]) -> str:
-    """A remark where a run was a quick one."""
-    return "" if all(run["comparable"] for run in runs) else " (quick run: not comparable)"
