@@ -82,7 +82,7 @@ class Run(ABC, Generic[State]):
         """The state after one more step.  May raise `Stop` through the monitor."""
 
     @abstractmethod
-    def report(self, state: State) -> tuple[Results, Mapping[str, Array]]:
+    def report(self, state: State) -> Report:
         """The contents of results.json besides name, settings and versions, and the arrays for the figure."""
 
     def pack(self, state: State) -> Mapping[str, Array]:
@@ -202,7 +202,8 @@ def run(
     experiment, settings
         The experiment, and an instance of its `settings`.
     out
-        The folder for checkpoint.npz, NAME.npz and results.json.  An earlier run in it is renamed to old.*.
+        The folder for checkpoint.npz, NAME.npz and results.json.  The files of an earlier run in it are renamed to
+        old.*, and nothing reads them again.
     resume, quiet
         If true, continue from the checkpoint in `out`, if there is one; if true, show no progress bar.
     threads

@@ -175,7 +175,7 @@ RTRL_STEP = Task(
         Slip(
             "without sigma'",
             lambda P, Q, V, x, slope, *p: _rtrl(P, Q, V, x, np.ones_like(slope), *p),
-            "From dU to dS leads a factor. Where is it?",
+            "A factor leads from dU to dS. Where is it?",
         ),
         Slip(
             "alpha and beta exchanged",
