@@ -1,4 +1,5 @@
 import os
+import sys
 from pathlib import Path
 
 import matplotlib
@@ -15,6 +16,12 @@ settings.load_profile("reproducible")
 settings.register_profile(
     "mutation", max_examples=8, phases=[Phase.explicit, Phase.generate]
 )  # many runs, no shrinking
+
+
+def pytest_runtest_teardown():
+    """Close the figures that a test leaves open: pyplot warns of many."""
+    if pyplot := sys.modules.get("matplotlib.pyplot"):
+        pyplot.close("all")
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from tests.support.cases import make
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-OTHERS = [ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "examples").rglob("README.md"))]
+OTHERS = [*sorted(ROOT.glob("[!R]*.md")), *sorted((ROOT / "examples").rglob("README.md"))]
 README = (ROOT / "README.md").read_text()
 EQUATIONS = (ROOT / "docs" / "equations.md").read_text()
 ROWS = re.findall(r"^\| (\[\w+ [^\]]+\])[^|]*\| `([\w.]+)` \| `(\w+)` \|$", EQUATIONS, re.MULTILINE)

@@ -3,6 +3,7 @@
 import ast
 import re
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,6 @@ EXTRAS = {
     "cycler": "plots",
     "tqdm": "_util",
     "threadpoolctl": "fast",
-    "distributed": "experiments",
     "pytest": "oracle",
     "ipywidgets": "teach",
 }  # which folder may use which optional package
@@ -112,3 +112,11 @@ def test_files_and_functions_are_short(path):
 def test_the_front_page_of_the_package_lists_at_most_fifteen_entries():
     """Rooms and modules count; py.typed has nothing to read in it: it tells type checkers that there are types."""
     assert len([path for path in PACKAGE.iterdir() if path.name not in ("__pycache__", "py.typed")]) <= 15
+
+
+def test_all_places_name_the_same_version():
+    root = PACKAGE.parent
+    (cited,) = re.findall(r"^version: (\S+)$", (root / "CITATION.cff").read_text(), re.MULTILINE)
+    newest = re.findall(r"^## \[(\d\S*)\]", (root / "CHANGELOG.md").read_text(), re.MULTILINE)[0]
+    declared = tomllib.loads((root / "pyproject.toml").read_text())["project"]["version"]
+    assert cited == newest == declared == decolle_ref.__version__

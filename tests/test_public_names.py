@@ -100,9 +100,11 @@ PUBLIC = {
     "decolle_ref.fast": [
         "ConvnetStepper",
         "Evaluation",
+        "Learned",
         "NetworkStepper",
         "convnet",
         "evaluate",
+        "learn",
         "spikegrad",
         "update_layer",
         "worker_pool",

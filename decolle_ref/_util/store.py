@@ -110,7 +110,8 @@ def atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     ):
         try:
             _lock(file)
-            file.write(content.getbuffer())
+            with content.getbuffer() as view:  # released at once: a memory that is still seen cannot be freed
+                file.write(view)
             file.flush()
             os.fsync(file.fileno())
             os.chmod(file.name, 0o644)

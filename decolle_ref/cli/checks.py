@@ -7,7 +7,7 @@ import numpy as np
 
 from decolle_ref import cases, errata
 from decolle_ref._util.check import InputError, count
-from decolle_ref.cli import oracle
+from decolle_ref.cli import doctor, oracle
 from decolle_ref.cli.command import Command
 from decolle_ref.credit.audit import derivation
 from decolle_ref.decolle import dialects
@@ -49,6 +49,14 @@ def commands() -> list[Command]:
             "errata",
             lambda p: None,
             show_errata,
+        ),
+        Command(
+            "doctor",
+            "check",
+            "what is installed here: versions, optional packages, BLAS, data, programs",
+            "doctor",
+            doctor.add,
+            doctor.run,
         ),
     ]
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from decolle_ref._util.check import printable
+from decolle_ref._util.extras import advice
 
 GROUPS = {
     "learn": "networks learn a task; each run writes results and figures into --out",
@@ -55,7 +56,7 @@ def parse_path(text: str) -> Path:
 def save_figures(module: str, out: Path, results: dict[str, Any]) -> None:
     """Save the figures of a run with `plots.MODULE`, if matplotlib is installed."""
     if importlib.util.find_spec("matplotlib") is None:
-        print("figures not drawn: matplotlib is not installed (extra: figures)", file=sys.stderr)
+        print(f"figures not drawn: matplotlib is not installed ({advice('figures')})", file=sys.stderr)
         return
     if "matplotlib" not in sys.modules:
         os.environ["MPLBACKEND"] = "agg"  # it writes files; another one may be missing here, or need a screen

@@ -89,8 +89,7 @@ def read_aedat(path: str | Path, invalid: str = "keep", side: int = SIDE) -> Arr
         for chunk in _chunks(path, file, invalid == "drop", side):
             events[n : n + len(chunk)] = chunk
             n += len(chunk)
-    events.resize(n, refcheck=False)  # in place, because nothing else refers to it
-    return events
+    return events[:n]  # no copy, which would need the memory twice
 
 
 def stream_aedat(path: str | Path, invalid: str = "keep", side: int = SIDE) -> Iterator[Array]:

@@ -22,6 +22,7 @@ from types import TracebackType
 from typing import Any
 
 from decolle_ref._util.check import InputError, first_line
+from decolle_ref._util.extras import import_optional
 from decolle_ref.experiments.environment import one_line_warnings
 
 SIGMASK = hasattr(signal, "pthread_sigmask")  # not on Windows
@@ -100,12 +101,9 @@ def dask(address: str) -> Iterator[Executor]:
 
     Raises InputError where distributed is not installed, and where no scheduler answers.
     """
+    distributed = import_optional("distributed")
     try:
-        from distributed import Client
-    except ImportError:
-        raise InputError("dask: expected distributed, which is not installed (extra: dask)") from None
-    try:
-        client = Client(address, timeout=10, set_as_default=False)
+        client = distributed.Client(address, timeout=10, set_as_default=False)
     except (OSError, ValueError) as problem:
         got = f"{address!r} ({first_line(problem)})"
         raise InputError(f"dask: expected the address of a scheduler that answers, got {got}") from None

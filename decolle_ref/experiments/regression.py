@@ -112,7 +112,7 @@ def build(settings: Settings) -> Problem:
         n_in = n
     updates = settings.epochs * (STEPS - BURN_IN)
     schedule = stepwise((updates * 2 // 5, updates * 3 // 5, updates * 4 // 5), 0.2)
-    learner = Learner(learning_rates, Adamax(beta2=settings.beta2), schedule, BURN_IN, fast.update_layer)
+    learner = Learner(learning_rates, Adamax(beta2=settings.beta2), schedule, BURN_IN)
     goals = targets(len(layers)).astype(settings.dtype)
     return Problem(tuple(layers), tuple(weights), learner, spikes, goals)
 
@@ -135,25 +135,17 @@ def alone(layer: Layer, weights: Weights, spikes: Array) -> Iterator[network.Sna
     return (snapshot for _, (snapshot,) in network.run([layer], start, spikes))
 
 
-def passes(
-    problem: Problem, start: Carry, learner: Learner | None
-) -> Iterator[tuple[Carry, tuple[network.Snapshot, ...]]]:
-    """One pass over the sequence, from rest."""
-    at_rest = start._replace(state=network.rest(problem.network), n=0)
-    return network.run(problem.network, at_rest, problem.spikes, problem.targets, learner)
+def at_rest(problem: Problem, carry: Carry) -> Carry:
+    """The start of a pass over the sequence."""
+    return carry._replace(state=network.rest(problem.network), n=0)
 
 
 def learn(problem: Problem, start: Carry) -> tuple[Carry, Measured]:
     """One pass over the sequence with learning; measures each layer after burn-in."""
-    layers = len(problem.network)
-    squared, spike_rate = np.zeros(layers), np.zeros(layers)
-    carry = start
-    for carry, snapshots in passes(problem, start, problem.learner):
-        if carry.n > BURN_IN:
-            goal = problem.targets[carry.n - 1]
-            squared += [float(((s.Y - y) ** 2).mean()) for s, y in zip(snapshots, goal, strict=True)]
-            spike_rate += [float(s.S.mean()) for s in snapshots]
-    return carry, Measured(squared / (STEPS - BURN_IN), spike_rate / (STEPS - BURN_IN))
+    goals = list(problem.targets.swapaxes(0, 1))
+    carry, layers = fast.learn(problem.network, at_rest(problem, start), problem.spikes, goals, problem.learner)
+    squared = [((layer.Y - goal) ** 2)[BURN_IN:].mean(dtype=float) for layer, goal in zip(layers, goals, strict=True)]
+    return carry, Measured(np.array(squared), np.array([layer.spike_rate[BURN_IN:].mean() for layer in layers]))
 
 
 def watch(problem: Problem, weights: tuple[Weights, ...]) -> tuple[Measured, dict[str, Array]]:
@@ -190,8 +182,8 @@ class Regression(Run[State]):
         self.before, self.untrained = watch(self.problem, self.problem.weights)
 
     def begin(self) -> State:
-        """A copy of the initial weights, because `fast.update_layer` overwrites the weights that it updates."""
-        weights = tuple(Weights(w.W.copy(), w.b.copy()) for w in self.problem.weights)
+        """The initial weights."""
+        weights = self.problem.weights
         return State(Carry(weights, (), self.problem.learner.init(weights)), ())
 
     def done(self, state: State) -> int:

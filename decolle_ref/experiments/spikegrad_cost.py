@@ -49,8 +49,7 @@ def _kept(layer: IFLayer) -> int:
     """Numbers of one sample that wait for the backward phase: inputs, patches, and a gate of a byte per neuron."""
     synapse, patches = layer.synapse, 0
     if isinstance(synapse, Conv2d):
-        arrays = Patches(synapse, synapse.shape[1:], 1, np.dtype(np.float32))
-        patches = arrays.X.size + arrays.scratch.size
+        patches = Patches(synapse, synapse.shape[1:], 1, np.dtype(np.float32)).X.size
     return synapse.n_in + synapse.n // BYTES + patches
 
 

@@ -24,6 +24,7 @@ from decolle_ref.experiments.options import CommonSettings, option
 from decolle_ref.experiments.spikegrad_cost import expected, memory
 from decolle_ref.experiments.spikegrad_epoch import Epoch, counts, empty, starving, warn
 from decolle_ref.fast import spikegrad as fast
+from decolle_ref.fast.memory import Memory
 from decolle_ref.fast.spikegrad import Step, accuracy, step
 from decolle_ref.spikegrad import ann, network
 from decolle_ref.spikegrad import operations as ops
@@ -91,6 +92,7 @@ class Images(Run[State]):
         self, settings: ImageSettings, workers: ThreadPoolExecutor | None, data: Data, net: tuple[IFLayer, ...]
     ) -> None:
         self.settings, self.steps, self.workers, self.net = settings, settings.epochs, workers, net
+        self.memories: list[Memory] = []
         below = net[0].synapse
         shape = below.shape_in if isinstance(below, Conv2d) else (below.n_in,)
         mnist.validate(data.x, data.labels, "training", shape)
@@ -153,7 +155,9 @@ class Images(Run[State]):
     ) -> Step:
         """Learn from one mini-batch; replaces the entries of weights and velocity."""
         settings = self.settings
-        result = step(self.net, weights, x, labels, settings.alpha, settings.gradient, self.workers)
+        result = step(
+            self.net, weights, x, labels, settings.alpha, settings.gradient, self.workers, memories=self.memories
+        )
         scale = settings.theta_bp / (settings.alpha * len(x))
         for k, layer in enumerate(self.net):
             if layer.learns:

@@ -19,7 +19,7 @@ from decolle_ref._util.check import Array, count, float_dtype, floats
 from decolle_ref.decolle import convnet
 from decolle_ref.decolle.convnet import OBJECTIVE, Net
 from decolle_ref.decolle.synapse import Weights
-from decolle_ref.fast.conv import Patches
+from decolle_ref.fast.conv import Adjoint, Patches
 from decolle_ref.fast.pool import route, window_maxima, window_views
 from decolle_ref.fast.workers import CHUNK, split
 
@@ -40,11 +40,13 @@ class StageBuffers:
         self.windows = channels, rows, self.size, columns, self.size, batch
         self.image = *synapse.shape_in, batch
         self.patches = Patches(synapse, used, batch, dtype)
+        self.adjoint = Adjoint(synapse, used, batch, dtype)
         self.U = np.zeros((channels, int(np.prod(used)) * batch), dtype)
         self.a = np.zeros((pool.n, batch), dtype)
         self.du = np.zeros_like(self.a)  # the layer above writes dL/da here
         self.u = self.U.reshape(self.a.shape) if self.size == 1 else np.zeros_like(self.a)
         self.dU = self.du.reshape(self.U.shape) if self.size == 1 else np.zeros_like(self.U)
+        self.free, self.wins = np.empty(self.u.shape, bool), np.empty(self.u.shape, bool)
         self.gradient = Weights(np.zeros(synapse.shape_W, dtype), np.zeros(channels, dtype))
 
     def forward(self, weights: Weights, a: Array) -> Array:
@@ -57,9 +59,10 @@ class StageBuffers:
 
     def backward(self) -> None:
         """dU and the gradient of the stage, from dL/da in `du`."""
-        self.du *= self.a > 0
+        self.du *= np.greater(self.a, 0, out=self.wins)
         if self.size > 1:
-            route(window_views(self.U, self.windows), self.u, self.du, window_views(self.dU, self.windows))
+            views, gradients = (window_views(x, self.windows) for x in (self.U, self.dU))
+            route(views, self.u, self.du, gradients, self.free, self.wins)
         self.patches.gradient(self.dU, self.gradient)
 
 
@@ -90,7 +93,7 @@ class NetBuffers:
             stage.backward()
             if l > 0:
                 below = self.stages[l - 1]
-                stage.patches.adjoint(weights[l], stage.dU, below.du.reshape(stage.image))
+                stage.adjoint(weights[l], stage.dU, below.du.reshape(stage.image))
 
 
 class ConvnetStepper:

@@ -19,7 +19,8 @@ from decolle_ref.decolle.network import Layer, width
 from decolle_ref.decolle.readout import KEEP, Mask
 from decolle_ref.decolle.surrogate import logistic
 from decolle_ref.decolle.synapse import Conv2d, Weights
-from decolle_ref.fast.conv import Patches
+from decolle_ref.fast.karatsuba import fastest
+from decolle_ref.fast.memory import blocks
 from decolle_ref.fast.pool import route, window_maxima, window_views
 
 __all__ = ["LayerBuffers", "logistic_and_slope"]
@@ -58,16 +59,18 @@ class LayerBuffers:
         self.used = channels, rows * self.size, columns * self.size
         self.windows = channels, rows, self.size, columns, self.size, steps * samples
         self.neuron = _column_constants(layer.neuron, synapse, self.used)
-        self.patches = Patches(synapse, self.used[1:], steps * samples, dtype)
+        self.patches = fastest(synapse, self.used[1:], steps * samples, dtype)
         self.image = *synapse.shape_in, steps * samples
         zeros: Callable[..., Array] = lambda *shape: np.zeros(shape, dtype)  # noqa: E731
-        self.P, self.Q = zeros(synapse.n_in, samples), zeros(synapse.n_in, samples)
+        self.P, self.Q, self.more = (zeros(synapse.n_in, samples) for _ in range(3))
         self.P_read = zeros(synapse.n_in, steps, samples)  # P as U reads it
         self.U = zeros(int(np.prod(self.used)), steps * samples)
         self.R = zeros(len(self.U), samples) if layer.neuron.delta.any() else None
+        self.delta_R = None if self.R is None else zeros(*self.R.shape)
         self.u = self.U if self.size == 1 else zeros(width(layer), steps * samples)
         self.S, self.activity, self.slope, self.du = (zeros(*self.u.shape) for _ in range(4))
         self.read = self.S if layer.activity == "spike" else self.activity
+        self.free, self.wins = np.empty(self.u.shape, bool), np.empty(self.u.shape, bool)
         self.dU = self.du if self.size == 1 else zeros(*self.U.shape)
         self.Y = zeros(steps * samples, len(layer.readout.c))
         self.gradient = Weights(zeros(*synapse.shape_W), zeros(channels))
@@ -102,43 +105,52 @@ class LayerBuffers:
             self._refract(self.R, self.U.reshape(len(self.U), self.steps, self.samples))
         if self.size > 1:
             window_maxima(window_views(self.U, self.windows), self.u)
-        self.S[...] = self.layer.surrogate.spike(self.u)
+        self._fire()
         self._read(mask)
         return self.S
 
     def _trace(self, spikes_in: Array) -> None:
         """P and Q through all steps, and P as U reads it."""
-        neuron, P, Q = self.neuron, self.P, self.Q
+        neuron, P, Q, more = self.neuron, self.P, self.Q, self.more
         for n in range(self.steps):
             if not neuron.U_reads:
                 self.P_read[:, n] = P
             P *= neuron.alpha
             if not neuron.P_reads:
-                P += neuron.gain_P * Q
+                P += np.multiply(neuron.gain_P, Q, out=more)
             Q *= neuron.beta
-            Q += neuron.gain_Q * spikes_in[:, n]
+            Q += np.multiply(neuron.gain_Q, spikes_in[:, n], out=more)
             if neuron.P_reads:
-                P += neuron.gain_P * Q
+                P += np.multiply(neuron.gain_P, Q, out=more)
             if neuron.U_reads:
                 self.P_read[:, n] = P
 
     def _refract(self, R: Array, U: Array) -> None:
         """U <- U - delta R and R <- gamma R + S, through all steps."""
         for n in range(self.steps):
-            U[:, n] -= self.neuron.delta * R
+            U[:, n] -= np.multiply(self.neuron.delta, R, out=self.delta_R)
             R *= self.neuron.gamma
-            R += self.layer.surrogate.spike(U[:, n])
+            for r, u in zip(blocks(R), blocks(U[:, n]), strict=True):
+                r += self.layer.surrogate.spike(u)
+
+    def _fire(self) -> None:
+        """S, the activity and its slope."""
+        surrogate = self.layer.surrogate
+        for u, S, activity, slope in zip(*map(blocks, (self.u, self.S, self.activity, self.slope)), strict=True):
+            S[...] = surrogate.spike(u)
+            if surrogate.primitive is logistic.primitive:
+                logistic_and_slope(u, activity, slope)
+            else:
+                activity[...], slope[...] = surrogate.primitive(u), surrogate.derivative(u)
 
     def _read(self, mask: Mask) -> None:
-        """The activity, its slope, and Y."""
+        """Y; dropout of the activity acts on its slope, too."""
         layer, read = self.layer, self.read
-        if layer.surrogate.primitive is logistic.primitive:
-            logistic_and_slope(self.u, self.activity, self.slope)
-        else:
-            self.activity[...] = layer.surrogate.primitive(self.u)
-            self.slope[...] = layer.surrogate.derivative(self.u)
         if isinstance(mask.activity, np.ndarray):
-            read = np.multiply(read, mask.activity.T, out=self.du)
+            self.du[...] = mask.activity.T
+            self.slope *= self.du
+            self.du *= read
+            read = self.du
         np.matmul(layer.readout.G, read, out=self.Y.T)
         self.Y += layer.readout.c
         self.Y *= mask.Y
@@ -160,11 +172,10 @@ class LayerBuffers:
         if objective.reduction == "mean":
             dY = dY * share
         np.matmul(self.layer.readout.G.T, dY.T, out=self.du)
-        if isinstance(mask.activity, np.ndarray):
-            self.du *= mask.activity.T
         self.du *= self.slope
         if self.size > 1:
-            route(window_views(self.U, self.windows), self.u, self.du, window_views(self.dU, self.windows))
+            views, gradients = (window_views(x, self.windows) for x in (self.U, self.dU))
+            route(views, self.u, self.du, gradients, self.free, self.wins)
         self.patches.gradient(self.dU.reshape(self.used[0], -1), self.gradient)
 
 

@@ -50,22 +50,25 @@ def window_maxima(views: list[Array], u: Array) -> None:
         np.maximum(u, other, out=u)
 
 
-def route(views: list[Array], u: Array, du: Array, dU: list[Array]) -> None:
+def route(views: list[Array], u: Array, du: Array, dU: list[Array], free: Array, wins: Array) -> None:
     """`MaxPool.route`: the gradient of each window goes to its largest entry, at ties to the first; 0 to the others.
 
     Parameters
     ----------
     views, u
-        `window_views` of the potentials, and their `window_maxima`.
+        `window_views` of the potentials, at least two, and their `window_maxima`.
     du
         Gradient with respect to u, of its shape.
     dU
         Output: `window_views` of the gradient with respect to the potentials.
+    free, wins
+        Booleans of the size of u, overwritten.
     """
-    u, du = u.reshape(views[0].shape), du.reshape(views[0].shape)
-    free: Array = np.ones(u.shape, bool)
-    for view, gradient in zip(views, dU, strict=True):
-        wins = view == u
+    u, du, free, wins = (x.reshape(views[0].shape) for x in (u, du, free, wins))
+    free[...] = True
+    for view, gradient in zip(views[:-1], dU[:-1], strict=True):
+        np.equal(view, u, out=wins)
         wins &= free
         free ^= wins
         np.multiply(du, wins, out=gradient)
+    np.multiply(du, free, out=dU[-1])  # some entry is the largest

@@ -17,6 +17,7 @@ threads changes no bit of the result.
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
@@ -25,7 +26,9 @@ from decolle_ref._util import check
 from decolle_ref._util.check import Array, InputError, finite, floats, validate_choice, validate_one_per_layer
 from decolle_ref.decolle.synapse import Weights
 from decolle_ref.fast.conv import Patches
+from decolle_ref.fast.memory import Empty, Memory
 from decolle_ref.fast.spikegrad_layer import adjoint, drive, increment, load_patches
+from decolle_ref.fast.spikes import nearest, spikes
 from decolle_ref.fast.workers import split
 from decolle_ref.spikegrad import ann
 from decolle_ref.spikegrad.layers import IFNetwork
@@ -75,27 +78,6 @@ class Step(NamedTuple):
     E: list[Array]
 
 
-def nearest(x: Array) -> Array:
-    """`ann.nearest`, overwriting x.  Assumes floats.
-
-    Parameters
-    ----------
-    x
-        Any array of floats.
-
-    Returns
-    -------
-    array
-        x itself, rounded.
-    """
-    whole = np.trunc(x)
-    x -= whole
-    x += x
-    np.trunc(x, out=x)
-    x += whole
-    return x
-
-
 def forward(net: IFNetwork, weights: Sequence[Weights], x: Array) -> tuple[list[Array], list[Cache]]:
     """`ann.forward` with rounding to the nearest integer.
 
@@ -113,18 +95,28 @@ def forward(net: IFNetwork, weights: Sequence[Weights], x: Array) -> tuple[list[
     """
     validate_one_per_layer("weights", weights, len(net))
     weights = [layer.synapse.parse(w) for layer, w in zip(net, weights, strict=True)]
-    x = floats("x", x, np.shape(x)[0] if np.ndim(x) else 0, net[0].synapse.n_in)
-    below, totals, caches = np.ascontiguousarray(x.T), [], []
+    return _ascend(net, weights, _parse(net, x), np.empty)
+
+
+def _parse(net: IFNetwork, x: Array) -> Array:
+    """Inputs (batch, n_in)."""
+    return floats("x", x, np.shape(x)[0] if np.ndim(x) else 0, net[0].synapse.n_in)
+
+
+def _ascend(net: IFNetwork, weights: Sequence[Weights], x: Array, empty: Empty) -> tuple[list[Array], list[Cache]]:
+    """`forward` of checked arguments, in arrays from `empty`."""
+    below, totals, caches = empty(x.shape[::-1], x.dtype), [], []
+    below[...] = x.T
     for layer, w in zip(net, weights, strict=True):
-        patches = load_patches(layer.synapse, below)
-        S, gate = drive(layer.synapse, w, below, patches), None
+        patches = load_patches(layer.synapse, below, empty)
+        S, gate = drive(layer.synapse, w, below, patches, empty), None
         if layer is not net[-1]:
             if layer.theta_ff != 1:
                 S /= layer.theta_ff
-            gate = S > 0 if layer.relu else None
-            nearest(S)
             if layer.relu:
+                gate = np.greater(S, 0, out=empty(S.shape, np.dtype(bool)))
                 np.maximum(S, 0, out=S)
+            nearest(S)
         caches.append(Cache(below, gate, patches))
         totals.append(S.T)
         below = S
@@ -156,7 +148,7 @@ def backward(
     weights = [layer.synapse.parse(w) for layer, w in zip(net, weights, strict=True)]
     errors: list[Array] = []
     increments: list[Weights] = []
-    for E, samples, added in _descend(net, weights, caches, np.array(U.T, order="C"), gradient):
+    for E, samples, _, added in _descend(net, weights, caches, np.array(U.T, order="C"), gradient, Memory()):
         errors.insert(0, np.zeros((len(U), len(E)), E.dtype))
         errors[0][samples] = E.T
         increments.insert(0, added)
@@ -164,12 +156,12 @@ def backward(
 
 
 def _descend(
-    net: IFNetwork, weights: Sequence[Weights], caches: Sequence[Cache], E: Array, gradient: str
-) -> Iterator[tuple[Array, Array, Weights]]:
-    """(E, samples, increment) of each layer, from the top down, from the error E (n_out, batch), which is overwritten.
+    net: IFNetwork, weights: Sequence[Weights], caches: Sequence[Cache], E: Array, gradient: str, memory: Memory
+) -> Iterator[tuple[Array, Array, Array, Weights]]:
+    """(E, samples, |E| of each neuron, increment) of each layer, from the top down, from the error E (n_out, batch).
 
-    A sample without an error spike in some layer sends none to the layers below.  It is left out from there on, and
-    `samples` are those whose E (n, samples) is yielded.
+    E is overwritten.  A sample without an error spike in some layer sends none to the layers below.  It is left out
+    from there on, and `samples` are those whose E (n, samples) is yielded.
     """
     samples = np.arange(E.shape[1])
     for layer, w, cache in zip(reversed(net), reversed(weights), reversed(caches), strict=True):
@@ -179,18 +171,20 @@ def _descend(
             nearest(E)
         if cache.gate is not None:
             E *= cache.gate if len(samples) == cache.gate.shape[1] else cache.gate[:, samples]
+        sent, sent_by_samples = spikes(E)
         if gradient == "spike":
-            active = np.asarray(E.any(axis=0))
+            active = sent_by_samples != 0
             active[0] |= not active.any()  # at least one sample, because the shape of an empty array is ambiguous
             if not active.all():
                 E, samples = E[:, active], samples[active]
-        S_below, patches = cache.S_below, cache.patches
+        used, S_below, patches = memory.used, cache.S_below, cache.patches
         if len(samples) < S_below.shape[1]:
             S_below = S_below[:, samples]
-            patches = load_patches(layer.synapse, S_below)
-        yield E, samples, increment(layer.synapse, w, S_below, patches, E)
+            patches = load_patches(layer.synapse, S_below, memory.empty)
+        yield E, samples, sent, increment(layer.synapse, w, S_below, patches, E)
+        memory.release(used)
         if layer is not net[0]:
-            E = adjoint(layer.synapse, w, E)
+            E = adjoint(layer.synapse, w, E, memory)
 
 
 def step(
@@ -201,6 +195,7 @@ def step(
     alpha: float,
     gradient: str,
     workers: ThreadPoolExecutor | None = None,
+    memories: list[Memory] | None = None,
 ) -> Step:
     """Forward phase, top error and backward phase of one mini-batch.
 
@@ -219,6 +214,8 @@ def step(
         "spike", or "float" for errors that are not rounded.
     workers
         The threads that share the batch, from `worker_pool`; None: the caller does all the work.
+    memories
+        A list, empty at first, that keeps the memory of large arrays for the next step.
 
     Returns
     -------
@@ -227,21 +224,19 @@ def step(
     """
     validate_choice("gradient", gradient, ann.GRADIENTS)
     validate_one_per_layer("weights", weights, len(net))
-    batch = np.shape(x)[0] if np.ndim(x) else 0
-    x = floats("x", x, batch, net[0].synapse.n_in)
-    if not batch:
+    x = _parse(net, x)
+    if not len(x):
         raise InputError(f"x: expected at least one sample, got shape {np.shape(x)}")
-    labels = check.labels("labels", labels, net[-1].synapse.n, (batch,))
+    labels = check.labels("labels", labels, net[-1].synapse.n, (len(x),))
     parsed = [layer.synapse.parse(w) for layer, w in zip(net, weights, strict=True)]
+    parts, memories = split(len(x), CHUNK), [] if memories is None else memories
+    memories += [Memory() for _ in parts[len(memories) :]]
 
-    def chunk(part: slice) -> Step:
-        return _chunk(net, parsed, x[part], labels[part], alpha, gradient)
+    def chunk(part: slice, memory: Memory) -> Step:
+        memory.clear()
+        return _chunk(net, parsed, x[part], labels[part], alpha, gradient, memory)
 
-    results = iter((map if workers is None else workers.map)(chunk, split(batch, CHUNK)))
-    total = next(results)
-    for result in results:
-        total = _add(total, result)
-    return total
+    return reduce(_add, (map if workers is None else workers.map)(chunk, parts, memories))
 
 
 def _add(total: Step, result: Step) -> Step:
@@ -252,19 +247,24 @@ def _add(total: Step, result: Step) -> Step:
     return total._replace(loss=total.loss + result.loss)
 
 
-def _chunk(net: IFNetwork, weights: Sequence[Weights], x: Array, labels: Array, alpha: float, gradient: str) -> Step:
+def _chunk(
+    net: IFNetwork,
+    weights: Sequence[Weights],
+    x: Array,
+    labels: Array,
+    alpha: float,
+    gradient: str,
+    memory: Memory,
+) -> Step:
     """`step` for some samples."""
-    totals, caches = forward(net, weights, x)
+    totals, caches = _ascend(net, weights, x, memory.empty)
     loss = float(ann.cross_entropy(totals[-1], labels).sum())
     U = np.array(ann.top_error(totals[-1], labels, alpha).T, order="C")
-    S = [
-        np.abs(S.T).sum(axis=1) if cache.gate is None else S.T.sum(axis=1)
-        for S, cache in zip(totals, caches, strict=True)
-    ]
+    S = [spikes(S.T)[0] for S in totals]
     errors: list[Array] = []
     increments: list[Weights] = []
-    for E, _, added in _descend(net, weights, caches, U, gradient):
-        errors.insert(0, np.abs(E).sum(axis=1))
+    for _, _, sent, added in _descend(net, weights, caches, U, gradient, memory):
+        errors.insert(0, sent)
         increments.insert(0, added)
     return Step(loss, increments, S, errors)
 

@@ -7,35 +7,36 @@ import numpy as np
 
 from decolle_ref._util.check import Array
 from decolle_ref.decolle.synapse import Conv2d, Weights
-from decolle_ref.fast.conv import Patches
+from decolle_ref.fast.conv import Adjoint, Patches
+from decolle_ref.fast.memory import Empty, Memory
 from decolle_ref.fast.pool import window_views
 from decolle_ref.spikegrad.layers import AveragePool, Connections
 
 
-def drive(synapse: Connections, weights: Weights, S_below: Array, patches: Patches | None) -> Array:
+def drive(synapse: Connections, weights: Weights, S_below: Array, patches: Patches | None, empty: Empty) -> Array:
     """`drive` of (n_in, batch) -> (n, batch), with the `load_patches` of S_below."""
+    U = empty((synapse.n, S_below.shape[1]), S_below.dtype)
     if patches is not None:
-        U = np.empty((patches.n, synapse.n // patches.n * S_below.shape[1]), S_below.dtype)
-        patches.drive(weights, U)
-        return U.reshape(synapse.n, -1)
-    if isinstance(synapse, AveragePool):
+        patches.drive(weights, U.reshape(patches.n, -1))
+    elif isinstance(synapse, AveragePool):
         first, *others = _views(synapse, S_below)
-        U = first.copy()
+        total = U.reshape(first.shape)
+        total[...] = first
         for other in others:
-            U += other
+            total += other
         U *= weights.W
-        return U.reshape(synapse.n, -1)
-    U = weights.W @ S_below
-    U += weights.b[:, None]
+    else:
+        np.matmul(weights.W, S_below, out=U)
+        U += weights.b[:, None]
     return U
 
 
-def load_patches(synapse: Connections, S_below: Array) -> Patches | None:
+def load_patches(synapse: Connections, S_below: Array, empty: Empty) -> Patches | None:
     """The windows of S_below (n_in, batch) that a convolution sees; None for other connections."""
     if not isinstance(synapse, Conv2d):
         return None
     batch = S_below.shape[1]
-    patches = Patches(synapse, synapse.shape[1:], batch, S_below.dtype)
+    patches = Patches(synapse, synapse.shape[1:], batch, S_below.dtype, empty)
     patches.load(S_below.reshape(*synapse.shape_in, batch))
     return patches
 
@@ -54,21 +55,17 @@ def increment(synapse: Connections, weights: Weights, S_below: Array, patches: P
     return result
 
 
-def adjoint(synapse: Connections, weights: Weights, E: Array) -> Array:
+def adjoint(synapse: Connections, weights: Weights, E: Array, memory: Memory) -> Array:
     """`adjoint` of (n, batch) -> (n_in, batch)."""
+    down = memory.empty((synapse.n_in, E.shape[1]), E.dtype)
     if isinstance(synapse, AveragePool):
-        down = np.empty((synapse.n_in, E.shape[1]), E.dtype)
         for view in _views(synapse, down):
             np.multiply(weights.W, E.reshape(view.shape), out=view)
-        return down
-    if not isinstance(synapse, Conv2d):
-        return np.asarray(weights.W.T @ E)
-    padding = synapse.kernel - 1 - synapse.padding
-    if synapse.stride == 1 and padding >= 0:  # the convolution with the kernel turned by 180 degrees
-        back = Conv2d(synapse.shape, synapse.shape_in[0], synapse.kernel, padding=padding)
-        turned = weights.W[:, :, ::-1, ::-1].swapaxes(0, 1)
-        return drive(back, Weights(turned, np.zeros(back.channels, E.dtype)), E, load_patches(back, E))
-    down = np.empty((synapse.n_in, E.shape[1]), E.dtype)
-    patches = Patches(synapse, synapse.shape[1:], E.shape[1], E.dtype)
-    patches.adjoint(weights, E.reshape(synapse.channels, -1), down.reshape(*synapse.shape_in, -1))
+    elif isinstance(synapse, Conv2d):
+        used = memory.used
+        back = Adjoint(synapse, synapse.shape[1:], E.shape[1], E.dtype, memory.empty)
+        back(weights, E.reshape(synapse.channels, -1), down.reshape(*synapse.shape_in, -1))
+        memory.release(used)
+    else:
+        np.matmul(weights.W.T, E, out=down)
     return down

@@ -22,7 +22,9 @@ import numpy as np
 
 from decolle_ref._util.check import Array, InputError, count, floats, validate_one_per_layer
 from decolle_ref.decolle import dialects
+from decolle_ref.decolle import network as definition
 from decolle_ref.decolle.learner import Learner, OptState
+from decolle_ref.decolle.lif import State
 from decolle_ref.decolle.network import Network
 from decolle_ref.decolle.optim import validate_arrays
 from decolle_ref.decolle.readout import KEEP, Mask
@@ -62,7 +64,7 @@ class NetworkStepper:
         for k, layer in enumerate(network, start=1):
             dialects.validate_same(layer.neuron.dialect, layer.dialect, f"layer {k}")
         self.batch, self.steps, self.workers = count("batch", batch), count("steps", steps), workers
-        self.n_in, self.n_out = network[0].synapse.n_in, len(network[0].readout.c)
+        self.n_in = network[0].synapse.n_in
         self.chunks = split(batch, count("chunk", chunk))
         self.buffers = [[LayerBuffers(layer, s.stop - s.start, steps) for layer in network] for s in self.chunks]
 
@@ -72,11 +74,30 @@ class NetworkStepper:
             for layer in layers:
                 layer.rest()
 
+    def load(self, states: Sequence[State]) -> None:
+        """Set every layer to a state (batch, ...).  Assumes that it fits, as `network.validate_state` checks."""
+        for chunk, layers in zip(self.chunks, self.buffers, strict=True):
+            for layer, state in zip(layers, states, strict=True):
+                layer.P[...], layer.Q[...] = state.P[chunk].T, state.Q[chunk].T
+                if layer.R is not None:
+                    layer.R[...] = _covered(layer, state.R[chunk]).reshape(-1, len(layer.R)).T
+
+    def states(self) -> tuple[State, ...]:
+        """The state of every layer, (batch, ...); R is 0 where nothing depends on it, as where delta = 0."""
+        states = definition.rest([layers.layer for layers in self.buffers[0]], (self.batch,))
+        for chunk, layers in zip(self.chunks, self.buffers, strict=True):
+            for layer, state in zip(layers, states, strict=True):
+                state.P[chunk], state.Q[chunk] = layer.P.T, layer.Q.T
+                if layer.R is not None:
+                    covered = _covered(layer, state.R[chunk])
+                    covered[...] = layer.R.T.reshape(covered.shape)
+        return states
+
     def step(
         self,
         weights: Sequence[Weights],
         spikes: Array,
-        target: Array | None = None,
+        target: Array | Sequence[Array] | None = None,
         masks: Sequence[Mask] | None = None,
     ) -> None:
         """All layers through the next steps, and their gradients if there is a target.
@@ -88,7 +109,8 @@ class NetworkStepper:
         spikes
             (steps, batch, n_in).
         target
-            (batch, n_out), only with steps = 1: weights change after every step.
+            (batch, n_out) for all layers alike, or a sequence with one per layer; only with steps = 1, because
+            weights change after every step.
         masks
             Dropout, one per layer, of shape (batch, ...) for all steps alike, or (steps, batch, ...), as assumed.
 
@@ -100,17 +122,18 @@ class NetworkStepper:
         if target is not None and self.steps > 1:
             raise InputError(f"target: expected none while steps = {self.steps}, because they share weights, got one")
         spikes = floats("spikes", spikes, self.steps, self.batch, self.n_in)
-        goal = None if target is None else floats("target", target, self.batch, self.n_out)
+        goals = None if target is None else self._parse_targets(target)
         validate_one_per_layer("weights", weights, len(self.buffers[0]))
         parsed = [b.layer.synapse.parse(w) for b, w in zip(self.buffers[0], weights, strict=True)]
 
         def work(chunk: slice, layers: list[LayerBuffers]) -> None:
-            x = np.ascontiguousarray(spikes[:, chunk].transpose(2, 0, 1))
+            x = spikes[:, chunk].transpose(2, 0, 1)
             for k, layer in enumerate(layers):
                 mask = KEEP if masks is None else _cut_mask(masks[k], chunk)
                 x = layer.forward(parsed[k], x, mask)
-                if goal is not None:
-                    layer.local_gradients(goal[chunk], len(goal[chunk]) / self.batch, mask)
+                if goals is not None:
+                    goal = goals[k][chunk]
+                    layer.local_gradients(goal, len(goal) / self.batch, mask)
 
         list(self.workers.map(work, self.chunks, self.buffers))
 
@@ -154,6 +177,20 @@ class NetworkStepper:
             new.append(tuple(adamax(optimiser, array, moment, factor * lr) for array, moment, lr in triples))
         return tuple(new)
 
+    def _parse_targets(self, target: Array | Sequence[Array]) -> list[Array]:
+        """One target per layer."""
+        layers = [buffers.layer for buffers in self.buffers[0]]
+        targets = [target] * len(layers) if isinstance(target, np.ndarray) else target
+        validate_one_per_layer("target", targets, len(layers))
+        sizes = [len(layer.readout.c) for layer in layers]
+        return [floats("target", goal, self.batch, size) for goal, size in zip(targets, sizes, strict=True)]
+
+    def spike_rate(self, k: int) -> float:
+        """Spikes of layer k per step, sample and neuron or window."""
+        return float(sum(layers[k].S.sum(dtype=float) for layers in self.buffers)) / sum(
+            layers[k].S.size for layers in self.buffers
+        )
+
     def outputs(self, k: int) -> Array:
         """Y of layer k, (steps, batch, n_out)."""
         return np.concatenate([self._by_step(layers[k].Y.T) for layers in self.buffers], axis=1)
@@ -165,6 +202,12 @@ class NetworkStepper:
     def _by_step(self, x: Array) -> Array:
         """(n, steps x samples) -> (steps, samples, n)."""
         return x.reshape(len(x), self.steps, -1).transpose(1, 2, 0)
+
+
+def _covered(layer: LayerBuffers, R: Array) -> Array:
+    """The part of R, (samples, n), that some pooling window covers: a view (samples, channels, rows, columns)."""
+    shape = layer.used if layer.layer.pool is None else layer.layer.pool.shape
+    return R.reshape(len(R), *shape)[:, :, : layer.used[1], : layer.used[2]]
 
 
 def _cut_mask(mask: Mask, chunk: slice) -> Mask:

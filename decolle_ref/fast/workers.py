@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from decolle_ref._util.check import count
+from decolle_ref._util.extras import advice
 
 __all__ = ["CHUNK", "split", "worker_pool"]
 
@@ -61,7 +62,7 @@ def worker_pool(threads: int, blas_threads: int = 1) -> Iterator[ThreadPoolExecu
         from threadpoolctl import threadpool_limits
     except ImportError:
         if threads > 1:
-            warnings.warn("one thread, as threadpoolctl is not installed (extra: figures)", stacklevel=3)
+            warnings.warn(f"one thread, as threadpoolctl is not installed ({advice('figures')})", stacklevel=3)
         with _pool(1) as workers:
             yield workers
     else:

@@ -204,7 +204,7 @@ def answer(backend: Backend, about: Mapping[str, Any], arrays: Mapping[str, Arra
     """
     with guarded(lambda raised: _raised(backend, raised), InputError, Unsupported), np.errstate(all="ignore"):
         try:
-            trace = backend.call(dict(about), {name: x.copy() for name, x in arrays.items()})
+            trace: Any = backend.call(dict(about), {name: x.copy() for name, x in arrays.items()})
         except NotImplementedError as problem:
             raise Unsupported(first_line(problem)) from None
         if not isinstance(trace, Mapping):

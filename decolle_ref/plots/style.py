@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from decolle_ref._util import store
+from decolle_ref._util.extras import import_optional
 
 __all__ = ["BLUE", "BROWN", "CYCLE", "GREY", "GRID", "INK", "LINE_STYLES", "ORANGE", "figure_style", "save"]
 
@@ -48,7 +49,7 @@ def figure_style() -> Iterator[Any]:
         `matplotlib.pyplot`; when the block ends these settings are restored, and no others.  `rc_context` would
         restore all: also the interactive mode, which the backend of notebooks sets when the first figure loads it.
     """
-    import matplotlib.pyplot as plt
+    plt = import_optional("matplotlib", "matplotlib.pyplot")
     from cycler import cycler
 
     settings = {**SETTINGS, "axes.prop_cycle": cycler(color=CYCLE)}
@@ -74,7 +75,7 @@ def save(figure: Any, path: Path) -> Path:
     Path
         The same `path`.
     """
-    import matplotlib.pyplot as plt
+    plt = import_optional("matplotlib", "matplotlib.pyplot")
 
     store.atomically(path, lambda file: figure.savefig(file, format="png"))
     plt.close(figure)

@@ -11,7 +11,7 @@ its smallest value, the one it starts with, its largest.
 import importlib.util
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from decolle_ref._util.check import InputError
@@ -57,7 +57,7 @@ def explore(draw: Draw, **ranges: tuple[float, float, float]) -> None:
         multiples(draw, parsed)
 
 
-def _parse(name: str, values: tuple[float, float, float]) -> Range:
+def _parse(name: str, values: Sequence[float]) -> Range:
     if len(values) != 3 or not values[0] < values[2] or not values[0] <= values[1] <= values[2]:
         raise InputError(f"{name}: expected (smallest, at the beginning, largest), got {values}")
     return Range(name, *values)

@@ -6,11 +6,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
 
-from decolle_ref import plots
 from decolle_ref._util.check import InputError
 from decolle_ref.credit.neuron import continuous, spiking
 from decolle_ref.credit.neuron.spiking import Neuron, Synapses
 from decolle_ref.experiments import lif_dynamics
+from decolle_ref.plots import lif_dynamics as lif_dynamics_figure
+from decolle_ref.plots import surrogates
 from decolle_ref.plots.style import save
 
 EPS = np.finfo(float).eps
@@ -181,8 +182,8 @@ def test_single_psps_of_figure_1_are_the_analytic_ones(rng):
 
 def test_figures_1_and_3_are_drawn(rng, tmp_path):
     for name, figure in (
-        ("fig1", plots.lif_dynamics.plot(lif_dynamics.simulate(rng))),
-        ("fig3", plots.surrogates.plot()),
+        ("fig1", lif_dynamics_figure.plot(lif_dynamics.simulate(rng))),
+        ("fig3", surrogates.plot()),
     ):
         save(figure, tmp_path / f"{name}.png")
         assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")

@@ -12,7 +12,7 @@ from decolle_ref.decolle.optim import Adamax
 from decolle_ref.decolle.synapse import Conv2d, Dense, Weights
 from decolle_ref.experiments.convnet import network
 from decolle_ref.fast import worker_pool
-from decolle_ref.fast.conv import Patches
+from decolle_ref.fast.conv import Adjoint
 from decolle_ref.fast.convnet import ConvnetStepper, outputs
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -112,9 +112,9 @@ def test_adjoint_is_the_adjoint_of_the_drive(synapse, seed, batch):
 @given(convolutions(), SEEDS, st.integers(1, 4))
 def test_adjoint_of_patches_equals_the_definition(synapse, seed, batch):
     weights, dU, _ = normal(np.random.default_rng(seed), synapse, batch)
-    patches = Patches(synapse, synapse.shape[1:], batch, np.dtype(float))
+    adjoint = Adjoint(synapse, synapse.shape[1:], batch, np.dtype(float))
     back = np.full((*synapse.shape_in, batch), np.nan)
-    patches.adjoint(weights, np.ascontiguousarray(dU.T).reshape(synapse.channels, -1), back)
+    adjoint(weights, np.ascontiguousarray(dU.T).reshape(synapse.channels, -1), back)
     expected = synapse.adjoint(weights, dU)
     np.testing.assert_allclose(back.reshape(-1, batch).T, expected, rtol=0, atol=1e-12 * max(1, np.abs(expected).max()))
 

@@ -16,7 +16,7 @@ from decolle_ref.decolle.synapse import Conv2d, Weights
 from decolle_ref.experiments.poisson_mnist_network import Settings, build, one_hot
 from decolle_ref.experiments.poisson_mnist_network import masks as mnist_masks
 from decolle_ref.fast import NetworkStepper, worker_pool
-from decolle_ref.fast.conv import Patches, spans
+from decolle_ref.fast.conv import Patches, bands, spans
 from decolle_ref.fast.layer_buffers import logistic_and_slope
 from tests.support.conv import OUT, layer, masks, networks, spikes, targets
 
@@ -88,6 +88,18 @@ def test_spans_are_where_a_kernel_place_sees_the_image(kernel, stride, padding, 
     for at, out, image in spans(kernel, stride, padding, side_in, side):
         pairs = zip(range(side)[out], range(side_in)[image], strict=True)
         result |= {(at, o): i for o, i in pairs}
+    assert result == expected
+
+
+@given(st.integers(1, 6), st.integers(1, 4), st.integers(0, 4), st.integers(1, 9))
+def test_bands_are_the_kernel_rows_on_the_image_for_every_row_of_neurons(kernel, stride, padding, side_in):
+    side = max(1, (side_in + 2 * padding - kernel) // stride + 1)
+    expected = {y: [r for r in range(kernel) if 0 <= stride * y + r - padding < side_in] for y in range(side)}
+    result = {}
+    for out, rows, image in bands(kernel, stride, padding, side_in, side):
+        for y in range(side)[out]:
+            result[y] = list(range(kernel))[rows]
+            assert not result[y] or image + stride * (y - out.start) == stride * y + rows.start - padding
     assert result == expected
 
 

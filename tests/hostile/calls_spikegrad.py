@@ -5,7 +5,7 @@ from functools import partial
 
 import numpy as np
 
-from decolle_ref import Adamax, Dense, Layer, Learner, Weights, fast, lif, readout
+from decolle_ref import Adamax, Carry, Dense, Layer, Learner, Weights, fast, lif, readout
 from decolle_ref.decolle.optim import Moments
 from decolle_ref.fast import update as fast_update
 from decolle_ref.spikegrad import AveragePool, Descent, IFLayer, ann, events, network, operations, routes, snn
@@ -75,6 +75,12 @@ def updated(weights, opt_state):
         stepper = fast.NetworkStepper((conv_layer(),), BATCH, pool)
         stepper.step([net_weights()[0]], a(1, BATCH, 32), a(BATCH, N_OUT))
         return stepper.update(Learner([rates()]), [weights], [opt_state], 0), weights
+
+
+def learned(weights, state, opt_state, spikes, targets):
+    """Six steps of one layer."""
+    start = Carry([weights], [state], [opt_state])
+    return fast.learn([a_layer()], start, spikes, [targets], Learner([rates()]))
 
 
 def convnet_stepper(method):
@@ -193,6 +199,16 @@ CALLS = {
     "fast.evaluation.evaluate": lambda: (
         lambda weights, spikes, state: fast.evaluate([a_layer()], [weights], spikes, [state])[1],
         {"weights": weights(), "spikes": a(6, BATCH, N_IN), "state": state()},
+    ),
+    "fast.learning.learn": lambda: (
+        learned,
+        {
+            "weights": weights(),
+            "state": state(),
+            "opt_state": moments(),
+            "spikes": a(6, BATCH, N_IN),
+            "targets": a(6, BATCH, N_OUT),
+        },
     ),
     "fast.stepper.NetworkStepper.step": lambda: (
         stepped,

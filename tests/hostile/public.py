@@ -8,7 +8,18 @@ import decolle_ref
 
 ROOMS = ("decolle", "credit", "spikegrad", "fast")
 # not public, as their rooms say
-PARTS = ("fast.conv", "fast.layer_buffers", "fast.pool", "fast.spikegrad_layer", "credit.audit.template")
+PARTS = (
+    "fast.conv",
+    "fast.karatsuba",
+    "fast.layer_buffers",
+    "fast.memory",
+    "fast.pool",
+    "fast.spikegrad_layer",
+    "fast.spikes",
+    "credit.audit.template",
+)
+PARTS += ("fast.dense", "fast.dense_constants", "fast.dense_layers", "fast.dense_parameters", "fast.dense_update")
+PARTS += ("fast.in_place", "fast.regularisers")
 PARTS += ("fast.event_driven", "fast.traces")
 MODULES = ("gradcheck", "data.encode")
 

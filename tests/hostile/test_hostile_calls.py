@@ -35,7 +35,7 @@ ASSUME = """
     credit.audit.report.explain
     spikegrad.events.Phase.run spikegrad.events.Phase.settle spikegrad.events.Phase.fire spikegrad.events.Phase.emit
     spikegrad.events.activation spikegrad.events.to_ceil spikegrad.events.to_floor spikegrad.events.to_nearest
-    spikegrad.operations.spikes_sent fast.spikegrad.nearest
+    spikegrad.operations.spikes_sent fast.stepper.NetworkStepper.load
 """.split()
 
 WITHOUT_ARRAYS = """
@@ -53,6 +53,7 @@ WITHOUT_ARRAYS = """
     spikegrad.network.scaled credit.neuron.spiking.trace_gain credit.audit.dropped.aligned
     spikegrad.operations.count_fans spikegrad.operations.macs
     fast.stepper.NetworkStepper.rest fast.stepper.NetworkStepper.outputs fast.stepper.NetworkStepper.read
+    fast.stepper.NetworkStepper.spike_rate fast.stepper.NetworkStepper.states
     fast.update.parse_adamax fast.workers.split fast.workers.worker_pool
 """.split()
 """Their arguments are numbers, names, layers and networks."""

@@ -39,7 +39,7 @@ def test_the_strip_draws_the_votes_of_every_layer_and_says_which_answers_are_rig
             np.testing.assert_array_equal(line.get_ydata(), drawn[:, k])
         assert f"{'abcde'[label]} (true)" in [line.get_label() for line in axis.lines]
         (grey,) = axis.patches
-        assert grey.get_x() + grey.get_width() == BURN_IN
+        assert max(grey.get_path().transformed(grey.get_patch_transform()).vertices[:, 0]) == BURN_IN
 
 
 def test_the_drawing_has_the_numbers_of_table_2_and_one_readout_for_each_layer(bar):

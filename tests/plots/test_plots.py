@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import pkgutil
+from pathlib import Path
 
 import matplotlib
 import pytest
@@ -22,7 +23,7 @@ def test_every_public_module_is_listed():
 def test_figures_of_a_run_are_saved_by_one_signature(name):
     signature = inspect.signature(MODULES[name].save_figures)
     assert list(signature.parameters) == ["out", "results"]
-    assert str(signature.return_annotation) == "list[pathlib.Path]"
+    assert signature.return_annotation == list[Path]
 
 
 @pytest.mark.parametrize("name", [name for name in MODULES if name != "style"])

@@ -153,7 +153,7 @@ def _answer(derivation: Derivation, problem: Problem, name: str) -> Gradients:
     """The checked result of the derivation."""
     shapes = {f"{x}{k + 1}": array.shape for x in "WV" for k, array in enumerate(getattr(problem, x))}
     with guarded(lambda raised: _raised(name, raised, derivation, problem)):
-        returned = derivation(problem)
+        returned: Any = derivation(problem)  # whatever the user returns
     with guarded(lambda raised: f"{name}: expected a dictionary of arrays, got {first_line(raised)}", InputError):
         if not isinstance(returned, Mapping) or not returned or not set(returned) <= set(shapes):
             got = sorted(map(str, returned)) if isinstance(returned, Mapping) else type(returned).__name__
