@@ -178,6 +178,12 @@ FIGURES = {
         lambda numbers: (numbers,),
     ),
     "dialect_comparison": one_run("dialect_comparison", "one network in all five dialects of DECOLLE"),
+    "benchmarks": stored_runs(
+        "benchmarks",
+        "speed beside PyTorch and JAX, and memory, from the numbers of `python -m benchmarks`",
+        sources.collect_benchmarks,
+        lambda numbers: (numbers,),
+    ),
     "kill_matrix": one_drawing("kill_matrix", "how far the oracle finds each planted mistake", sources.kill_matrix),
 }
 

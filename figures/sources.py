@@ -70,6 +70,12 @@ def collect_dvsgesture(folders: Sequence[Path]) -> Any:
     return {"runs": events_runs(folders), "authors": authors.dvsgesture_curve().round(6).tolist()}
 
 
+def collect_benchmarks(folders: Sequence[Path]) -> Any:
+    """What `python -m benchmarks --out FOLDER/results.json` stored in one folder."""
+    (folder,) = folders
+    return results(folder)
+
+
 def some_recordings(quick: bool) -> Sequence[Any]:
     """A digit of N-MNIST and three clips of DvsGesture from the data folder."""
     names, digit = dvsgesture.class_names(), nmnist.recordings("train")[0]

@@ -42,6 +42,7 @@ def test_every_entry_has_a_module_of_plots_with_its_name():
         "schematics_feedback",
         "schematics_xor",
         "kill_matrix",
+        "benchmarks",
     ),
 )
 def test_figures_that_need_no_run_are_drawn(name, tmp_path, capsys):

@@ -169,6 +169,7 @@ PUBLIC = {
     "decolle_ref.experiments": ["NAMES", "Experiment", "experiment", "one_line", "run", "settings_of"],
     "decolle_ref.plots": [
         "alignment",
+        "benchmarks",
         "clip_votes",
         "convnet",
         "credit",

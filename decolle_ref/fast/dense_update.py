@@ -156,14 +156,19 @@ class RankOneAdamax(AdamaxUpdate):
 
     |g_ij| + eps = |dU_i| |P_j| + 1 eps and lr_j g_ij = dU_i (lr_j P_j) + 0 are matrix products with an inner axis of
     length 2, which BLAS computes sooner than NumPy multiplies a column by a row.
+
+    `self.u` holds c u, where c = beta2^-k after k updates.  So no pass has to multiply u by beta2: it is P that is
+    multiplied by c.  After LARGEST, c starts at 1 again.
     """
+
+    LARGEST = 2.0
 
     def __init__(self, learner: Learner, parameters: Parameters, opt_state: Any, dU: Array, P: Array) -> None:
         super().__init__(learner, parameters, opt_state, dU, P)
         (N, M), dtype = (dU.shape[1], P.shape[1]), dU.dtype
-        self.dU, self.P = dU[0], P[0]
+        self.dU, self.P, self.c = dU[0], P[0], 1.0
         self.dU_0, self.P_lr = np.zeros((N, 2), dtype), np.zeros((2, M), dtype)
-        self.dU_abs, self.P_abs = np.ones((N, 2), dtype), np.full((2, M), self.optimiser.eps, dtype)
+        self.dU_abs, self.P_abs = np.ones((N, 2), dtype), np.zeros((2, M), dtype)
         self.magnitudes = self.products(self.dU_abs, self.P_abs, self.scratch)
         self.steps = self.products(self.dU_0, self.P_lr, self.g)
         self.moments = self.products(dU.T, P, self.m.flat)
@@ -174,19 +179,28 @@ class RankOneAdamax(AdamaxUpdate):
         return Parameters(self.learner.learning_rates, shapes, dtype).flat
 
     def prepare(self) -> None:
-        """The factors of both products; the second column and row of each stay as they are."""
+        """The factors of both products."""
         super().prepare()
+        if self.c > self.LARGEST:
+            self._divide_by_c()
+        self.c /= self.optimiser.beta2
         self.dU_0[:, 0] = self.dU
         np.abs(self.dU, out=self.dU_abs[:, 0])
-        np.multiply(self.P, self.lr, out=self.P_lr[0])
-        np.abs(self.P, out=self.P_abs[0])
+        np.multiply(self.P, self.c, out=self.P_lr[0])
+        np.abs(self.P_lr[0], out=self.P_abs[0])
+        self.P_abs[1] = self.c * self.optimiser.eps
+        self.P_lr[0] *= self.lr
+
+    def _divide_by_c(self) -> None:
+        """u itself, and c = 1."""
+        self.u.flat /= self.c
+        self.c = 1.0
 
     def apply(self, k: int, span: slice, W: Array, g: Array, scratch: Array) -> None:
         """The update of block k."""
         u = self.u.flat[span]
         for dU, P, out in self.magnitudes[k]:
             np.matmul(dU, P, out=out)
-        u *= self.optimiser.beta2
         np.maximum(u, scratch, out=u)
         for dU, P, out in self.steps[k]:
             np.matmul(dU, P, out=out)
@@ -195,6 +209,11 @@ class RankOneAdamax(AdamaxUpdate):
         if self.last:
             for dU, P, out in self.moments[k]:
                 np.multiply(dU, P, out=out)
+
+    def state(self) -> Any:
+        """Moments of W and of b, for each layer."""
+        self._divide_by_c()
+        return super().state()
 
 
 def _matrix(flat: Array, columns: slice) -> Array:
@@ -222,7 +241,8 @@ def update_of(learner: Learner, parameters: Parameters, opt_state: Any, dU: Arra
     """
     kind: type[Update] = Update
     if isinstance(learner.optimiser, Adamax):
-        one_row = len(dU) == 1 and learner.optimiser.beta1 == 0
+        beta1, beta2 = learner.optimiser.beta1, learner.optimiser.beta2
+        one_row = len(dU) == 1 and beta1 == 0 and beta2 >= 0.5  # c grows by 1 / beta2
         rank_one = one_row and all(map(_shared_by_neurons, learner.learning_rates))
         kind = RankOneAdamax if rank_one else AdamaxUpdate
     return kind(learner, parameters, opt_state, dU, P)

@@ -7,8 +7,10 @@ Then two outputs need three products of half the kernel instead of four:
     U_2t = A + B = H e_t + K o_t    U_2t+1 = B - C = H o_t + K e_t+1
 
 Along both axes there are nine small convolutions, with 121 instead of 196 products for each four outputs of a kernel of
-side 7.  Only sums and differences are added to them, so that no precision is lost but for the rounding of these.  The
-adjoint of the same scheme gives the gradient.
+side 7.  The factors of a product are sums of at most four inputs and of at most four places of the kernel, so that the
+bound of the rounding error is up to 16 times that of the definition.  At the sizes of [K20 Table 2], in float32, the
+root mean square of the error is 1.5 times as large in U, and 1.2 times in the gradient.  The adjoint of the same scheme
+gives the gradient.
 
 >>> synapse = Conv2d((1, 4, 4), channels=1, kernel=3)
 >>> method = Karatsuba(synapse, sides=(2, 2), batch=1, dtype=np.dtype(float))

