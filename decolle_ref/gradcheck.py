@@ -189,8 +189,7 @@ def check(
     method : "complex_step" or "central"
     mode : "entries" or "directions"
         One comparison for each entry of x, or for each of some random directions.
-    rng : numpy Generator
-    directions : int
+    rng, directions : numpy Generator, int
         Source and number of the random directions.
     tolerance : float
         Relative to the largest magnitude compared; 1e-12 (complex_step) or 1e-7 (central) by default.

@@ -80,8 +80,8 @@ def some_recordings(quick: bool) -> Sequence[Any]:
     """A digit of N-MNIST and three clips of DvsGesture from the data folder."""
     names, digit = dvsgesture.class_names(), nmnist.recordings("train")[0]
     clips = [clip for clip in dvsgesture.clips() if clip.label in (1, 4, 8)]
-    shown = [(names[clip.label - 1].replace("_", " "), clip.events, dvsgesture.SIDE) for clip in clips]
-    return ([(f"the digit {digit.label}", nmnist.load(digit), nmnist.SIDE), *shown],)
+    gestures = [(names[clip.label - 1].replace("_", " "), clip.events, dvsgesture.SIDE) for clip in clips]
+    return ([(f"the digit {digit.label}", nmnist.load(digit), nmnist.SIDE), *gestures],)
 
 
 def network_for_events(quick: bool) -> Sequence[Any]:
@@ -100,8 +100,8 @@ def votes_on_a_clip(quick: bool) -> Sequence[Any]:
         state = training.begin()
         while training.done(state) < training.steps:
             state = training.step(state, harness.silent())
-        shown = list(training.data.test_labels).index(clip.label - 1)
-        votes = votes_over_time(training, state.carry.weights, training.data.test_recordings[shown])
+        end = training.data.test_recordings[list(training.data.test_labels).index(clip.label - 1)]
+        votes = votes_over_time(training, state.carry.weights, end)
     start, stop = dvsgesture_clips.TEST_US
     events = clip.events[(start <= clip.events["t"]) & (clip.events["t"] < stop)]
     events["t"] -= start

@@ -30,7 +30,8 @@ def _add(experiment: Experiment, parser: argparse.ArgumentParser) -> None:
     for field in fields(experiment.settings):
         _add_option(parser, field, kinds[field.name])
     out = Path("runs") / experiment.name
-    parser.add_argument("--out", type=Path, default=out, help=f"folder for results (default {out})")
+    text = f"folder for results (default {out}); the files of an earlier run in it are renamed to old.*"
+    parser.add_argument("--out", type=Path, default=out, help=text)
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     parser.add_argument("--threads", type=int, metavar="N", help="threads of a run (default: all runs share the cores)")

@@ -16,6 +16,7 @@ from decolle_ref.data.location import find
 
 REGRESSION = "authors/regression.npz"
 CURVES = "authors/curves.npz"
+HINT = ", or make it with decolle-ref convert"
 MNIST = {"mnist_long": 19900, "mnist_short": 49}  # their runs on MNIST, and the epoch after which weights were stored
 BATCH = 128  # samples in a mini-batch of their MNIST runs
 STEPS, CHANNELS, N = 500, 100, 256
@@ -35,7 +36,7 @@ def regression() -> dict[str, Array]:
     InputError
         If the file is missing or damaged, or if an array is missing, of another shape, or not finite.
     """
-    path = find(REGRESSION)
+    path = find(REGRESSION, HINT)
     arrays = reading.read_npz(path, "recorded regression run", shapes())
     validate(arrays, str(path))
     return arrays
@@ -90,7 +91,7 @@ def mnist(name: str) -> dict[str, Array]:
         For another name, if the file is missing or damaged, or if an array is missing, of another shape or not finite.
     """
     shapes_by_name = mnist_shapes(name)
-    path = find(f"authors/{name}.npz", ", or make it with decolle-ref convert")
+    path = find(f"authors/{name}.npz", HINT)
     arrays = reading.read_npz(path, "network trained on MNIST", shapes_by_name)
     return {key: _parse(arrays, key, shape, str(path)) for key, shape in shapes_by_name.items()}
 
@@ -140,7 +141,7 @@ def curves() -> dict[str, Array]:
     InputError
         If the file is missing or damaged.
     """
-    path = find(CURVES)
+    path = find(CURVES, HINT)
     arrays = reading.read_npz(path, "authors' curves")
     runs = {}
     for name, (evaluations, every) in {"mnist_short": (50, 1), "mnist_long": (500, 20)}.items():
@@ -168,7 +169,7 @@ def dvsgesture_curve() -> Array:
     InputError
         If the file is missing or damaged.
     """
-    path, name = find(CURVES), "dvsgestures_test_accuracy"
+    path, name = find(CURVES, HINT), "dvsgestures_test_accuracy"
     accuracy = _parse(reading.read_npz(path, "authors' curves"), name, (226, 4, 3), str(path))[:-1]
     return np.column_stack([1 + 20 * np.arange(len(accuracy)), 1 - accuracy.mean(axis=1)])
 

@@ -235,7 +235,7 @@ def clips() -> tuple[Gesture, ...]:
     """
     folder = location.find_folder("dvsgesture/clips")
     paths = {label: folder / f"{label:02d}.bin" for label in range(1, CLASSES + 1)}
-    found = tuple(Gesture(label, read_bin(path, SIDE)) for label, path in paths.items() if path.exists())
-    if not found:
+    present = tuple(Gesture(label, read_bin(path, SIDE)) for label, path in paths.items() if path.exists())
+    if not present:
         raise InputError(f"data: expected clips such as 01.bin in {folder}, found none")
-    return found
+    return present

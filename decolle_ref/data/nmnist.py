@@ -63,13 +63,13 @@ def recordings(split: str) -> tuple[Recording, ...]:
     hint = f", or unpack the archives of {URL} there"
     folder = location.find_folder(f"nmnist/{FOLDERS[split]}", hint)
     paths = [path for label in LABELS for path in sorted((folder / str(label)).glob("[!.]*.bin"))]
-    found = sorted((_recording(path, split) for path in paths), key=lambda recording: recording.image)
-    if not found:
+    in_order = sorted((_recording(path, split) for path in paths), key=lambda recording: recording.image)
+    if not in_order:
         raise InputError(f"data: expected recordings such as 5/00001.bin in {folder}, found none (look at {URL})")
-    for first, second in pairwise(found):
+    for first, second in pairwise(in_order):
         if first.image == second.image:
             raise InputError(f"data: expected one recording of each image, got {first.path} and {second.path}")
-    return tuple(found)
+    return tuple(in_order)
 
 
 def _recording(path: Path, split: str) -> Recording:

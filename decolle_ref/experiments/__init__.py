@@ -7,6 +7,7 @@ runs it with several seeds and settings.
 
 import importlib
 
+from decolle_ref._util.check import validate_choice
 from decolle_ref.experiments.harness import Experiment, run
 from decolle_ref.experiments.options import settings_of
 from decolle_ref.experiments.summary import one_line
@@ -47,7 +48,13 @@ def experiment(name: str) -> Experiment:
     -------
     Experiment
         The experiment, for `run`.
+
+    Raises
+    ------
+    InputError
+        For another name.
     """
+    validate_choice("experiment", name.replace("_", "-"), NAMES)
     module = importlib.import_module(f"decolle_ref.experiments.{name.replace('-', '_')}")
     named: Experiment = module.EXPERIMENT
     return named

@@ -58,16 +58,16 @@ class Alignment(Study):
     """Both networks trained by every rule."""
 
     result = Curve
-    variants = tuple(f"{name}: {rule}" for name, (rules, _, _) in NETWORKS.items() for rule in rules)
+    variants = tuple(f"{name}: {rule}" for name, network in NETWORKS.items() for rule in network.rules)
 
     def learn(self, unit: Unit, monitor: Monitor) -> Curve:
         """Train one network by one rule with one seed."""
         name, rule = unit.variant.split(": ")
-        return NETWORKS[name][1](rule, unit.seed, self.epochs(unit))
+        return NETWORKS[name].train(rule, unit.seed, self.epochs(unit))
 
     def epochs(self, unit: Unit) -> int:
         """The length of the training."""
-        epochs = NETWORKS[unit.variant.split(": ")[0]][2]
+        epochs = NETWORKS[unit.variant.split(": ")[0]].epochs
         return epochs // 25 if self.settings.quick else epochs
 
     def fields(self, unit: Unit) -> dict[str, Field]:
@@ -85,9 +85,9 @@ class Alignment(Study):
         """Angles and losses at the start and end, and all curves (rules, seeds, points, ...)."""
         results: Results = {"seeds": list(self.seeds), "learned_below": LEARNED}
         arrays, by_variant = {}, self.by_variant(state)
-        for name, (rules, _, _) in NETWORKS.items():
-            curves = [by_variant[f"{name}: {rule}"] for rule in rules]
-            results[name] = {rule: summary(by_seed) for rule, by_seed in zip(rules, curves, strict=True)}
+        for name, network in NETWORKS.items():
+            curves = [by_variant[f"{name}: {rule}"] for rule in network.rules]
+            results[name] = {rule: summary(by_seed) for rule, by_seed in zip(network.rules, curves, strict=True)}
             arrays[f"{name}_epoch"] = curves[0][0].epoch
             for field in ("angle", "loss"):
                 arrays[f"{name}_{field}"] = np.array([[getattr(c, field) for c in by_seed] for by_seed in curves])
@@ -95,9 +95,9 @@ class Alignment(Study):
         return results, arrays
 
 
-def span(values: Any, unit: str = "", digits: int = 0) -> str:
+def span(values: Any, digits: int = 0) -> str:
     """The smallest and the largest value over the seeds, as text."""
-    return f"{np.min(values):.{digits}f} to {np.max(values):.{digits}f}{unit}"
+    return f"{np.min(values):.{digits}f} to {np.max(values):.{digits}f}"
 
 
 def table(results: Results) -> str:

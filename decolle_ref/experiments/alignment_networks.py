@@ -101,16 +101,16 @@ def rate_task(rng: np.random.Generator) -> RateTask:
 
 def rate_update(rule: str, task: RateTask, W: Rates, x: Array, y: Array) -> Rates:
     """dL/dW of L = 1/2 sum (y^(L) - y)^2, computed by the rule."""
-    tape = rate.forward(rate.tanh, W, x)
-    e = tape.y[-1] - y
+    record = rate.forward(rate.tanh, W, x)
+    e = record.y[-1] - y
     routes: dict[str, Callable[[], Rates]] = {
-        BP: lambda: rate.backpropagation(rate.tanh, W, tape, e),
-        FA: lambda: rate.feedback_alignment(rate.tanh, task.G, tape, e),
-        DFA: lambda: rate.direct_feedback_alignment(rate.tanh, task.H, tape, e),
-        LOCAL: lambda: rate.local_errors(rate.tanh, task.A, tape, y, e),
-        CONTROL: lambda: rate.direct_feedback_alignment(rate.tanh, [0 * h for h in task.H], tape, e),
+        BP: lambda: rate.backpropagation(rate.tanh, W, record, e),
+        FA: lambda: rate.feedback_alignment(rate.tanh, task.G, record, e),
+        DFA: lambda: rate.direct_feedback_alignment(rate.tanh, task.H, record, e),
+        LOCAL: lambda: rate.local_errors(rate.tanh, task.A, record, y, e),
+        CONTROL: lambda: rate.direct_feedback_alignment(rate.tanh, [0 * h for h in task.H], record, e),
     }
-    return rate.gradient(routes[rule](), tape)
+    return rate.gradient(routes[rule](), record)
 
 
 def unexplained(y: Array, target: Array) -> float:
@@ -201,7 +201,15 @@ def train_spiking(rule: str, seed: int, epochs: int) -> Curve:
     return learn((task.synapses, opt_state), epoch, measure, epochs)
 
 
-NETWORKS: dict[str, tuple[tuple[str, ...], Callable[[str, int, int], Curve], int]] = {
-    "rate": ((BP, FA, DFA, LOCAL, CONTROL), train_rate, EPOCHS),
-    "spiking": ((BP, FA, DFA, CONTROL), train_spiking, SPIKING_EPOCHS),
+class Training(NamedTuple):
+    """How one of the networks is trained."""
+
+    rules: tuple[str, ...]
+    train: Callable[[str, int, int], Curve]  # of (rule, seed, epochs)
+    epochs: int
+
+
+NETWORKS = {
+    "rate": Training((BP, FA, DFA, LOCAL, CONTROL), train_rate, EPOCHS),
+    "spiking": Training((BP, FA, DFA, CONTROL), train_spiking, SPIKING_EPOCHS),
 }

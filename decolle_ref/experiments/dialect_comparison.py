@@ -88,15 +88,12 @@ class DialectComparison(SingleStep):
 
     def compute(self, monitor: Monitor) -> Report:
         """The largest |dU| between each dialect and the paper's, with same and matched numbers, and all traces."""
-        same, matched = compare(self.settings.seed, self.settings.steps)
+        by_kind = dict(zip(("same", "matched"), compare(self.settings.seed, self.settings.steps), strict=True))
         monitor.tick()
-        gaps = {
-            kind: {name: _gap(top, tops["paper"]) for name, top in tops.items()}
-            for kind, tops in (("same", same), ("matched", matched))
-        }
+        gaps = {kind: {name: _gap(top, tops["paper"]) for name, top in tops.items()} for kind, tops in by_kind.items()}
         arrays = {
             f"{kind}_{name}_{letter}": getattr(top, letter)
-            for kind, tops in (("same", same), ("matched", matched))
+            for kind, tops in by_kind.items()
             for name, top in tops.items()
             for letter in "US"
         }

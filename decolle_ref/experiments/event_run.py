@@ -116,9 +116,9 @@ class EventRun(Run[State]):
         some, tests = slice(0, settings.batch), sum(k > done for k in milestones(settings))
         training = _seconds(lambda: self.learn(start, 0, silent(), range(TRIAL_STEPS)))
         testing = _seconds(lambda: self.test_batch(start, some, TRIAL_STEPS))
-        shown = (self.steps - done) * settings.steps * training
-        shown += tests * -(-len(self.data.test_recordings) // settings.batch) * self.test_steps * testing
-        return forecast(shown, peak_memory())
+        seconds = (self.steps - done) * settings.steps * training
+        seconds += tests * -(-len(self.data.test_recordings) // settings.batch) * self.test_steps * testing
+        return forecast(seconds, peak_memory())
 
     def step(self, state: State, monitor: Monitor) -> State:
         """Learn from one mini-batch, and classify the test recordings after some of them."""

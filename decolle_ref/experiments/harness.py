@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from decolle_ref._util import store
-from decolle_ref._util.check import Array, finite
+from decolle_ref._util.check import Array, between
 from decolle_ref._util.progress import Progress
 from decolle_ref.experiments import checkpoint, run_folder
 from decolle_ref.experiments.environment import cores, stop_requests, versions
@@ -28,6 +28,8 @@ from decolle_ref.fast import worker_pool
 State = TypeVar("State")
 Results = dict[str, Any]
 Report = tuple[Results, Mapping[str, Array]]
+
+LARGEST = 1e19  # of the numbers of a state: the square of a larger one may overflow in float32
 
 
 class Interrupted(Exception):
@@ -80,7 +82,7 @@ class Run(ABC, Generic[State]):
         """The state after one more step.  May raise `Stop` through the monitor."""
 
     @abstractmethod
-    def report(self, state: State) -> tuple[Results, Mapping[str, Array]]:
+    def report(self, state: State) -> Report:
         """The contents of results.json besides name, settings and versions, and the arrays for the figure."""
 
     def pack(self, state: State) -> Mapping[str, Array]:
@@ -200,7 +202,8 @@ def run(
     experiment, settings
         The experiment, and an instance of its `settings`.
     out
-        The folder for checkpoint.npz, NAME.npz and results.json.  An earlier run in it is renamed to old.*.
+        The folder for checkpoint.npz, NAME.npz and results.json.  The files of an earlier run in it are renamed to
+        old.*, and nothing reads them again.
     resume, quiet
         If true, continue from the checkpoint in `out`, if there is one; if true, show no progress bar.
     threads
@@ -290,6 +293,6 @@ def _one_step(job: Run[State], state: State, done: int, bar: Progress, stopped: 
         raise Interrupted(f"stopped {place}; --resume repeats it") from None
     for name, array in job.pack(after).items():
         if array.dtype.kind == "f":
-            finite(f"diverged {place}, {name}", array)
+            between(f"diverged {place}, {name}", array, -LARGEST, LARGEST)
     bar.advance(job.status(after), by=job.ticks(done + 1) - job.ticks(done) - monitor.ticks)
     return after

@@ -133,12 +133,12 @@ def along(cell: Neuron, first: Sequence[Synapses], last: Sequence[Synapses], tas
     return float((dW * (last[0].W - first[0].W)).sum())
 
 
-def true_norm(synapses: Sequence[Synapses], task: Problem, step: float = DIFFERENCE) -> float:
-    """The norm of the differences (L(W + step e_ij) - L(W)) / step over all hidden weights.  [N19 Fig. 4b]"""
+def true_norm(synapses: Sequence[Synapses], task: Problem) -> float:
+    """The norm of the differences (L(W + h e_ij) - L(W)) / h over all hidden weights, h = DIFFERENCE.  [N19 Fig. 4b]"""
     hidden, *others = synapses
     here = loss(CELL, synapses, task)
-    moved = [hidden.W + step * (np.arange(4).reshape(2, 2) == k) for k in range(4)]
-    slopes = [(loss(CELL, [hidden._replace(W=W), *others], task) - here) / step for W in moved]
+    moved = [hidden.W + DIFFERENCE * (np.arange(4).reshape(2, 2) == k) for k in range(4)]
+    slopes = [(loss(CELL, [hidden._replace(W=W), *others], task) - here) / DIFFERENCE for W in moved]
     return float(np.linalg.norm(slopes))
 
 
@@ -170,14 +170,14 @@ def virtual(line: Walk) -> tuple[Array, float]:
     return L[0] + scale * integral, scale
 
 
-def twin_error(first: Sequence[Synapses], last: Sequence[Synapses], task: Problem, points: int = TWIN_POINTS) -> float:
+def twin_error(first: Sequence[Synapses], last: Sequence[Synapses], task: Problem) -> float:
     """The largest |g - dL/ds| in the smooth twin, relative to the largest |dL/ds|; dL/ds by complex step."""
     twin = CELL._replace(activity="primitive")
 
     def line(s: Array) -> Array:
         return loss(twin, point(first, last, s[0]), task)
 
-    position, v = np.linspace(0, 1, points), np.ones(1)
+    position, v = np.linspace(0, 1, TWIN_POINTS), np.ones(1)
     exact = np.array([gradcheck.complex_step(line, np.array([s]), v) for s in position])
     g = np.array([along(twin, first, last, task, s) for s in position])
     return float(np.abs(g - exact).max() / np.abs(exact).max())

@@ -49,7 +49,7 @@ ADAMAX = Adamax(beta1=0.0, beta2=0.99)
 BPTT, DETACHED, EPROP, CONTROL = "bptt", "reset detached", "e-prop, random feedback", "output alone"
 OWN_PAST = Paths(recurrent=False, downstream=False)
 RULES = {BPTT: Paths(), DETACHED: Paths(reset=False), EPROP: OWN_PAST, CONTROL: OWN_PAST}
-RATES = {BPTT: 0.005, DETACHED: 0.005, EPROP: 0.015, CONTROL: 0.03}
+LEARNING_RATES = {BPTT: 0.005, DETACHED: 0.005, EPROP: 0.015, CONTROL: 0.03}
 
 
 class Task(NamedTuple):
@@ -141,7 +141,7 @@ def learn(rule: str, seed: int, epochs: int) -> Training:
         g, y = gradient(rule, synapses, task.x, cost, route)
         accuracies.append(accuracy(y, task.labels))
         flat, gradients = ([array for layer in layers for array in layer] for layers in (synapses, g))
-        learning_rates = [np.asarray(RATES[rule] * schedule(epoch))] * len(flat)
+        learning_rates = [np.asarray(LEARNING_RATES[rule] * schedule(epoch))] * len(flat)
         new, opt_state = update_each(ADAMAX, flat, gradients, opt_state, learning_rates)
         synapses = tuple(map(Synapses, new[::2], new[1::2]))
     tape = spiking.forward(CELL, synapses, task.x)

@@ -4,14 +4,16 @@ from typing import NamedTuple
 
 
 class Result(NamedTuple):
-    """One row of [K20 Table 1]: the classification error on DvsGesture.  None is unknown.
+    """One row of [K20 Table 1]: the classification error on DvsGesture.  None stands for an unknown number.
 
     Attributes
     ----------
     model : str
     source : str
         Where the number was first published, as the paper cites it.
-    error, spread : float or None
+    error : float
+        In %.
+    spread : float or None
         In %.  The paper does not say over how many runs the spread is, nor whether it is a standard deviation.
     training : "online" or "offline"
     iterations : float
@@ -39,7 +41,9 @@ TABLE_1 = (
 
 
 class Accuracy(NamedTuple):
-    """One row of [T19 Table 1] or [T19 Table 2]: accuracy on test images of a spiking network.  None is unknown.
+    """One row of [T19 Table 1] or [T19 Table 2]: accuracy on test images of a spiking network.
+
+    None stands for an unknown number.
 
     Attributes
     ----------

@@ -148,8 +148,8 @@ def traces_read(neuron: LIF, weights: Weights, R: Array, U: Array, S: Array) -> 
 
 def refractory(layer: Layer, weights: Weights, P: Array, Q: Array, spikes_in: Array, U: Array) -> Array:
     """delta R = W P[0] + b - U[0]."""
-    _, seen = network.forward(layer, weights, State(P, Q, np.zeros_like(U, dtype=np.float64)), spikes_in)
-    return np.asarray((seen.U - U) / layer.neuron.delta)
+    _, snapshot = network.forward(layer, weights, State(P, Q, np.zeros_like(U, dtype=np.float64)), spikes_in)
+    return np.asarray((snapshot.U - U) / layer.neuron.delta)
 
 
 def sender_refractory(neuron: LIF, P: Array, Q: Array) -> Array:
@@ -166,8 +166,8 @@ def sender_refractory(neuron: LIF, P: Array, Q: Array) -> Array:
 
 def show(net: Network, weights: tuple[Weights, ...], state: tuple[State, ...], spikes: Array) -> tuple[Trace, ...]:
     """Run the layers together from `state`, driven by `spikes` alone; one Trace per layer."""
-    shown = [seen for _, seen in network.run(net, Carry(weights, state), spikes)]
-    return tuple(Trace(*(np.stack([getattr(s[k], x) for s in shown]) for x in Trace._fields)) for k in range(len(net)))
+    steps = [snapshots for _, snapshots in network.run(net, Carry(weights, state), spikes)]
+    return tuple(Trace(*(np.stack([getattr(s[k], x) for s in steps]) for x in Trace._fields)) for k in range(len(net)))
 
 
 def disagreement(trace: Trace, recording: dict[str, Array], layer: int, first: int = 0) -> dict[str, Any]:
@@ -186,12 +186,12 @@ def disagreement(trace: Trace, recording: dict[str, Array], layer: int, first: i
 
 def by_reading(recording: dict[str, Array]) -> dict[str, list[float]]:
     """Largest |dU| of each layer, the network running together from its solved state, for each of READINGS."""
-    found = {}
+    largest = {}
     for reading in READINGS:
         net, weights = build(recording, reading)
         traces = show(net, weights, solve(recording, net, weights), recording["input_spikes"])
-        found[reading] = [disagreement(t, recording, k)["max_dU"] for k, t in enumerate(traces, 1)]
-    return found
+        largest[reading] = [disagreement(t, recording, k)["max_dU"] for k, t in enumerate(traces, 1)]
+    return largest
 
 
 def report(recording: dict[str, Array], done: Replay) -> dict[str, Any]:

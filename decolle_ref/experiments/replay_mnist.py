@@ -1,7 +1,7 @@
 """MNIST's test images, shown to the networks that the authors trained, in the `dcll` dialect.  [K20 Sec. 4.2]
 
-Weights, decays, gains and readouts are those in the authors' files (`data.authors.mnist`); nothing is drawn or fitted.
-Spikes are drawn as their script did: 100 Hz for a white pixel.  Every network begins each image at rest, and every
+Weights, decays, gains and readouts are those in the authors' files (`data.authors.mnist`); nothing is fitted.  Input
+spikes are sampled as in their script: 100 Hz for a white pixel.  Every network begins each image at rest, and every
 readout votes at each step after burn-in.  In the short run a trained output layer takes the place of the readout of
 layer 3; that readout itself is measured too.
 """

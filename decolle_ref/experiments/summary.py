@@ -120,8 +120,8 @@ def table(results: Results) -> str:
     rows = [[*varied, "seeds", *(name or label(results) for name in names)]]
     for row in results["points"]:
         numbers = [row["headline"].get(name) for name in names]
-        shown = [with_spread(x["mean"], x["spread"]) if x else "" for x in numbers]
-        rows.append([*(text(row["settings"][name]) for name in varied), str(len(row["seeds"])), *shown])
+        cells = [with_spread(x["mean"], x["spread"]) if x else "" for x in numbers]
+        rows.append([*(text(row["settings"][name]) for name in varied), str(len(row["seeds"])), *cells])
     lines = [f"| {' | '.join(row)} |" for row in rows]
     mark = "" if results["comparable"] else NOT_COMPARABLE
     title = f"{results['experiment']}, {label(results) or 'numbers'}: mean +- standard deviation over the seeds{mark}"

@@ -56,12 +56,12 @@ class Task(NamedTuple):
     target: Target  # epsilon * S*
 
 
-class Setting(NamedTuple):
+class Problem(NamedTuple):
     """A task, the initial weights, and the method that learns it."""
 
     task: Task
     synapses: tuple[Synapses, ...]
-    rates: tuple[float, ...]  # learning rates by layer
+    learning_rates: tuple[float, ...]  # by layer
     method: Method
     route: Route
 
@@ -92,7 +92,7 @@ def sample_task(rng: np.random.Generator) -> Task:
     return Task(x, spikes, costs.van_rossum(KERNEL, spikes))
 
 
-def prepare(variant: str, seed: int) -> Setting:
+def prepare(variant: str, seed: int) -> Problem:
     """The task of a seed, the same for all variants, and the initial weights and method of one variant.
 
     The output is silent at first, and so is a hidden layer that learns, nearly.  A fixed hidden layer fires at 25 Hz,
@@ -102,14 +102,14 @@ def prepare(variant: str, seed: int) -> Setting:
     task = sample_task(rng)
     if variant in (ALONE, RESET):
         method = superspike.method if variant == ALONE else eprop.method
-        return Setting(task, spiking.init_weights(rng, (INPUTS, 1), 0.1), (0.015,), method, feedback.local_errors)
+        return Problem(task, spiking.init_weights(rng, (INPUTS, 1), 0.1), (0.015,), method, feedback.local_errors)
     scale = 0.3 if variant == LAYERS else 1.0
     hidden, top = spiking.init_weights(rng, (INPUTS, HIDDEN), scale), spiking.init_weights(rng, (HIDDEN, 1), 0.1)
     if variant == FIXED:  # the hidden spikes never change, so they are computed once and become the input
         hidden_spikes = spiking.forward(CELL, hidden, task.x).S[0]
-        return Setting(task._replace(x=hidden_spikes), top, (0.05,), superspike.method, feedback.local_errors)
+        return Problem(task._replace(x=hidden_spikes), top, (0.05,), superspike.method, feedback.local_errors)
     route = feedback.direct(feedback.sample_direct(rng, (HIDDEN, 1)))
-    return Setting(task, hidden + top, (0.003, 0.01), superspike.method, route)
+    return Problem(task, hidden + top, (0.003, 0.01), superspike.method, route)
 
 
 def distance(task: Task, S: Array) -> float:
@@ -119,14 +119,14 @@ def distance(task: Task, S: Array) -> float:
     return float((gap**2).sum() / (goal**2).sum())
 
 
-def trial(setting: Setting, synapses: Sequence[Synapses]) -> Trial:
+def trial(problem: Problem, synapses: Sequence[Synapses]) -> Trial:
     """One trial, forward in time: traces are the only memory of the past.  [N19 Eq. 10-13]"""
-    task, method = setting.task, setting.method
+    task, method = problem.task, problem.method
     cost = costs.global_cost(len(synapses), task.target, KERNEL)
     carry, dW, U = online.start(method, synapses, 1), [0 * W for W, _ in synapses], []
     for spikes_in in task.x:
         U.append(carry.neurons[-1].U[0, 0])
-        carry, g = online.step(method, CELL, synapses, cost, carry, spikes_in, setting.route)
+        carry, g = online.step(method, CELL, synapses, cost, carry, spikes_in, problem.route)
         dW = [total + layer.W for total, layer in zip(dW, g, strict=True)]
     return Trial(np.array(U), spiking.spikes(CELL, np.array(U)), tuple(dW))
 
@@ -136,22 +136,22 @@ def falling(trials: int) -> Schedule:
     return stepwise(tuple(range(trials // 3, trials, max(1, trials // 15))), 0.8)
 
 
-def learn(setting: Setting, trials: int) -> Training:
+def learn(problem: Problem, trials: int) -> Training:
     """W <- W - lr r * sum_n dL[n]/dW, `trials` times; V = 0 does not learn.
 
     A distance of 0 ends the training: then e = 0 at every step, hence dW = 0, and W would not change any more.
     """
-    synapses, schedule = setting.synapses, falling(trials)
+    synapses, schedule = problem.synapses, falling(trials)
     opt_state = tuple(ADAMAX.init(W) for W, _ in synapses)
     distances, S, U = [], [], []
     for k in range(trials + 1):
-        last = trial(setting, synapses)
-        distances.append(distance(setting.task, last.S))
+        last = trial(problem, synapses)
+        distances.append(distance(problem.task, last.S))
         S.append(last.S)
         U.append(last.U)
         if distances[-1] == 0:
             break
-        learning_rates = [np.asarray(rate * schedule(k)) for rate in setting.rates]
+        learning_rates = [np.asarray(rate * schedule(k)) for rate in problem.learning_rates]
         new_W, opt_state = update_each(ADAMAX, [W for W, _ in synapses], last.dW, opt_state, learning_rates)
         synapses = tuple(s._replace(W=W) for s, W in zip(synapses, new_W, strict=True))
     best, left = int(np.argmin(distances)), trials + 1 - len(distances)

@@ -28,6 +28,7 @@ PATTERNS = np.array([[EARLY, EARLY], [LATE, LATE], [EARLY, LATE], [LATE, EARLY]]
 TARGET = np.array([0, 0, 1, 1])
 MEAN, SPREAD = 3.0, 1.0  # mean and deviation of the sum of a neuron's weights, which has to be above 1
 LEARNING_RATE, CLIP, WAKING, EPOCHS = 0.2, 1.0, 1.0, 500
+POINTS = 601  # times at which the potentials are drawn
 
 
 class Trained(NamedTuple):
@@ -167,10 +168,10 @@ def disagreement(W: Sequence[Array], layers: Sequence[spike_time.Spikes]) -> flo
     return worst
 
 
-def arrays(W: Sequence[Array], points: int = 601) -> dict[str, Array]:
+def arrays(W: Sequence[Array]) -> dict[str, Array]:
     """The arrays of the figure: spike times and potentials of both layers; U of a neuron is NaN after its spike."""
     t = [PATTERNS, *(np.log(layer.z) for layer in respond(W))]
-    at = np.linspace(0, max(float(x[np.isfinite(x)].max(initial=LATE)) for x in t) + 0.5, points)
+    at = np.linspace(0, max(float(x[np.isfinite(x)].max(initial=LATE)) for x in t) + 0.5, POINTS)
     plotted: dict[str, Array] = {"at": at, "target": TARGET, "t_input": t[0], "t_hidden": t[1], "t_output": t[2]}
     for name, weights, times_in, times in zip(("hidden", "output"), W, t[:-1], t[1:], strict=True):
         U = np.stack([spike_time.potential(weights, arrivals, at) for arrivals in times_in])

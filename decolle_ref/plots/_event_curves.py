@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from decolle_ref.plots.style import BLUE, GREY, INK, ORANGE
+from decolle_ref.plots.style import BLUE, GREY, GRID, INK, ORANGE
 
 Run = dict[str, Any]  # the results of experiments.event_run
 LOOKS = {
@@ -25,7 +25,7 @@ def errors(axis: Any, runs: Sequence[Run]) -> None:
         axis.fill_between(tests, percent.min(axis=0), percent.max(axis=0), color=look["color"], alpha=0.15, lw=0)
     seeds = "one seed" if len(runs) == 1 else f"mean and range of {len(runs)} seeds"
     axis.set(xlabel="mini-batches", ylabel="test error (%)", ylim=(0, None), title=f"test error by layer: {seeds}")
-    axis.grid(axis="y", lw=0.3, color="#D0D0D0")
+    axis.grid(**GRID)
 
 
 def operations(axis: Any, runs: Sequence[Run]) -> None:
@@ -46,8 +46,3 @@ def operations(axis: Any, runs: Sequence[Run]) -> None:
     axis.set(yscale="log", ylabel="per recording and ms", title="cost by layer; %: spikes per input and ms")
     axis.margins(y=0.2)
     axis.legend(fontsize=7)
-
-
-def mark(runs: Sequence[Run]) -> str:
-    """A remark where a run was a quick one."""
-    return "" if all(run["comparable"] for run in runs) else " (quick run: not comparable)"

@@ -40,9 +40,9 @@ def plot(arrays: dict[str, Array], results: dict[str, Any]) -> Any:
     """
     with figure_style() as plt:
         figure, axes = plt.subplots(len(NETWORKS), 2, figsize=(9.6, 6.0), width_ratios=(5, 4))
-        for (left, right), (name, (rules, _, _)) in zip(axes, NETWORKS.items(), strict=True):
+        for (left, right), (name, network) in zip(axes, NETWORKS.items(), strict=True):
             epoch = arrays[f"{name}_epoch"]
-            for k, rule in enumerate(rules):
+            for k, rule in enumerate(network.rules):
                 _band(right, epoch, arrays[f"{name}_loss"][k], rule, "-")
                 if rule in (FA, DFA, LOCAL):
                     for layer, style in enumerate(LAYER_STYLES):

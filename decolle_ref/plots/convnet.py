@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from decolle_ref.plots.style import BLUE, GREY, ORANGE, figure_style, save
+from decolle_ref.plots import _run
+from decolle_ref.plots.style import BLUE, GREY, GRID, ORANGE, figure_style, save
 
 __all__ = ["plot", "save_figures"]
 
@@ -37,7 +38,7 @@ def plot(
     -------
     matplotlib.figure.Figure
     """
-    epochs, mark = results["epochs"], "" if results["comparable"] else " (quick run: not comparable)"
+    epochs = results["epochs"]
     with figure_style() as plt:
         figure, (left, right) = plt.subplots(1, 2, figsize=(7.2, 3.0))
         if paper is not None:
@@ -48,7 +49,7 @@ def plot(
         left.legend()
         _curve(right, epochs["loss"], color=ORANGE, marker="s")
         right.set(ylabel="mean smooth L1 loss", ylim=(0, None), title="training, while learning")
-        figure.suptitle(f"{title}{mark}", fontsize=9)
+        figure.suptitle(f"{title}{_run.mark(results)}", fontsize=9)
     return figure
 
 
@@ -56,7 +57,7 @@ def _curve(axis: Any, values: Sequence[float], **look: Any) -> None:
     axis.plot(1 + np.arange(len(values)), values, ms=3, **look)
     axis.set_xlabel("epoch")
     axis.xaxis.get_major_locator().set_params(integer=True)
-    axis.grid(axis="y", lw=0.3, color="#D0D0D0")
+    axis.grid(**GRID)
 
 
 def save_figures(out: Path, results: dict[str, Any]) -> list[Path]:

@@ -19,8 +19,8 @@ from decolle_ref.plots.style import CYCLE, GREY, INK, figure_style, save
 __all__ = ["plot", "save_figures"]
 
 
-def plot(same: dict[str, TopLayer], matched: dict[str, TopLayer], neuron: int | None = None) -> Any:
-    """Draw the potential of one neuron in each dialect.
+def plot(same: dict[str, TopLayer], matched: dict[str, TopLayer]) -> Any:
+    """Draw the potential of one neuron in each dialect, one that spikes often.
 
     Left: every dialect has the same W, w and tau.  Right: W and w are rescaled and time is shifted, so that all
     dialects compute the same potentials; the potential of `paper` is drawn behind each of them in grey.
@@ -29,14 +29,12 @@ def plot(same: dict[str, TopLayer], matched: dict[str, TopLayer], neuron: int | 
     ----------
     same, matched : dict of str to NamedTuple
         U and S of the top layer, (steps, neurons), by dialect: `experiments.dialect_comparison.compare()`.
-    neuron : int, optional
-        The neuron that is drawn; by default one that spikes often.
 
     Returns
     -------
     matplotlib.figure.Figure
     """
-    k = _frequent(matched["paper"]) if neuron is None else neuron
+    k = _frequent(matched["paper"])
     reference = matched["paper"].U[:, k]
     with figure_style() as plt:
         figure, axes = plt.subplots(len(same), 2, figsize=(7.6, 7.2), sharex=True)

@@ -19,9 +19,9 @@ import numpy.typing as npt
 from decolle_ref._util.check import InputError
 from decolle_ref.data import authors
 from decolle_ref.experiments.published import TABLE_1
-from decolle_ref.plots import _event_curves
+from decolle_ref.plots import _event_curves, _run
 from decolle_ref.plots._event_curves import LOOKS, Run
-from decolle_ref.plots.style import GREY, figure_style, save
+from decolle_ref.plots.style import GREY, GRID, figure_style, save
 
 __all__ = ["plot", "save_figures"]
 
@@ -49,7 +49,7 @@ def plot(runs: Sequence[Run], recorded: npt.ArrayLike | None = None) -> Any:
         if recorded is not None:
             _authors(axes[2], np.asarray(recorded))
         name = "Ten clips of DvsGesture" if clips else "DvsGesture"
-        figure.suptitle(f"{name} with convolutional DECOLLE [K20 Fig. 4]{_event_curves.mark(runs)}", fontsize=9)
+        figure.suptitle(f"{name} with convolutional DECOLLE [K20 Fig. 4]{_run.mark(*runs)}", fontsize=9)
     return figure
 
 
@@ -62,7 +62,7 @@ def _authors(axis: Any, recorded: npt.NDArray[Any]) -> None:
     axis.set(
         xlabel="mini-batches", ylabel="test error (%)", ylim=(0, None), title="the authors' recording: all gestures"
     )
-    axis.grid(axis="y", lw=0.3, color="#D0D0D0")
+    axis.grid(**GRID)
     axis.legend(fontsize=7)
 
 

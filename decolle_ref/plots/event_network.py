@@ -21,11 +21,8 @@ MOST = 1500  # events that are drawn
 SHEETS = 6  # images that are drawn of one layer, at most
 UNIT = 1 / 22  # height of a pixel of an image
 SHIFT = 0.055  # from sheet to sheet
-FIRST, APART, READOUT = (
-    3.0,
-    1.75,
-    2.45,
-)  # the place of the input, the distance to the next layer, the height of readouts
+# the place of the input, the distance from layer to layer, the height of the readouts
+FIRST, APART, READOUT = 3.0, 1.75, 2.45
 
 Point = tuple[float, float]
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from decolle_ref.plots import _event_curves
+from decolle_ref.plots import _event_curves, _run
 from decolle_ref.plots._event_curves import LOOKS, Run
 from decolle_ref.plots.style import GREY, figure_style, save
 
@@ -50,7 +50,7 @@ def plot(runs: Sequence[Run], folds: Sequence[Run] = (), convnets: Sequence[dict
             left.axhline(mean, color=GREY, lw=0.8, ls="--", label=f"convnet on summed frames: {mean:.1f} %")
         left.legend(fontsize=7)
         _event_curves.operations(right, runs)
-        figure.suptitle(f"N-MNIST with convolutional DECOLLE{_event_curves.mark(runs)}", fontsize=9)
+        figure.suptitle(f"N-MNIST with convolutional DECOLLE{_run.mark(*runs)}", fontsize=9)
     return figure
 
 

@@ -14,15 +14,13 @@ import numpy as np
 
 from decolle_ref._util.check import Array, InputError
 from decolle_ref.data import authors
-from decolle_ref.plots.style import BLUE, BROWN, GREY, INK, ORANGE, figure_style, save
+from decolle_ref.plots import _event_curves, _run
+from decolle_ref.plots.style import BROWN, GREY, GRID, figure_style, save
 
 __all__ = ["common", "plot", "save_figures"]
 
 Run = dict[str, Any]  # the results of experiments.poisson_mnist
-LOOKS = {
-    "layer 1": {"color": BLUE, "marker": "o"},
-    "layer 2": {"color": ORANGE, "marker": "s"},
-    "layer 3": {"color": INK, "marker": "^"},
+LOOKS = _event_curves.LOOKS | {
     "output": {"color": BROWN, "marker": "D"},
     "convnet": {"color": GREY, "marker": "x"},
 }
@@ -52,7 +50,6 @@ def plot(runs: Sequence[Run], recorded: Mapping[str, Array] | None = None) -> An
     longest, shortest = (pick(run["samples"][-1] for run in runs) for pick in (max, min))
     long = next(run for run in runs if run["samples"][-1] == longest)
     early = [run for run in runs if run["samples"][-1] == shortest]
-    mark = "" if all(run["comparable"] for run in runs) else " (quick run: not comparable)"
     with figure_style() as plt:
         figure, (left, right) = plt.subplots(1, 2, figsize=(9.6, 4.4), width_ratios=(1, 1.25))
         _authors(left, recorded, "mnist_long")
@@ -68,12 +65,12 @@ def plot(runs: Sequence[Run], recorded: Mapping[str, Array] | None = None) -> An
             axis.set(xlabel="training samples", ylabel="test error (%)", yscale="log")
             axis.yaxis.set_major_formatter("{x:g}")
             axis.yaxis.set_minor_formatter(lambda x, _: f"{x:g}" if f"{x:.0e}"[0] in "25" else "")
-            axis.grid(axis="y", lw=0.3, color="#D0D0D0")
+            axis.grid(**GRID)
         lines = dict(
             pair[::-1] for axis in (left, right) for pair in zip(*axis.get_legend_handles_labels(), strict=True)
         )
         figure.legend(lines.values(), lines.keys(), fontsize=7, ncols=5, loc="outside lower center")
-        figure.suptitle(f"Poisson MNIST with convolutional DECOLLE [K20 Fig. 3]{mark}", fontsize=9)
+        figure.suptitle(f"Poisson MNIST with convolutional DECOLLE [K20 Fig. 3]{_run.mark(*runs)}", fontsize=9)
     return figure
 
 

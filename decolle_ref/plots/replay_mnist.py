@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from decolle_ref._util.check import Array
+from decolle_ref.plots import _run
 from decolle_ref.plots.style import BLUE, GREY, figure_style
 
 __all__ = ["plot"]
@@ -27,7 +28,6 @@ def plot(arrays: dict[str, Array], results: dict[str, Any]) -> Any:
     matplotlib.figure.Figure
     """
     names = list(results["error"])
-    mark = "" if results["comparable"] else " (quick run: not comparable)"
     with figure_style() as plt:
         figure, axes = plt.subplots(len(names), 2, figsize=(9.6, 2.5 * len(names) + 0.4), width_ratios=(5, 4))
         for name, (left, right) in zip(names, axes, strict=True):
@@ -35,7 +35,8 @@ def plot(arrays: dict[str, Array], results: dict[str, Any]) -> Any:
             _errors(right, results["error"][name], results["recorded"].get(name, {}))
         axes[0, 1].set_title(f"error on {results['images']:,} test images, {results['settings']['steps']} ms each")
         axes[0, 1].legend(loc="upper right")
-        figure.suptitle(f"[K20 Sec. 4.2] the authors' trained networks, replayed in the dialect dcll{mark}", fontsize=9)
+        title = f"[K20 Sec. 4.2] the authors' trained networks, replayed in the dialect dcll{_run.mark(results)}"
+        figure.suptitle(title, fontsize=9)
     return figure
 
 

@@ -171,7 +171,7 @@ def _state_loop(axis: Any, x: float) -> None:
 
 def _box(axis: Any, centre: Point, text: str, colour: str = INK, width: float = 0.9) -> None:
     x, y = centre
-    axis.add_patch(_rectangle((x - width / 2, y - 0.19), width, 0.38, colour))
+    axis.add_patch(_rectangle((x - width / 2, y - EDGE), width, 2 * EDGE, colour))
     axis.text(x, y, text, ha="center", va="center", fontsize=7.5, zorder=4)
 
 

@@ -17,12 +17,13 @@ from typing import Any
 from decolle_ref._util import store
 from decolle_ref._util.extras import import_optional
 
-__all__ = ["BLUE", "BROWN", "CYCLE", "GREY", "INK", "LINE_STYLES", "ORANGE", "figure_style", "save"]
+__all__ = ["BLUE", "BROWN", "CYCLE", "GREY", "GRID", "INK", "LINE_STYLES", "ORANGE", "figure_style", "save"]
 
 INK = "#202020"
 CYCLE = ("#006BA4", "#FF800E", "#595959", "#5F9ED1", "#C85200", "#ABABAB")  # from tableau-colorblind10
 BLUE, ORANGE, GREY, BROWN = "#006BA4", "#FF800E", "#898989", "#C85200"
 LINE_STYLES = ("-", "--", "-.", ":")
+GRID: dict[str, Any] = {"axis": "y", "lw": 0.3, "color": "#D0D0D0"}
 
 SETTINGS: dict[Any, Any] = {
     "font.size": 8,

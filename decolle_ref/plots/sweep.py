@@ -45,9 +45,7 @@ def plot(results: dict[str, Any]) -> Any:
         for axis, name in zip(axes.flat, names, strict=False):
             _panel(axis, results, name, first, others)
         for axis in axes[:, 0]:
-            axis.set_ylabel(
-                " ".join(filter(None, (results["what"], f"({results['unit']})" if results["unit"] else "")))
-            )
+            axis.set_ylabel(summary.label(results))
         if others:
             axes[0, -1].legend(title=", ".join(others), loc="upper left", bbox_to_anchor=(1, 1))
         figure.suptitle(_title(results), fontsize=9)

@@ -73,15 +73,11 @@ def judge(task: Task, function: Function) -> Verdict:
     expected = calls(task.solution)
     problems = [difference(*pair, task.tolerance) for pair in zip(got, expected, strict=True)]
     if not any(problems):
-        again = all(alike(*pair, task.tolerance) for pair in zip(calls(function), expected, strict=True))
-        problem = (
-            "" if again else "right in the first call, wrong in a second one: does it keep something between calls?"
-        )
-        return Verdict(task.name, "not yet" if problem else "pass", problem)
-    hint = next(
-        (slip.hint for slip in task.slips if _same(got, calls(slip.answer), task.tolerance)),
-        "",
-    )
+        if _same(calls(function), expected, task.tolerance):
+            return Verdict(task.name, "pass")
+        problem = "right in the first call, wrong in a second one: does it keep something between calls?"
+        return Verdict(task.name, "not yet", problem)
+    hint = next((slip.hint for slip in task.slips if _same(got, calls(slip.answer), task.tolerance)), "")
     hint = hint or (task.explain(function) if task.explain else "") or _general(got, expected, task.tolerance)
     return Verdict(task.name, "not yet", next(filter(None, problems)), hint)
 

@@ -13,28 +13,26 @@ from decolle_ref.credit.audit.derivation import Problem
 from decolle_ref.teach.task import Function
 
 
-def draw(rng: np.random.Generator, loss: str = "top") -> tuple[Problem]:
+def draw(rng: np.random.Generator) -> tuple[Problem]:
     """A random network of which all layers differ in size.
 
     Parameters
     ----------
     rng : source of all numbers
-    loss : "top" or "local"
 
     Returns
     -------
     the one argument of a derivation
     """
-    return (derivation.sample_network(rng, derivation.OBLONG, loss)[0],)
+    return (derivation.sample_network(rng, derivation.OBLONG)[0],)
 
 
-def explain(function: Function, loss: str = "top") -> str:
+def explain(function: Function) -> str:
     """The dropped terms or the mistakes that explain the numbers of a derivation.
 
     Parameters
     ----------
     function : Problem -> matrices by name
-    loss : "top" or "local"
 
     Returns
     -------
@@ -42,7 +40,7 @@ def explain(function: Function, loss: str = "top") -> str:
         One sentence, or "" where there is no explanation.
     """
     try:
-        report = derivation.check(function, np.random.default_rng(0), loss, function.__name__)
+        report = derivation.check(function, np.random.default_rng(0), name=function.__name__)
     except InputError:
         return ""
     reasons = [f"{', '.join(f.matrices)} {f.explanations[0]}" for f in report.findings if f.explanations]

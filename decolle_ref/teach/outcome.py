@@ -41,11 +41,11 @@ def outcome(function: Function, arguments: tuple[Any, ...], like: Any) -> Outcom
     Outcome
         With a problem if the function raises, changes its arguments, or returns something that is not made of numbers.
     """
-    given = copy.deepcopy(arguments)
+    copies = copy.deepcopy(arguments)
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
-            returned = function(*given)
+            returned = function(*copies)
     except NotImplementedError:
         return Outcome({}, to_do=True)
     except (Exception, SystemExit) as raised:  # a student's function may raise anything
@@ -53,7 +53,7 @@ def outcome(function: Function, arguments: tuple[Any, ...], like: Any) -> Outcom
         return Outcome({}, f"{kind} (arguments: {_described(arguments)})")
     if returned is None:
         return Outcome({}, "the function returned None; is the return statement missing?")
-    if not _unchanged(given, arguments):
+    if not _unchanged(copies, arguments):
         return Outcome({}, "the function changes its arguments; write P = P + Q rather than P += Q, or work on a copy")
     return _parsed(returned, like)
 

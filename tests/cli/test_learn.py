@@ -45,9 +45,9 @@ def test_wrong_options_end_the_command_with_one_line(options, message, tmp_path,
 def test_a_failed_run_ends_the_command_with_exit_code_2_after_the_table(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(sweep, "Processes", ThreadPoolExecutor)
     monkeypatch.setattr(learn, "save_figures", lambda module, out, results: None)
-    command = f"regression --quick --quiet --epochs 1 --layers 3 --sweep learning-rate 1e-3 1e38 --out {tmp_path}"
+    command = f"regression --quick --quiet --epochs 1 --layers 3 --sweep learning-rate 1e-3 1e30 --out {tmp_path}"
     assert main(command.split()) == 2
     captured = capsys.readouterr()
-    assert "\n| 0.001 | 1 |" in captured.out and "| 1e38 |" not in captured.out
+    assert "\n| 0.001 | 1 |" in captured.out and "| 1e30 |" not in captured.out
     assert captured.err.count("\n") == 1
-    assert captured.err.startswith("decolle-ref: error: 1 of 2 runs failed; learning_rate-1e38/seed-0: diverged in ")
+    assert captured.err.startswith("decolle-ref: error: 1 of 2 runs failed; learning_rate-1e30/seed-0: diverged in ")

@@ -11,7 +11,9 @@ from decolle_ref.credit.neuron import rate, rnn, spiking
 from decolle_ref.decolle import surrogate
 from tests.support.credit import SEEDS, SIZES, worst
 
-ACTIVATIONS = st.sampled_from([rate.tanh, rate.linear, rate.from_surrogate(surrogate.logistic)])
+ACTIVATIONS = st.sampled_from(
+    [rate.tanh, rate.linear, rate.Activation(surrogate.logistic.primitive, surrogate.logistic.derivative)]
+)
 
 
 def case(f, sizes, seed):

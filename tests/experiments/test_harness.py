@@ -149,6 +149,11 @@ def test_the_example_of_every_command_can_be_parsed_and_is_shown(command, capsys
     assert f"decolle-ref {command.example}" in capsys.readouterr().out
 
 
+def test_the_name_of_no_experiment_is_refused_in_one_line():
+    with pytest.raises(InputError, match=r"^experiment: expected one of regression, .*, got 'harness'$"):
+        experiments.experiment("harness")
+
+
 @pytest.mark.parametrize("name", experiments.NAMES)
 def test_command_module_and_plot_of_an_experiment_carry_one_name(name):
     module = name.replace("-", "_")

@@ -29,14 +29,14 @@ def test_a_trial_sums_the_gradient_without_the_reset_path(alone):
 
 
 def test_the_variant_with_reset_sums_the_whole_surrogate_gradient():
-    setting = superspike.prepare(superspike.RESET, 0)
-    busy = tuple(layer._replace(W=layer.W + 0.3) for layer in setting.synapses)  # so that there are resets
-    seen = superspike.trial(setting, busy)
+    problem = superspike.prepare(superspike.RESET, 0)
+    busy = tuple(layer._replace(W=layer.W + 0.3) for layer in problem.synapses)  # so that there are resets
+    seen = superspike.trial(problem, busy)
     assert seen.S.sum() > 5
-    cost = costs.global_cost(1, setting.task.target, superspike.KERNEL)
-    exact = bptt.gradient(superspike.CELL, busy, setting.task.x, cost)
+    cost = costs.global_cost(1, problem.task.target, superspike.KERNEL)
+    exact = bptt.gradient(superspike.CELL, busy, problem.task.x, cost)
     np.testing.assert_allclose(seen.dW[0], exact[0].W, rtol=1e-9, atol=1e-12)
-    without = bptt.gradient(superspike.CELL, busy, setting.task.x, cost, Paths(reset=False))
+    without = bptt.gradient(superspike.CELL, busy, problem.task.x, cost, Paths(reset=False))
     assert dropped.relative_error(without[0].W, exact[0].W) > 0.1
 
 

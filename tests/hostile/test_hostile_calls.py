@@ -30,8 +30,8 @@ ASSUME = """
     credit.methods.feedback.local_errors credit.methods.instant.step credit.methods.local.step
     credit.methods.online.start credit.methods.online.step credit.methods.rtrl.rest credit.methods.rtrl.step
     credit.methods.superspike.step
-    credit.audit.dropped.remainder credit.audit.dropped.frozen_forward credit.audit.dropped.table
-    credit.audit.dropped.account credit.audit.hypotheses.gradients credit.audit.hypotheses.Explanation.apply
+    credit.audit.dropped.remainder credit.audit.dropped.frozen_forward credit.audit.dropped.account
+    credit.audit.hypotheses.gradients credit.audit.hypotheses.Explanation.apply
     credit.audit.report.explain
     spikegrad.events.Phase.run spikegrad.events.Phase.settle spikegrad.events.Phase.fire spikegrad.events.Phase.emit
     spikegrad.events.activation spikegrad.events.to_ceil spikegrad.events.to_floor spikegrad.events.to_nearest
@@ -48,7 +48,7 @@ WITHOUT_ARRAYS = """
     credit.audit.derivation.sample_network credit.audit.derivation.load credit.audit.derivation.template
     credit.audit.hypotheses.explanations credit.cost.rest credit.cost.global_cost credit.methods.decolle.rest
     credit.methods.eprop.rest credit.methods.local.rest credit.methods.superspike.rest credit.methods.online.layerwise
-    credit.neuron.rate.from_surrogate credit.neuron.spiking.paths
+    credit.neuron.spiking.paths
     spikegrad.layers.AveragePool.weights spikegrad.network.init_weights spikegrad.network.named spikegrad.network.parse
     spikegrad.network.scaled credit.neuron.spiking.trace_gain credit.audit.dropped.aligned
     spikegrad.operations.count_fans spikegrad.operations.macs

@@ -239,28 +239,6 @@ def frozen_forward(cell: Neuron, synapses: Sequence[Synapses], tape: Tape, keep:
     return tuple(np.stack([S[l] for S in spikes_by_step]) for l in range(len(synapses)))
 
 
-def table(comparisons: dict[str, Comparison]) -> str:
-    """One row per method: how near it is to the reference, and the size of each term, relative to the reference.
-
-    Parameters
-    ----------
-    comparisons : by name of the method
-
-    Returns
-    -------
-    lines of text
-    """
-    names = ("feedback", *Paths._fields)
-    rows: list[Sequence[str]] = [("method", "cosine", "rel. error", *names, "remainder")]
-    for method, comparison in comparisons.items():
-        g, exact = flat(comparison.method), flat(comparison.reference)
-        sizes = {term.name: _size(term.gradient, comparison.reference) for term in comparison.terms}
-        cells = [f"{sizes[name]:.3f}" if sizes.get(name, 0) > 0 else "-" for name in names]
-        near = (f"{cosine(g, exact):.4f}", f"{relative_error(g, exact):.3f}")
-        rows.append((method, *near, *cells, f"{remainder(comparison):.0e}"))
-    return aligned(rows)
-
-
 def account(comparison: Comparison, method: str, reference: str) -> str:
     """One comparison in detail: each term's size by layer, and how near the sum so far has come.
 

@@ -28,7 +28,7 @@ from typing import NamedTuple
 import numpy as np
 
 from decolle_ref._util.check import Array, InputError, floats, matrices
-from decolle_ref.decolle.surrogate import Function, Surrogate
+from decolle_ref.decolle.surrogate import Function
 
 
 class Activation(NamedTuple):
@@ -40,20 +40,6 @@ class Activation(NamedTuple):
 
 linear = Activation(lambda a: a, np.ones_like)
 tanh = Activation(np.tanh, lambda a: np.asarray(1 - np.tanh(a) ** 2))
-
-
-def from_surrogate(surrogate: Surrogate) -> Activation:
-    """sigma = the primitive of the surrogate derivative.
-
-    Parameters
-    ----------
-    surrogate : Surrogate
-
-    Returns
-    -------
-    Activation
-    """
-    return Activation(surrogate.primitive, surrogate.derivative)
 
 
 class Record(NamedTuple):

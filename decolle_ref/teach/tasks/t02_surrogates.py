@@ -169,7 +169,7 @@ WEIGHT_DERIVATIVES = Task(
         Slip(
             "the new q in p",
             _with_new_q,
-            "U[n+1] depends on I[n], not on I[n+1]: which value of q belongs into p[n+1]?",
+            "U[n+1] depends on I[n], not on I[n+1]: which value of q belongs in p[n+1]?",
         ),
         Slip(
             "transposed",

@@ -11,7 +11,7 @@ from decolle_ref.credit.audit import dropped
 from decolle_ref.credit.methods import local
 from decolle_ref.credit.methods.online import StepInputs
 from decolle_ref.credit.neuron import rate, spiking
-from decolle_ref.experiments import alignment_networks
+from decolle_ref.experiments.alignment_networks import angle
 from decolle_ref.teach.task import Slip, Task
 
 
@@ -164,10 +164,6 @@ LOCAL_ERROR = Task(
 )
 
 
-def _angle_between(A: Array, B: Array) -> Any:
-    return alignment_networks.angle(A, B)
-
-
 def _cosine(A: Array, B: Array) -> Any:
     return dropped.cosine(A.ravel(), B.ravel())
 
@@ -178,12 +174,12 @@ def _unit(A: Array) -> Any:
 
 ANGLE_BETWEEN = Task(
     "angle_between",
-    _angle_between,
+    angle,
     lambda rng: (rng.normal(size=(4, 3)), rng.normal(0.4, 1, size=(4, 3))),
     slips=(
         Slip(
             "in radians",
-            lambda A, B: np.radians(_angle_between(A, B)),
+            lambda A, B: np.radians(angle(A, B)),
             "The angle is asked in degrees: a full turn is 360, not 2 pi.",
         ),
         Slip("the cosine", _cosine, "This is the cosine of the angle. Which function of NumPy undoes a cosine?"),
@@ -194,7 +190,7 @@ ANGLE_BETWEEN = Task(
         ),
         Slip(
             "wrong sign",
-            lambda A, B: 180 - _angle_between(A, B),
+            lambda A, B: 180 - angle(A, B),
             "Two equal arrays have the angle 0, and opposite ones 180. Yours is the other way round.",
         ),
         Slip(

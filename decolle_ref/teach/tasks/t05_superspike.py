@@ -169,7 +169,7 @@ def _loop(
         slope = 1 / (1 + abs(U - variant.theta)) ** 2 if variant.slope else 1.0
         new_Q = alpha * Q + x_n
         new_P = beta * P + (new_Q if variant.new_Q else Q) - (slope * P if variant.reset_in_trace else 0)
-        E = slope * (P)
+        E = slope * P
         EA = rise * EA + (1 - rise) * E
         EB = decay * EB + (1 - decay) * EA
         error = B if variant.filtered_error else S - target

@@ -170,7 +170,7 @@ SMOOTH_L1_ERROR = Task(
         Slip(
             "the loss itself",
             lambda Y, Y_hat: np.where(abs(Y - Y_hat) < 1, (Y - Y_hat) ** 2 / 2, abs(Y - Y_hat) - 0.5),
-            "This is the loss of each output; asked is its derivative.",
+            "This is the loss of each output. The task asks for its derivative.",
         ),
         Slip(
             "clipped from one side",

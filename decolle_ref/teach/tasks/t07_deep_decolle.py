@@ -135,7 +135,7 @@ LAYER_UPDATE = Task(
         Slip(
             "wrong sign of W alone",
             lambda W, b, G, error, U, P, rate_W, rate_b: _update(W, b, G, error, U, -P, rate_W, rate_b),
-            "The biases are right. In which direction has W to move, against the gradient or with it?",
+            "The biases are right. In which direction must W move, against the gradient or with it?",
         ),
         Slip(
             "without the slope",
@@ -192,12 +192,12 @@ REGULARISER_GRADIENT = Task(
         Slip(
             "wrong sign of the second term",
             lambda U, lambda1, lambda2: _penalty(U, lambda1, -lambda2),
-            "The second penalty falls if U grows. Which sign has its derivative?",
+            "The second penalty falls if U grows. Which sign does its derivative have?",
         ),
         Slip(
             "both signs wrong",
             lambda U, lambda1, lambda2: -_penalty(U, lambda1, lambda2),
-            "This is the direction in which the potentials move; asked is the derivative, which points uphill.",
+            "This is the direction in which the potentials move. The task asks for the derivative: it points uphill.",
         ),
         Slip(
             "without the mean",
@@ -261,12 +261,12 @@ LIVE_SHARE = Task(
         Slip(
             "wrong axis",
             lambda U: (_slope(U) > 0.025).mean(axis=0),
-            "Asked is one number for all entries of U.",
+            "The task asks for one number for all entries of U.",
         ),
         Slip(
             "a count",
             lambda U: (_slope(U) > 0.025).sum(),
-            "Asked is a share, between 0 and 1.",
+            "The task asks for a share, between 0 and 1.",
         ),
     ),
     forms=(

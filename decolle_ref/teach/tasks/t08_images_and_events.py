@@ -196,7 +196,7 @@ POOL_ERROR = Task(
         Slip(
             "shared by all four",
             lambda U, du: du.repeat(2, 0).repeat(2, 1) / 4,
-            "This is the rule of a mean over the window. Of a maximum, only the largest entry gets the error.",
+            "This is the rule of a mean over the window. With a maximum, only the largest entry gets the error.",
         ),
         Slip(
             "to all that tie",

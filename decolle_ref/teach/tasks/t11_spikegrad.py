@@ -118,7 +118,7 @@ def _residual_by_rounding(V: Array, total: Array, theta: float) -> Array:
 
 RESIDUAL_SPIKE = Task(
     "residual_spike",
-    lambda V, total, theta: to_nearest(V, total, theta),
+    to_nearest,
     _draw_residual,
     slips=(
         Slip(

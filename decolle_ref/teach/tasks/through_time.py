@@ -132,8 +132,8 @@ def _rtrl(
     recurrent: float = 1.0, source: Array | None = None,
 ) -> Any:  # fmt: skip
     dS = sigma_prime[:, None, None] * P
-    own = np.eye(len(V)) if source is None else source
-    new_Q = alpha * Q + recurrent * np.einsum("kc,cij->kij", V, dS) + own[:, :, None] * x
+    source = np.eye(len(V)) if source is None else source
+    new_Q = alpha * Q + recurrent * np.einsum("kc,cij->kij", V, dS) + source[:, :, None] * x
     return beta * P + Q + reset * dS, new_Q
 
 
@@ -175,7 +175,7 @@ RTRL_STEP = Task(
         Slip(
             "without sigma'",
             lambda P, Q, V, x, slope, *p: _rtrl(P, Q, V, x, np.ones_like(slope), *p),
-            "From dU to dS leads a factor. Where is it?",
+            "A factor leads from dU to dS. Where is it?",
         ),
         Slip(
             "alpha and beta exchanged",
