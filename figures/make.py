@@ -2,8 +2,8 @@
 
 Without NAME all figures are made, which takes about a quarter of an hour, or with --quick about a minute.  Most come
 from a fresh run of the experiment with the same name, whose results are stored as NAME.json beside the figure.  The
-figures of the long experiments, poisson_mnist, spikegrad_mnist, nmnist and dvsgesture, come from the numbers that are
-stored there.  `--runs` draws finished runs (made by `decolle-ref NAME --out RUN`) and stores their
+figures of the long experiments, poisson_mnist, spikegrad_mnist, spikegrad_cifar10, nmnist and dvsgesture, come from the
+numbers that are stored there.  `--runs` draws finished runs (made by `decolle-ref NAME --out RUN`) and stores their
 numbers.
 """
 
@@ -174,6 +174,12 @@ FIGURES = {
     "spikegrad_mnist": stored_runs(
         "spikegrad_mnist",
         "SpikeGrad on MNIST [T19 Fig. 1a, 2a]",
+        sources.collect_spikegrad,
+        lambda numbers: (numbers,),
+    ),
+    "spikegrad_cifar10": stored_runs(
+        "spikegrad_cifar10",
+        "SpikeGrad on CIFAR-10 [T19 Fig. 1b, 2b]",
         sources.collect_spikegrad,
         lambda numbers: (numbers,),
     ),
