@@ -98,7 +98,8 @@ def _operations(axis: Any, runs: Sequence[Run], panel: str) -> None:
         xlabel="epoch", ylabel="operations / MACs of the ANN", yscale=scale, title=f"backpropagation [Fig. 1{panel}]"
     )
     axis.set_ylim(top=200)  # room for the legend above 1, where the ANN is
-    axis.legend(title="error scale: test accuracy", fontsize=7, title_fontsize=7, loc="upper right")
+    if axis.lines[:-1]:
+        axis.legend(title="error scale: test accuracy", fontsize=7, title_fontsize=7, loc="upper right")
 
 
 def _by_layer(axis: Any, run: Run, first: str, panel: str) -> None:
@@ -135,7 +136,9 @@ def _accuracy(axis: Any, runs: Sequence[Run]) -> None:
             k += 1
     axis.set(xlabel="epoch", ylabel="test error (%)", yscale="log", title="test error, mean over seeds")
     axis.yaxis.set_major_formatter("{x:g}")
-    axis.yaxis.set_minor_formatter(lambda x, _: f"{x:g}" if f"{x:.0e}"[0] in "257" else "")
+    low, high = axis.get_ylim()
+    digits = "257" if high > 3 * low else "23456789"
+    axis.yaxis.set_minor_formatter(lambda x, _: f"{x:g}" if f"{x:.0e}"[0] in digits else "")
     axis.legend(title="gradient (seeds)", fontsize=7, title_fontsize=7, ncols=2)
 
 
