@@ -113,7 +113,7 @@ def stored_runs(
 
 FIGURES = {
     "regression": Figure(
-        "three layers learn three functions of time [K20 Fig. 1] (3 minutes)",
+        "three layers learn three functions of time [K20 Fig. 1] (1 minute)",
         ("regression_states.png", "regression_outputs.png", "regression_learning_curve.png", "regression.json"),
         from_run("regression"),
     ),
